@@ -1,0 +1,53 @@
+//! What both wires meet in: a head, a body that is pulled, a reply.
+//!
+//! HTTP/1.1 and HTTP/2 are told apart below this module and nowhere above it. A head keeps what rules need
+//! (request line, order, spelling and duplicates of fields); a body is asked for its next piece only when the
+//! last one has been passed on, which is all the back-pressure there is.
+
+pub mod authority;
+pub mod body;
+pub mod canonical;
+pub mod claims;
+pub mod path;
+pub mod peer;
+pub mod reply;
+
+pub use body::{Body, BodyError, Frame, Size, Source};
+pub use canonical::{Canonical, Malformed};
+pub use peer::{Peer, TlsFacts};
+pub use reply::Reply;
+
+use portcullis_http1::RequestHead;
+
+/// A request head as a wire delivered it: framed, bounded, and not yet judged.
+#[derive(Debug)]
+pub struct Head {
+    /// Request line and fields. For HTTP/2 the line is synthesised and `:authority` stands as `host`.
+    pub request: RequestHead,
+    /// The wire it came over.
+    pub wire: Wire,
+    /// What the framing says of the body's length.
+    pub size: Size,
+}
+
+/// The version of HTTP a message came over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    /// HTTP/1.0.
+    Http10,
+    /// HTTP/1.1.
+    Http11,
+    /// HTTP/2.
+    Http2,
+}
+
+impl Wire {
+    /// The version as access records and `network.protocol.version` name it.
+    pub fn version(self) -> &'static str {
+        match self {
+            Self::Http10 => "1.0",
+            Self::Http11 => "1.1",
+            Self::Http2 => "2",
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A message body as a pull: data, trailers, end, or an error.
+//!
+//! The next piece is asked for when the last has been written on, so a slow reader slows the sender and memory
+//! stays flat. A body that stops without its proper end is an error; whoever writes it on must abort and must
+//! never write an end ([`Frame::End`] is the only licence to do so).
+
+use std::fmt;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use portcullis_http1::Fields;
+
+use crate::problem::Problem;
+
+/// A message body, read once, from front to back.
+pub enum Body {
+    /// No body at all.
+    Empty,
+    /// A body that already lies in memory; `None` once it has been handed out.
+    Memory(Option<Bytes>),
+    /// A body still on its way from a connection, a stream or a file.
+    Stream(Box<dyn Source>),
+}
+
+/// One piece of a body. After [`Frame::End`] nothing more may be asked for.
+#[derive(Debug)]
+pub enum Frame {
+    /// Content, never empty.
+    Data(Bytes),
+    /// Trailer fields; only the end may follow.
+    Trailers(Fields),
+    /// The sender's proper end of the message.
+    End,
+}
+
+/// What is known of a body's length before it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// The message has no body.
+    None,
+    /// Exactly this many bytes.
+    Exactly(u64),
+    /// Delimited by its own end.
+    Unknown,
+}
+
+/// Where the pieces of a streamed body come from.
+pub trait Source: Send {
+    /// The next piece. Must not be called again after an end or an error.
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>>;
+
+    /// What is known of the whole body's length.
+    fn size(&self) -> Size;
+}
+
+/// Why a body stopped before its end.
+#[derive(Debug)]
+pub enum BodyError {
+    /// The sender went away or broke the connection.
+    Closed,
+    /// The sender broke the framing; the text is for the log.
+    Malformed(&'static str),
+    /// The sender was too slow.
+    TimedOut,
+    /// A bound or a policy refused the rest.
+    Refused(Box<Problem>),
+}
+
+impl Body {
+    /// A body in memory.
+    pub fn from_bytes(bytes: Bytes) -> Self {
+        if bytes.is_empty() { Self::Empty } else { Self::Memory(Some(bytes)) }
+    }
+
+    /// The next piece.
+    pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>> {
+        match self {
+            Self::Empty => Poll::Ready(Ok(Frame::End)),
+            Self::Memory(bytes) => Poll::Ready(Ok(bytes.take().map_or(Frame::End, Frame::Data))),
+            Self::Stream(source) => source.poll_frame(cx),
+        }
+    }
+
+    /// The next piece, awaited.
+    pub async fn frame(&mut self) -> Result<Frame, BodyError> {
+        poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
+    /// What is known of the length before reading.
+    pub fn size(&self) -> Size {
+        match self {
+            Self::Empty => Size::None,
+            Self::Memory(bytes) => Size::Exactly(bytes.as_ref().map_or(0, |b| b.len() as u64)),
+            Self::Stream(source) => source.size(),
+        }
+    }
+
+    /// Takes the body out and leaves an empty one.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::Empty)
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Body").field(&self.size()).finish()
+    }
+}
+
+impl fmt::Display for BodyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("connection closed before the body's end"),
+            Self::Malformed(what) => f.write_str(what),
+            Self::TimedOut => f.write_str("the body came too slowly"),
+            Self::Refused(problem) => write!(f, "refused: {}", problem.kind().code),
+        }
+    }
+}

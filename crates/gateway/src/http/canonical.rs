@@ -1,0 +1,7 @@
+//! Placeholder.
+/// p
+#[derive(Debug)]
+pub struct Canonical;
+/// p
+#[derive(Debug)]
+pub struct Malformed;

@@ -1,0 +1,40 @@
+//! What a connection knows of its other end: addresses and TLS facts.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// The connection a request came over. One per connection, shared by its requests.
+#[derive(Debug)]
+pub struct Peer {
+    /// Name of the listener that accepted it.
+    pub listener: Arc<str>,
+    /// The sending address: of the socket, or from a PROXY protocol header of a trusted sender.
+    pub address: SocketAddr,
+    /// The address it reached.
+    pub local: SocketAddr,
+    /// TLS facts; `None` on cleartext.
+    pub tls: Option<TlsFacts>,
+}
+
+/// What the TLS handshake established.
+#[derive(Debug, Default)]
+pub struct TlsFacts {
+    /// `1.2` or `1.3`.
+    pub version: &'static str,
+    /// The server name the client asked for, in lower case.
+    pub server_name: Option<Arc<str>>,
+    /// The client's certificate chain in DER, leaf first; empty without one.
+    pub client_certificates: Vec<Vec<u8>>,
+}
+
+impl Peer {
+    /// The address without its port.
+    pub fn ip(&self) -> IpAddr {
+        self.address.ip()
+    }
+
+    /// `https` over TLS, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+}

@@ -1,0 +1,18 @@
+//! Everything a request touches, and the configuration that shapes it.
+//!
+//! The modules stand in the order a request meets them; imports point downwards only (`xtask tidy` looks).
+//! Read `exchange` first: one request from its head to its log line.
+
+pub mod config;
+pub mod http;
+pub mod observe;
+pub mod pipeline;
+pub mod policies;
+pub mod problem;
+pub mod route;
+pub mod upstream;
+
+pub mod bounds;
+pub mod clock;
+pub mod secret;
+pub mod tasks;
