@@ -1,1 +1,31 @@
-//! Placeholder: pipeline.
+//! The states of an exchange, and what policies may do between them.
+//!
+//! `Canonical → Routed → Identified → Admitted → Answered → Reply`: each state has private fields and one
+//! constructor, in its own file, so that a step cannot be skipped: `upstream::forward` takes an [`Admitted`],
+//! and the only way to one leads through routing, identity and the judged body. The compile-fail tests in
+//! `tests/compile_fail` keep that promise.
+
+pub mod admitted;
+pub mod answered;
+pub mod authentication;
+pub mod consumer;
+pub mod context;
+pub mod identified;
+pub mod judged;
+pub mod operation;
+pub mod policy;
+pub mod problem_reply;
+pub mod request_id;
+pub mod routed;
+pub mod step;
+
+pub use admitted::Admitted;
+pub use answered::Answered;
+pub use authentication::{Authenticator, Expression, Presented};
+pub use consumer::{Consumer, Proof};
+pub use context::Context;
+pub use identified::{Caller, Identified};
+pub use operation::Operation;
+pub use policy::{Needs, Policy};
+pub use routed::Routed;
+pub use step::{Step, Stop};

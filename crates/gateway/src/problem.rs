@@ -63,7 +63,13 @@ pub struct Problem {
 impl ProblemKind {
     /// An occurrence with a detail for the caller.
     pub fn with(&'static self, detail: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { kind: self, detail: detail.into(), cause: None, fields: SmallVec::new(), members: Vec::new() }
+        Problem {
+            kind: self,
+            detail: detail.into(),
+            cause: None,
+            fields: SmallVec::new(),
+            members: Vec::new(),
+        }
     }
 }
 

@@ -1,1 +1,73 @@
-//! Placeholder: tasks.
+//! Tasks that are counted, so that a drain knows when the last one has ended.
+//!
+//! Every connection and background chore is spawned through a [`Tasks`]. A task that panics ends alone; the
+//! count goes down all the same, because it is held by a guard.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::Notify;
+
+/// A group of tasks with a count.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    running: AtomicUsize,
+    idle: Notify,
+}
+
+/// Holds one place in the count until it is dropped.
+#[derive(Debug)]
+pub struct Running {
+    shared: Arc<Shared>,
+}
+
+impl Tasks {
+    /// Spawns on the current runtime.
+    #[expect(clippy::disallowed_methods, reason = "this module is the replacement the lint names")]
+    pub fn spawn<F>(&self, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let guard = self.enter();
+        drop(tokio::spawn(async move {
+            task.await;
+            drop(guard);
+        }));
+    }
+
+    /// Takes a place in the count without spawning.
+    pub fn enter(&self) -> Running {
+        self.shared.running.fetch_add(1, Ordering::Relaxed);
+        Running { shared: Arc::clone(&self.shared) }
+    }
+
+    /// How many run now.
+    pub fn running(&self) -> usize {
+        self.shared.running.load(Ordering::Relaxed)
+    }
+
+    /// Waits until none runs.
+    pub async fn idle(&self) {
+        loop {
+            let idle = self.shared.idle.notified();
+            if self.running() == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.shared.running.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.shared.idle.notify_waiters();
+        }
+    }
+}

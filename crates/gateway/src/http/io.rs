@@ -1,0 +1,171 @@
+//! Byte streams under both wires and in both directions: TCP, TLS over TCP, Unix sockets.
+//!
+//! One enum instead of a type parameter, so that an exchange is compiled once and not once per kind of socket.
+//! A TCP stream is split without a lock; a TLS session has one state for both directions and pays for one.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpStream, unix};
+
+/// The reading direction of a connection.
+#[derive(Debug)]
+pub enum ReadHalf {
+    /// Cleartext TCP.
+    Tcp(OwnedReadHalf),
+    /// TLS as the server.
+    TlsServer(Box<tokio::io::ReadHalf<tokio_rustls::server::TlsStream<TcpStream>>>),
+    /// TLS as the client.
+    TlsClient(Box<tokio::io::ReadHalf<tokio_rustls::client::TlsStream<TcpStream>>>),
+    /// A Unix socket.
+    Unix(unix::OwnedReadHalf),
+}
+
+/// The writing direction of a connection.
+#[derive(Debug)]
+pub enum WriteHalf {
+    /// Cleartext TCP.
+    Tcp(OwnedWriteHalf),
+    /// TLS as the server.
+    TlsServer(Box<tokio::io::WriteHalf<tokio_rustls::server::TlsStream<TcpStream>>>),
+    /// TLS as the client.
+    TlsClient(Box<tokio::io::WriteHalf<tokio_rustls::client::TlsStream<TcpStream>>>),
+    /// A Unix socket.
+    Unix(unix::OwnedWriteHalf),
+}
+
+/// A reading half with the bytes that were read and not yet used.
+#[derive(Debug)]
+pub struct Reader {
+    half: ReadHalf,
+    /// Bytes read and not yet used.
+    pub buffer: BytesMut,
+}
+
+impl Reader {
+    /// A reader with nothing buffered and no memory held.
+    pub fn new(half: ReadHalf) -> Self {
+        Self { half, buffer: BytesMut::new() }
+    }
+
+    /// Reads more into the buffer, at most `room` bytes. `Ok(0)` is the other end's end.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        // A kept-alive connection that waits holds no buffer: with TCP the socket is asked first.
+        if self.buffer.is_empty()
+            && self.buffer.capacity() == 0
+            && let ReadHalf::Tcp(tcp) = &self.half
+        {
+            std::task::ready!(tcp.as_ref().poll_read_ready(cx))?;
+        }
+        self.buffer.reserve(room);
+        pin!(self.half.read_buf(&mut self.buffer)).poll(cx)
+    }
+
+    /// Reads more, awaited.
+    pub async fn fill(&mut self, room: usize) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_fill(cx, room)).await
+    }
+
+    /// Gives the buffer's memory back when nothing is in it.
+    pub fn rest(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Whether the connection is quiet: open, and nothing has arrived unasked.
+    pub fn is_quiet(&mut self) -> bool {
+        if !self.buffer.is_empty() {
+            return false;
+        }
+        let waker = std::task::Waker::noop();
+        let mut probe = [0_u8; 1];
+        let mut probe = ReadBuf::new(&mut probe);
+        Pin::new(&mut self.half).poll_read(&mut Context::from_waker(waker), &mut probe).is_pending()
+    }
+}
+
+macro_rules! each {
+    ($self:ident, $half:ident => $call:expr) => {
+        match $self.get_mut() {
+            Self::Tcp(inner) => {
+                let $half = Pin::new(inner);
+                $call
+            }
+            Self::TlsServer(inner) => {
+                let $half = Pin::new(&mut **inner);
+                $call
+            }
+            Self::TlsClient(inner) => {
+                let $half = Pin::new(&mut **inner);
+                $call
+            }
+            Self::Unix(inner) => {
+                let $half = Pin::new(inner);
+                $call
+            }
+        }
+    };
+}
+
+impl AsyncRead for ReadHalf {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        each!(self, half => half.poll_read(cx, buf))
+    }
+}
+
+impl AsyncWrite for WriteHalf {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        each!(self, half => half.poll_write(cx, buf))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        each!(self, half => half.poll_write_vectored(cx, bufs))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(half) => half.is_write_vectored(),
+            Self::Unix(half) => half.is_write_vectored(),
+            Self::TlsServer(half) => half.is_write_vectored(),
+            Self::TlsClient(half) => half.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, half => half.poll_flush(cx))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        each!(self, half => half.poll_shutdown(cx))
+    }
+}
+
+/// Splits a TCP connection, with Nagle's algorithm off: heads and small bodies leave at once.
+pub fn split_tcp(stream: TcpStream) -> (Reader, WriteHalf) {
+    // A socket that cannot be told is only slower.
+    let _ = stream.set_nodelay(true);
+    let (read, write) = stream.into_split();
+    (Reader::new(ReadHalf::Tcp(read)), WriteHalf::Tcp(write))
+}
+
+/// Splits a TLS connection we accepted.
+pub fn split_tls_server(stream: tokio_rustls::server::TlsStream<TcpStream>) -> (Reader, WriteHalf) {
+    let (read, write) = tokio::io::split(stream);
+    (Reader::new(ReadHalf::TlsServer(Box::new(read))), WriteHalf::TlsServer(Box::new(write)))
+}
+
+/// Splits a TLS connection we opened.
+pub fn split_tls_client(stream: tokio_rustls::client::TlsStream<TcpStream>) -> (Reader, WriteHalf) {
+    let (read, write) = tokio::io::split(stream);
+    (Reader::new(ReadHalf::TlsClient(Box::new(read))), WriteHalf::TlsClient(Box::new(write)))
+}

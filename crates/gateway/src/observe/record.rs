@@ -1,0 +1,104 @@
+//! The facts of one ended exchange, from which the access record, the incident, the metrics and `explain` are
+//! all made.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::OperationMetrics;
+use crate::http::{Peer, Wire};
+use crate::problem::ProblemKind;
+
+/// One exchange, ended. Borrowed from its context; nothing here holds a credential.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// Request id.
+    pub id: &'a str,
+    /// When it began, since 1970.
+    pub wall: Duration,
+    /// How long it took, until the last byte of the reply was written.
+    pub took: Duration,
+    /// The wire it came over.
+    pub wire: Wire,
+    /// The connection.
+    pub peer: &'a Peer,
+    /// The client's address, behind trusted proxies.
+    pub client: IpAddr,
+    /// Method; `None` when no canonical request came to be, as for the next three.
+    pub method: Option<&'a str>,
+    /// Canonical host.
+    pub host: Option<&'a str>,
+    /// Canonical path, without the query.
+    pub path: Option<&'a str>,
+    /// `User-Agent`, as sent.
+    pub user_agent: Option<&'a str>,
+    /// The raw request line, cut short, when the request was refused before it was canonical.
+    pub raw_line: Option<&'a [u8]>,
+    /// API name.
+    pub api: Option<&'a str>,
+    /// Operation name.
+    pub operation: Option<&'a str>,
+    /// Path template: `http.route`.
+    pub template: Option<&'a str>,
+    /// The operation's counters.
+    pub metrics: Option<&'a OperationMetrics>,
+    /// The consumer's name.
+    pub consumer: Option<&'a str>,
+    /// The credential's id.
+    pub credential: Option<&'a str>,
+    /// Status sent; `None` when the client was gone before a reply began.
+    pub status: Option<u16>,
+    /// Bytes of the request body that were read.
+    pub request_bytes: u64,
+    /// Bytes of the reply's body that were written.
+    pub response_bytes: u64,
+    /// How it ended.
+    pub decision: Decision,
+    /// The problem that ended it.
+    pub problem: Option<&'static ProblemKind>,
+    /// What only the log may see of it.
+    pub cause: Option<&'a str>,
+    /// The target asked, and the time to the head of its answer.
+    pub backend: Option<(&'a str, Duration)>,
+    /// What each control decided.
+    pub verdicts: &'a [Verdict],
+}
+
+/// How an exchange, or one control, ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Let through.
+    Allowed,
+    /// Refused by a control.
+    Refused,
+    /// Answered by the gateway itself, rightly.
+    Answered,
+    /// Backend or gateway failed.
+    Failed,
+    /// The client went away, or the answer broke off.
+    Aborted,
+}
+
+/// What one control decided, and where the configuration says so.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The control.
+    pub control: &'static str,
+    /// What it decided.
+    pub decision: Decision,
+    /// `file:line path` of the setting that decided.
+    pub place: Option<Arc<str>>,
+}
+
+impl Decision {
+    /// The word in records and labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        }
+    }
+}

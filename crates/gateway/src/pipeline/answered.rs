@@ -1,0 +1,57 @@
+//! A backend's answer, still beside the request it answers.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use portcullis_http1::Fields;
+
+use super::{Admitted, Operation};
+use crate::http::{Body, Canonical, Reply};
+
+/// An answer from a backend, canonical and not yet judged by the response policies.
+#[derive(Debug)]
+pub struct Answered {
+    // Invariant: `reply` is what the backend said to exactly this `request`.
+    request: Canonical,
+    operation: Arc<Operation>,
+    reply: Reply,
+}
+
+impl Answered {
+    /// Joins an admitted request to its backend's answer.
+    pub(crate) fn new(admitted: Admitted, reply: Reply) -> Self {
+        let routed = admitted.into_identified().into_routed();
+        let operation = Arc::clone(routed.operation());
+        Self { request: routed.into_request(), operation, reply }
+    }
+
+    /// The request it answers.
+    pub fn request(&self) -> &Canonical {
+        &self.request
+    }
+
+    /// The operation it answers for.
+    pub fn operation(&self) -> &Arc<Operation> {
+        &self.operation
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.reply.status
+    }
+
+    /// Its end-to-end fields.
+    pub fn fields_mut(&mut self) -> &mut Fields {
+        &mut self.reply.fields
+    }
+
+    /// Its body.
+    pub fn body_mut(&mut self) -> &mut Body {
+        &mut self.reply.body
+    }
+
+    /// What leaves.
+    pub(crate) fn into_reply(self) -> Reply {
+        self.reply
+    }
+}

@@ -1,0 +1,68 @@
+//! How an operation asks who is calling: authenticators and the expression that combines them.
+//!
+//! An authenticator looks at its own place in the request and answers absent, refused or proven. It decides
+//! nothing more: `identified.rs` evaluates the expression. That is why authenticating is no policy hook: a hook
+//! that passes by accident would let a stranger in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use portcullis_http1::Fields;
+
+use super::{Context, Proof, Routed, Step};
+use crate::problem::Problem;
+
+/// Verifies one kind of credential.
+pub trait Authenticator: Send + Sync + fmt::Debug {
+    /// Its name in configuration and verdicts.
+    fn name(&self) -> &'static str;
+
+    /// Looks at its own place in the request.
+    fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented>;
+
+    /// What `WWW-Authenticate` says when nothing was presented (RFC 9110 §11.6.1).
+    fn challenge(&self) -> &str;
+
+    /// Removes the credential, so that no backend sees it.
+    fn strip(&self, fields: &mut Fields);
+}
+
+/// What an authenticator found at its place.
+#[derive(Debug)]
+pub enum Presented {
+    /// Nothing there.
+    Absent,
+    /// Something there that does not hold.
+    Refused(Problem),
+    /// A caller, proven.
+    Proven(Proof),
+}
+
+/// What an operation asks for, as an OR of ANDs.
+#[derive(Debug)]
+pub enum Expression {
+    /// `auth: none`, written out by the operator.
+    Anonymous(AnonymousAllowed),
+    /// Any of these alternatives; each needs all of its authenticators. Never empty.
+    AnyOf(Vec<Vec<Arc<dyn Authenticator>>>),
+}
+
+/// Proof that the operator wrote `auth: none`. Without one, no anonymous caller exists.
+#[derive(Debug, Clone)]
+pub struct AnonymousAllowed(());
+
+impl Expression {
+    /// The written-out `auth: none`.
+    pub(crate) fn anonymous() -> Self {
+        Self::Anonymous(AnonymousAllowed(()))
+    }
+
+    /// Every authenticator named in it.
+    pub fn authenticators(&self) -> impl Iterator<Item = &Arc<dyn Authenticator>> {
+        let alternatives: &[Vec<Arc<dyn Authenticator>>] = match self {
+            Self::Anonymous(_) => &[],
+            Self::AnyOf(alternatives) => alternatives,
+        };
+        alternatives.iter().flatten()
+    }
+}

@@ -1,0 +1,49 @@
+//! Who calls, once it is proven.
+
+use std::sync::Arc;
+
+/// A known caller: a client of the published APIs.
+#[derive(Debug)]
+pub struct Consumer {
+    /// Its name in configuration, records and limits.
+    pub name: Arc<str>,
+    /// The APIs its keys and certificates open.
+    pub apis: Grant,
+}
+
+/// Which APIs a consumer's credentials open.
+#[derive(Debug)]
+pub enum Grant {
+    /// Every API; written as `["*"]`.
+    All,
+    /// The named ones.
+    Named(Vec<Arc<str>>),
+}
+
+/// What a credential proved.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// Who it belongs to.
+    pub consumer: Arc<Consumer>,
+    /// The credential's id in the configuration or store; never the credential.
+    pub credential: Arc<str>,
+    /// What it may be used for.
+    pub scopes: Arc<[Box<str>]>,
+}
+
+impl Grant {
+    /// Whether `api` is among them.
+    pub fn opens(&self, api: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Named(names) => names.iter().any(|name| &**name == api),
+        }
+    }
+}
+
+impl Proof {
+    /// Whether the credential carries `scope`.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|held| &**held == scope)
+    }
+}

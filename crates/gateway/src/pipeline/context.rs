@@ -1,0 +1,253 @@
+//! What is known of one exchange besides its states: who, when, which verdicts. Ends as the one record.
+//!
+//! One struct, owned by the exchange and lent as `&mut`. It is not a bag: what a step must have, the state type
+//! carries; what is only told (to the log, to metrics, to `explain`) stands here.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use smallvec::SmallVec;
+use tokio::fs::File;
+
+use super::request_id::RequestId;
+use super::{Operation, Proof, Routed};
+use crate::clock::{self, Instant};
+use crate::http::deadline::Deadline;
+use crate::http::interim::Interim;
+use crate::http::{Canonical, Head, Peer, Wire};
+use crate::observe::{Decision, Observe, Record, Verdict};
+use crate::problem::{Problem, ProblemKind};
+
+/// What every exchange of the process stands on.
+#[derive(Debug)]
+pub struct Ground {
+    /// Records, metrics, incidents.
+    pub observe: Observe,
+    /// Bytes of request bodies held in memory now, against `bodies_in_memory`.
+    pub bodies_held: AtomicU64,
+    /// Most bytes of request bodies held in memory.
+    pub bodies_held_max: u64,
+    /// Where large bodies are spooled; `None` with `state: none`.
+    pub spool: Option<PathBuf>,
+}
+
+/// One exchange's own facts.
+#[derive(Debug)]
+pub struct Context {
+    /// Its name.
+    pub id: RequestId,
+    /// The connection it came over.
+    pub peer: Arc<Peer>,
+    /// What it waits for now.
+    pub deadline: Deadline,
+    /// Interim answers for the wire to send.
+    pub interim: Arc<Interim>,
+    /// What the process shares.
+    pub ground: Arc<Ground>,
+    wall: Duration,
+    started: Instant,
+    seen: Option<Seen>,
+    raw_line: Option<Box<[u8]>>,
+    wire: Wire,
+    operation: Option<Arc<Operation>>,
+    proof: Option<Proof>,
+    verdicts: SmallVec<[Verdict; 4]>,
+    problem: Option<(&'static ProblemKind, Option<String>)>,
+    decision: Decision,
+    backend: Option<(Arc<str>, Duration)>,
+    request_bytes: u64,
+}
+
+/// What the record says of the request line, kept apart because the request itself moves on.
+#[derive(Debug)]
+struct Seen {
+    method: Method,
+    host: Box<str>,
+    path: Box<str>,
+    client: std::net::IpAddr,
+    user_agent: Option<Box<str>>,
+}
+
+impl Context {
+    /// Begins an exchange now.
+    pub fn begin(
+        ground: Arc<Ground>,
+        peer: Arc<Peer>,
+        wire: Wire,
+        deadline: Deadline,
+        interim: Arc<Interim>,
+    ) -> Self {
+        let wall = clock::wall();
+        Self {
+            id: RequestId::new(wall),
+            peer,
+            deadline,
+            interim,
+            ground,
+            wall,
+            started: clock::now(),
+            seen: None,
+            raw_line: None,
+            wire,
+            operation: None,
+            proof: None,
+            verdicts: SmallVec::new(),
+            problem: None,
+            decision: Decision::Allowed,
+            backend: None,
+            request_bytes: 0,
+        }
+    }
+
+    /// Remembers a head that has not been judged, in case it is refused.
+    pub fn saw_head(&mut self, head: &Head) {
+        const KEPT_BYTES: usize = 256;
+        let line = head.request.line();
+        self.raw_line = Some(line.get(..KEPT_BYTES).unwrap_or(line).into());
+    }
+
+    /// Remembers the canonical request for the record.
+    pub fn saw(&mut self, request: &Canonical) {
+        self.seen = Some(Seen {
+            method: request.method().clone(),
+            host: request.host().into(),
+            path: request.path().into(),
+            client: request.client(),
+            user_agent: request.fields().first("user-agent").map(|v| String::from_utf8_lossy(v).into()),
+        });
+    }
+
+    /// Remembers the operation for the record.
+    pub fn route(&mut self, routed: &Routed) {
+        let operation = routed.operation();
+        self.verdict("route", Decision::Allowed, Some(&operation.place));
+        self.operation = Some(Arc::clone(operation));
+    }
+
+    /// Remembers the caller for the record.
+    pub fn identify(&mut self, proof: &Proof) {
+        self.proof = Some(proof.clone());
+        if let Some(operation) = &self.operation {
+            let place = Arc::clone(&operation.auth_place);
+            self.verdict("authenticate", Decision::Allowed, Some(&place));
+        }
+    }
+
+    /// Adds what a control decided, and the place in the configuration that made it.
+    pub fn verdict(&mut self, control: &'static str, decision: Decision, place: Option<&Arc<str>>) {
+        self.verdicts.push(Verdict { control, decision, place: place.cloned() });
+    }
+
+    /// Remembers why the exchange stopped.
+    pub fn stopped(&mut self, problem: &Problem) {
+        let kind = problem.kind();
+        self.decision = match kind.blame {
+            crate::problem::Blame::Client => Decision::Refused,
+            crate::problem::Blame::Backend | crate::problem::Blame::Gateway => Decision::Failed,
+        };
+        let place = self.operation.as_ref().map(|operation| {
+            Arc::clone(if kind.status == StatusCode::UNAUTHORIZED {
+                &operation.auth_place
+            } else {
+                &operation.place
+            })
+        });
+        self.verdict(kind.code, self.decision, place.as_ref());
+        self.problem = Some((kind, problem.cause().map(str::to_owned)));
+    }
+
+    /// Remembers that the gateway answered by itself.
+    pub fn answered(&mut self) {
+        self.decision = Decision::Answered;
+    }
+
+    /// Remembers which target was asked and how long it took to answer.
+    pub fn asked(&mut self, target: &Arc<str>, took: Duration) {
+        self.backend = Some((Arc::clone(target), took));
+    }
+
+    /// Counts bytes of the request body as they are passed on.
+    pub fn count_request_bytes(&mut self, bytes: u64) {
+        self.request_bytes = self.request_bytes.saturating_add(bytes);
+    }
+
+    /// The operation, once routed.
+    pub fn operation(&self) -> Option<&Arc<Operation>> {
+        self.operation.as_ref()
+    }
+
+    /// Ends the exchange: exactly one record, whatever happened.
+    pub fn finish(self, status: Option<StatusCode>, response_bytes: u64, complete: bool) -> Deadline {
+        let seen = self.seen.as_ref();
+        let decision = if complete { self.decision } else { Decision::Aborted };
+        self.ground.observe.record(&Record {
+            id: self.id.as_str(),
+            wall: self.wall,
+            took: clock::now().saturating_duration_since(self.started),
+            wire: self.wire,
+            peer: &self.peer,
+            client: seen.map_or(self.peer.ip(), |seen| seen.client),
+            method: seen.map(|seen| seen.method.as_str()),
+            host: seen.map(|seen| &*seen.host),
+            path: seen.map(|seen| &*seen.path),
+            raw_line: if seen.is_none() { self.raw_line.as_deref() } else { None },
+            user_agent: seen.and_then(|seen| seen.user_agent.as_deref()),
+            api: self.operation.as_ref().map(|operation| &*operation.api),
+            operation: self.operation.as_ref().map(|operation| &*operation.name),
+            template: self.operation.as_ref().map(|operation| &*operation.template),
+            metrics: self.operation.as_ref().map(|operation| &operation.metrics),
+            consumer: self.proof.as_ref().map(|proof| &*proof.consumer.name),
+            credential: self.proof.as_ref().map(|proof| &*proof.credential),
+            status: status.map(|status| status.as_u16()),
+            request_bytes: self.request_bytes,
+            response_bytes,
+            decision,
+            problem: self.problem.as_ref().map(|(kind, _)| *kind),
+            cause: self.problem.as_ref().and_then(|(_, cause)| cause.as_deref()),
+            backend: self.backend.as_ref().map(|(target, took)| (&**target, *took)),
+            verdicts: &self.verdicts,
+        });
+        self.deadline
+    }
+}
+
+/// A share of `bodies_in_memory`, given back when dropped.
+#[derive(Debug)]
+pub struct Memory {
+    ground: Arc<Ground>,
+    bytes: u64,
+}
+
+impl Memory {
+    /// Takes `more` bytes, or says that there is no room.
+    pub(super) fn grow(held: &mut Option<Self>, more: usize, ground: &Arc<Ground>) -> bool {
+        let more = more as u64;
+        let before = ground.bodies_held.fetch_add(more, Ordering::Relaxed);
+        if before.saturating_add(more) > ground.bodies_held_max {
+            ground.bodies_held.fetch_sub(more, Ordering::Relaxed);
+            return false;
+        }
+        let held = held.get_or_insert_with(|| Self { ground: Arc::clone(ground), bytes: 0 });
+        held.bytes = held.bytes.saturating_add(more);
+        true
+    }
+}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        self.ground.bodies_held.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Ground {
+    /// An unlinked file to hold a body that is too large for memory.
+    pub(super) async fn spool(&self) -> std::io::Result<File> {
+        let folder =
+            self.spool.clone().ok_or_else(|| std::io::Error::other("`state: none` keeps nothing on disk"))?;
+        let file = tokio::task::spawn_blocking(move || tempfile::tempfile_in(folder)).await??;
+        Ok(File::from_std(file))
+    }
+}

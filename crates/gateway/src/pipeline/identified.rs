@@ -1,0 +1,189 @@
+//! A routed request of which the caller is known: proven, or allowed to be anonymous.
+//!
+//! Each alternative of the operation's expression looks at its own place. Nothing there: the next alternative.
+//! Something there that fails: 401, and no other alternative is tried, so that a bad credential is never
+//! covered up by a good one. Two that hold for different consumers: 401. In an `all_of` the first names the
+//! consumer and the others may not contradict it; some parts there and others not is a failure.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use super::authentication::AnonymousAllowed;
+use super::{Authenticator, Context, Expression, Operation, Presented, Proof, Routed, Stop};
+use crate::http::Canonical;
+use crate::problem::{Blame, Problem, ProblemKind, Severity};
+
+/// No credential where one is asked for.
+pub const CREDENTIAL_MISSING: ProblemKind = ProblemKind {
+    code: "credential-missing",
+    status: StatusCode::UNAUTHORIZED,
+    title: "A credential is required",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The operation asks for a credential and the request carries none. `WWW-Authenticate` names what is asked for.",
+};
+
+/// A credential that does not hold.
+pub const CREDENTIAL_INVALID: ProblemKind = ProblemKind {
+    code: "credential-invalid",
+    status: StatusCode::UNAUTHORIZED,
+    title: "The credential is not valid",
+    blame: Blame::Client,
+    severity: Some(Severity::Medium),
+    about: "A credential was presented and does not hold: unknown, malformed, expired, or at odds with another one. The log has the reason.",
+};
+
+/// A known caller without access to this API.
+pub const API_NOT_GRANTED: ProblemKind = ProblemKind {
+    code: "api-not-granted",
+    status: StatusCode::FORBIDDEN,
+    title: "The consumer has no access to this API",
+    blame: Blame::Client,
+    severity: Some(Severity::Medium),
+    about: "The credential holds, but its consumer does not name this API in `apis`.",
+};
+
+/// A request and who sent it.
+#[derive(Debug)]
+pub struct Identified {
+    // Invariant: `caller` satisfied the expression of exactly this request's operation.
+    routed: Routed,
+    caller: Caller,
+}
+
+/// Who sent a request.
+#[derive(Debug)]
+pub enum Caller {
+    /// Nobody known; the operation says that this is fine.
+    Anonymous(AnonymousAllowed),
+    /// A consumer, proven by a credential.
+    Consumer(Proof),
+}
+
+impl Identified {
+    /// Finds out who is calling, or refuses.
+    pub(crate) async fn authenticate(routed: Routed, cx: &mut Context) -> Result<Self, Stop> {
+        let operation = Arc::clone(routed.operation());
+        let caller = match &operation.authentication {
+            Expression::Anonymous(allowed) => Caller::Anonymous(allowed.clone()),
+            Expression::AnyOf(alternatives) => Caller::Consumer(prove(alternatives, &routed, cx).await?),
+        };
+        if let Caller::Consumer(proof) = &caller {
+            cx.identify(proof);
+            if !proof.consumer.apis.opens(&operation.api) {
+                return Err(API_NOT_GRANTED.with("this credential does not open this API").into());
+            }
+        }
+        Ok(Self { routed, caller })
+    }
+
+    /// The canonical request.
+    pub fn request(&self) -> &Canonical {
+        self.routed.request()
+    }
+
+    /// The canonical request, to be transformed.
+    pub fn request_mut(&mut self) -> &mut Canonical {
+        self.routed.request_mut()
+    }
+
+    /// What the request asks for.
+    pub fn operation(&self) -> &Arc<Operation> {
+        self.routed.operation()
+    }
+
+    /// Who sent it.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// The routed request inside, to take its body.
+    pub(super) fn routed_mut(&mut self) -> &mut Routed {
+        &mut self.routed
+    }
+
+    /// The routed request inside, when the exchange has an answer.
+    pub(super) fn into_routed(self) -> Routed {
+        self.routed
+    }
+}
+
+impl Caller {
+    /// The proof, unless the caller is anonymous.
+    pub fn proof(&self) -> Option<&Proof> {
+        match self {
+            Self::Anonymous(_) => None,
+            Self::Consumer(proof) => Some(proof),
+        }
+    }
+}
+
+async fn prove(
+    alternatives: &[Vec<Arc<dyn Authenticator>>],
+    routed: &Routed,
+    cx: &mut Context,
+) -> Result<Proof, Stop> {
+    let mut proven: Option<Proof> = None;
+    for alternative in alternatives {
+        let Some(proof) = prove_all(alternative, routed, cx).await? else { continue };
+        match &proven {
+            Some(first) if !same_consumer(first, &proof) => return Err(contradiction().into()),
+            Some(_) => {}
+            None => proven = Some(proof),
+        }
+    }
+    proven.ok_or_else(|| missing(alternatives).into())
+}
+
+/// All parts of one alternative; `None` when none of them is there.
+async fn prove_all(
+    alternative: &[Arc<dyn Authenticator>],
+    routed: &Routed,
+    cx: &mut Context,
+) -> Result<Option<Proof>, Stop> {
+    let mut proven: Option<Proof> = None;
+    let mut absent = false;
+    for authenticator in alternative {
+        match authenticator.authenticate(routed, cx).decide().await? {
+            Presented::Absent => absent = true,
+            Presented::Refused(problem) => {
+                return Err(problem.field("www-authenticate", authenticator.challenge()).into());
+            }
+            Presented::Proven(proof) => match &proven {
+                Some(first) if !same_consumer(first, &proof) => return Err(contradiction().into()),
+                Some(_) => {}
+                None => proven = Some(proof),
+            },
+        }
+    }
+    match proven {
+        Some(_) if absent => {
+            Err(CREDENTIAL_INVALID.with("not every required credential was presented").into())
+        }
+        other => Ok(other),
+    }
+}
+
+fn same_consumer(one: &Proof, other: &Proof) -> bool {
+    one.consumer.name == other.consumer.name
+}
+
+fn contradiction() -> Problem {
+    CREDENTIAL_INVALID
+        .with("the credential is not valid")
+        .because("credentials of different consumers were presented together")
+}
+
+fn missing(alternatives: &[Vec<Arc<dyn Authenticator>>]) -> Problem {
+    let mut problem = CREDENTIAL_MISSING.with("this operation asks for a credential and none was presented");
+    let mut named: Vec<&str> = Vec::new();
+    for authenticator in alternatives.iter().flatten() {
+        let challenge = authenticator.challenge();
+        if !named.contains(&challenge) {
+            named.push(challenge);
+            problem = problem.field("www-authenticate", challenge);
+        }
+    }
+    problem
+}

@@ -1,0 +1,325 @@
+//! The body is judged once, and what was judged is sent.
+//!
+//! What an operation's policies need decides how its bodies travel. `Head`: the bytes stream past. `Whole`: the
+//! body is read first, in memory up to `body_in_memory`, then into an unlinked file, and every policy sees the
+//! same bytes that are forwarded. `Stream`: inspectors see each piece before it is sent on, and the end of the
+//! backend's message is written only when every one of them has said yes; a late refusal aborts that message.
+//!
+//! # Limits
+//! `body` (beyond it 413), `body_in_memory` and `bodies_in_memory` (beyond them the body lies in a file, or the
+//! answer is 503 without a state directory).
+
+use std::future::Future;
+use std::io::SeekFrom;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+
+use super::context::{Ground, Memory};
+use super::policy::Inspector;
+use super::{Admitted, Context, Identified, Needs, Stop};
+use crate::http::{Body, BodyError, Frame, Size, Source};
+use crate::problem::{Blame, Problem, ProblemKind, Severity};
+
+/// A body beyond the bound.
+pub const BODY_TOO_LARGE: ProblemKind = ProblemKind {
+    code: "body-too-large",
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    title: "The request body is too large",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The body is longer than the bound `body` of this operation. The operator may raise it.",
+};
+
+/// No room to hold a body that must be judged whole.
+pub const BODY_NO_ROOM: ProblemKind = ProblemKind {
+    code: "body-no-room",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "No room to inspect the body",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "The body must be seen whole and there is no memory (`bodies_in_memory`) or disk left to hold it. Try again later.",
+};
+
+/// A body that was not sent to its end.
+pub const BODY_INCOMPLETE: ProblemKind = ProblemKind {
+    code: "body-incomplete",
+    status: StatusCode::BAD_REQUEST,
+    title: "The request body is incomplete or malformed",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The connection ended, or the framing broke, before the end of the body.",
+};
+
+/// A body that came too slowly.
+pub const BODY_TIMEOUT: ProblemKind = ProblemKind {
+    code: "body-timeout",
+    status: StatusCode::REQUEST_TIMEOUT,
+    title: "The request body came too slowly",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The client sent nothing for longer than `body_idle`, or less than `body_rate` a second.",
+};
+
+/// A body that was read to its end, in memory or in an unlinked file.
+#[derive(Debug)]
+pub struct Whole {
+    memory: Bytes,
+    file: Option<File>,
+    len: u64,
+    _held: Option<Memory>,
+}
+
+/// Judges the body of a request as its operation's policies need, and admits the request.
+pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Result<Admitted, Stop> {
+    let operation = Arc::clone(identified.operation());
+    let body = identified.routed_mut().take_body();
+    let most = operation.bounds.body;
+    if let Size::Exactly(size) = body.size()
+        && size > most
+    {
+        return Err(too_large().into());
+    }
+    let mut whole = None;
+    let mut passing = Body::Empty;
+    match operation.needs {
+        Needs::Whole => {
+            whole = Some(Whole::read(body, most, operation.bounds.body_in_memory, &cx.ground).await?);
+        }
+        Needs::Head | Needs::Stream => passing = bounded(body, most),
+    }
+    for policy in &operation.chain {
+        policy.inspect_request(&identified, whole.as_ref(), cx).decide().await?;
+    }
+    if let Some(whole) = whole {
+        passing = whole.into_body().await?;
+    }
+    if operation.needs >= Needs::Stream {
+        let inspectors: Vec<_> =
+            operation.chain.iter().filter_map(|policy| policy.stream_inspector(&identified, cx)).collect();
+        if !inspectors.is_empty() {
+            passing = Body::Stream(Box::new(Guarded { inner: passing, inspectors, at: 0, held: None }));
+        }
+    }
+    for policy in &operation.chain {
+        policy.transform_request(&mut identified, cx).decide().await?;
+    }
+    Ok(Admitted::new(identified, passing))
+}
+
+/// What a body that stopped says to the client, when the client is to blame.
+pub fn client_body_problem(error: BodyError) -> Problem {
+    match error {
+        BodyError::Closed => BODY_INCOMPLETE.with("the connection ended before the body did"),
+        BodyError::Malformed(why) => {
+            BODY_INCOMPLETE.with("the framing of the body is malformed").because(why)
+        }
+        BodyError::TimedOut => BODY_TIMEOUT.with("the body came too slowly"),
+        BodyError::Refused(problem) => *problem,
+    }
+}
+
+fn too_large() -> Problem {
+    BODY_TOO_LARGE.with("the body is longer than this operation allows")
+}
+
+fn no_room(cause: impl std::fmt::Display) -> Stop {
+    BODY_NO_ROOM
+        .with("the body cannot be held for inspection now")
+        .because(cause)
+        .field("retry-after", "1")
+        .into()
+}
+
+impl Whole {
+    /// Its length in bytes.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The bytes, if they lie in memory; a larger body lies in a file.
+    pub fn bytes(&self) -> Option<&Bytes> {
+        self.file.is_none().then_some(&self.memory)
+    }
+
+    async fn read(mut body: Body, most: u64, in_memory: u64, ground: &Arc<Ground>) -> Result<Self, Stop> {
+        let mut memory = BytesMut::new();
+        let mut held: Option<Memory> = None;
+        let mut file: Option<File> = None;
+        let mut len = 0_u64;
+        loop {
+            let piece = match body.frame().await {
+                Ok(Frame::Data(piece)) => piece,
+                // Trailers of a body that is held whole are judged by no one and go no further.
+                Ok(Frame::Trailers(_)) => continue,
+                Ok(Frame::End) => break,
+                Err(error) => return Err(client_body_problem(error).into()),
+            };
+            len = len.saturating_add(piece.len() as u64);
+            if len > most {
+                return Err(too_large().into());
+            }
+            if file.is_none() && (len > in_memory || !Memory::grow(&mut held, piece.len(), ground)) {
+                let mut spool = ground.spool().await.map_err(no_room)?;
+                spool.write_all(&memory).await.map_err(no_room)?;
+                (memory, held, file) = (BytesMut::new(), None, Some(spool));
+            }
+            match &mut file {
+                Some(spool) => spool.write_all(&piece).await.map_err(no_room)?,
+                None => memory.extend_from_slice(&piece),
+            }
+        }
+        if let Some(spool) = &mut file {
+            spool.flush().await.map_err(no_room)?;
+        }
+        Ok(Self { memory: memory.freeze(), file, len, _held: held })
+    }
+
+    async fn into_body(self) -> Result<Body, Stop> {
+        match self.file {
+            None if self.memory.is_empty() => Ok(Body::Empty),
+            None => Ok(Body::Stream(Box::new(Held {
+                bytes: Some(self.memory),
+                len: self.len,
+                _held: self._held,
+            }))),
+            Some(mut file) => {
+                file.seek(SeekFrom::Start(0)).await.map_err(no_room)?;
+                Ok(Body::Stream(Box::new(Spooled {
+                    file,
+                    left: self.len,
+                    len: self.len,
+                    buffer: BytesMut::new(),
+                })))
+            }
+        }
+    }
+}
+
+/// A whole body in memory, which gives its share of `bodies_in_memory` back when it has been sent.
+struct Held {
+    bytes: Option<Bytes>,
+    len: u64,
+    _held: Option<Memory>,
+}
+
+impl Source for Held {
+    fn poll_frame(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        Poll::Ready(Ok(self.bytes.take().map_or(Frame::End, Frame::Data)))
+    }
+
+    fn size(&self) -> Size {
+        Size::Exactly(self.len)
+    }
+}
+
+/// A whole body in an unlinked file.
+struct Spooled {
+    file: File,
+    left: u64,
+    len: u64,
+    buffer: BytesMut,
+}
+
+const SPOOL_PIECE_BYTES: usize = 64 * 1024;
+
+impl Source for Spooled {
+    fn poll_frame(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        if self.left == 0 {
+            return Poll::Ready(Ok(Frame::End));
+        }
+        self.buffer.reserve(SPOOL_PIECE_BYTES);
+        let read = ready!(pin!(self.file.read_buf(&mut self.buffer)).poll(cx));
+        match read {
+            Ok(read) if read > 0 => {
+                self.left = self.left.saturating_sub(read as u64);
+                Poll::Ready(Ok(Frame::Data(self.buffer.split().freeze())))
+            }
+            _ => Poll::Ready(Err(BodyError::Malformed("the spooled body cannot be read back"))),
+        }
+    }
+
+    fn size(&self) -> Size {
+        Size::Exactly(self.len)
+    }
+}
+
+/// Counts a body of unknown length against the bound.
+struct Bounded {
+    inner: Body,
+    left: u64,
+}
+
+fn bounded(body: Body, most: u64) -> Body {
+    match body.size() {
+        Size::Unknown => Body::Stream(Box::new(Bounded { inner: body, left: most })),
+        Size::None | Size::Exactly(_) => body,
+    }
+}
+
+impl Source for Bounded {
+    fn poll_frame(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        let frame = ready!(self.inner.poll_frame(cx))?;
+        if let Frame::Data(piece) = &frame {
+            match self.left.checked_sub(piece.len() as u64) {
+                Some(left) => self.left = left,
+                None => return Poll::Ready(Err(BodyError::Refused(Box::new(too_large())))),
+            }
+        }
+        Poll::Ready(Ok(frame))
+    }
+
+    fn size(&self) -> Size {
+        Size::Unknown
+    }
+}
+
+/// A body whose pieces are inspected as they pass, and whose end only the inspectors can let through.
+struct Guarded {
+    inner: Body,
+    inspectors: Vec<Box<dyn Inspector>>,
+    at: usize,
+    held: Option<Frame>,
+}
+
+impl Source for Guarded {
+    fn poll_frame(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        let held = match self.held.take() {
+            Some(held) => held,
+            None => {
+                self.at = 0;
+                ready!(self.inner.poll_frame(cx))?
+            }
+        };
+        while let Some(inspector) = self.inspectors.get_mut(self.at) {
+            let verdict = match &held {
+                Frame::Data(piece) => inspector.poll_piece(piece, cx),
+                Frame::End => inspector.poll_end(cx),
+                Frame::Trailers(_) => Poll::Ready(Ok(())),
+            };
+            match verdict {
+                Poll::Ready(Ok(())) => self.at = self.at.saturating_add(1),
+                Poll::Ready(Err(problem)) => return Poll::Ready(Err(BodyError::Refused(problem))),
+                Poll::Pending => {
+                    self.held = Some(held);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(held))
+    }
+
+    fn size(&self) -> Size {
+        self.inner.size()
+    }
+}

@@ -1,0 +1,49 @@
+//! An operation as the snapshot compiled it: everything a request needs to know of where it goes.
+
+use std::sync::Arc;
+
+use super::{Expression, Needs, Policy};
+use crate::bounds::Bounds;
+use crate::observe::OperationMetrics;
+
+/// One method and path template of a published API, with all that applies to it.
+#[derive(Debug)]
+pub struct Operation {
+    /// The API's name.
+    pub api: Arc<str>,
+    /// The operation's name: its key in the configuration or its `operationId`.
+    pub name: Arc<str>,
+    /// The path template as published, base path included: `http.route`.
+    pub template: Arc<str>,
+    /// How callers prove who they are.
+    pub authentication: Expression,
+    /// The policies that apply, in the order of `policies::POLICIES`.
+    pub chain: Vec<Arc<dyn Policy>>,
+    /// The most that any policy of the chain needs of the body.
+    pub needs: Needs,
+    /// Which backend of the snapshot it goes to.
+    pub backend: usize,
+    /// Bytes of the published path to leave out toward the backend (`strip_base_path`).
+    pub strip: usize,
+    /// Bounds that hold for it.
+    pub bounds: Arc<Bounds>,
+    /// The kind of long-lived exchange it may become.
+    pub stream: Option<Stream>,
+    /// Where it stands in the configuration, for `explain`.
+    pub place: Arc<str>,
+    /// Where its `auth` stands in the configuration.
+    pub auth_place: Arc<str>,
+    /// Its counters.
+    pub metrics: OperationMetrics,
+}
+
+/// Long-lived kinds of exchange an operation may declare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// Server-sent events.
+    Events,
+    /// WebSocket.
+    WebSocket,
+    /// gRPC.
+    Grpc,
+}

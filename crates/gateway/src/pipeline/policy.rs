@@ -1,0 +1,93 @@
+//! What a policy may do, in the order a request meets it.
+
+use std::fmt;
+use std::task::{Context as TaskContext, Poll};
+
+use bytes::Bytes;
+
+use super::judged::Whole;
+use super::{Answered, Context, Identified, Routed, Step};
+use crate::problem::Problem;
+
+/// How much of the request body a policy must see. Known when the snapshot is compiled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing but the head: the body streams past.
+    #[default]
+    Head,
+    /// The pieces as they pass; the backend's message cannot end before the verdict.
+    Stream,
+    /// The whole body before the first byte of it goes on.
+    Whole,
+}
+
+/// A rule applied to an exchange. Every hook of every policy in an operation's chain is called, in this order;
+/// each argument says what is known by then.
+pub trait Policy: Send + Sync + fmt::Debug {
+    /// Its name: in configuration, verdicts, metrics.
+    fn name(&self) -> &'static str;
+
+    /// What it needs of the request body.
+    fn needs(&self) -> Needs {
+        Needs::Head
+    }
+
+    /// Before identity: address rules, cheap bounds.
+    fn screen<'a>(&'a self, _request: &'a mut Routed, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// Posture of app and device.
+    fn attest<'a>(&'a self, _request: &'a mut Identified, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// May this caller do this? Decided before a byte of the body is read.
+    fn authorize<'a>(&'a self, _request: &'a Identified, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// May this caller do this now?
+    fn throttle<'a>(&'a self, _request: &'a Identified, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// Judges head and, for [`Needs::Whole`], the body.
+    fn inspect_request<'a>(
+        &'a self,
+        _request: &'a Identified,
+        _body: Option<&'a Whole>,
+        _cx: &'a mut Context,
+    ) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// For [`Needs::Stream`]: who looks at the pieces of this body.
+    fn stream_inspector(&self, _request: &Identified, _cx: &mut Context) -> Option<Box<dyn Inspector>> {
+        None
+    }
+
+    /// Rewrites the request for its backend.
+    fn transform_request<'a>(&'a self, _request: &'a mut Identified, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// Judges the backend's answer.
+    fn inspect_response<'a>(&'a self, _answer: &'a mut Answered, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// Rewrites the backend's answer for the client.
+    fn transform_response<'a>(&'a self, _answer: &'a mut Answered, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+}
+
+/// Looks at the pieces of one body as they pass, and has the last word on its end.
+pub trait Inspector: Send {
+    /// A piece is about to be sent on.
+    fn poll_piece(&mut self, piece: &Bytes, cx: &mut TaskContext<'_>) -> Poll<Result<(), Box<Problem>>>;
+
+    /// The body is complete; only `Ok` lets the backend's message end.
+    fn poll_end(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Box<Problem>>>;
+}
