@@ -1,0 +1,331 @@
+//! JSON by RFC 8259 to the letter, with positions.
+//!
+//! The depth bound is what makes plain recursion safe. Column numbers are counted on from the last node, so
+//! that a document of one long line costs no more than any other.
+
+use super::{FileId, Files, Finding, Key, Mapping, Node, Number, Reading, Span, Value};
+
+/// Why a text was not taken.
+pub(super) struct Refused {
+    /// Whether it is JSON all the same, and something else is wrong with it.
+    pub(super) well_formed: bool,
+    pub(super) findings: Vec<Finding>,
+}
+
+pub(super) fn parse(files: &Files, file: FileId, text: &str, reading: &Reading) -> Result<Node, Refused> {
+    let mut reader = Reader {
+        files,
+        text,
+        at: 0,
+        reading,
+        nodes: 0,
+        place: Place { file, line: 1, column: 1, at: 0 },
+        duplicates: Vec::new(),
+    };
+    match reader.document() {
+        Ok(node) if reader.duplicates.is_empty() => Ok(node),
+        Ok(_) => Err(Refused { well_formed: true, findings: reader.duplicates }),
+        Err(Fault { message, bound }) => {
+            let span = reader.here();
+            let finding = files.finding(span, "", message);
+            Err(Refused { well_formed: bound, findings: vec![finding] })
+        }
+    }
+}
+
+struct Reader<'a> {
+    files: &'a Files,
+    text: &'a str,
+    // Invariant: a character boundary of `text`.
+    at: usize,
+    reading: &'a Reading,
+    nodes: usize,
+    place: Place,
+    duplicates: Vec<Finding>,
+}
+
+/// Line and column of the byte `at`, counted on as reading goes on.
+struct Place {
+    file: FileId,
+    line: usize,
+    column: usize,
+    at: usize,
+}
+
+struct Fault {
+    message: String,
+    /// Whether a bound was passed, rather than the grammar broken.
+    bound: bool,
+}
+
+impl Fault {
+    fn syntax(message: impl Into<String>) -> Self {
+        Self { message: message.into(), bound: false }
+    }
+}
+
+impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Node, Fault> {
+        self.skip_space();
+        let node = self.value(0)?;
+        self.skip_space();
+        match self.rest().chars().next() {
+            None => Ok(node),
+            Some(_) => Err(Fault::syntax("expected the end of the document after its value")),
+        }
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.at = self.at.saturating_add(bytes);
+    }
+
+    /// RFC 8259 §2: these four and no other.
+    fn skip_space(&mut self) {
+        let space =
+            self.rest().bytes().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).count();
+        self.skip(space);
+    }
+
+    /// The position of the next byte.
+    fn here(&mut self) -> Span {
+        let passed = self.text.get(self.place.at..self.at).unwrap_or_default();
+        for byte in passed.bytes() {
+            if byte == b'\n' {
+                self.place.line = self.place.line.saturating_add(1);
+                self.place.column = 1;
+            } else if byte & 0xC0 != 0x80 {
+                self.place.column = self.place.column.saturating_add(1);
+            }
+        }
+        self.place.at = self.at;
+        Span::new(self.place.file, self.place.line, self.place.column)
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Node, Fault> {
+        let span = self.here();
+        self.nodes = self.nodes.saturating_add(1);
+        if self.nodes > self.reading.nodes_max {
+            let message = format!("the document has more than {} values", self.reading.nodes_max);
+            return Err(Fault { message, bound: true });
+        }
+        if depth > self.reading.depth_max {
+            let message = format!("nested more than {} deep", self.reading.depth_max);
+            return Err(Fault { message, bound: true });
+        }
+        let value = match self.peek() {
+            Some(b'{') => self.object(depth)?,
+            Some(b'[') => self.array(depth)?,
+            Some(b'"') => Value::String(self.string()?),
+            Some(b'-' | b'0'..=b'9') => Value::Number(self.number()?),
+            _ => self.word()?,
+        };
+        Ok(Node::new(value, span))
+    }
+
+    fn object(&mut self, depth: usize) -> Result<Value, Fault> {
+        let mut entries = Vec::new();
+        self.skip(1);
+        self.skip_space();
+        if self.peek() == Some(b'}') {
+            self.skip(1);
+            return Ok(Value::Mapping(Mapping::default()));
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err(Fault::syntax("expected a key in double quotes"));
+            }
+            let span = self.here();
+            let text = self.string()?;
+            self.skip_space();
+            if self.peek() != Some(b':') {
+                return Err(Fault::syntax("expected `:` after the key"));
+            }
+            self.skip(1);
+            self.skip_space();
+            entries.push((Key { text, span }, self.value(depth.saturating_add(1))?));
+            if self.ends(b'}', "expected `,` or `}` after the value")? {
+                break;
+            }
+        }
+        let Self { files, duplicates, .. } = self;
+        Ok(Value::Mapping(Mapping::new(entries, |first, again| duplicates.push(twice(files, first, again)))))
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Value, Fault> {
+        let mut items = Vec::new();
+        self.skip(1);
+        self.skip_space();
+        if self.peek() == Some(b']') {
+            self.skip(1);
+            return Ok(Value::Sequence(items));
+        }
+        loop {
+            items.push(self.value(depth.saturating_add(1))?);
+            if self.ends(b']', "expected `,` or `]` after the value")? {
+                return Ok(Value::Sequence(items));
+            }
+        }
+    }
+
+    /// After a value: whether the container ends here. A comma is taken, and the space behind it.
+    fn ends(&mut self, close: u8, expected: &str) -> Result<bool, Fault> {
+        self.skip_space();
+        let next = self.peek();
+        if next != Some(close) && next != Some(b',') {
+            return Err(Fault::syntax(expected));
+        }
+        self.skip(1);
+        if next == Some(close) {
+            return Ok(true);
+        }
+        self.skip_space();
+        Ok(false)
+    }
+
+    fn word(&mut self) -> Result<Value, Fault> {
+        for (word, value) in
+            [("null", Value::Null), ("true", Value::Bool(true)), ("false", Value::Bool(false))]
+        {
+            if self.rest().starts_with(word) {
+                self.skip(word.len());
+                return Ok(value);
+            }
+        }
+        Err(Fault::syntax(if self.rest().is_empty() {
+            "the document ends before its value does"
+        } else {
+            "expected a value"
+        }))
+    }
+
+    /// RFC 8259 §6.
+    fn number(&mut self) -> Result<Number, Fault> {
+        let rest = self.rest();
+        let mut end = usize::from(rest.starts_with('-'));
+        let digits =
+            |from: usize| rest.get(from..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count();
+        let next = |at: usize| rest.as_bytes().get(at).copied();
+        let whole = digits(end);
+        if whole == 0 {
+            return Err(Fault::syntax("expected a digit after `-`"));
+        }
+        if whole > 1 && next(end) == Some(b'0') {
+            return Err(Fault::syntax("a number does not begin with 0"));
+        }
+        end = end.saturating_add(whole);
+        if next(end) == Some(b'.') {
+            let fraction = digits(end.saturating_add(1));
+            if fraction == 0 {
+                return Err(Fault::syntax("expected a digit after `.`"));
+            }
+            end = end.saturating_add(1).saturating_add(fraction);
+        }
+        if matches!(next(end), Some(b'e' | b'E')) {
+            end = end.saturating_add(1);
+            end = end.saturating_add(usize::from(matches!(next(end), Some(b'+' | b'-'))));
+            let exponent = digits(end);
+            if exponent == 0 {
+                return Err(Fault::syntax("expected a digit in the exponent"));
+            }
+            end = end.saturating_add(exponent);
+        }
+        self.skip(end);
+        Ok(Number::new(rest.get(..end).unwrap_or_default()))
+    }
+
+    /// RFC 8259 §7.
+    fn string(&mut self) -> Result<Box<str>, Fault> {
+        self.skip(1);
+        let mut built: Option<String> = None;
+        loop {
+            let rest = self.rest();
+            let run = rest.bytes().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
+            let plain = rest.get(..run).unwrap_or_default();
+            self.skip(run);
+            match self.peek() {
+                Some(b'"') => {
+                    self.skip(1);
+                    return Ok(match built {
+                        None => plain.into(),
+                        Some(mut built) => {
+                            built.push_str(plain);
+                            built.into_boxed_str()
+                        }
+                    });
+                }
+                Some(b'\\') => {
+                    let built = built.get_or_insert_default();
+                    built.push_str(plain);
+                    built.push(self.escape()?);
+                }
+                Some(_) => {
+                    return Err(Fault::syntax("a control character in a string must be escaped"));
+                }
+                None => return Err(Fault::syntax("the document ends within a string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<char, Fault> {
+        self.skip(1);
+        let c = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.skip(1);
+                return self.unicode_escape();
+            }
+            _ => return Err(Fault::syntax("no such escape in a string")),
+        };
+        self.skip(1);
+        Ok(c)
+    }
+
+    /// After `\u`; a pair of surrogates is one character, a lone one is none.
+    fn unicode_escape(&mut self) -> Result<char, Fault> {
+        let unit = self.hex4()?;
+        let scalar = match unit {
+            0xD800..=0xDBFF => {
+                if !self.rest().starts_with("\\u") {
+                    return Err(Fault::syntax("a lone surrogate is no character"));
+                }
+                self.skip(2);
+                let low = self.hex4()?;
+                if !(0xDC00..=0xDFFF).contains(&low) {
+                    return Err(Fault::syntax("a lone surrogate is no character"));
+                }
+                ((unit & 0x3FF) << 10 | (low & 0x3FF)).saturating_add(0x1_0000)
+            }
+            unit => unit,
+        };
+        char::from_u32(scalar).ok_or_else(|| Fault::syntax("a lone surrogate is no character"))
+    }
+
+    fn hex4(&mut self) -> Result<u32, Fault> {
+        let digits = self.rest().get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+        let unit = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        self.skip(if unit.is_some() { 4 } else { 0 });
+        unit.ok_or_else(|| Fault::syntax("expected four hexadecimal digits after `\\u`"))
+    }
+}
+
+/// The finding on a key that stands twice in one mapping.
+pub(super) fn twice(files: &Files, first: &Key, again: &Key) -> Finding {
+    let message =
+        format!("the key {:?} stands here for the second time", super::node::shorten(&again.text, 60));
+    files.finding(again.span, "", message).with_hint(format!("the first is on line {}", first.span.line))
+}
