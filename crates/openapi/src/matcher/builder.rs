@@ -1,0 +1,193 @@
+//! Collects templates, refuses two that match alike, and bounds what a search may cost.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use http::Method;
+
+use super::affixes::Affixes;
+use super::{Matcher, Methods, index};
+use crate::template::{Affix, Segment, Template};
+
+/// A place in the tree.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    pub(super) literals: HashMap<Box<str>, u32, RandomState>,
+    pub(super) affixes: Affixes,
+    pub(super) parameter: Option<u32>,
+    /// The templates that end here.
+    pub(super) end: Option<Leaf>,
+    /// The templates that end here with `{rest*}`.
+    pub(super) rest: Option<Leaf>,
+}
+
+/// The operations of all templates of one shape, as indices of entries.
+#[derive(Debug, Default)]
+pub(super) struct Leaf {
+    pub(super) explicit: Vec<(Method, u32)>,
+    pub(super) any: Option<u32>,
+}
+
+impl Leaf {
+    fn insert(&mut self, methods: &Methods, entry: u32) -> Result<(), Clash> {
+        let existing = match methods {
+            Methods::Any => self.any,
+            Methods::One(method) => {
+                self.explicit.iter().find(|(known, _)| known == method).map(|(_, entry)| *entry)
+            }
+        };
+        if let Some(existing) = existing {
+            return Err(Clash { existing: index(existing) });
+        }
+        match methods {
+            Methods::Any => self.any = Some(entry),
+            Methods::One(method) => self.explicit.push((method.clone(), entry)),
+        }
+        Ok(())
+    }
+}
+
+/// One insertion.
+#[derive(Debug)]
+pub(super) struct Entry<T> {
+    pub(super) methods: Methods,
+    pub(super) template: Template,
+    pub(super) value: T,
+}
+
+/// An operation that matches exactly what an earlier one does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the same method and path are declared twice")]
+pub struct Clash {
+    /// Which insertion the earlier one was, counted from 0 over those that succeeded.
+    pub existing: usize,
+}
+
+/// Templates that cross each other so often that a search could become slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the path templates overlap too much: one request could take {steps} steps, more than {}",
+    MatcherBuilder::<()>::STEPS_MAX
+)]
+pub struct TooAmbiguous {
+    /// An upper bound of the steps of one search.
+    pub steps: usize,
+}
+
+/// Collects operations for a [`Matcher`].
+#[derive(Debug)]
+pub struct MatcherBuilder<T> {
+    nodes: Vec<Growing>,
+    /// By node, and whether they end there greedily.
+    leaves: HashMap<(u32, bool), Leaf, RandomState>,
+    entries: Vec<Entry<T>>,
+}
+
+/// A node while templates are added.
+#[derive(Debug, Default)]
+struct Growing {
+    node: Node,
+    /// Become the node's [`Affixes`] in the end.
+    affixes: HashMap<Affix, u32, RandomState>,
+}
+
+impl<T> Default for MatcherBuilder<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> MatcherBuilder<T> {
+    /// The most nodes one search may visit.
+    pub const STEPS_MAX: usize = 4096;
+
+    /// Begins with no operation.
+    pub fn new() -> Self {
+        Self { nodes: vec![Growing::default()], leaves: HashMap::default(), entries: Vec::new() }
+    }
+
+    /// How many operations were inserted: the index of the next.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none was inserted.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds an operation. Templates of one shape share a place: they may differ in the names of their parameters, and
+    /// must differ in the method.
+    ///
+    /// # Errors
+    /// When an earlier operation has the same methods and a template of the same shape. Nothing is added then.
+    pub fn insert(&mut self, methods: Methods, template: Template, value: T) -> Result<(), Clash> {
+        let entry = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        self.leaf(template.segments()).insert(&methods, entry)?;
+        self.entries.push(Entry { methods, template, value });
+        Ok(())
+    }
+
+    /// The leaf of a shape; makes the way to it.
+    fn leaf(&mut self, segments: &[Segment]) -> &mut Leaf {
+        let mut at = 0;
+        let mut greedy = false;
+        for segment in segments {
+            let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
+            let Some(Growing { node, affixes }) = self.nodes.get_mut(index(at)) else { break };
+            at = match segment {
+                Segment::Literal(text) => *node.literals.entry(text.clone()).or_insert(next),
+                Segment::Affixed(affix) => *affixes.entry(affix.clone()).or_insert(next),
+                Segment::Parameter => *node.parameter.get_or_insert(next),
+                Segment::Rest => {
+                    greedy = true;
+                    at
+                }
+            };
+            if at == next {
+                self.nodes.push(Growing::default());
+            }
+        }
+        self.leaves.entry((at, greedy)).or_default()
+    }
+
+    /// Ends the collection.
+    ///
+    /// # Errors
+    /// When the templates cross so much that a search could visit more than [`MatcherBuilder::STEPS_MAX`] nodes.
+    pub fn build(self) -> Result<Matcher<T>, TooAmbiguous> {
+        let finish = |Growing { mut node, affixes }| {
+            node.affixes = Affixes::new(affixes.into_iter().collect());
+            node
+        };
+        let mut nodes: Box<[Node]> = self.nodes.into_iter().map(finish).collect();
+        for ((at, greedy), leaf) in self.leaves {
+            if let Some(node) = nodes.get_mut(index(at)) {
+                *(if greedy { &mut node.rest } else { &mut node.end }) = Some(leaf);
+            }
+        }
+        let steps = steps(&nodes);
+        if steps > Self::STEPS_MAX {
+            return Err(TooAmbiguous { steps });
+        }
+        Ok(Matcher { nodes, entries: self.entries.into_boxed_slice() })
+    }
+}
+
+/// How many nodes one search can visit at most. A segment leads to one literal child, to those affixed ones that can
+/// fit together, and to the parameter.
+fn steps(nodes: &[Node]) -> usize {
+    let mut steps = vec![1_usize; nodes.len()];
+    // Children have higher indices than their parents, so going backwards meets them first.
+    for (place, node) in nodes.iter().enumerate().rev() {
+        let of = |child: u32| steps.get(index(child)).copied().unwrap_or(0);
+        let literal = node.literals.values().map(|child| of(*child)).max().unwrap_or(0);
+        let parameter = node.parameter.map_or(0, of);
+        let total =
+            [1, literal, node.affixes.heaviest(of), parameter].into_iter().fold(0, usize::saturating_add);
+        if let Some(steps) = steps.get_mut(place) {
+            *steps = total;
+        }
+    }
+    steps.first().copied().unwrap_or(0)
+}
