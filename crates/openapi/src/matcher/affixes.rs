@@ -22,6 +22,9 @@ pub(super) struct Affixes {
     by_prefix: ByText<ByText<SmallVec<[u32; 2]>>>,
 }
 
+/// Up to here all are candidates: reading through them is quicker than a table.
+const LINEAR_MAX: usize = 6;
+
 /// Positions in [`Affixes`].
 pub(super) type Ranks = SmallVec<[u32; 8]>;
 
@@ -35,12 +38,11 @@ impl Affixes {
         Self { affixes: affixes.into_boxed_slice(), by_prefix }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.affixes.is_empty()
-    }
-
-    /// The ranks whose first and last text fit a segment, the most concrete first.
+    /// The ranks that may fit a segment, the most concrete first.
     pub(super) fn candidates(&self, segment: &str) -> Ranks {
+        if self.affixes.len() <= LINEAR_MAX {
+            return (0..).take(self.affixes.len()).collect();
+        }
         let mut ranks = Ranks::new();
         for by_suffix in self.by_prefix.at_start(segment) {
             by_suffix.at_end(segment).for_each(|found| ranks.extend_from_slice(found));

@@ -4,27 +4,72 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use http::Method;
+use smallvec::SmallVec;
 
 use super::affixes::Affixes;
 use super::{Matcher, Methods, index};
 use crate::template::{Affix, Segment, Template};
 
 /// A place in the tree.
+///
+/// PERF: 64 bytes, the unlikely parts boxed: with 10,000 operations a search is a chain of cache misses.
 #[derive(Debug, Default)]
 pub(super) struct Node {
-    pub(super) literals: HashMap<Box<str>, u32, RandomState>,
-    pub(super) affixes: Affixes,
+    pub(super) literals: Literals,
+    pub(super) affixes: Option<Box<Affixes>>,
     pub(super) parameter: Option<u32>,
     /// The templates that end here.
-    pub(super) end: Option<Leaf>,
+    pub(super) end: Option<Box<Leaf>>,
     /// The templates that end here with `{rest*}`.
-    pub(super) rest: Option<Leaf>,
+    pub(super) rest: Option<Box<Leaf>>,
+}
+
+impl Node {
+    /// How many nodes a search can visit from here at most. A segment leads to one literal child, to those affixed
+    /// ones that can fit together, and to the parameter.
+    fn steps(&self, of: impl Fn(u32) -> usize) -> usize {
+        let literal = match &self.literals {
+            Literals::None => 0,
+            Literals::One(_, child) => of(*child),
+            Literals::Many(children) => children.values().map(|child| of(*child)).max().unwrap_or(0),
+        };
+        let affixed = self.affixes.as_ref().map_or(0, |affixes| affixes.heaviest(&of));
+        let parameter = self.parameter.map_or(0, &of);
+        [1, literal, affixed, parameter].into_iter().fold(0, usize::saturating_add)
+    }
+}
+
+/// Children by literal text.
+#[derive(Debug, Default)]
+#[expect(clippy::box_collection, reason = "it keeps a node within a cache line")]
+pub(super) enum Literals {
+    #[default]
+    None,
+    One(Box<str>, u32),
+    Many(Box<HashMap<Box<str>, u32, RandomState>>),
+}
+
+impl Literals {
+    fn new(literals: HashMap<Box<str>, u32, RandomState>) -> Self {
+        if literals.len() > 1 {
+            return Self::Many(Box::new(literals));
+        }
+        literals.into_iter().next().map_or(Self::None, |(text, child)| Self::One(text, child))
+    }
+
+    pub(super) fn get(&self, segment: &str) -> Option<u32> {
+        match self {
+            Self::None => None,
+            Self::One(text, child) => (**text == *segment).then_some(*child),
+            Self::Many(children) => children.get(segment).copied(),
+        }
+    }
 }
 
 /// The operations of all templates of one shape, as indices of entries.
 #[derive(Debug, Default)]
 pub(super) struct Leaf {
-    pub(super) explicit: Vec<(Method, u32)>,
+    pub(super) explicit: SmallVec<[(Method, u32); 2]>,
     pub(super) any: Option<u32>,
 }
 
@@ -86,9 +131,23 @@ pub struct MatcherBuilder<T> {
 /// A node while templates are added.
 #[derive(Debug, Default)]
 struct Growing {
-    node: Node,
-    /// Become the node's [`Affixes`] in the end.
+    literals: HashMap<Box<str>, u32, RandomState>,
     affixes: HashMap<Affix, u32, RandomState>,
+    parameter: Option<u32>,
+}
+
+impl Growing {
+    fn finish(self) -> Node {
+        let affixes =
+            (!self.affixes.is_empty()).then(|| Box::new(Affixes::new(self.affixes.into_iter().collect())));
+        Node {
+            literals: Literals::new(self.literals),
+            affixes,
+            parameter: self.parameter,
+            end: None,
+            rest: None,
+        }
+    }
 }
 
 impl<T> Default for MatcherBuilder<T> {
@@ -134,10 +193,10 @@ impl<T> MatcherBuilder<T> {
         let mut greedy = false;
         for segment in segments {
             let next = u32::try_from(self.nodes.len()).unwrap_or(u32::MAX);
-            let Some(Growing { node, affixes }) = self.nodes.get_mut(index(at)) else { break };
+            let Some(node) = self.nodes.get_mut(index(at)) else { break };
             at = match segment {
                 Segment::Literal(text) => *node.literals.entry(text.clone()).or_insert(next),
-                Segment::Affixed(affix) => *affixes.entry(affix.clone()).or_insert(next),
+                Segment::Affixed(affix) => *node.affixes.entry(affix.clone()).or_insert(next),
                 Segment::Parameter => *node.parameter.get_or_insert(next),
                 Segment::Rest => {
                     greedy = true;
@@ -156,14 +215,10 @@ impl<T> MatcherBuilder<T> {
     /// # Errors
     /// When the templates cross so much that a search could visit more than [`MatcherBuilder::STEPS_MAX`] nodes.
     pub fn build(self) -> Result<Matcher<T>, TooAmbiguous> {
-        let finish = |Growing { mut node, affixes }| {
-            node.affixes = Affixes::new(affixes.into_iter().collect());
-            node
-        };
-        let mut nodes: Box<[Node]> = self.nodes.into_iter().map(finish).collect();
+        let mut nodes: Box<[Node]> = self.nodes.into_iter().map(Growing::finish).collect();
         for ((at, greedy), leaf) in self.leaves {
             if let Some(node) = nodes.get_mut(index(at)) {
-                *(if greedy { &mut node.rest } else { &mut node.end }) = Some(leaf);
+                *(if greedy { &mut node.rest } else { &mut node.end }) = Some(Box::new(leaf));
             }
         }
         let steps = steps(&nodes);
@@ -174,17 +229,12 @@ impl<T> MatcherBuilder<T> {
     }
 }
 
-/// How many nodes one search can visit at most. A segment leads to one literal child, to those affixed ones that can
-/// fit together, and to the parameter.
+/// How many nodes one search can visit at most.
 fn steps(nodes: &[Node]) -> usize {
-    let mut steps = vec![1_usize; nodes.len()];
+    let mut steps = vec![0_usize; nodes.len()];
     // Children have higher indices than their parents, so going backwards meets them first.
     for (place, node) in nodes.iter().enumerate().rev() {
-        let of = |child: u32| steps.get(index(child)).copied().unwrap_or(0);
-        let literal = node.literals.values().map(|child| of(*child)).max().unwrap_or(0);
-        let parameter = node.parameter.map_or(0, of);
-        let total =
-            [1, literal, node.affixes.heaviest(of), parameter].into_iter().fold(0, usize::saturating_add);
+        let total = node.steps(|child| steps.get(index(child)).copied().unwrap_or(0));
         if let Some(steps) = steps.get_mut(place) {
             *steps = total;
         }

@@ -60,7 +60,7 @@ impl<'m> Search<'m, '_> {
         let end = start.saturating_add(segment.len());
         let next = (end < self.path.len()).then_some(end.saturating_add(1));
         if let Some(child) = node.literals.get(segment)
-            && self.visit(*child, next)
+            && self.visit(child, next)
         {
             return true;
         }
@@ -73,12 +73,10 @@ impl<'m> Search<'m, '_> {
     }
 
     fn affixed(&mut self, node: &'m Node, segment: &str, start: usize, next: Option<usize>) -> bool {
-        if node.affixes.is_empty() {
-            return false;
-        }
+        let Some(affixes) = &node.affixes else { return false };
         let kept = self.spans.len();
-        for rank in node.affixes.candidates(segment) {
-            if let Some(child) = node.affixes.fit(rank, segment, start, &mut self.spans) {
+        for rank in affixes.candidates(segment) {
+            if let Some(child) = affixes.fit(rank, segment, start, &mut self.spans) {
                 if self.visit(child, next) {
                     return true;
                 }
