@@ -23,10 +23,11 @@ pub struct Fields {
     lines: Vec<Line>,
 }
 
-#[derive(Clone, Copy)]
-struct Line {
-    name: Span,
-    value: Span,
+/// Name and value of one line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
 }
 
 /// One field line, borrowed.
@@ -47,6 +48,11 @@ impl Fields {
     /// No lines yet, with room for `text` bytes and `lines` lines.
     pub fn with_capacity(text: usize, lines: usize) -> Self {
         Self { text: Vec::with_capacity(text), lines: Vec::with_capacity(lines) }
+    }
+
+    /// Lines that lie in `text`.
+    pub(crate) fn from_parts(text: Vec<u8>, lines: Vec<Line>) -> Self {
+        Self { text, lines }
     }
 
     /// Forgets every line and all text; keeps the memory.
@@ -199,3 +205,6 @@ fn cut(text: &[u8], span: Span) -> &[u8] {
 fn small(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+use super::*;
+
+#[test]
+fn a_value_ends_at_every_control_but_tab_wherever_it_stands() {
+    for byte in 0..=255u8 {
+        for place in 0..20 {
+            let mut text = vec![b'v'; 20];
+            text[place] = byte;
+            let ends = (byte < 0x20 && byte != b'\t') || byte == 0x7f;
+            assert_eq!(text_end(&text, 0), if ends { place } else { 20 }, "{byte:#x} at {place}");
+            assert_eq!(is_text(byte), !ends, "{byte:#x}");
+        }
+    }
+}
+
+#[test]
+fn the_first_of_several_controls_is_found() {
+    assert_eq!(text_end(b"\xff\xa0\x7f\x01\x00abc", 0), 2);
+    assert_eq!(text_end(b"\t\t \t\xe9\x80\x1f\r", 0), 6);
+    assert_eq!(text_end(b"abc", 7), 7);
+}
+
+#[test]
+fn tokens_and_targets_are_those_of_the_grammar() {
+    let tokens: Vec<u8> = (0..=255).filter(|&byte| is_token(byte)).collect();
+    assert_eq!(tokens, b"!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~");
+    let refused: Vec<u8> = (0..=255).filter(|&byte| !is_target(byte)).collect();
+    let expected: Vec<u8> = (0..=0x20).chain([b'#']).chain(0x7f..=0xff).collect();
+    assert_eq!(refused, expected);
+}
