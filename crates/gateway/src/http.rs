@@ -8,15 +8,23 @@ pub mod authority;
 pub mod body;
 pub mod canonical;
 pub mod claims;
+mod connection;
 pub mod deadline;
+pub mod forwarded;
 pub mod interim;
 pub mod io;
+mod malformed;
+mod names;
+pub mod network;
 pub mod path;
 pub mod peer;
 pub mod reply;
+mod target;
 
 pub use body::{Body, BodyError, Frame, Size, Source};
-pub use canonical::{Canonical, Malformed};
+pub use canonical::{Canonical, Rules, Upgrade};
+pub use malformed::Malformed;
+pub use network::Network;
 pub use peer::{Peer, TlsFacts};
 pub use reply::Reply;
 

@@ -1,35 +1,406 @@
-//! Placeholder.
+//! The canonical request: built once from what a wire delivered, refused when it has two readings.
+//!
+//! Everything after this module reads the canonical request, and the message to the backend is written from it,
+//! so what was judged is what is sent. The wire has judged framing, line ends and the syntax of lines; judged here
+//! is what two HTTP implementations still read differently above that: method, target, host, path, query, the
+//! fields of the connection, aliases of field names, claims about the caller.
+//!
+//! Gone from the fields afterwards: framing, `Host`, everything that belongs to the connection or is named by
+//! `Connection`, `Expect`, claims (`claims`), aliases of known names. What is left goes from end to end, in order,
+//! as spelled, with its duplicates.
+//!
+//! Decisions where standards leave a choice:
+//!
+//! - `Connection` may name fields of the connection and unknown ones, which go. Naming a claim does nothing, it is
+//!   gone already. Naming any other known field (`Host`, `Content-Length`, `Authorization`, `Cookie`, ...) is
+//!   refused: RFC 9110 §7.6.1 forbids it, and it is how a client makes a gateway drop what a backend relies on.
+//! - A name with `_` or `.` that stands for a known field is dropped. Any other passes, because APIs and gRPC have
+//!   such fields (`api_key`), unless a second field of the message has the same name under another punctuation:
+//!   refused, or see [`AliasNames`].
+//! - A repeated `Authorization`, `Content-Type`, `Origin`, `Range` and the like is refused, equal or not. Other
+//!   fields may be repeated, and a control that reads one must read all.
+//! - The scheme of an absolute-form target must be that of the request, its authority that of `Host`.
+//! - `Upgrade` to anything but WebSocket is ignored, as RFC 9110 §7.8 allows: the request goes on as a plain one.
+//!
+//! # Limits
+//! [`CONNECTION_OPTIONS_MAX`] options in `Connection`; `forwarded::HOPS_MAX` trusted proxies in a chain. The size
+//! and number of fields are bounded by the wire.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+
 use http::Method;
-use portcullis_http1::Fields;
-/// p
+use portcullis_http1::{Fields, RequestHead};
+use smallvec::SmallVec;
+
+use super::connection::Connection;
+pub use super::forwarded::forwarded_fields;
+use super::forwarded::{self, Origin};
+pub use super::malformed::Malformed;
+use super::names::{self, Kind};
+use super::network::Network;
+pub use super::path::PathRules;
+use super::target::{self, Target};
+use super::{Head, Peer, Size, Wire, authority, path};
+
+pub use super::connection::{CONNECTION_OPTIONS_MAX, Upgrade};
+
+/// What a listener takes for canonical. The default is strict and trusts nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Whose word about the client is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// The one field that is read for it.
+    pub forwarded: ForwardedField,
+    /// What paths may look like.
+    pub path: PathRules,
+    /// What becomes of field names that some backends read as other names.
+    pub alias_names: AliasNames,
+    /// Lets a percent sign in a query stand without two digits (`?q=100%`).
+    pub stray_percent_in_query: bool,
+    /// Lets an HTTP/1.0 request without `Host` pass, with an empty host; only APIs without `hosts` take it.
+    pub http10_without_host: bool,
+}
+
+/// Where a trusted proxy says who the client is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForwardedField {
+    /// `X-Forwarded-For`, and `X-Forwarded-Proto` for the scheme.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239) with `for` and `proto`.
+    Forwarded,
+    /// Nowhere: the connection's own address and scheme count.
+    None,
+}
+
+/// What becomes of a field whose name has `_` or `.` and is no spelling of a known name.
+///
+/// Names that *are* spellings of known names are always dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AliasNames {
+    /// It passes, unless another field of the message has the same name in another spelling.
+    #[default]
+    Distinct,
+    /// It is dropped.
+    Drop,
+    /// The request is refused.
+    Refuse,
+}
+
+/// One request with one reading.
 #[derive(Debug)]
 pub struct Canonical {
-    m: Method,
-    f: Fields,
-    c: std::net::IpAddr,
+    head: RequestHead,
+    wire: Wire,
+    size: Size,
+    reading: Reading,
 }
-/// p
+
+/// What a head says, each thing once.
 #[derive(Debug)]
-pub struct Malformed;
+struct Reading {
+    method: Method,
+    // Invariant: canonical host, then canonical path, then `?` and the query if there is one.
+    text: String,
+    host_end: usize,
+    path_end: usize,
+    port: Option<u16>,
+    origin: Origin,
+    connection: Connection,
+}
+
 impl Canonical {
-    /// p
+    /// The one reading of `head`, or why it has none.
+    pub fn build(head: Head, peer: &Peer, rules: &Rules) -> Result<Self, Malformed> {
+        let Head { mut request, wire, size } = head;
+        let (reading, gone) = Reading::of(&request, wire, size, peer, rules)?;
+        let mut gone = gone.iter().copied();
+        request.fields.retain(|_| !gone.next().unwrap_or(true));
+        Ok(Self { head: request, wire, size, reading })
+    }
+
+    /// The method: any token but CONNECT, TRACE and misspelt known ones.
     pub fn method(&self) -> &Method {
-        &self.m
+        &self.reading.method
     }
-    /// p
+
+    /// The host in lower case, without port and trailing dot; an IPv6 address in brackets. Empty only where
+    /// `http10_without_host` let it pass.
     pub fn host(&self) -> &str {
-        ""
+        self.reading.text.get(..self.reading.host_end).unwrap_or_default()
     }
-    /// p
+
+    /// The port the client claims, if it names one.
+    pub fn port(&self) -> Option<u16> {
+        self.reading.port
+    }
+
+    /// Appends `host` or `host:port`, as the client claims it.
+    pub fn push_authority(&self, out: &mut String) {
+        out.push_str(self.host());
+        if let Some(port) = self.reading.port {
+            // Writing to a string cannot fail.
+            let _ = write!(out, ":{port}");
+        }
+    }
+
+    /// The path in canonical spelling, percent-encoded, from its first slash; or `*` for OPTIONS of the server.
     pub fn path(&self) -> &str {
-        ""
+        self.reading.text.get(self.reading.host_end..self.reading.path_end).unwrap_or_default()
     }
-    /// p
+
+    /// The query as it came, without its question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.reading.text.get(self.reading.path_end.saturating_add(1)..)
+    }
+
+    /// Path and query as they are to be written in a request line.
+    pub fn target(&self) -> &str {
+        self.reading.text.get(self.reading.host_end..).unwrap_or_default()
+    }
+
+    /// The end-to-end fields, in order.
     pub fn fields(&self) -> &Fields {
-        &self.f
+        &self.head.fields
     }
-    /// p
-    pub fn client(&self) -> std::net::IpAddr {
-        self.c
+
+    /// The end-to-end fields, to be changed.
+    pub fn fields_mut(&mut self) -> &mut Fields {
+        &mut self.head.fields
+    }
+
+    /// The request line as it came; synthesised for HTTP/2. For rules and logs.
+    pub fn request_line(&self) -> &[u8] {
+        self.head.line()
+    }
+
+    /// The wire it came over.
+    pub fn wire(&self) -> Wire {
+        self.wire
+    }
+
+    /// What the framing says of the body's length.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// The client's address, as far as trusted proxies can tell.
+    pub fn client(&self) -> IpAddr {
+        // The chain is never empty.
+        self.reading.origin.chain.first().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+    }
+
+    /// From the client (first) to the address of the connection (last); never empty.
+    pub fn client_chain(&self) -> &[IpAddr] {
+        &self.reading.origin.chain
+    }
+
+    /// `http` or `https`, as the client saw it: of the connection, or as a trusted proxy says.
+    pub fn scheme(&self) -> &'static str {
+        self.reading.origin.scheme
+    }
+
+    /// The protocol the client may be switched to, after a valid handshake request.
+    pub fn upgrade(&self) -> Option<Upgrade> {
+        self.reading.connection.upgrade
+    }
+
+    /// Whether the client waits for 100 (Continue) before it sends the body.
+    pub fn expects_continue(&self) -> bool {
+        self.reading.connection.expects_continue
+    }
+
+    /// Whether the client is willing to go on with this connection.
+    pub fn keep_alive(&self) -> bool {
+        self.reading.connection.keep_alive
+    }
+
+    /// Whether the client said that it takes trailers.
+    pub fn te_trailers(&self) -> bool {
+        self.reading.connection.te_trailers
     }
 }
+
+impl Reading {
+    /// Reads a head; the second part says of each field whether it ends here.
+    fn of(
+        head: &RequestHead,
+        wire: Wire,
+        size: Size,
+        peer: &Peer,
+        rules: &Rules,
+    ) -> Result<(Self, Gone), Malformed> {
+        let fields = &head.fields;
+        let method = method(head.method())?;
+        let Survey { mut gone, hosts, seen } = Survey::of(fields, rules)?;
+        let origin = forwarded::origin(fields, peer, rules)?;
+
+        let target = Target::parse(head.target(), &method, wire)?;
+        let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
+        let mut text = String::with_capacity(room.saturating_add(8));
+        let port = host(&hosts, &target, origin.scheme, wire, rules, &mut text)?;
+        let host_end = text.len();
+        if target.path == b"*" {
+            text.push('*');
+        } else {
+            path::canonicalize(target.path, rules.path, &mut text)?;
+        }
+        let path_end = text.len();
+        if let Some(query) = target.query {
+            target::judge_query(query, rules.stray_percent_in_query)?;
+            text.push('?');
+            text.push_str(std::str::from_utf8(query).map_err(|_| Malformed::QueryCharacter)?);
+        }
+
+        let (connection, nominated) = Connection::judge(fields, &method, wire, size, seen)?;
+        if !nominated.is_empty() {
+            for (field, gone) in fields.iter().zip(&mut gone) {
+                *gone |= nominated.iter().any(|name| names::are_aliases(name, field.name));
+            }
+        }
+        Ok((Self { method, text, host_end, path_end, port, origin, connection }, gone))
+    }
+}
+
+/// Of each field, whether it ends here.
+type Gone = SmallVec<[bool; 64]>;
+
+/// One pass over the fields: which go, which hosts there are, which fields of the connection were seen.
+struct Survey<'a> {
+    gone: Gone,
+    hosts: SmallVec<[&'a [u8]; 2]>,
+    seen: Seen,
+}
+
+/// Which fields of the connection a message has.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Seen {
+    pub(super) connection: bool,
+    pub(super) upgrade: bool,
+    pub(super) te: bool,
+    pub(super) expect: bool,
+    pub(super) hop: bool,
+}
+
+impl<'a> Survey<'a> {
+    fn of(fields: &'a Fields, rules: &Rules) -> Result<Self, Malformed> {
+        let mut survey = Self { gone: SmallVec::new(), hosts: SmallVec::new(), seen: Seen::default() };
+        let mut singles = SmallVec::<[&[u8]; 4]>::new();
+        let mut aliases = SmallVec::<[&[u8]; 4]>::new();
+        for field in fields.iter() {
+            let is_alias = names::has_alias_character(field.name);
+            let gone = match names::kind(field.name) {
+                Some(_) if is_alias => true,
+                None if is_alias => match rules.alias_names {
+                    AliasNames::Drop => true,
+                    AliasNames::Refuse => return Err(Malformed::FieldSpelling),
+                    AliasNames::Distinct => {
+                        aliases.push(field.name);
+                        false
+                    }
+                },
+                None | Some(Kind::Standard) => false,
+                Some(Kind::Single) => {
+                    if singles.iter().any(|name| name.eq_ignore_ascii_case(field.name)) {
+                        return Err(Malformed::FieldRepeated);
+                    }
+                    singles.push(field.name);
+                    false
+                }
+                Some(Kind::Claim | Kind::Framing) => true,
+                Some(kind) => {
+                    survey.note(kind, field.value);
+                    true
+                }
+            };
+            survey.gone.push(gone);
+        }
+        for alias in aliases {
+            let is_other = |name: &[u8]| !name.eq_ignore_ascii_case(alias);
+            if fields.iter().any(|field| names::are_aliases(alias, field.name) && is_other(field.name)) {
+                return Err(Malformed::FieldAlias);
+            }
+        }
+        Ok(survey)
+    }
+
+    fn note(&mut self, kind: Kind, value: &'a [u8]) {
+        match kind {
+            Kind::Host => self.hosts.push(value),
+            Kind::Connection => self.seen.connection = true,
+            Kind::Upgrade => self.seen.upgrade = true,
+            Kind::Te => self.seen.te = true,
+            Kind::Expect => self.seen.expect = true,
+            Kind::Hop => self.seen.hop = true,
+            Kind::Framing | Kind::Single | Kind::Standard | Kind::Claim => {}
+        }
+    }
+}
+
+fn method(token: &[u8]) -> Result<Method, Malformed> {
+    const KNOWN: [Method; 9] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+        Method::CONNECT,
+        Method::TRACE,
+    ];
+    let method = Method::from_bytes(token).map_err(|_| Malformed::Method)?;
+    match method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE => {
+            Ok(method)
+        }
+        Method::OPTIONS => Ok(method),
+        Method::CONNECT | Method::TRACE => Err(Malformed::MethodUnsupported),
+        _ if KNOWN.iter().any(|known| known.as_str().as_bytes().eq_ignore_ascii_case(token)) => {
+            Err(Malformed::Method)
+        }
+        _ => Ok(method),
+    }
+}
+
+/// Appends the canonical host to `out`, all sources of it agreeing, and returns the port.
+fn host(
+    hosts: &[&[u8]],
+    target: &Target<'_>,
+    scheme: &'static str,
+    wire: Wire,
+    rules: &Rules,
+    out: &mut String,
+) -> Result<Option<u16>, Malformed> {
+    if target.absolute.is_some_and(|absolute| absolute.scheme != scheme) {
+        return Err(Malformed::TargetScheme);
+    }
+    // RFC 9110 §7.2: an HTTP/1.1 request has a host field, whatever its target says.
+    let (first, others) = match (hosts, target.absolute) {
+        ([first, others @ ..], _) => (*first, others),
+        ([], Some(absolute)) if wire == Wire::Http10 => (absolute.authority, &[][..]),
+        ([], None) if wire == Wire::Http10 && rules.http10_without_host => return Ok(None),
+        ([], _) => return Err(Malformed::HostMissing),
+    };
+    let port = authority::canonicalize(first, out)?;
+    let agrees = |other: &[u8]| -> Result<bool, Malformed> {
+        let mut name = String::new();
+        let other = authority::canonicalize(other, &mut name)?;
+        let default = if scheme == "https" { 443 } else { 80 };
+        Ok(name == *out && other.unwrap_or(default) == port.unwrap_or(default))
+    };
+    // RFC 9113 §8.3.1: `:authority`, which the wire puts first, may be accompanied by an equal host field.
+    match others {
+        [] => {}
+        [other] if wire == Wire::Http2 && agrees(other)? => {}
+        _ => return Err(Malformed::HostRepeated),
+    }
+    match target.absolute {
+        Some(absolute) if !agrees(absolute.authority)? => Err(Malformed::TargetAuthority),
+        _ => Ok(port),
+    }
+}
+
+#[cfg(test)]
+mod tests;
