@@ -274,4 +274,7 @@ fn a_body_cut_short_is_no_body() {
         refused(&whole.as_bytes()[..end], Refusal::Truncated);
     }
     passes(whole, "hello");
+    let mut decoder = BodyDecoder::new(Framing::Length(5), &BodyBounds::default());
+    assert_eq!(decoder.finish(), Err(Refusal::Truncated));
+    assert_eq!(decoder.decode(&mut BytesMut::from(&b"hello"[..])), Err(Refusal::Truncated), "stays refused");
 }
