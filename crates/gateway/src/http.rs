@@ -9,6 +9,7 @@ pub mod body;
 pub mod canonical;
 pub mod claims;
 mod connection;
+pub mod date;
 pub mod deadline;
 pub mod forwarded;
 pub mod interim;

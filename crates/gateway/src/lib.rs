@@ -3,6 +3,10 @@
 //! The modules stand in the order a request meets them; imports point downwards only (`xtask tidy` looks).
 //! Read `exchange` first: one request from its head to its log line.
 
+pub mod exchange;
+pub mod listener;
+pub mod snapshot;
+
 pub mod config;
 pub mod http;
 pub mod observe;

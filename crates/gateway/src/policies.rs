@@ -1,1 +1,42 @@
-//! Placeholder: policies.
+//! Rules applied to exchanges, one file each, and the one list of them.
+//!
+//! [`POLICIES`] gives registration, order within a phase, reference pages, problem catalogue and metric labels.
+//! To add a policy: one file here, one line there.
+
+pub mod api_key;
+pub mod require;
+
+use crate::problem::ProblemKind;
+
+/// A kind of policy, as every list about policies needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Kind {
+    /// Its key in the configuration; its name in verdicts and metrics.
+    pub name: &'static str,
+    /// When it acts.
+    pub phase: Phase,
+    /// The problems it raises.
+    pub problems: &'static [&'static ProblemKind],
+}
+
+/// The step of a request's way in which a policy acts first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Before identity.
+    Screen,
+    /// Proving who is calling.
+    Authenticate,
+    /// Posture of app and device.
+    Attest,
+    /// May this caller do this?
+    Authorize,
+    /// May this caller do this now?
+    Throttle,
+    /// The judged body.
+    Inspect,
+    /// For the backend.
+    Transform,
+}
+
+/// Every policy there is, in the order in which they act.
+pub static POLICIES: &[Kind] = &[api_key::KIND, require::KIND];

@@ -45,8 +45,8 @@ pub enum Size {
     Unknown,
 }
 
-/// Where the pieces of a streamed body come from.
-pub trait Source: Send {
+/// Where the pieces of a streamed body come from. `Sync`, because hooks borrow the request across an await.
+pub trait Source: Send + Sync {
     /// The next piece. Must not be called again after an end or an error.
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>>;
 

@@ -35,6 +35,11 @@ impl Interim {
         self.push(StatusCode::CONTINUE, Fields::new());
     }
 
+    /// Whether something waits.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.load(Ordering::Acquire)
+    }
+
     /// Takes what waits.
     pub fn take(&self) -> Vec<(StatusCode, Fields)> {
         if !self.waiting.swap(false, Ordering::AcqRel) {

@@ -59,6 +59,8 @@ pub struct Context {
     decision: Decision,
     backend: Option<(Arc<str>, Duration)>,
     request_bytes: u64,
+    connection_over: bool,
+    write_idle: Duration,
 }
 
 /// What the record says of the request line, kept apart because the request itself moves on.
@@ -79,6 +81,7 @@ impl Context {
         wire: Wire,
         deadline: Deadline,
         interim: Arc<Interim>,
+        write_idle: Duration,
     ) -> Self {
         let wall = clock::wall();
         Self {
@@ -99,6 +102,8 @@ impl Context {
             decision: Decision::Allowed,
             backend: None,
             request_bytes: 0,
+            connection_over: false,
+            write_idle,
         }
     }
 
@@ -172,6 +177,21 @@ impl Context {
     /// Counts bytes of the request body as they are passed on.
     pub fn count_request_bytes(&mut self, bytes: u64) {
         self.request_bytes = self.request_bytes.saturating_add(bytes);
+    }
+
+    /// Says that nothing may follow this exchange on its connection.
+    pub fn end_connection(&mut self) {
+        self.connection_over = true;
+    }
+
+    /// Whether nothing may follow on this connection.
+    pub fn is_connection_over(&self) -> bool {
+        self.connection_over
+    }
+
+    /// How long a client may take nothing of its reply.
+    pub fn write_idle(&self) -> Duration {
+        self.write_idle
     }
 
     /// The operation, once routed.

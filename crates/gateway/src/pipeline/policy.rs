@@ -84,7 +84,7 @@ pub trait Policy: Send + Sync + fmt::Debug {
 }
 
 /// Looks at the pieces of one body as they pass, and has the last word on its end.
-pub trait Inspector: Send {
+pub trait Inspector: Send + Sync {
     /// A piece is about to be sent on.
     fn poll_piece(&mut self, piece: &Bytes, cx: &mut TaskContext<'_>) -> Poll<Result<(), Box<Problem>>>;
 

@@ -1,0 +1,344 @@
+//! READ FIRST: one request, from its head to its log line.
+//!
+//! Both wires end up here with a [`Head`] and a [`Body`]. [`exchange`] has the request judged, lets the reply
+//! leave, and ends with exactly one record. [`judge`] is the order of the security model, top to bottom; each
+//! line consumes the state before it, so that no line can be left out. Whatever stops it, a problem or an
+//! answer of our own, leaves by the same door as a backend's answer.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use http::{Method, StatusCode};
+use portcullis_http1::{Fields, Refusal, RefusalClass};
+
+use crate::http::deadline::Deadline;
+use crate::http::interim::Interim;
+use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Wire as HttpVersion};
+use crate::pipeline::step::Why;
+use crate::pipeline::{Answered, Context, Identified, Routed, Stop, judged, problem_reply};
+use crate::problem::{Blame, Problem, ProblemKind, Severity};
+use crate::route::Found;
+use crate::snapshot::{Live, Snapshot};
+
+/// One side of a connection as an exchange sees it: something that carries a reply away.
+pub trait Wire: Send {
+    /// Where interim answers for this exchange are left.
+    fn interim(&self) -> Arc<Interim>;
+
+    /// Lets `judging` run to its end, sending interim answers meanwhile. `None` if the client went away first.
+    fn drive<F>(&mut self, judging: F) -> impl Future<Output = Option<F::Output>> + Send
+    where
+        F: Future + Send,
+        F::Output: Send;
+
+    /// Carries the reply away, pulling its body to the end.
+    fn send(&mut self, reply: Reply, cx: &mut Context) -> impl Future<Output = Sent> + Send;
+}
+
+/// What became of a reply.
+#[derive(Debug, Clone, Copy)]
+pub struct Sent {
+    /// Bytes of its body that were written.
+    pub bytes: u64,
+    /// Whether it was written to its proper end.
+    pub complete: bool,
+}
+
+/// Serves one request: judged, answered, recorded once. Gives the connection's deadline back.
+pub async fn exchange<W: Wire>(
+    wire: &mut W,
+    head: Head,
+    body: Body,
+    live: &Live,
+    peer: &Arc<Peer>,
+    deadline: Deadline,
+) -> Deadline {
+    let snapshot = live.snapshot();
+    let mut cx = begin(wire, head.wire, live, peer, deadline, &snapshot);
+    cx.saw_head(&head);
+    let judged = wire.drive(contained(judge(head, body, &snapshot, &mut cx))).await;
+    let Some(judged) = judged else { return cx.finish(None, 0, false) };
+    let reply = match judged {
+        Ok(answered) => answered.into_reply(),
+        Err(stop) => stopped(stop, &mut cx),
+    };
+    leave(wire, reply, cx).await
+}
+
+/// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
+async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) -> Result<Answered, Stop> {
+    let listener = snapshot.listener(&cx.peer.listener)?;
+    let request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
+    cx.saw(&request);
+
+    let operation = match listener.routes.find(request.host(), request.method(), request.path()) {
+        Found::Operation(operation) => Arc::clone(operation),
+        Found::OtherMethods(allow) if *request.method() == Method::OPTIONS => return Err(options(&allow)),
+        Found::OtherMethods(allow) => {
+            return Err(METHOD_NOT_ALLOWED
+                .with("the path exists, the method does not")
+                .field("allow", allow)
+                .into());
+        }
+        Found::Nothing => {
+            return Err(NO_SUCH_OPERATION.with("no published operation has this host and path").into());
+        }
+    };
+    let mut routed = Routed::new(request, operation, body);
+    cx.route(&routed);
+    let operation = Arc::clone(routed.operation());
+    let chain = &operation.chain;
+
+    for policy in chain {
+        policy.screen(&mut routed, cx).decide().await?;
+    }
+    let mut identified = Identified::authenticate(routed, cx).await?;
+    for policy in chain {
+        policy.attest(&mut identified, cx).decide().await?;
+    }
+    for policy in chain {
+        policy.authorize(&identified, cx).decide().await?;
+    }
+    for policy in chain {
+        policy.throttle(&identified, cx).decide().await?;
+    }
+    let admitted = judged::admit(identified, cx).await?;
+
+    let mut answered = snapshot.upstreams.forward(admitted, cx).await?;
+    for policy in chain {
+        policy.inspect_response(&mut answered, cx).decide().await?;
+    }
+    for policy in chain {
+        policy.transform_response(&mut answered, cx).decide().await?;
+    }
+    Ok(answered)
+}
+
+/// Answers bytes that never became a head, and records them once.
+pub async fn refuse<W: Wire>(
+    wire: &mut W,
+    refused: Refused,
+    version: HttpVersion,
+    live: &Live,
+    peer: &Arc<Peer>,
+    deadline: Deadline,
+) -> Deadline {
+    let mut cx = begin(wire, version, live, peer, deadline, &live.snapshot());
+    cx.end_connection();
+    let problem = match refused {
+        Refused::Bytes(refusal) => unreadable(refusal),
+        Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title),
+    };
+    let reply = stopped(problem.into(), &mut cx);
+    leave(wire, reply, cx).await
+}
+
+/// Why there is no head.
+#[derive(Debug, Clone, Copy)]
+pub enum Refused {
+    /// The bytes break the grammar or a bound.
+    Bytes(Refusal),
+    /// They did not come in time.
+    TooSlow,
+}
+
+fn begin<W: Wire>(
+    wire: &W,
+    version: HttpVersion,
+    live: &Live,
+    peer: &Arc<Peer>,
+    deadline: Deadline,
+    snapshot: &Snapshot,
+) -> Context {
+    let (ground, peer) = (Arc::clone(&live.ground), Arc::clone(peer));
+    Context::begin(ground, peer, version, deadline, wire.interim(), snapshot.bounds.write_idle)
+}
+
+/// The one door every reply leaves by.
+async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, mut cx: Context) -> Deadline {
+    reply.fields.set("x-request-id", cx.id.as_str());
+    let status = reply.status;
+    let sent = wire.send(reply, &mut cx).await;
+    cx.finish(Some(status), sent.bytes, sent.complete)
+}
+
+/// A panic inside an exchange ends this exchange and nothing else.
+async fn contained<F>(judging: F) -> Result<Answered, Stop>
+where
+    F: Future<Output = Result<Answered, Stop>> + Send,
+{
+    let mut judging = pin!(judging);
+    std::future::poll_fn(move |task| match catch_unwind(AssertUnwindSafe(|| judging.as_mut().poll(task))) {
+        Ok(poll) => poll,
+        Err(panic) => {
+            Poll::Ready(Err(INTERNAL.with("the gateway failed").because(panic_text(&*panic)).into()))
+        }
+    })
+    .await
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text =
+        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("panic: {}", text.unwrap_or("without a message"))
+}
+
+fn stopped(stop: Stop, cx: &mut Context) -> Reply {
+    match stop.into_why() {
+        Why::Answer(reply) => {
+            cx.answered();
+            reply
+        }
+        Why::Problem(problem) => {
+            cx.stopped(&problem);
+            problem_reply::render(&problem, cx.id.as_str())
+        }
+    }
+}
+
+/// `OPTIONS` on a path that declares none: the methods, and nothing else (RFC 9110 §9.3.7).
+fn options(allow: &str) -> Stop {
+    let mut fields = Fields::new();
+    fields.push("allow", allow);
+    Stop::answer(Reply { status: StatusCode::NO_CONTENT, fields, body: Body::Empty })
+}
+
+fn unreadable(refusal: Refusal) -> Problem {
+    let kind = match refusal.class() {
+        RefusalClass::Malformed => &MALFORMED_REQUEST,
+        RefusalClass::LineTooLong => &TARGET_TOO_LONG,
+        RefusalClass::HeadTooLarge => &HEAD_TOO_LARGE,
+        RefusalClass::NotImplemented => &NOT_IMPLEMENTED,
+        RefusalClass::VersionNotSupported => &VERSION_NOT_SUPPORTED,
+    };
+    kind.with(kind.title).because(refusal.as_str())
+}
+
+/// After a message that could be read in two ways, nothing on its connection can be trusted.
+fn malformed(malformed: Malformed, cx: &mut Context) -> Stop {
+    cx.end_connection();
+    let kind = match malformed.status() {
+        StatusCode::EXPECTATION_FAILED => &EXPECTATION_FAILED,
+        StatusCode::NOT_IMPLEMENTED => &NOT_IMPLEMENTED,
+        _ => &MALFORMED_REQUEST,
+    };
+    kind.with(kind.title).because(malformed).into()
+}
+
+/// Every kind this module raises.
+pub const PROBLEMS: &[&ProblemKind] = &[
+    &MALFORMED_REQUEST,
+    &TARGET_TOO_LONG,
+    &HEAD_TOO_LARGE,
+    &HEAD_TIMEOUT,
+    &NOT_IMPLEMENTED,
+    &VERSION_NOT_SUPPORTED,
+    &EXPECTATION_FAILED,
+    &NO_SUCH_OPERATION,
+    &METHOD_NOT_ALLOWED,
+    &INTERNAL,
+];
+
+/// A message that can be read in two ways.
+pub const MALFORMED_REQUEST: ProblemKind = ProblemKind {
+    code: "malformed-request",
+    status: StatusCode::BAD_REQUEST,
+    title: "The request is malformed or ambiguous",
+    blame: Blame::Client,
+    severity: Some(Severity::Medium),
+    about: "The message breaks the grammar of HTTP or can be read in two ways. The connection is closed; the log names the rule.",
+};
+
+/// A request line beyond the bound.
+pub const TARGET_TOO_LONG: ProblemKind = ProblemKind {
+    code: "target-too-long",
+    status: StatusCode::URI_TOO_LONG,
+    title: "The request line is too long",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The request line is longer than the bound `request_line`.",
+};
+
+/// A head beyond the bounds.
+pub const HEAD_TOO_LARGE: ProblemKind = ProblemKind {
+    code: "head-too-large",
+    status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    title: "The request head is too large",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The head has more bytes than `head` or more fields than `fields` allow.",
+};
+
+/// A head that did not come in time.
+pub const HEAD_TIMEOUT: ProblemKind = ProblemKind {
+    code: "head-timeout",
+    status: StatusCode::REQUEST_TIMEOUT,
+    title: "The request head came too slowly",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The head was begun and not complete within `head_timeout`.",
+};
+
+/// A method or coding that never passes.
+pub const NOT_IMPLEMENTED: ProblemKind = ProblemKind {
+    code: "not-implemented",
+    status: StatusCode::NOT_IMPLEMENTED,
+    title: "The gateway does not carry this method or transfer coding",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "CONNECT, TRACE and transfer codings other than `chunked` never pass.",
+};
+
+/// A version we do not speak.
+pub const VERSION_NOT_SUPPORTED: ProblemKind = ProblemKind {
+    code: "version-not-supported",
+    status: StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+    title: "The HTTP version is not supported",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The request line names a version other than HTTP/1.0 and HTTP/1.1.",
+};
+
+/// An expectation other than `100-continue`.
+pub const EXPECTATION_FAILED: ProblemKind = ProblemKind {
+    code: "expectation-failed",
+    status: StatusCode::EXPECTATION_FAILED,
+    title: "The expectation cannot be met",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "`Expect` says something other than `100-continue`, once.",
+};
+
+/// Undeclared.
+pub const NO_SUCH_OPERATION: ProblemKind = ProblemKind {
+    code: "no-such-operation",
+    status: StatusCode::NOT_FOUND,
+    title: "No such operation",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "No published API has an operation with this host and path.",
+};
+
+/// The path is declared, the method is not.
+pub const METHOD_NOT_ALLOWED: ProblemKind = ProblemKind {
+    code: "method-not-allowed",
+    status: StatusCode::METHOD_NOT_ALLOWED,
+    title: "The operation does not have this method",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The path is published with other methods; `Allow` names them.",
+};
+
+/// A panic, contained.
+pub const INTERNAL: ProblemKind = ProblemKind {
+    code: "internal-error",
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    title: "The gateway failed",
+    blame: Blame::Gateway,
+    severity: Some(Severity::High),
+    about: "Something inside the gateway failed; the request did not pass. The log has the cause.",
+};

@@ -1,0 +1,212 @@
+//! The body of an HTTP/1.1 request as a pull from its connection.
+//!
+//! The connection hands its reading side over for as long as the body lasts. The lock is shared between the body,
+//! wherever it has gone, and the connection, which takes the reading side back; both run in one task, so it is
+//! never contended, and a request without a body has none.
+//!
+//! # Limits
+//! `body_idle` between pieces, while somebody waits for them; `body_rate` on average after the first ten
+//! seconds of waiting. A client that is slow because its backend is slow is not to blame, so only the time
+//! somebody waited counts.
+
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use portcullis_http1::{BodyDecoder, Event};
+
+use super::http1::poll_reader_gone;
+use crate::bounds::Bounds;
+use crate::clock::{self, Instant};
+use crate::http::deadline::Deadline;
+use crate::http::interim::Interim;
+use crate::http::io::Reader;
+use crate::http::{BodyError, Frame, Size, Source};
+
+/// Bytes asked of the socket for a body: at first, and at most.
+const READ_BYTES_MIN: usize = 16 * 1024;
+const READ_BYTES_MAX: usize = 256 * 1024;
+
+/// Waiting that is forgiven before `body_rate` is asked for.
+const RATE_GRACE: Duration = Duration::from_secs(10);
+
+/// The reading side of a connection while a body is read from it.
+pub(super) struct Inbound {
+    reader: Option<Reader>,
+    decoder: BodyDecoder,
+    state: State,
+    expects: bool,
+    interim: Arc<Interim>,
+    deadline: Deadline,
+    idle: Duration,
+    rate: u64,
+    waiting_since: Option<Instant>,
+    waited: Duration,
+    received: u64,
+    room: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Done,
+    Broken,
+}
+
+/// A request's body.
+pub(super) struct ClientBody {
+    inbound: Arc<Mutex<Inbound>>,
+    size: Size,
+}
+
+impl ClientBody {
+    pub(super) fn new(inbound: Arc<Mutex<Inbound>>, size: Size) -> Self {
+        Self { inbound, size }
+    }
+}
+
+impl Source for ClientBody {
+    fn poll_frame(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        match self.inbound.lock() {
+            Ok(mut inbound) => inbound.poll_frame(cx),
+            Err(_) => Poll::Ready(Err(BodyError::Closed)),
+        }
+    }
+
+    fn size(&self) -> Size {
+        self.size
+    }
+}
+
+impl Inbound {
+    pub(super) fn new(
+        reader: Reader,
+        decoder: BodyDecoder,
+        expects: bool,
+        interim: Arc<Interim>,
+        bounds: &Bounds,
+    ) -> Self {
+        Self {
+            reader: Some(reader),
+            decoder,
+            state: State::Open,
+            expects,
+            interim,
+            deadline: Deadline::new(),
+            idle: bounds.body_idle,
+            rate: bounds.body_rate,
+            waiting_since: None,
+            waited: Duration::ZERO,
+            received: 0,
+            room: READ_BYTES_MIN,
+        }
+    }
+
+    /// Bytes of content read so far.
+    pub(super) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Whether the client still waits for `100 Continue` and has been told nothing.
+    pub(super) fn is_held_back(&self) -> bool {
+        self.expects
+    }
+
+    /// Decodes and drops what lies in the buffer; says whether the body has reached its end.
+    pub(super) fn drain_buffered(&mut self) -> bool {
+        while self.state == State::Open {
+            match self.decoded() {
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.state == State::Done
+    }
+
+    /// Gives the reading side back to the connection. The body ends here, whoever still holds it.
+    pub(super) fn take_reader(&mut self) -> Option<Reader> {
+        self.reader.take()
+    }
+
+    /// Ready when the client has gone away; only asked while nobody waits for the body.
+    pub(super) fn poll_gone(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        match (&mut self.reader, self.state) {
+            (Some(reader), State::Done) => poll_reader_gone(reader, cx),
+            _ => Poll::Pending,
+        }
+    }
+
+    fn poll_frame(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        loop {
+            match self.decoded() {
+                Ok(Some(frame)) => {
+                    self.stop_waiting();
+                    return Poll::Ready(Ok(frame));
+                }
+                Ok(None) => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            if std::mem::take(&mut self.expects) {
+                self.interim.go_on();
+            }
+            let Some(reader) = &mut self.reader else { return Poll::Ready(Err(BodyError::Closed)) };
+            match reader.poll_fill(cx, self.room) {
+                Poll::Ready(Ok(read)) if read > 0 => {
+                    if read >= self.room && self.room < READ_BYTES_MAX {
+                        self.room = self.room.saturating_mul(2);
+                    }
+                }
+                Poll::Ready(_) => {
+                    self.state = State::Broken;
+                    return Poll::Ready(Err(BodyError::Closed));
+                }
+                Poll::Pending => return self.wait(cx),
+            }
+        }
+    }
+
+    /// The next frame of what lies in the buffer; `None` when more must be read.
+    fn decoded(&mut self) -> Result<Option<Frame>, BodyError> {
+        let Some(reader) = &mut self.reader else { return Err(BodyError::Closed) };
+        match self.decoder.decode(&mut reader.buffer) {
+            Ok(Event::More) => Ok(None),
+            Ok(Event::Data(piece)) => {
+                self.received = self.received.saturating_add(piece.len() as u64);
+                Ok(Some(Frame::Data(piece)))
+            }
+            Ok(Event::Trailers(fields)) => Ok(Some(Frame::Trailers(fields))),
+            Ok(Event::End) => {
+                self.state = State::Done;
+                Ok(Some(Frame::End))
+            }
+            Err(refusal) => {
+                self.state = State::Broken;
+                Err(BodyError::Malformed(refusal.as_str()))
+            }
+        }
+    }
+
+    fn wait(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        if self.waiting_since.is_none() {
+            self.waiting_since = Some(clock::now());
+            self.deadline.set(self.idle);
+        }
+        if self.deadline.poll(cx).is_ready() || self.is_too_slow() {
+            self.state = State::Broken;
+            return Poll::Ready(Err(BodyError::TimedOut));
+        }
+        Poll::Pending
+    }
+
+    fn stop_waiting(&mut self) {
+        if let Some(since) = self.waiting_since.take() {
+            self.waited = self.waited.saturating_add(clock::now().saturating_duration_since(since));
+            self.deadline.clear();
+        }
+    }
+
+    fn is_too_slow(&self) -> bool {
+        let Some(asked) = self.waited.checked_sub(RATE_GRACE) else { return false };
+        self.received < asked.as_secs().saturating_mul(self.rate)
+    }
+}

@@ -1,0 +1,285 @@
+//! Replies onto an HTTP/1.1 connection: head, framing, pieces, end.
+//!
+//! Pieces that are there at once leave together with the head in one write; a head whose body is still to come
+//! leaves at once (an event stream's client waits for it). The end is written only when the body says
+//! [`Frame::End`]: a body that breaks off breaks the connection off, and the client can tell (RFC 9112 §8).
+//!
+//! # Limits
+//! `write_idle`: how long the client may take nothing.
+
+use std::io;
+use std::io::IoSlice;
+use std::task::Poll;
+
+use bytes::{Buf, Bytes};
+use http::StatusCode;
+use portcullis_http1::{
+    CHUNK_END, Fields, Framing, HeadWriter, RequestHead, Version, chunk_head, reason_phrase, write_last_chunk,
+};
+use tokio::io::AsyncWriteExt;
+
+use super::http1::{Connection, Turn};
+use crate::exchange::Sent;
+use crate::http::date;
+use crate::http::deadline::Deadline;
+use crate::http::{Body, Frame, Reply, Size};
+use crate::pipeline::Context;
+
+/// Pieces up to this size are copied behind what waits to be written; larger ones are written from where they lie.
+const COPY_BYTES_MAX: usize = 16 * 1024;
+
+/// What is gathered at most before it is written.
+const GATHER_BYTES_MAX: usize = 64 * 1024;
+
+/// How a client wants its reply, and whether the connection may stay.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Manner {
+    /// Whether the connection may carry another exchange.
+    pub(super) stay: bool,
+    version: Version,
+    head_only: bool,
+    trailers: bool,
+}
+
+impl Manner {
+    /// For a reply to something that was no head: nothing follows it.
+    pub(super) fn last() -> Self {
+        Self { stay: false, version: Version::Http11, head_only: false, trailers: false }
+    }
+
+    /// What a request says of its reply.
+    pub(super) fn of(request: &RequestHead, may_stay: bool) -> Self {
+        let close = has_token(&request.fields, "connection", b"close");
+        let stay = match request.version {
+            Version::Http11 => !close,
+            Version::Http10 => !close && has_token(&request.fields, "connection", b"keep-alive"),
+        };
+        Self {
+            stay: stay && may_stay,
+            version: request.version,
+            head_only: request.method() == b"HEAD",
+            trailers: has_token(&request.fields, "te", b"trailers"),
+        }
+    }
+}
+
+/// Writes the interim answers that wait. HTTP/1.0 knows none (RFC 9110 §15.2).
+pub(super) async fn send_interim(connection: &mut Connection, manner: &Manner) -> io::Result<()> {
+    for (status, fields) in connection.interim.take() {
+        if manner.version == Version::Http11 {
+            let writer = HeadWriter::response(&mut connection.out, status.as_u16(), reason(status));
+            writer.fields(&fields).end();
+        }
+    }
+    let written = connection.writer.write_all(&connection.out).await;
+    connection.out.clear();
+    written
+}
+
+/// Writes a reply to its end, or breaks the connection off.
+pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) -> Sent {
+    let Reply { status, fields, mut body } = reply;
+    let mut sending = Sending { bytes: 0, chunked: false, trailers: None };
+    let write_idle = cx.write_idle();
+    if cx.is_connection_over() || !turn.settle_request() {
+        turn.manner.stay = false;
+    }
+    sending.head(turn, status, &fields, &body);
+    if turn.manner.head_only || is_bodiless(status) {
+        body = Body::Empty;
+        sending.chunked = false;
+    }
+    let done = sending.pieces(turn, &mut body, &mut cx.deadline, write_idle).await;
+    cx.count_request_bytes(turn.received());
+    if done.is_err() {
+        turn.manner.stay = false;
+    }
+    Sent { bytes: sending.bytes, complete: done.is_ok() }
+}
+
+struct Sending {
+    bytes: u64,
+    chunked: bool,
+    trailers: Option<Fields>,
+}
+
+/// The reply could not be brought to its end.
+struct BrokenOff;
+
+impl Sending {
+    fn head(&mut self, turn: &mut Turn<'_>, status: StatusCode, fields: &Fields, body: &Body) {
+        let out = &mut turn.connection.out;
+        out.clear();
+        let mut writer = HeadWriter::response(out, status.as_u16(), reason(status)).fields(fields);
+        if !fields.has("date") {
+            writer = writer.field("date", date::now().as_str());
+        }
+        let informational = turn.manner.head_only || status == StatusCode::NOT_MODIFIED;
+        let framing = match body.size() {
+            Size::None if is_bodiless(status) => Framing::None,
+            Size::None if informational => Framing::None,
+            Size::None => Framing::Length(0),
+            Size::Exactly(size) => Framing::Length(size),
+            Size::Unknown if turn.manner.version == Version::Http11 => Framing::Chunked,
+            Size::Unknown => Framing::UntilClose,
+        };
+        match framing {
+            Framing::Chunked => self.chunked = true,
+            Framing::UntilClose => turn.manner.stay = false,
+            Framing::None | Framing::Length(_) => {}
+        }
+        writer = writer.framing(framing);
+        if !turn.manner.stay {
+            writer = writer.field("connection", "close");
+        } else if turn.manner.version == Version::Http10 {
+            writer = writer.field("connection", "keep-alive");
+        }
+        writer.end();
+    }
+
+    async fn pieces(
+        &mut self,
+        turn: &mut Turn<'_>,
+        body: &mut Body,
+        deadline: &mut Deadline,
+        write_idle: std::time::Duration,
+    ) -> Result<(), BrokenOff> {
+        loop {
+            let ready = std::future::poll_fn(|cx| match body.poll_frame(cx) {
+                Poll::Ready(frame) => Poll::Ready(Some(frame)),
+                Poll::Pending => Poll::Ready(None),
+            })
+            .await;
+            let frame = match ready {
+                Some(frame) => frame,
+                None => {
+                    turn.flush(None, deadline, write_idle).await?;
+                    turn.frame_or_gone(body).await?
+                }
+            };
+            match frame {
+                Ok(Frame::Data(piece)) => self.piece(turn, piece, deadline, write_idle).await?,
+                Ok(Frame::Trailers(fields)) => self.trailers = Some(fields),
+                Ok(Frame::End) => {
+                    if self.chunked {
+                        let trailers = self.trailers.take().filter(|_| turn.manner.trailers);
+                        write_last_chunk(&mut turn.connection.out, trailers.as_ref());
+                    }
+                    return turn.flush(None, deadline, write_idle).await;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "an answer broke off");
+                    // What came before the break is the client's; the end is not.
+                    let _ = turn.flush(None, deadline, write_idle).await;
+                    return Err(BrokenOff);
+                }
+            }
+        }
+    }
+
+    async fn piece(
+        &mut self,
+        turn: &mut Turn<'_>,
+        piece: Bytes,
+        deadline: &mut Deadline,
+        write_idle: std::time::Duration,
+    ) -> Result<(), BrokenOff> {
+        self.bytes = self.bytes.saturating_add(piece.len() as u64);
+        let out = &mut turn.connection.out;
+        if self.chunked {
+            chunk_head(out, piece.len());
+        }
+        if piece.len() <= COPY_BYTES_MAX {
+            out.extend_from_slice(&piece);
+        } else {
+            turn.flush(Some(piece), deadline, write_idle).await?;
+        }
+        let out = &mut turn.connection.out;
+        if self.chunked {
+            out.extend_from_slice(CHUNK_END);
+        }
+        if out.len() >= GATHER_BYTES_MAX {
+            turn.flush(None, deadline, write_idle).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Turn<'_> {
+    /// Writes what was gathered, then `piece`.
+    async fn flush(
+        &mut self,
+        piece: Option<Bytes>,
+        deadline: &mut Deadline,
+        write_idle: std::time::Duration,
+    ) -> Result<(), BrokenOff> {
+        let Connection { out, writer, .. } = &mut *self.connection;
+        let mut rest = piece.unwrap_or_default();
+        let mut gathered = &out[..];
+        while !gathered.is_empty() || !rest.is_empty() {
+            deadline.set(write_idle);
+            let slices = [IoSlice::new(gathered), IoSlice::new(&rest)];
+            let written = match deadline.race(writer.write_vectored(&slices)).await {
+                Ok(Ok(written)) if written > 0 => written,
+                _ => return Err(BrokenOff),
+            };
+            let of_gathered = written.min(gathered.len());
+            gathered = gathered.get(of_gathered..).unwrap_or_default();
+            rest.advance(written.saturating_sub(of_gathered).min(rest.len()));
+        }
+        out.clear();
+        // A TLS session may still hold a record back.
+        match deadline.race(writer.flush()).await {
+            Ok(Ok(())) => Ok(()),
+            _ => Err(BrokenOff),
+        }
+    }
+
+    /// The next frame, unless the client goes away first.
+    async fn frame_or_gone(
+        &mut self,
+        body: &mut Body,
+    ) -> Result<Result<Frame, crate::http::BodyError>, BrokenOff> {
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(frame) = body.poll_frame(cx) {
+                return Poll::Ready(Ok(frame));
+            }
+            self.poll_gone(cx).map(|()| Err(BrokenOff))
+        })
+        .await
+    }
+
+    /// Before a reply: whether the rest of the request is out of the way, or will be read by its backend.
+    fn settle_request(&self) -> bool {
+        let Some(inbound) = &self.inbound else { return true };
+        // The body's other holder is gone: nobody will read the rest.
+        let abandoned = std::sync::Arc::strong_count(inbound) == 1;
+        match inbound.lock() {
+            Ok(mut inbound) => !inbound.is_held_back() && (!abandoned || inbound.drain_buffered()),
+            Err(_) => false,
+        }
+    }
+
+    fn received(&self) -> u64 {
+        self.inbound
+            .as_ref()
+            .and_then(|inbound| inbound.lock().ok().map(|i| i.received()))
+            .unwrap_or_default()
+    }
+}
+
+/// Statuses that never have content (RFC 9110 §6.4.1).
+fn is_bodiless(status: StatusCode) -> bool {
+    status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
+}
+
+fn reason(status: StatusCode) -> &'static [u8] {
+    reason_phrase(status.as_u16()).as_bytes()
+}
+
+fn has_token(fields: &Fields, name: &str, token: &[u8]) -> bool {
+    fields
+        .all(name)
+        .flat_map(|value| value.split(|byte| *byte == b','))
+        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
+}

@@ -1,0 +1,150 @@
+//! Lets a caller prove who it is with a key in a header field.
+//!
+//! The simplest credential that is safe enough for machines: a long random text, shown once, of which the gateway
+//! keeps only the SHA-256. Keys are found by that digest in a table made when the configuration is compiled; the
+//! lookup compares digests, so how long it takes says nothing of a stored key. A password hash lost: a key has
+//! 256 bits of its own, and a slow hash would only let strangers burn our time.
+//!
+//! # Example
+//! ```yaml
+//! auth: { api_key: { header: x-api-key } }
+//! ```
+//!
+//! # Order
+//! Authenticate, after routing and screening. Only the field named in `header` is looked at.
+//!
+//! # Limits
+//! A presented key is at most 256 bytes; a longer one is refused before it is hashed.
+//!
+//! # Failure
+//! No field: the next alternative of `any_of`, else 401 `credential-missing`. A field that does not hold, for any
+//! reason: 401 `credential-invalid`, with one detail for all reasons; the log has the reason.
+//!
+//! # Threats
+//! The sender controls the field's value and how often it comes. Twice is refused: two parsers could pick
+//! different ones. The field is removed before the request goes on, also where it was not asked for by this
+//! alternative.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt};
+use portcullis_http1::{Fields, Repeated};
+use portcullis_identity::api_key::{self, Digest};
+
+use super::{Kind, Phase};
+use crate::clock;
+use crate::pipeline::identified::{API_NOT_GRANTED, CREDENTIAL_INVALID, CREDENTIAL_MISSING};
+use crate::pipeline::{Authenticator, Context, Presented, Proof, Routed, Step};
+
+/// Its line in the list of policies.
+pub const KIND: Kind = Kind {
+    name: "api_key",
+    phase: Phase::Authenticate,
+    problems: &[&CREDENTIAL_MISSING, &CREDENTIAL_INVALID, &API_NOT_GRANTED],
+};
+
+/// The longest key that is looked at.
+const KEY_BYTES_MAX: usize = 256;
+
+/// Proves callers by a key in a header field.
+pub struct ApiKey {
+    header: Box<str>,
+    challenge: Box<str>,
+    keys: Arc<Keys>,
+}
+
+/// Every key of the configuration, by digest. One table for all operations.
+#[derive(Debug, Default)]
+pub struct Keys {
+    by_digest: HashMap<Digest, Key>,
+}
+
+/// What a key proves, and until when.
+#[derive(Debug)]
+struct Key {
+    proof: Proof,
+    expires: Option<Duration>,
+}
+
+/// Two consumers hold the same key.
+#[derive(Debug)]
+pub struct KeyTaken;
+
+impl ApiKey {
+    /// Looks for keys in the field called `header`.
+    pub fn new(header: &str, keys: Arc<Keys>) -> Self {
+        let header = header.to_ascii_lowercase();
+        let challenge = format!("ApiKey realm=\"portcullis\", header=\"{header}\"").into();
+        Self { header: header.into(), challenge, keys }
+    }
+
+    fn judge(&self, fields: &Fields) -> Result<Option<Proof>, &'static str> {
+        let presented = match fields.only(&self.header) {
+            Ok(None) => return Ok(None),
+            Ok(Some(presented)) => presented,
+            Err(Repeated) => return Err("the field is there more than once"),
+        };
+        if presented.len() > KEY_BYTES_MAX {
+            return Err("longer than any key");
+        }
+        if !api_key::is_plausible(presented) {
+            return Err("mistyped: the checksum does not match");
+        }
+        let key = self.keys.by_digest.get(&api_key::digest(presented)).ok_or("unknown")?;
+        if key.expires.is_some_and(|expires| expires <= clock::wall()) {
+            return Err("expired");
+        }
+        Ok(Some(key.proof.clone()))
+    }
+}
+
+impl Authenticator for ApiKey {
+    fn name(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn authenticate<'a>(&'a self, request: &'a Routed, _cx: &'a mut Context) -> Step<'a, Presented> {
+        Step::done(match self.judge(request.request().fields()) {
+            Ok(None) => Presented::Absent,
+            Ok(Some(proof)) => Presented::Proven(proof),
+            Err(reason) => {
+                let problem = CREDENTIAL_INVALID.with("the credential is not valid");
+                Presented::Refused(problem.because(format_args!("api key: {reason}")))
+            }
+        })
+    }
+
+    fn challenge(&self) -> &str {
+        &self.challenge
+    }
+
+    fn strip(&self, fields: &mut Fields) {
+        fields.remove(&self.header);
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiKey").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl Keys {
+    /// Adds a key. `expires` is wall-clock time since 1970.
+    pub fn add(&mut self, digest: Digest, proof: Proof, expires: Option<Duration>) -> Result<(), KeyTaken> {
+        match self.by_digest.insert(digest, Key { proof, expires }) {
+            None => Ok(()),
+            Some(_) => Err(KeyTaken),
+        }
+    }
+
+    /// No keys, with room for `count`.
+    pub fn with_capacity(count: usize) -> Self {
+        Self { by_digest: HashMap::with_capacity(count) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
