@@ -1,17 +1,257 @@
 //! What the gateway says about itself: records, incidents, metrics, and what `explain` reads.
+//!
+//! Everything here is made from the one [`Record`] of an ended exchange, in one call that never waits: counters
+//! are added to, lines go into a bounded queue, the exchange is kept for `explain`. What cannot be taken is
+//! dropped and counted. Time, disk and reader are the concern of threads that serve no request.
 
+mod access;
+mod histogram;
+mod incident;
+mod json;
+mod kept;
+pub mod lifecycle;
+mod metrics;
+pub mod names;
 pub mod record;
+mod sink;
+pub mod timestamp;
 
+pub use histogram::BOUNDS_MS;
+pub use incident::{EVIDENCE_BYTES_MAX, Evidence, Incident};
+pub use json::VALUE_BYTES_MAX;
+pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
+pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
+pub use metrics::{ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics, SnapshotAlive};
 pub use record::{Decision, Record, Verdict};
+pub use sink::{SHARD_BYTES_MAX, SHARDS_MAX};
 
-/// Placeholder.
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use kept::Rings;
+use lifecycle::Log;
+use metrics::Metrics;
+use names::Stream;
+use sink::output::Target;
+use sink::{Counts, Sink};
+
+/// Where the streams go.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// One record per exchange.
+    pub access_log: Destination,
+    /// One record per incident.
+    pub incidents: Destination,
+}
+
+/// Where one stream goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Destination {
+    /// Nowhere. Its metrics are counted all the same.
+    #[default]
+    Off,
+    /// Standard output.
+    Stdout,
+    /// A file that is appended to, and opened anew by [`Observe::reopen`].
+    File(PathBuf),
+}
+
+/// The one that is told. Cheap to clone; all clones tell the same.
 #[derive(Debug, Clone, Default)]
-pub struct Observe;
-/// Placeholder.
-#[derive(Debug, Clone, Default)]
-pub struct OperationMetrics;
+pub struct Observe {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    metrics: Arc<Metrics>,
+    outputs: ArcSwap<Outputs>,
+    kept: Rings,
+}
+
+/// Outputs that are open and not yet in use: what [`Observe::prepare`] makes and [`Observe::adopt`] takes.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    access: Option<Arc<Sink>>,
+    incidents: Option<Arc<Sink>>,
+}
+
+/// A destination that cannot be written to.
+#[derive(Debug)]
+pub struct OutputError {
+    /// Which stream.
+    pub stream: Stream,
+    /// The destination, as text.
+    pub target: String,
+    /// Why.
+    pub error: io::Error,
+}
 
 impl Observe {
-    /// Placeholder.
-    pub fn record(&self, _record: &Record<'_>) {}
+    /// Opens the outputs and starts their writers.
+    pub fn start(settings: &Settings) -> Result<Self, OutputError> {
+        let observe = Self::default();
+        observe.adopt(observe.prepare(settings)?);
+        Ok(observe)
+    }
+
+    /// Opens what `settings` name, and keeps what is open already. Nothing changes until [`Self::adopt`].
+    pub fn prepare(&self, settings: &Settings) -> Result<Outputs, OutputError> {
+        let current = self.shared.outputs.load();
+        let mut open: Vec<Arc<Sink>> = current.access.iter().chain(&current.incidents).cloned().collect();
+        let mut resolve = |stream: Stream, destination: &Destination| {
+            let target = match destination {
+                Destination::Off => return Ok(None),
+                Destination::Stdout => Target::Stdout,
+                Destination::File(path) => Target::File(path.clone()),
+            };
+            if let Some(sink) = open.iter().find(|sink| *sink.target() == target) {
+                return Ok(Some(Arc::clone(sink)));
+            }
+            let opened = Sink::open(&target);
+            let sink = opened.map_err(|error| OutputError { stream, target: target.to_string(), error })?;
+            let sink = Arc::new(sink);
+            open.push(Arc::clone(&sink));
+            Ok(Some(sink))
+        };
+        Ok(Outputs {
+            access: resolve(Stream::Access, &settings.access_log)?,
+            incidents: resolve(Stream::Incidents, &settings.incidents)?,
+        })
+    }
+
+    /// Writes to `outputs` from now on. What was queued before still goes where it was meant for.
+    pub fn adopt(&self, outputs: Outputs) {
+        for (stream, sink) in [(Stream::Access, &outputs.access), (Stream::Incidents, &outputs.incidents)] {
+            if let Some(sink) = sink {
+                sink.attach(self.shared.metrics.stream(stream));
+            }
+        }
+        self.shared.outputs.store(Arc::new(outputs));
+    }
+
+    /// Takes in one ended exchange. Called exactly once for each. Never waits.
+    pub fn record(&self, record: &Record<'_>) {
+        self.shared.metrics.record(record);
+        self.shared.kept.keep(record);
+        if let Some(sink) = &self.shared.outputs.load().access {
+            sink.push(self.counts(Stream::Access), |out| access::write(out, record));
+        }
+        if let Some(incident) = Incident::of(record) {
+            self.incident(&incident);
+        }
+    }
+
+    /// Takes in an incident that belongs to no ended exchange: a connection's own. Never waits.
+    pub fn incident(&self, incident: &Incident<'_>) {
+        self.shared.metrics.incident(incident);
+        if let Some(sink) = &self.shared.outputs.load().incidents {
+            sink.push(self.counts(Stream::Incidents), |out| incident.write(out));
+        }
+    }
+
+    /// The counters of an operation, for the snapshot to hold. The same names get the same counters as long as any
+    /// snapshot holds them; after the last one their series are gone.
+    pub fn operation(&self, api: &str, operation: &str, template: &str) -> OperationMetrics {
+        self.shared.metrics.operation(api, operation, template)
+    }
+
+    /// The counters of a listener.
+    pub fn listener(&self, name: &str) -> ListenerMetrics {
+        self.shared.metrics.listener(name)
+    }
+
+    /// Forgets the counters of listeners that are not among `names`.
+    pub fn retain_listeners(&self, names: &[&str]) {
+        self.shared.metrics.retain_listeners(names);
+    }
+
+    /// Counts a snapshot as being in memory until the answer is dropped.
+    pub fn snapshot(&self) -> SnapshotAlive {
+        self.shared.metrics.snapshot()
+    }
+
+    /// Notes that the configuration of that hash is in force from now on.
+    pub fn config_applied(&self, hash: &str, wall: Duration) {
+        self.shared.metrics.applied(hash, wall);
+    }
+
+    /// Notes that a configuration was read and refused.
+    pub fn config_rejected(&self, wall: Duration) {
+        self.shared.metrics.rejected(wall);
+    }
+
+    /// Replaces the served certificates and when each expires, since 1970.
+    pub fn certificates(&self, ends: Vec<(String, Duration)>) {
+        self.shared.metrics.certificates(ends);
+    }
+
+    /// Says where to ask, on a scrape, for the bytes of request bodies in memory. The first call counts.
+    pub fn bodies_in_memory(&self, bytes: impl Fn() -> u64 + Send + Sync + 'static) {
+        self.shared.metrics.ask_bodies(Box::new(bytes));
+    }
+
+    /// Shows what the lifecycle log lost among the metrics. The first call counts.
+    pub fn watch_log(&self, log: &Log) {
+        self.shared.metrics.watch(log.counts());
+    }
+
+    /// All metrics as text of the type [`METRICS_CONTENT_TYPE`].
+    pub fn metrics_text(&self) -> String {
+        self.shared.metrics.text()
+    }
+
+    /// A kept exchange, by its request id.
+    pub fn explain(&self, id: &str) -> Option<Kept> {
+        self.shared.kept.find(id)
+    }
+
+    /// The latest kept exchanges, the last one first.
+    pub fn recent(&self, count: usize) -> Vec<Kept> {
+        self.shared.kept.recent(count)
+    }
+
+    /// Opens files anew, after they were moved away (on SIGHUP).
+    pub fn reopen(&self) {
+        for sink in self.sinks() {
+            sink.reopen();
+        }
+    }
+
+    /// Waits until all that was recorded before is written, at most for `patience`. Says whether it is.
+    pub fn flush(&self, patience: Duration) -> bool {
+        let deadline = crate::clock::now().checked_add(patience);
+        self.sinks().iter().fold(true, |all, sink| {
+            let left = deadline.map_or(patience, |end| end.saturating_duration_since(crate::clock::now()));
+            sink.flush(left) && all
+        })
+    }
+
+    fn sinks(&self) -> Vec<Arc<Sink>> {
+        let outputs = self.shared.outputs.load();
+        let mut sinks: Vec<Arc<Sink>> = outputs.access.iter().chain(&outputs.incidents).cloned().collect();
+        sinks.dedup_by(|a, b| Arc::ptr_eq(a, b));
+        sinks
+    }
+
+    fn counts(&self, stream: Stream) -> &Arc<Counts> {
+        self.shared.metrics.stream(stream)
+    }
+}
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "open `{}` for the stream `{}`: {}", self.target, self.stream.as_str(), self.error)
+    }
+}
+
+impl std::error::Error for OutputError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
 }

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Serialize, Serializer};
+
 use super::OperationMetrics;
 use crate::http::{Peer, Wire};
 use crate::problem::ProblemKind;
@@ -56,18 +58,23 @@ pub struct Record<'a> {
     pub decision: Decision,
     /// The problem that ended it.
     pub problem: Option<&'static ProblemKind>,
+    /// What the caller was told of it.
+    pub detail: Option<&'a str>,
     /// What only the log may see of it.
     pub cause: Option<&'a str>,
     /// The target asked, and the time to the head of its answer.
     pub backend: Option<(&'a str, Duration)>,
+    /// What passed until the head of the target's answer, less the target's own time.
+    pub overhead: Option<Duration>,
     /// What each control decided.
     pub verdicts: &'a [Verdict],
 }
 
 /// How an exchange, or one control, ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Decision {
     /// Let through.
+    #[default]
     Allowed,
     /// Refused by a control.
     Refused,
@@ -80,17 +87,29 @@ pub enum Decision {
 }
 
 /// What one control decided, and where the configuration says so.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// The control.
     pub control: &'static str,
     /// What it decided.
     pub decision: Decision,
     /// `file:line path` of the setting that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub place: Option<Arc<str>>,
 }
 
+impl Record<'_> {
+    /// The control that ended the exchange, if one did.
+    pub fn control(&self) -> Option<&'static str> {
+        let ended = |verdict: &&Verdict| matches!(verdict.decision, Decision::Refused | Decision::Failed);
+        self.verdicts.iter().rev().find(ended).map(|verdict| verdict.control)
+    }
+}
+
 impl Decision {
+    /// Every decision, in the order of the enum.
+    pub const ALL: [Self; 5] = [Self::Allowed, Self::Refused, Self::Answered, Self::Failed, Self::Aborted];
+
     /// The word in records and labels.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -100,5 +119,11 @@ impl Decision {
             Self::Failed => "failed",
             Self::Aborted => "aborted",
         }
+    }
+}
+
+impl Serialize for Decision {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }

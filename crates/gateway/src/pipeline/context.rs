@@ -55,12 +55,21 @@ pub struct Context {
     operation: Option<Arc<Operation>>,
     proof: Option<Proof>,
     verdicts: SmallVec<[Verdict; 4]>,
-    problem: Option<(&'static ProblemKind, Option<String>)>,
+    problem: Option<Stopped>,
     decision: Decision,
     backend: Option<(Arc<str>, Duration)>,
+    overhead: Option<Duration>,
     request_bytes: u64,
     connection_over: bool,
     write_idle: Duration,
+}
+
+/// Why the exchange stopped.
+#[derive(Debug)]
+struct Stopped {
+    kind: &'static ProblemKind,
+    detail: Box<str>,
+    cause: Option<String>,
 }
 
 /// What the record says of the request line, kept apart because the request itself moves on.
@@ -101,6 +110,7 @@ impl Context {
             problem: None,
             decision: Decision::Allowed,
             backend: None,
+            overhead: None,
             request_bytes: 0,
             connection_over: false,
             write_idle,
@@ -161,7 +171,11 @@ impl Context {
             })
         });
         self.verdict(kind.code, self.decision, place.as_ref());
-        self.problem = Some((kind, problem.cause().map(str::to_owned)));
+        self.problem = Some(Stopped {
+            kind,
+            detail: problem.detail().into(),
+            cause: problem.cause().map(str::to_owned),
+        });
     }
 
     /// Remembers that the gateway answered by itself.
@@ -172,6 +186,8 @@ impl Context {
     /// Remembers which target was asked and how long it took to answer.
     pub fn asked(&mut self, target: &Arc<str>, took: Duration) {
         self.backend = Some((Arc::clone(target), took));
+        let until_head = clock::now().saturating_duration_since(self.started);
+        self.overhead = Some(until_head.saturating_sub(took));
     }
 
     /// Counts bytes of the request body as they are passed on.
@@ -225,9 +241,11 @@ impl Context {
             request_bytes: self.request_bytes,
             response_bytes,
             decision,
-            problem: self.problem.as_ref().map(|(kind, _)| *kind),
-            cause: self.problem.as_ref().and_then(|(_, cause)| cause.as_deref()),
+            problem: self.problem.as_ref().map(|stopped| stopped.kind),
+            detail: self.problem.as_ref().map(|stopped| &*stopped.detail),
+            cause: self.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
             backend: self.backend.as_ref().map(|(target, took)| (&**target, *took)),
+            overhead: self.overhead,
             verdicts: &self.verdicts,
         });
         self.deadline

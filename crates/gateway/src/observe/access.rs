@@ -1,0 +1,56 @@
+//! The access record: one line per exchange, whatever became of it.
+
+use super::json::Line;
+use super::names::{self, Stream};
+use super::record::{Decision, Record};
+
+/// Appends the line of `record` to `out`.
+pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
+    let mut line = Line::begin(out);
+    line.time(names::TIMESTAMP, record.wall);
+    line.text(names::SEVERITY_TEXT, severity(record.decision));
+    line.text(names::EVENT_NAME, Stream::Access.event());
+    line.text(names::REQUEST_ID, record.id);
+    line.text(names::LISTENER, &record.peer.listener);
+    line.address(names::CLIENT_ADDRESS, record.client);
+    line.address(names::PEER_ADDRESS, record.peer.ip());
+    line.text(names::PROTOCOL_VERSION, record.wire.version());
+    line.text_if(names::TLS_VERSION, record.peer.tls.as_ref().map(|tls| tls.version));
+    line.text_if(names::METHOD, record.method);
+    line.text(names::SCHEME, record.peer.scheme());
+    line.text_if(names::SERVER_ADDRESS, record.host);
+    line.text_if(names::PATH, record.path);
+    line.text_if(names::ROUTE, record.template);
+    if let Some(status) = record.status {
+        line.number(names::STATUS, u64::from(status));
+    }
+    line.number(names::REQUEST_BYTES, record.request_bytes);
+    line.number(names::RESPONSE_BYTES, record.response_bytes);
+    line.text_if(names::USER_AGENT, record.user_agent);
+    line.text_if(names::API, record.api);
+    line.text_if(names::OPERATION, record.operation);
+    line.text_if(names::CONSUMER, record.consumer);
+    line.text_if(names::CREDENTIAL, record.credential);
+    line.text(names::DECISION, record.decision.as_str());
+    line.text_if(names::CONTROL, record.control());
+    line.text_if(names::FLAG, record.problem.map(|kind| kind.blame.as_str()));
+    line.text_if(names::ERROR_TYPE, record.problem.map(|kind| kind.code));
+    line.text_if(names::CAUSE, record.cause);
+    if let Some((target, took)) = record.backend {
+        line.text(names::UPSTREAM_ADDRESS, target);
+        line.millis(names::UPSTREAM_DURATION, took);
+    }
+    if let Some(overhead) = record.overhead {
+        line.millis(names::OVERHEAD, overhead);
+    }
+    line.millis(names::DURATION, record.took);
+    line.end();
+}
+
+fn severity(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allowed | Decision::Answered | Decision::Aborted => "INFO",
+        Decision::Refused => "WARN",
+        Decision::Failed => "ERROR",
+    }
+}

@@ -1,0 +1,239 @@
+//! The last exchanges, as `explain` shows them.
+//!
+//! Two rings for each of a few shards: one for what was refused or failed, one for what went well. A thread
+//! writes to the shard of its own; a lock that a reader holds is not waited for. Slots are written over in place,
+//! so that keeping costs copies and no allocation once a ring has gone round.
+
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::record::{Decision, Record, Verdict};
+use super::sink::{home, lock};
+use super::timestamp;
+
+/// Exchanges kept that were refused, failed or broke off.
+pub const REFUSED_KEPT: usize = 2_048;
+/// Exchanges kept that went well.
+pub const ALLOWED_KEPT: usize = 512;
+/// Least time between two that went well and are kept, per shard: under load they would fill the ring in
+/// milliseconds, and copying each would be paid by all.
+pub const ALLOWED_EVERY: Duration = Duration::from_millis(1);
+/// Longest text kept of a value, in bytes.
+const TEXT_BYTES_MAX: usize = 512;
+/// Shards: one per processor, at most this many.
+const SHARDS_MAX: usize = 16;
+
+/// One ended exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// Request id.
+    pub id: String,
+    /// When it began, since 1970.
+    #[serde(rename = "time", serialize_with = "as_time")]
+    pub wall: Duration,
+    /// How long it took, in milliseconds.
+    #[serde(rename = "duration_ms", serialize_with = "as_millis")]
+    pub took: Duration,
+    /// The client's address.
+    pub client: IpAddr,
+    /// Method.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub method: String,
+    /// Host.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    /// Path, without its query.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub path: String,
+    /// API.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub api: String,
+    /// Operation.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub operation: String,
+    /// Consumer.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub consumer: String,
+    /// Id of the credential.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub credential: String,
+    /// How it ended.
+    pub decision: Decision,
+    /// Status sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// Code of the problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub problem: Option<&'static str>,
+    /// What the caller was told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// What the caller was not told.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub cause: String,
+    /// The target that was asked.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub backend: String,
+    /// What each control decided, in order, and where the configuration says so.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// The rings.
+#[derive(Debug)]
+pub(super) struct Rings {
+    shards: Box<[Mutex<Shard>]>,
+}
+
+#[derive(Debug)]
+struct Shard {
+    refused: Ring,
+    allowed: Ring,
+    last_allowed: Duration,
+}
+
+#[derive(Debug)]
+struct Ring {
+    slots: Vec<Kept>,
+    next: usize,
+    len_max: usize,
+}
+
+impl Default for Rings {
+    fn default() -> Self {
+        let count = thread::available_parallelism().map_or(1, usize::from).clamp(1, SHARDS_MAX);
+        let share = |kept: usize| Ring { slots: Vec::new(), next: 0, len_max: kept.div_ceil(count) };
+        let shard = |_| {
+            Mutex::new(Shard {
+                refused: share(REFUSED_KEPT),
+                allowed: share(ALLOWED_KEPT),
+                last_allowed: Duration::ZERO,
+            })
+        };
+        Self { shards: (0..count).map(shard).collect() }
+    }
+}
+
+impl Rings {
+    /// Keeps an exchange, if there is cause and no reader in the way.
+    pub(super) fn keep(&self, record: &Record<'_>) {
+        let Some(shard) = self.shards.get(home(self.shards.len())) else { return };
+        let Ok(mut shard) = shard.try_lock() else { return };
+        if matches!(record.decision, Decision::Allowed | Decision::Answered) {
+            // The wall clock may go backwards; then the ring fills a little faster.
+            if record.wall.abs_diff(shard.last_allowed) >= ALLOWED_EVERY {
+                shard.last_allowed = record.wall;
+                shard.allowed.put(record);
+            }
+        } else {
+            shard.refused.put(record);
+        }
+    }
+
+    /// The exchange of that id.
+    pub(super) fn find(&self, id: &str) -> Option<Kept> {
+        self.shards.iter().find_map(|shard| {
+            let shard = lock(shard);
+            shard.kept().find(|kept| kept.id == id).cloned()
+        })
+    }
+
+    /// The latest `count`, the last one first.
+    pub(super) fn recent(&self, count: usize) -> Vec<Kept> {
+        let mut all: Vec<Kept> = Vec::new();
+        for shard in &self.shards {
+            all.extend(lock(shard).kept().cloned());
+        }
+        all.sort_by(|a, b| b.wall.cmp(&a.wall).then_with(|| b.id.cmp(&a.id)));
+        all.truncate(count);
+        all
+    }
+}
+
+impl Shard {
+    fn kept(&self) -> impl Iterator<Item = &Kept> {
+        self.refused.slots.iter().chain(&self.allowed.slots)
+    }
+}
+
+impl Ring {
+    fn put(&mut self, record: &Record<'_>) {
+        if let Some(slot) = self.slots.get_mut(self.next) {
+            slot.write_over(record);
+        } else {
+            let mut slot = Kept::empty(record.client);
+            slot.write_over(record);
+            self.slots.push(slot);
+        }
+        self.next = self.next.saturating_add(1);
+        if self.next >= self.len_max {
+            self.next = 0;
+        }
+    }
+}
+
+impl Kept {
+    fn empty(client: IpAddr) -> Self {
+        Self {
+            id: String::new(),
+            wall: Duration::ZERO,
+            took: Duration::ZERO,
+            client,
+            method: String::new(),
+            host: String::new(),
+            path: String::new(),
+            api: String::new(),
+            operation: String::new(),
+            consumer: String::new(),
+            credential: String::new(),
+            decision: Decision::Allowed,
+            status: None,
+            problem: None,
+            detail: String::new(),
+            cause: String::new(),
+            backend: String::new(),
+            verdicts: Vec::new(),
+        }
+    }
+
+    fn write_over(&mut self, record: &Record<'_>) {
+        set(&mut self.id, Some(record.id));
+        self.wall = record.wall;
+        self.took = record.took;
+        self.client = record.client;
+        set(&mut self.method, record.method);
+        set(&mut self.host, record.host);
+        set(&mut self.path, record.path);
+        set(&mut self.api, record.api);
+        set(&mut self.operation, record.operation);
+        set(&mut self.consumer, record.consumer);
+        set(&mut self.credential, record.credential);
+        self.decision = record.decision;
+        self.status = record.status;
+        self.problem = record.problem.map(|kind| kind.code);
+        set(&mut self.detail, record.detail);
+        set(&mut self.cause, record.cause);
+        set(&mut self.backend, record.backend.map(|(target, _)| target));
+        self.verdicts.clear();
+        self.verdicts.extend_from_slice(record.verdicts);
+    }
+}
+
+/// Writes `value` over `slot`, cut at a character's end.
+fn set(slot: &mut String, value: Option<&str>) {
+    slot.clear();
+    let value = value.unwrap_or_default();
+    let end = (0..=TEXT_BYTES_MAX.min(value.len())).rev().find(|at| value.is_char_boundary(*at));
+    slot.push_str(value.get(..end.unwrap_or_default()).unwrap_or_default());
+}
+
+fn as_time<S: Serializer>(wall: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp::format(*wall))
+}
+
+fn as_millis<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(took.as_secs_f64() * 1000.0)
+}

@@ -1,0 +1,173 @@
+//! Metrics: counted on the data path with atomic additions, spelt out when somebody scrapes.
+//!
+//! What belongs to an operation is resolved once, when a snapshot is compiled. What belongs to a name in the
+//! code (a control, a problem) is found in a small table without a lock. Labels come from the configuration and
+//! from the code alone, so that no client can make a series.
+
+pub(super) mod exposition;
+mod listener;
+mod operation;
+mod process;
+mod table;
+
+pub use listener::{ConnectionOutcome, ListenerMetrics, OpenConnection};
+pub use operation::OperationMetrics;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+use super::incident::Incident;
+use super::names::Stream;
+use super::record::{Decision, Record};
+use super::sink::{Counts, lock};
+use crate::problem::Severity;
+use listener::Door;
+use operation::{Key, Series};
+use table::Table;
+
+const SEVERITIES: [Severity; 3] = [Severity::Low, Severity::Medium, Severity::High];
+
+/// Everything that is counted.
+#[derive(Debug, Default)]
+pub(super) struct Metrics {
+    /// Exchanges that never found an operation.
+    unrouted: OperationMetrics,
+    decisions: Table<[AtomicU64; Decision::ALL.len()]>,
+    problems: Table<AtomicU64>,
+    incidents: Table<[AtomicU64; SEVERITIES.len()]>,
+    /// Held weakly: the series of an operation end with the last snapshot that has it.
+    operations: Mutex<BTreeMap<Key, Weak<Series>>>,
+    listeners: Mutex<BTreeMap<Arc<str>, Arc<Door>>>,
+    config: Mutex<ConfigState>,
+    snapshots: Arc<AtomicU64>,
+    bodies: Bodies,
+    certificates: Mutex<Vec<(String, Duration)>>,
+    access: Arc<Counts>,
+    incident_stream: Arc<Counts>,
+    lifecycle: OnceLock<Arc<Counts>>,
+}
+
+/// What became of the configurations that were read.
+#[derive(Debug, Default, Clone)]
+pub(super) struct ConfigState {
+    /// Names the one in force.
+    pub(super) hash: Option<String>,
+    /// When one was last read, since 1970, and whether it was taken.
+    pub(super) last: Option<(Duration, bool)>,
+}
+
+/// Asks for the number of body bytes in memory.
+#[derive(Default)]
+struct Bodies(OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>);
+
+/// Counts one snapshot as being in memory, until it is dropped.
+#[derive(Debug)]
+pub struct SnapshotAlive(Arc<AtomicU64>);
+
+impl Metrics {
+    /// Counts an ended exchange.
+    pub(super) fn record(&self, record: &Record<'_>) {
+        record.metrics.unwrap_or(&self.unrouted).record(record);
+        for verdict in record.verdicts {
+            let counters = self.decisions.get(verdict.control);
+            if let Some(counter) = counters.get(place(&Decision::ALL, &verdict.decision)) {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if let Some(kind) = record.problem {
+            self.problems.get(kind.code).fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts an incident.
+    pub(super) fn incident(&self, incident: &Incident<'_>) {
+        let counters = self.incidents.get(incident.kind);
+        if let Some(counter) = counters.get(place(&SEVERITIES, &incident.severity)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// The counters of an operation; the same ones for the same names as long as any snapshot holds them.
+    pub(super) fn operation(&self, api: &str, operation: &str, template: &str) -> OperationMetrics {
+        let key = Key { api: api.into(), operation: operation.into(), template: template.into() };
+        let mut operations = lock(&self.operations);
+        if let Some(series) = operations.get(&key).and_then(Weak::upgrade) {
+            return OperationMetrics::of(series);
+        }
+        let series = Arc::new(Series::new(key.clone()));
+        operations.insert(key, Arc::downgrade(&series));
+        OperationMetrics::of(series)
+    }
+
+    /// The counters of a listener, by name: they survive its being bound anew.
+    pub(super) fn listener(&self, name: &str) -> ListenerMetrics {
+        let mut listeners = lock(&self.listeners);
+        let door = listeners.entry(name.into()).or_default();
+        ListenerMetrics::of(Arc::clone(door))
+    }
+
+    /// Forgets listeners that are not among `names`.
+    pub(super) fn retain_listeners(&self, names: &[&str]) {
+        lock(&self.listeners).retain(|name, _| names.contains(&&**name));
+    }
+
+    /// What a stream lost.
+    pub(super) fn stream(&self, stream: Stream) -> &Arc<Counts> {
+        match stream {
+            Stream::Access => &self.access,
+            Stream::Incidents => &self.incident_stream,
+            Stream::Lifecycle => self.lifecycle.get_or_init(Arc::default),
+        }
+    }
+
+    /// Shows `counts` as what the lifecycle log lost: it was running before there were metrics.
+    pub(super) fn watch(&self, counts: &Arc<Counts>) {
+        let _ = self.lifecycle.set(Arc::clone(counts));
+    }
+
+    /// Counts a snapshot until the answer is dropped.
+    pub(super) fn snapshot(&self) -> SnapshotAlive {
+        self.snapshots.fetch_add(1, Ordering::Relaxed);
+        SnapshotAlive(Arc::clone(&self.snapshots))
+    }
+
+    /// Notes a configuration that is in force from now on.
+    pub(super) fn applied(&self, hash: &str, wall: Duration) {
+        *lock(&self.config) = ConfigState { hash: Some(hash.to_owned()), last: Some((wall, true)) };
+    }
+
+    /// Notes a configuration that was refused.
+    pub(super) fn rejected(&self, wall: Duration) {
+        lock(&self.config).last = Some((wall, false));
+    }
+
+    /// Says where to ask for the body bytes in memory; the first to say it is asked.
+    pub(super) fn ask_bodies(&self, bytes: Box<dyn Fn() -> u64 + Send + Sync>) {
+        let _ = self.bodies.0.set(bytes);
+    }
+
+    /// Replaces the list of served certificates and their ends.
+    pub(super) fn certificates(&self, ends: Vec<(String, Duration)>) {
+        *lock(&self.certificates) = ends;
+    }
+}
+
+/// Where `wanted` stands in a list of all values of its type.
+fn place<T: PartialEq>(all: &[T], wanted: &T) -> usize {
+    all.iter().position(|value| value == wanted).unwrap_or(usize::MAX)
+}
+
+impl Drop for SnapshotAlive {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl fmt::Debug for Bodies {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bodies").field(&self.0.get().map(|ask| ask())).finish()
+    }
+}

@@ -1,0 +1,220 @@
+//! Metrics as text, in the OpenMetrics format that Prometheus reads.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::super::names::{self, Kind, Metric, Stream};
+use super::super::record::Decision;
+use super::super::sink::lock;
+use super::operation::Series;
+use super::process::Process;
+use super::{Metrics, SEVERITIES};
+
+/// The media type of [`Metrics::text`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+type Encoded = Result<(), fmt::Error>;
+type Labels<'a> = [(&'a str, &'a str)];
+
+/// The metric being written.
+struct Family<'a>(&'static Metric, MetricEncoder<'a>);
+
+impl Metrics {
+    /// Everything, now.
+    pub(in crate::observe) fn text(self: &Arc<Self>) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Scrape(Arc::clone(self))));
+        let mut out = String::new();
+        // Writing to a `String` does not fail.
+        let _ = text::encode(&mut out, &registry);
+        out
+    }
+
+    fn alive(&self) -> Vec<Arc<Series>> {
+        let mut operations = lock(&self.operations);
+        operations.retain(|_, series| series.strong_count() > 0);
+        let mut alive: Vec<_> = operations.values().filter_map(Weak::upgrade).collect();
+        alive.push(Arc::clone(self.unrouted.series()));
+        alive
+    }
+}
+
+#[derive(Debug)]
+struct Scrape(Arc<Metrics>);
+
+impl Collector for Scrape {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
+        self.requests(&mut encoder)?;
+        self.judgements(&mut encoder)?;
+        self.connections(&mut encoder)?;
+        self.configuration(&mut encoder)?;
+        self.streams(&mut encoder)?;
+        process(&mut encoder)
+    }
+}
+
+impl Scrape {
+    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let alive = self.0.alive();
+        let mut family = Family::begin(encoder, &names::REQUEST_DURATION)?;
+        for series in &alive {
+            let (api, operation, route) = (&*series.key.api, &*series.key.operation, &*series.key.template);
+            for (method, status, histogram) in series.durations() {
+                family.histogram(&[api, operation, route, method, status], histogram)?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::REQUESTS)?;
+        for series in &alive {
+            for (outcome, count) in series.outcomes() {
+                family.counter(&[&series.key.api, &series.key.operation, outcome], count)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn judgements(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let mut family = Family::begin(encoder, &names::DECISIONS)?;
+        for (control, counters) in self.0.decisions.entries() {
+            for (verdict, counter) in Decision::ALL.iter().zip(counters) {
+                family.counter_if_used(&[control, verdict.as_str()], counter.load(Ordering::Relaxed))?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::PROBLEMS)?;
+        for (code, counter) in self.0.problems.entries() {
+            family.counter_if_used(&[code], counter.load(Ordering::Relaxed))?;
+        }
+        let mut family = Family::begin(encoder, &names::INCIDENTS_TOTAL)?;
+        for (kind, counters) in self.0.incidents.entries() {
+            for (severity, counter) in SEVERITIES.iter().zip(counters) {
+                family.counter_if_used(&[kind, severity.as_str()], counter.load(Ordering::Relaxed))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let listeners: Vec<_> =
+            lock(&self.0.listeners).iter().map(|(name, door)| (Arc::clone(name), Arc::clone(door))).collect();
+        let mut family = Family::begin(encoder, &names::CONNECTIONS)?;
+        for (name, door) in &listeners {
+            family.gauge(&[name], door.open_now())?;
+        }
+        let mut family = Family::begin(encoder, &names::CONNECTIONS_TOTAL)?;
+        for (name, door) in &listeners {
+            for (outcome, count) in door.outcomes() {
+                family.counter(&[name, outcome], count)?;
+            }
+        }
+        if let Some(ask) = self.0.bodies.0.get() {
+            Family::begin(encoder, &names::BODIES_IN_MEMORY)?.gauge(&[], ask())?;
+        }
+        Ok(())
+    }
+
+    fn configuration(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let state = lock(&self.0.config).clone();
+        if let Some(hash) = &state.hash {
+            Family::begin(encoder, &names::CONFIG_INFO)?.info(&[hash])?;
+        }
+        if let Some((wall, success)) = state.last {
+            Family::begin(encoder, &names::CONFIG_LAST_RELOAD_SUCCESS)?.gauge(&[], u64::from(success))?;
+            Family::begin(encoder, &names::CONFIG_LAST_RELOAD_TIME)?.gauge(&[], wall.as_secs())?;
+        }
+        let alive = self.0.snapshots.load(Ordering::Relaxed);
+        Family::begin(encoder, &names::SNAPSHOTS_ALIVE)?.gauge(&[], alive)?;
+        let certificates = lock(&self.0.certificates).clone();
+        let mut family = Family::begin(encoder, &names::CERT_NOT_AFTER)?;
+        for (name, end) in &certificates {
+            family.gauge(&[name], end.as_secs())?;
+        }
+        Ok(())
+    }
+
+    fn streams(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let mut family = Family::begin(encoder, &names::LOG_DROPPED)?;
+        for stream in Stream::ALL {
+            let dropped = self.0.stream(stream).dropped.load(Ordering::Relaxed);
+            family.counter(&[stream.as_str()], dropped)?;
+        }
+        let mut family = Family::begin(encoder, &names::LOG_WRITE_ERRORS)?;
+        for stream in Stream::ALL {
+            let errors = self.0.stream(stream).write_errors.load(Ordering::Relaxed);
+            family.counter(&[stream.as_str()], errors)?;
+        }
+        Ok(())
+    }
+}
+
+fn process(encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+    let process = Process::read();
+    for (metric, value) in [
+        (&names::PROCESS_MEMORY, process.resident_bytes),
+        (&names::PROCESS_FDS, process.open_fds),
+        (&names::PROCESS_FDS_MAX, process.max_fds),
+    ] {
+        if let Some(value) = value {
+            Family::begin(encoder, metric)?.gauge(&[], value)?;
+        }
+    }
+    if let Some(seconds) = process.cpu_seconds {
+        Family::begin(encoder, &names::PROCESS_CPU)?
+            .1
+            .encode_counter::<NoLabelSet, f64, f64>(&seconds, None)?;
+    }
+    if let Some(seconds) = process.start_seconds {
+        Family::begin(encoder, &names::PROCESS_START)?.1.encode_gauge(&seconds)?;
+    }
+    Ok(())
+}
+
+impl<'a> Family<'a> {
+    fn begin(encoder: &'a mut DescriptorEncoder<'_>, metric: &'static Metric) -> Result<Self, fmt::Error> {
+        // The format appends these by itself, to the samples alone.
+        let (ending, kind) = match metric.kind {
+            Kind::Counter => ("_total", MetricType::Counter),
+            Kind::Gauge => ("", MetricType::Gauge),
+            Kind::Histogram => ("", MetricType::Histogram),
+            Kind::Info => ("_info", MetricType::Info),
+        };
+        let name = metric.name.strip_suffix(ending).unwrap_or(metric.name);
+        Ok(Self(metric, encoder.encode_descriptor(name, metric.about, None, kind)?))
+    }
+
+    fn with<'s>(metric: &'static Metric, values: &[&'s str]) -> Vec<(&'s str, &'s str)> {
+        debug_assert_eq!(metric.labels.len(), values.len(), "a value for each label of {}", metric.name);
+        metric.labels.iter().copied().zip(values.iter().copied()).collect()
+    }
+
+    fn counter(&mut self, values: &[&str], count: u64) -> Encoded {
+        let labels: &Labels<'_> = &Self::with(self.0, values);
+        self.1.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
+    }
+
+    fn counter_if_used(&mut self, values: &[&str], count: u64) -> Encoded {
+        if count > 0 { self.counter(values, count) } else { Ok(()) }
+    }
+
+    fn gauge(&mut self, values: &[&str], value: u64) -> Encoded {
+        if values.is_empty() {
+            return self.1.encode_gauge(&value);
+        }
+        let labels: &Labels<'_> = &Self::with(self.0, values);
+        self.1.encode_family(&labels)?.encode_gauge(&value)
+    }
+
+    fn histogram(&mut self, values: &[&str], histogram: &impl EncodeMetric) -> Encoded {
+        let labels: &Labels<'_> = &Self::with(self.0, values);
+        histogram.encode(self.1.encode_family(&labels)?)
+    }
+
+    fn info(self, values: &[&str]) -> Encoded {
+        Info::new(Self::with(self.0, values)).encode(self.1)
+    }
+}

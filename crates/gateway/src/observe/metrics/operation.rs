@@ -1,0 +1,154 @@
+//! The counters of one operation, resolved once and then reached without a lookup.
+
+use std::array;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::super::histogram::Histogram;
+use super::super::record::{Decision, Record};
+use super::place;
+
+/// Methods with a series of their own; any other counts as `_OTHER`, as OpenTelemetry has it.
+const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "_OTHER"];
+
+/// Statuses with a series of their own: those the IANA registry names and gateways meet. Any other counts as its
+/// class (`2xx`), so that a backend cannot make series; `none` is an exchange that ended without a reply.
+const STATUSES: [(u16, &str); 49] = [
+    (200, "200"),
+    (201, "201"),
+    (202, "202"),
+    (204, "204"),
+    (206, "206"),
+    (304, "304"),
+    (400, "400"),
+    (401, "401"),
+    (403, "403"),
+    (404, "404"),
+    (405, "405"),
+    (409, "409"),
+    (422, "422"),
+    (429, "429"),
+    (500, "500"),
+    (502, "502"),
+    (503, "503"),
+    (504, "504"),
+    (101, "101"),
+    (203, "203"),
+    (205, "205"),
+    (207, "207"),
+    (300, "300"),
+    (301, "301"),
+    (302, "302"),
+    (303, "303"),
+    (307, "307"),
+    (308, "308"),
+    (402, "402"),
+    (406, "406"),
+    (408, "408"),
+    (410, "410"),
+    (411, "411"),
+    (412, "412"),
+    (413, "413"),
+    (414, "414"),
+    (415, "415"),
+    (416, "416"),
+    (417, "417"),
+    (421, "421"),
+    (423, "423"),
+    (424, "424"),
+    (425, "425"),
+    (426, "426"),
+    (428, "428"),
+    (431, "431"),
+    (451, "451"),
+    (501, "501"),
+    (505, "505"),
+];
+/// What stands for a status that has no series of its own, by its hundreds; first what has no status.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// Handles to the counters of one operation.
+#[derive(Debug, Clone, Default)]
+pub struct OperationMetrics(Arc<Series>);
+
+/// Names an operation's series.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) api: Box<str>,
+    pub(super) operation: Box<str>,
+    pub(super) template: Box<str>,
+}
+
+/// The counters themselves. Made small: a gateway may have ten thousand operations, of which most are idle.
+#[derive(Debug, Default)]
+pub(super) struct Series {
+    pub(super) key: Key,
+    outcomes: [AtomicU64; Decision::ALL.len()],
+    durations: [OnceLock<Box<ByStatus>>; METHODS.len()],
+}
+
+#[derive(Debug)]
+struct ByStatus([OnceLock<Box<Histogram>>; STATUSES.len() + CLASSES.len()]);
+
+impl OperationMetrics {
+    pub(super) fn of(series: Arc<Series>) -> Self {
+        Self(series)
+    }
+
+    pub(super) fn series(&self) -> &Arc<Series> {
+        &self.0
+    }
+
+    /// Counts an ended exchange.
+    pub(super) fn record(&self, record: &Record<'_>) {
+        if let Some(counter) = self.0.outcomes.get(place(&Decision::ALL, &record.decision)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        let other = METHODS.len().saturating_sub(1);
+        let method = record.method.and_then(|wanted| METHODS.iter().position(|method| *method == wanted));
+        let Some(by_status) = self.0.durations.get(method.unwrap_or(other)) else { return };
+        if let Some(slot) = by_status.get_or_init(Box::default).0.get(status_place(record.status)) {
+            slot.get_or_init(Box::default).observe(record.took);
+        }
+    }
+}
+
+impl Series {
+    pub(super) fn new(key: Key) -> Self {
+        Self { key, ..Self::default() }
+    }
+
+    /// How many exchanges ended in each way.
+    pub(super) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Decision::ALL
+            .iter()
+            .zip(&self.outcomes)
+            .map(|(outcome, count)| (outcome.as_str(), count.load(Ordering::Relaxed)))
+    }
+
+    /// Method, status and durations of every series that was used.
+    pub(super) fn durations(&self) -> impl Iterator<Item = (&'static str, &'static str, &Histogram)> {
+        METHODS
+            .iter()
+            .zip(&self.durations)
+            .filter_map(|(method, slot)| Some((*method, slot.get()?)))
+            .flat_map(|(method, by_status)| {
+                let names = STATUSES.iter().map(|(_, name)| *name).chain(CLASSES);
+                let used = names.zip(&by_status.0);
+                used.filter_map(move |(status, slot)| Some((method, status, &**slot.get()?)))
+            })
+    }
+}
+
+impl Default for ByStatus {
+    fn default() -> Self {
+        Self(array::from_fn(|_| OnceLock::new()))
+    }
+}
+
+fn status_place(status: Option<u16>) -> usize {
+    let status = status.unwrap_or_default();
+    STATUSES.iter().position(|(known, _)| *known == status).unwrap_or_else(|| {
+        STATUSES.len().saturating_add(usize::from(status / 100).min(CLASSES.len().saturating_sub(1)))
+    })
+}

@@ -1,0 +1,163 @@
+//! Every name the gateway's records and metrics carry, once, each with the sentence its reference page prints.
+//!
+//! Field names follow OpenTelemetry where it has one and stand below `portcullis.` where it has none; metric
+//! names are OpenTelemetry's in Prometheus form, or begin with `portcullis_`. Nothing else may write a name.
+
+/// A field of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Field {
+    /// The name, as the JSON member spells it.
+    pub name: &'static str,
+    /// The records that carry it.
+    pub streams: &'static [Stream],
+    /// One sentence for the reference.
+    pub about: &'static str,
+}
+
+/// A stream of JSON lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// One record per exchange.
+    Access,
+    /// One record per security-relevant event.
+    Incidents,
+    /// What the process itself does: starts, reloads, warnings.
+    Lifecycle,
+}
+
+impl Stream {
+    /// Every stream.
+    pub const ALL: [Self; 3] = [Self::Access, Self::Incidents, Self::Lifecycle];
+
+    /// The word in labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Incidents => "incidents",
+            Self::Lifecycle => "lifecycle",
+        }
+    }
+
+    /// The value of `event.name` in its records.
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Access => "portcullis.access",
+            Self::Incidents => "portcullis.incident",
+            Self::Lifecycle => "portcullis.lifecycle",
+        }
+    }
+}
+
+macro_rules! fields {
+    ($($constant:ident = $name:literal in $streams:expr, $about:literal;)+) => {
+        $(#[doc = $about]
+        pub const $constant: Field = Field { name: $name, streams: $streams, about: $about };)+
+
+        /// Every field, in the order in which records carry them.
+        pub static FIELDS: &[Field] = &[$($constant),+];
+    };
+}
+
+const EVERY: &[Stream] = &Stream::ALL;
+const REQUEST: &[Stream] = &[Stream::Access, Stream::Incidents];
+const ACCESS: &[Stream] = &[Stream::Access];
+const INCIDENTS: &[Stream] = &[Stream::Incidents];
+const LIFECYCLE: &[Stream] = &[Stream::Lifecycle];
+
+fields! {
+    TIMESTAMP = "timestamp" in EVERY, "When it began, RFC 3339 in UTC with milliseconds.";
+    SEVERITY_TEXT = "severity_text" in EVERY, "`INFO` passed, `WARN` refused or worth a look, `ERROR` failed or worth waking someone.";
+    EVENT_NAME = "event.name" in EVERY, "Which stream the line belongs to, for outputs that carry several.";
+    MESSAGE = "message" in LIFECYCLE, "A fixed short sentence; what varies stands in fields of its own.";
+    LOGGER = "log.logger" in LIFECYCLE, "The module that speaks.";
+    INCIDENT_KIND = "portcullis.incident.kind" in INCIDENTS, "What happened: the code of a problem, or the name of an event of a connection.";
+    INCIDENT_SEVERITY = "portcullis.incident.severity" in INCIDENTS, "`low`, `medium` or `high`.";
+    REQUEST_ID = "request.id" in REQUEST, "The request's name in its reply, toward the backend, and for `explain`.";
+    LISTENER = "portcullis.listener" in REQUEST, "The listener that accepted the connection.";
+    CLIENT_ADDRESS = "client.address" in REQUEST, "The client, as trusted proxies report it, else the peer.";
+    PEER_ADDRESS = "network.peer.address" in REQUEST, "The other end of the connection.";
+    PROTOCOL_VERSION = "network.protocol.version" in ACCESS, "`1.0`, `1.1` or `2`.";
+    TLS_VERSION = "tls.protocol.version" in ACCESS, "`1.2` or `1.3`; absent on cleartext.";
+    METHOD = "http.request.method" in ACCESS, "The method.";
+    SCHEME = "url.scheme" in ACCESS, "`https` over TLS, else `http`.";
+    SERVER_ADDRESS = "server.address" in ACCESS, "The host asked for, in its one spelling.";
+    PATH = "url.path" in ACCESS, "The path in its one spelling, never its query.";
+    ROUTE = "http.route" in ACCESS, "The operation's path template.";
+    STATUS = "http.response.status_code" in ACCESS, "The status sent; absent when the client was gone before.";
+    REQUEST_BYTES = "http.request.body.size" in ACCESS, "Bytes of the request's body that were read.";
+    RESPONSE_BYTES = "http.response.body.size" in ACCESS, "Bytes of the reply's body that were written.";
+    USER_AGENT = "user_agent.original" in ACCESS, "`User-Agent`, as sent.";
+    API = "portcullis.api" in REQUEST, "The API.";
+    OPERATION = "portcullis.operation" in REQUEST, "The operation.";
+    CONSUMER = "portcullis.consumer" in REQUEST, "The consumer, once proven.";
+    CREDENTIAL = "portcullis.credential" in REQUEST, "The id of the credential that proved it, never the credential.";
+    DECISION = "portcullis.decision" in ACCESS, "`allowed`, `refused`, `answered` (by the gateway itself), `failed` or `aborted`.";
+    CONTROL = "portcullis.control" in REQUEST, "The control that ended the exchange.";
+    FLAG = "portcullis.flag" in ACCESS, "Whose fault it is when it did not end well: `client`, `backend` or `gateway`.";
+    ERROR_TYPE = "error.type" in ACCESS, "The code of the problem that ended it.";
+    CAUSE = "portcullis.cause" in REQUEST, "What the caller is not told.";
+    EVIDENCE = "portcullis.incident.evidence" in INCIDENTS, "Method and path, or the request line as received when it never became a request; cut short, query values left out.";
+    UPSTREAM_ADDRESS = "portcullis.upstream.address" in ACCESS, "The target that was asked.";
+    UPSTREAM_DURATION = "portcullis.upstream.duration_ms" in ACCESS, "From asking the target to the head of its answer, in milliseconds.";
+    OVERHEAD = "portcullis.overhead_ms" in ACCESS, "From the request's head to the head of the target's answer, less the target's own share, in milliseconds; reading the client's body counts.";
+    DURATION = "portcullis.duration_ms" in ACCESS, "From the request's head to the last byte of the reply, in milliseconds.";
+}
+
+/// A metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// The name, as samples spell it; of a histogram, without `_bucket`, `_sum` and `_count`.
+    pub name: &'static str,
+    /// What kind of metric it is.
+    pub kind: Kind,
+    /// Its labels. Their values come from the configuration and from lists in the code, never from a request.
+    pub labels: &'static [&'static str],
+    /// One sentence for the reference and for `# HELP`.
+    pub about: &'static str,
+}
+
+/// Kinds of metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+    /// Always 1; its labels say something.
+    Info,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal $labels:expr, $about:literal;)+) => {
+        $(#[doc = $about]
+        pub const $constant: Metric = Metric { name: $name, kind: Kind::$kind, labels: &$labels, about: $about };)+
+
+        /// Every metric, in the order of the exposition.
+        pub static METRICS: &[Metric] = &[$($constant),+];
+    };
+}
+
+metrics! {
+    REQUEST_DURATION = Histogram "http_server_request_duration_seconds" ["api", "operation", "http_route", "http_request_method", "http_response_status_code"], "Time from a request's head to the last byte of its reply";
+    REQUESTS = Counter "portcullis_requests_total" ["api", "operation", "outcome"], "Exchanges by how they ended";
+    DECISIONS = Counter "portcullis_decisions_total" ["control", "verdict"], "What each control decided";
+    PROBLEMS = Counter "portcullis_problems_total" ["code"], "Error replies by problem";
+    INCIDENTS_TOTAL = Counter "portcullis_incidents_total" ["kind", "severity"], "Incidents by kind";
+    CONNECTIONS = Gauge "portcullis_connections" ["listener"], "Connections open now";
+    CONNECTIONS_TOTAL = Counter "portcullis_connections_total" ["listener", "outcome"], "Connections by what became of them at the door";
+    BODIES_IN_MEMORY = Gauge "portcullis_bodies_in_memory_bytes" [], "Bytes of request bodies held in memory, against `bounds.bodies_in_memory`";
+    CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
+    CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
+    CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";
+    SNAPSHOTS_ALIVE = Gauge "portcullis_snapshots_alive" [], "Compiled configurations in memory: the one in force, and those that exchanges still finish with";
+    CERT_NOT_AFTER = Gauge "portcullis_cert_not_after_timestamp_seconds" ["name"], "When a served certificate expires, since 1970";
+    LOG_DROPPED = Counter "portcullis_log_dropped_total" ["stream"], "Records lost because their output was too slow or broken";
+    LOG_WRITE_ERRORS = Counter "portcullis_log_write_errors_total" ["stream"], "Failed writes to the output of a stream";
+    PROCESS_MEMORY = Gauge "process_resident_memory_bytes" [], "Resident memory";
+    PROCESS_FDS = Gauge "process_open_fds" [], "Open file descriptors";
+    PROCESS_FDS_MAX = Gauge "process_max_fds" [], "Most file descriptors the process may open";
+    PROCESS_CPU = Counter "process_cpu_seconds_total" [], "Processor time, user and system";
+    PROCESS_START = Gauge "process_start_time_seconds" [], "When the process started, since 1970";
+}
