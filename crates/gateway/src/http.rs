@@ -20,6 +20,7 @@ pub mod network;
 pub mod path;
 pub mod peer;
 pub mod reply;
+pub mod response;
 mod target;
 
 pub use body::{Body, BodyError, Frame, Size, Source};

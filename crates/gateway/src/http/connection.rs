@@ -86,7 +86,7 @@ fn is_nomination(option: &[u8]) -> Result<bool, Malformed> {
     }
 }
 
-fn options(fields: &Fields) -> Result<SmallVec<[&[u8]; 4]>, Malformed> {
+pub(super) fn options(fields: &Fields) -> Result<SmallVec<[&[u8]; 4]>, Malformed> {
     let mut options = SmallVec::new();
     for option in list(fields, "connection") {
         if options.len() >= CONNECTION_OPTIONS_MAX || !option.iter().all(|b| is_token_character(*b)) {
@@ -98,7 +98,7 @@ fn options(fields: &Fields) -> Result<SmallVec<[&[u8]; 4]>, Malformed> {
 }
 
 /// The members of a list field; empty ones are nothing (RFC 9110 §5.6.1.2).
-fn list<'a>(fields: &'a Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub(super) fn list<'a>(fields: &'a Fields, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let members = |line: &'a [u8]| line.split(|b| *b == b',').map(<[u8]>::trim_ascii);
     fields.all(name).flat_map(members).filter(|member| !member.is_empty())
 }
@@ -138,6 +138,3 @@ fn is_websocket_key(key: &[u8]) -> bool {
     matches!(key.split_at_checked(21), Some((digits, [b'A' | b'Q' | b'g' | b'w', b'=', b'=']))
         if digits.iter().all(base64))
 }
-
-#[cfg(test)]
-mod tests;

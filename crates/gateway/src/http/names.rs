@@ -84,7 +84,6 @@ const NAMES: &[(Kind, &[&str])] = &[
             "age",
             "allow",
             "alt-svc",
-            "api-key",
             "apikey",
             "authentication-info",
             "baggage",

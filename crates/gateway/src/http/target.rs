@@ -99,3 +99,6 @@ fn split_scheme(target: &[u8]) -> Result<(&'static str, &[u8]), Malformed> {
     }
     Err(Malformed::TargetForm)
 }
+
+#[cfg(test)]
+mod tests;

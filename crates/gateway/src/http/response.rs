@@ -1,0 +1,133 @@
+//! The answer of a backend in canonical form: what may go on to the client, or why the answer may not.
+//!
+//! The wire has judged framing and syntax. Gone afterwards: framing, everything that belongs to the backend's
+//! connection or is named by its `Connection`, `Proxy-*`, `Alt-Svc` (it speaks for a host and port that are ours),
+//! `X-Portcullis-*` (ours to say). All else goes on in order, as spelled, repeated fields and bytes beyond ASCII
+//! included: two `Set-Cookie` stay two, and `Server` stays what the backend says.
+//!
+//! `Connection` of a backend may not take away fields every recipient needs (`Set-Cookie`, `Content-Type`, ...):
+//! these stay. Unlike a client, which is refused, a backend gains nothing by it.
+//!
+//! `Content-Length` stays only in an answer that has no body by rule (HEAD, 304), where it describes what a GET
+//! would have got (RFC 9110 §8.6); whoever writes such an answer must not write a second one.
+
+use std::fmt;
+
+use http::{Method, StatusCode};
+use portcullis_http1::{Fields, ResponseHead};
+use smallvec::SmallVec;
+
+use super::connection::{Upgrade, list, options};
+use super::names::{self, Kind};
+
+/// Why an answer of a backend is not passed on. The client gets 502.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MalformedResponse {
+    /// The status is below 100 or above 599.
+    Status,
+    /// An interim answer where the final one was to be.
+    Interim,
+    /// 101, and nobody asked for another protocol.
+    SwitchUnasked,
+    /// 101 to another protocol than the one asked for, or with a handshake that lacks something.
+    SwitchInvalid,
+    /// `Connection` is no short list of tokens.
+    ConnectionOption,
+}
+
+/// The final answer to a request of `method` that asked to be switched to `asked`.
+pub fn canonicalise_response(
+    head: ResponseHead,
+    method: &Method,
+    asked: Option<Upgrade>,
+) -> Result<(StatusCode, Fields), MalformedResponse> {
+    let status = StatusCode::from_u16(head.status).map_err(|_| MalformedResponse::Status)?;
+    let mut fields = head.fields;
+    match (status.as_u16(), asked) {
+        (101, None) => return Err(MalformedResponse::SwitchUnasked),
+        (101, Some(Upgrade::WebSocket)) => websocket_accepted(&fields)?,
+        (100..=199, _) => return Err(MalformedResponse::Interim),
+        (200..=599, _) => {}
+        _ => return Err(MalformedResponse::Status),
+    }
+    let describes_length = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
+    strip(&mut fields, describes_length)?;
+    Ok((status, fields))
+}
+
+/// The fields of an interim answer (RFC 9110 §15.2) that may go on.
+pub fn canonicalise_interim(fields: &mut Fields) -> Result<(), MalformedResponse> {
+    strip(fields, false)
+}
+
+fn strip(fields: &mut Fields, keep_length: bool) -> Result<(), MalformedResponse> {
+    let nominated: SmallVec<[SmallVec<[u8; 32]>; 2]> = options(fields)
+        .map_err(|_| MalformedResponse::ConnectionOption)?
+        .into_iter()
+        .filter(|option| matches!(names::kind(option), None | Some(Kind::Claim)))
+        .map(SmallVec::from_slice)
+        .collect();
+    fields.retain(|field| match names::kind(field.name) {
+        Some(Kind::Connection | Kind::Upgrade | Kind::Te | Kind::Hop) => false,
+        Some(Kind::Framing) => keep_length && field.is("content-length"),
+        Some(Kind::Standard) => !field.is("alt-svc"),
+        Some(Kind::Host | Kind::Expect | Kind::Single) => true,
+        None | Some(Kind::Claim) => {
+            !is_ours(field.name) && !nominated.iter().any(|name| names::are_aliases(name, field.name))
+        }
+    });
+    Ok(())
+}
+
+fn is_ours(name: &[u8]) -> bool {
+    const OURS: &[u8] = b"x-portcullis-";
+    name.get(..OURS.len()).is_some_and(|start| names::are_aliases(start, OURS))
+}
+
+// RFC 6455 §4.2.2. That the key was answered rightly only the client can hold against the backend; here it is
+// enough that there is one protocol, one option and one answer, so that nobody takes the rest for HTTP.
+fn websocket_accepted(fields: &Fields) -> Result<(), MalformedResponse> {
+    let mut protocols = list(fields, "upgrade");
+    let protocol = protocols.next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
+    let option = list(fields, "connection").any(|name| name.eq_ignore_ascii_case(b"upgrade"));
+    let answer = matches!(fields.only("sec-websocket-accept"), Ok(Some(value)) if value.len() == 28);
+    if protocol && protocols.next().is_none() && option && answer {
+        Ok(())
+    } else {
+        Err(MalformedResponse::SwitchInvalid)
+    }
+}
+
+impl MalformedResponse {
+    /// Every reason.
+    pub const ALL: &'static [Self] =
+        &[Self::Status, Self::Interim, Self::SwitchUnasked, Self::SwitchInvalid, Self::ConnectionOption];
+
+    /// The reason as metrics and records name it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "response-status",
+            Self::Interim => "response-interim",
+            Self::SwitchUnasked => "response-switch-unasked",
+            Self::SwitchInvalid => "response-switch-invalid",
+            Self::ConnectionOption => "response-connection-option",
+        }
+    }
+}
+
+impl fmt::Display for MalformedResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Status => "the backend's status is no status",
+            Self::Interim => "the backend sent an interim answer in place of the final one",
+            Self::SwitchUnasked => "the backend switched protocols and nobody had asked",
+            Self::SwitchInvalid => "the backend switched protocols with an invalid handshake",
+            Self::ConnectionOption => "the backend's connection field is no short list of tokens",
+        })
+    }
+}
+
+impl std::error::Error for MalformedResponse {}
+
+#[cfg(test)]
+mod tests;
