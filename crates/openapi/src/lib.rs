@@ -1,11 +1,14 @@
 //! API definitions in; positioned documents, operation matchers and validators out.
 //!
-//! Pure: no sockets, no clock, no file access. Whoever calls hands texts in.
+//! Pure: no sockets, no clock. Whoever calls hands texts in; the one place that reads files is
+//! [`definition::Folder`], which keeps references within a folder.
 //!
 //! * [`source`]: JSON and YAML as one tree that knows where everything stands.
+//! * [`definition`]: an OpenAPI document as the operations a gateway publishes.
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`matcher`]: from a method and a canonical path to the operation that takes the request.
 
+pub mod definition;
 pub mod matcher;
 pub mod source;
 pub mod template;

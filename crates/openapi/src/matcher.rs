@@ -63,6 +63,7 @@ impl Methods {
 pub struct Matcher<T> {
     /// Invariant: node 0 is the root, and all indices within the nodes are in range.
     nodes: Box<[Node]>,
+    steps: usize,
     /// In the order of insertion.
     entries: Box<[Entry<T>]>,
 }
@@ -93,6 +94,11 @@ impl<T> Matcher<T> {
     /// `/`. An empty path is matched only by a template that is greedy from the first segment.
     pub fn find(&self, method: &Method, path: &str) -> Match<'_, T> {
         search::find(self, method, path)
+    }
+
+    /// How many nodes one search visits at most, whatever the path.
+    pub fn steps(&self) -> usize {
+        self.steps
     }
 
     /// The operations in the order of insertion.

@@ -78,6 +78,9 @@ pub enum TemplateReason {
     /// More than [`Template::SEGMENTS_MAX`].
     #[error("the template has more than {} segments", Template::SEGMENTS_MAX)]
     TooManySegments,
+    /// More than [`Template::PARAMETERS_MAX`].
+    #[error("the template has more than {} parameters", Template::PARAMETERS_MAX)]
+    TooManyParameters,
     /// It holds a `?`.
     #[error("a query is not part of a path: requests are not told apart by it")]
     Query,
@@ -121,6 +124,8 @@ impl Template {
     pub const BYTES_MAX: usize = 4096;
     /// Most segments accepted: it bounds the depth of a search.
     pub const SEGMENTS_MAX: usize = 128;
+    /// Most parameters accepted. Published templates have at most 12.
+    pub const PARAMETERS_MAX: usize = 32;
 
     /// Parses a template as written.
     ///
@@ -164,6 +169,17 @@ impl Template {
     /// Whether the last segment takes all that is left of a path.
     pub fn is_greedy(&self) -> bool {
         matches!(self.segments.last(), Some(Segment::Rest))
+    }
+
+    /// The path it matches, when it has no parameters.
+    pub fn as_literal(&self) -> Option<String> {
+        let mut path = String::new();
+        for segment in &self.segments {
+            let Segment::Literal(text) = segment else { return None };
+            path.push('/');
+            path.push_str(text);
+        }
+        Some(path)
     }
 
     /// Whether it matches the same paths as `other`, whatever the parameters are called.
@@ -264,6 +280,9 @@ impl Parser {
         }
         if self.parameters.iter().any(|known| &**known == name) {
             return self.error(TemplateReason::NameTwice);
+        }
+        if self.parameters.len() == Template::PARAMETERS_MAX {
+            return self.error(TemplateReason::TooManyParameters);
         }
         self.parameters.push(name.into());
         Ok(())

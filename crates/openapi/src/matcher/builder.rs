@@ -157,8 +157,8 @@ impl<T> Default for MatcherBuilder<T> {
 }
 
 impl<T> MatcherBuilder<T> {
-    /// The most nodes one search may visit.
-    pub const STEPS_MAX: usize = 4096;
+    /// The most nodes one search may visit. Published documents need 42 at most.
+    pub const STEPS_MAX: usize = 1024;
 
     /// Begins with no operation.
     pub fn new() -> Self {
@@ -225,7 +225,7 @@ impl<T> MatcherBuilder<T> {
         if steps > Self::STEPS_MAX {
             return Err(TooAmbiguous { steps });
         }
-        Ok(Matcher { nodes, entries: self.entries.into_boxed_slice() })
+        Ok(Matcher { nodes, steps, entries: self.entries.into_boxed_slice() })
     }
 }
 

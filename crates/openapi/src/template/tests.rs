@@ -126,6 +126,21 @@ fn length_and_depth_are_bounded() {
 }
 
 #[test]
+fn parameters_are_counted() {
+    let many = |count: usize| (0..count).map(|at| format!("/{{p{at}}}")).collect::<String>();
+    assert!(Template::parse(&many(Template::PARAMETERS_MAX)).is_ok());
+    let error = Template::parse(&many(Template::PARAMETERS_MAX + 1)).unwrap_err();
+    assert_eq!(error.reason, TemplateReason::TooManyParameters);
+}
+
+#[test]
+fn a_template_without_parameters_is_a_path() {
+    let literal = |source| Template::parse(source).unwrap().as_literal();
+    assert_eq!(literal("/a/%62/\u{e9}/").as_deref(), Some("/a/b/%C3%A9/"));
+    assert_eq!(literal("/a/{b}"), None);
+}
+
+#[test]
 fn names_do_not_make_a_shape() {
     let parse = |source| Template::parse(source).unwrap();
     assert!(parse("/a/{x}/v{y}/{z*}").is_same_shape(&parse("/%61/{k}/v{l}/{m*}")));

@@ -1,0 +1,180 @@
+//! The parameters of paths and operations.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::loading::{Loading, Unusable, text_of};
+use super::trail::At;
+use super::{Dialect, Parameter, ParameterPlace};
+use crate::source::Span;
+use crate::template::Template;
+
+/// What one entry of a `parameters` list declares.
+#[derive(Clone, Debug)]
+pub(super) enum Declared {
+    Parameter(Arc<Parameter>),
+    /// 2.0: the body, or a field of a form.
+    Body(BodyPart),
+}
+
+/// What 2.0 declares of a body among the parameters.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyPart {
+    pub(super) is_required: bool,
+    pub(super) kind: BodyKind,
+    pub(super) span: Span,
+}
+
+/// Of several parts, the last in this order decides the media type where the document says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum BodyKind {
+    Whole,
+    Field,
+    File,
+}
+
+/// Reads a `parameters` list. All its faults are noted before it is refused.
+pub(super) fn read<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<Vec<Declared>, Unusable> {
+    let Some(items) = at.items() else {
+        loading.error(at, format!("expected a list of parameters, found {}", at.node.describe()));
+        return Err(Unusable);
+    };
+    let mut declared = Ok(Vec::new());
+    for at in items {
+        loading.spend(0)?;
+        match (one(loading, at), &mut declared) {
+            (Ok(parameter), Ok(list)) => list.push(parameter),
+            (Err(Unusable), declared) => *declared = Err(Unusable),
+            (Ok(_), Err(Unusable)) => {}
+        }
+    }
+    declared
+}
+
+fn one<'t>(loading: &mut Loading<'t>, at: At<'t, '_>) -> Result<Declared, Unusable> {
+    let at = loading.follow(at)?;
+    if let Some(known) = loading.parameters.get(&at.identity()) {
+        return known.clone();
+    }
+    let declared = declaration(loading, &at);
+    loading.parameters.insert(at.identity(), declared.clone());
+    declared
+}
+
+fn declaration(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<Declared, Unusable> {
+    let is_2_0 = loading.dialect == Dialect::V2_0;
+    let text = |key: &str| at.node.get(key).and_then(text_of);
+    let is_required = flag(loading, at, "required");
+    let Some(stated) = text("in") else {
+        loading.error(at, "expected a parameter with a `name` and `in`");
+        return Err(Unusable);
+    };
+    let body = |kind| Ok(Declared::Body(BodyPart { is_required, kind, span: at.node.span }));
+    let place = match &*stated {
+        "path" => ParameterPlace::Path,
+        "query" => ParameterPlace::Query,
+        "header" => ParameterPlace::Header,
+        "cookie" if !is_2_0 => ParameterPlace::Cookie,
+        "querystring" if loading.dialect >= Dialect::V3_2 => ParameterPlace::QueryString,
+        "body" if is_2_0 => return body(BodyKind::Whole),
+        "formData" if is_2_0 => {
+            return body(if text("type").as_deref() == Some("file") {
+                BodyKind::File
+            } else {
+                BodyKind::Field
+            });
+        }
+        other => {
+            let message = format!("`in: {other}` is no place for a parameter in OpenAPI {}", loading.dialect);
+            loading.error(at, message);
+            return Err(Unusable);
+        }
+    };
+    let Some(name) = text("name").filter(|name| !name.is_empty()) else {
+        loading.error(at, "expected a parameter with a `name` and `in`");
+        return Err(Unusable);
+    };
+    let is_required = is_required || place == ParameterPlace::Path;
+    Ok(Declared::Parameter(Arc::new(Parameter { name, place, is_required, span: at.node.span })))
+}
+
+/// A `true` or `false`; false when it is not there, and with a warning when it is something else.
+pub(super) fn flag(loading: &mut Loading<'_>, at: &At<'_, '_>, key: &str) -> bool {
+    let Some(at) = at.get(key) else { return false };
+    let value = at.node.as_bool();
+    if value.is_none() {
+        loading.warn(&at, format!("expected `true` or `false`, found {}", at.node.describe()));
+    }
+    value.unwrap_or(false)
+}
+
+/// An operation's own parameters and those of its path that it does not replace.
+pub(super) fn merge<'t>(
+    loading: &mut Loading<'t>,
+    operation: &At<'t, '_>,
+    own: Vec<Declared>,
+    of_path: &[Declared],
+) -> (Vec<Arc<Parameter>>, Vec<BodyPart>) {
+    let mut parameters = Vec::new();
+    let mut body = Vec::new();
+    let mut seen: HashSet<(ParameterPlace, Cow<'_, str>), RandomState> = HashSet::default();
+    for declared in &own {
+        match declared {
+            Declared::Parameter(parameter) if seen.insert(key(parameter)) => {
+                parameters.push(Arc::clone(parameter))
+            }
+            Declared::Parameter(parameter) => {
+                loading.warn(operation, format!("the parameter `{}` is declared twice", parameter.name));
+            }
+            Declared::Body(part) => body.push(*part),
+        }
+    }
+    let has_body = !body.is_empty();
+    for declared in of_path {
+        match declared {
+            Declared::Parameter(parameter) if seen.insert(key(parameter)) => {
+                parameters.push(Arc::clone(parameter))
+            }
+            Declared::Body(part) if !has_body => body.push(*part),
+            Declared::Parameter(_) | Declared::Body(_) => {}
+        }
+    }
+    (parameters, body)
+}
+
+/// What tells parameters apart. Names of fields have no case (RFC 9110 §5.1).
+fn key(parameter: &Parameter) -> (ParameterPlace, Cow<'_, str>) {
+    let name = match parameter.place {
+        ParameterPlace::Header => Cow::Owned(parameter.name.to_ascii_lowercase()),
+        ParameterPlace::Path
+        | ParameterPlace::Query
+        | ParameterPlace::QueryString
+        | ParameterPlace::Cookie => Cow::Borrowed(&*parameter.name),
+    };
+    (parameter.place, name)
+}
+
+/// Notes where a template and the parameters in the path do not agree. Requests are found all the same.
+pub(super) fn compare<'t>(
+    loading: &mut Loading<'t>,
+    operation: &At<'t, '_>,
+    template: &Template,
+    parameters: &[Arc<Parameter>],
+) {
+    let in_path = || parameters.iter().filter(|parameter| parameter.place == ParameterPlace::Path);
+    // A template's names are few; a list of parameters need not be.
+    for name in template.parameters() {
+        if !in_path().any(|parameter| parameter.name == *name) {
+            loading.warn(operation, format!("the template's parameter `{name}` is not declared"));
+        }
+    }
+    for parameter in in_path() {
+        if !template.parameters().contains(&parameter.name) {
+            let message = format!("the parameter `{}` does not stand in the template", parameter.name);
+            loading.warn(operation, message);
+        }
+    }
+}
