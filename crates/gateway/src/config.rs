@@ -1,1 +1,220 @@
-//! Placeholder: config.
+//! The configuration: one document, read into types that cannot be wrong, every mistake named with its place.
+//!
+//! Text becomes a tree with positions, includes are merged and texts from outside put in; then the tree becomes a
+//! [`Config`] and is checked as far as that needs no other module. What is written here but not built yet does
+//! not load (`unbuilt`): no control ever silently does not apply. The tree stays at hand, since settings merge as
+//! trees ([`settings::merge`]) and `explain` names places.
+//!
+//! Doc comments on fields are the reference page and the JSON Schema: they speak to operators.
+//!
+//! # Limits
+//! [`Reading::CONFIGURATION`](portcullis_openapi::source::Reading) for each file; 64 files; 1 MiB for a file that a
+//! value refers to.
+//! # Failure
+//! Every mistake found is reported at once, in the order of the document.
+
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Unexpected, Visitor};
+
+use crate::secret::Secret;
+
+mod api;
+mod auth;
+mod backend;
+mod bounds;
+mod caller;
+mod check;
+mod controls;
+mod listener;
+mod load;
+mod patterns;
+pub mod settings;
+mod telemetry;
+mod unbuilt;
+pub mod values;
+
+pub use api::{Api, Match, Operation};
+pub use auth::{ApiKeyAuth, Auth, CertificateAuth};
+pub use backend::{
+    Backend, BackendCredentials, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency,
+    Eject, Health, MintJwt, Retries, Target,
+};
+pub use bounds::{BoundsSettings, OperationBoundsSettings};
+pub use caller::{ApiKey, CertificateCredential, Consumer, Credential, Introspection, Issuer};
+pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
+pub use listener::{
+    Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Listener, ListenerTls,
+    Protocol, ProxyProtocol, TlsVersion,
+};
+pub use load::{Effective, Loaded, Place, load, parse};
+pub use portcullis_openapi::source::Finding;
+pub use settings::{Forward, ForwardedFields, Require, Settings, Stream};
+pub use telemetry::{Sink, Telemetry};
+
+/// The configuration of a gateway.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Version of this format: 1.
+    pub version: Version,
+    /// Further files of the same format, relative to this one. Their mappings are merged into it; a value that stands
+    /// in two files is an error.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// Folder for what must outlive a restart, or `none` to keep nothing. Default: `--state-dir`, else
+    /// `$STATE_DIRECTORY`, else a folder of its own for each configuration file under `$XDG_STATE_HOME`.
+    pub state: Option<State>,
+    /// Stores outside this machine. Default: SQLite in the state directory, counters in memory.
+    pub stores: Option<Stores>,
+    /// How operators reach the running gateway.
+    #[serde(default)]
+    pub admin: Admin,
+    /// What the gateway tells of itself.
+    #[serde(default)]
+    pub telemetry: Telemetry,
+    /// What the gateway allows itself and its peers.
+    #[serde(default)]
+    pub bounds: BoundsSettings,
+    /// Where connections are accepted, by name.
+    #[serde(default)]
+    pub listeners: IndexMap<String, Listener>,
+    /// External identity providers whose tokens count, by name.
+    #[serde(default)]
+    pub issuers: IndexMap<String, Issuer>,
+    /// Clients of the published APIs, by name.
+    #[serde(default)]
+    pub consumers: IndexMap<String, Consumer>,
+    /// Named sets of limits for consumers.
+    #[serde(default)]
+    pub plans: IndexMap<String, Vec<Limit>>,
+    /// The services behind the gateway, by name.
+    #[serde(default)]
+    pub backends: IndexMap<String, Backend>,
+    /// Scanners of bodies, by name.
+    #[serde(default)]
+    pub scanners: IndexMap<String, Scanner>,
+    /// What an API has when it says nothing itself.
+    #[serde(default)]
+    pub defaults: Settings,
+    /// What no API may go below; one that does, does not load.
+    #[serde(default)]
+    pub floor: Floor,
+    /// The published APIs, by name.
+    #[serde(default)]
+    pub apis: IndexMap<String, Api>,
+}
+
+/// Version of the configuration's format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version(u64);
+
+/// Where the gateway keeps what must outlive a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// It keeps nothing.
+    None,
+    /// In this folder.
+    Directory(PathBuf),
+}
+
+/// Stores outside this machine.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Stores {
+    /// PostgreSQL, for what must last: its URL.
+    pub durable: Option<Secret>,
+    /// Redis or Valkey, for what several nodes must share fast: its URL.
+    pub shared: Option<Secret>,
+}
+
+/// How operators reach the running gateway.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// Where the admin API listens: `unix:` and a path, relative to the state directory, or a loopback address and
+    /// port, which needs `token`. Default: `unix:admin.sock`.
+    pub bind: Option<values::Bind>,
+    /// Bearer token the admin API asks for when it listens on TCP; at least 32 characters.
+    pub token: Option<Secret>,
+    /// Address and port for `/livez`, `/readyz`, `/startupz` and `/metrics`, and nothing else; no credential. Default:
+    /// none.
+    pub probes: Option<values::Bind>,
+}
+
+/// What no API may go below.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Floor {
+    /// Least of the contract.
+    pub contract: Option<Contract>,
+    /// Least of the attack rules.
+    pub waf: Option<Waf>,
+    /// Least of the virus scan.
+    pub antivirus: Option<Antivirus>,
+}
+
+impl<'de> Deserialize<'de> for Version {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct One;
+        impl Visitor<'_> for One {
+            type Value = Version;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("the number 1")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Version, E> {
+                match number {
+                    1 => Ok(Version(number)),
+                    _ => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_u64(One)
+    }
+}
+
+impl JsonSchema for Version {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Version".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "const": 1 })
+    }
+}
+
+impl<'de> Deserialize<'de> for State {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.as_str() {
+            "" => Err(serde::de::Error::custom("expected a folder or `none`, found an empty string")),
+            "none" => Ok(Self::None),
+            _ => Ok(Self::Directory(text.into())),
+        }
+    }
+}
+
+impl JsonSchema for State {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "State".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "description": "A folder, or `none`.", "type": "string", "minLength": 1 })
+    }
+}
+
+/// The JSON Schema of the configuration, for editors and for the reference page.
+pub fn json_schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(Config);
+    schema.insert("title".to_owned(), "Portcullis configuration".into());
+    schema.to_value()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! How callers prove who they are: `auth` and the expressions it is made of.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::values::text_or_mapping;
+
+/// How callers prove who they are.
+///
+/// Each alternative of `any_of` looks at its own place in the request: nothing there, the next; something there
+/// that fails, 401. In `all_of` the first names the consumer and the others may not contradict it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Anybody, unnamed. Written out by the operator.
+    None,
+    /// What the API's definition says under `security`.
+    Definition,
+    /// A key of a consumer.
+    ApiKey(ApiKeyAuth),
+    /// A certificate of a consumer, presented at the TLS handshake.
+    Certificate(CertificateAuth),
+    /// A token signed by an issuer.
+    Jwt(String),
+    /// Any one of these.
+    AnyOf(Vec<Auth>),
+    /// All of these together.
+    AllOf(Vec<Auth>),
+}
+
+/// Where a caller's API key stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeyAuth {
+    /// Name of the request field that carries the key. Default: `x-api-key`, unless `query` or `cookie` is set.
+    pub header: Option<String>,
+    /// Name of the query parameter that carries the key. URLs end up in logs: prefer a field.
+    pub query: Option<String>,
+    /// Name of the cookie that carries the key.
+    pub cookie: Option<String>,
+}
+
+impl ApiKeyAuth {
+    /// The field that carries the key where nothing else is said.
+    pub const HEADER: &'static str = "x-api-key";
+
+    /// The field that carries the key, if one does.
+    pub fn header(&self) -> Option<&str> {
+        match (&self.header, &self.query, &self.cookie) {
+            (Some(header), _, _) => Some(header),
+            (None, None, None) => Some(Self::HEADER),
+            _ => None,
+        }
+    }
+}
+
+/// How a client certificate proves a consumer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateAuth {}
+
+/// The forms `auth` has as a mapping: exactly one key.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Choices {
+    /// A key of a consumer.
+    api_key: Option<ApiKeyAuth>,
+    /// A certificate of a consumer, presented at the TLS handshake.
+    certificate: Option<CertificateAuth>,
+    /// Name of the issuer whose tokens count.
+    jwt: Option<String>,
+    /// Any one of these.
+    any_of: Option<Vec<Auth>>,
+    /// All of these together.
+    all_of: Option<Vec<Auth>>,
+}
+
+/// The mapping with exactly one choice in it.
+struct OneChoice(Auth);
+
+impl From<OneChoice> for Auth {
+    fn from(choice: OneChoice) -> Self {
+        choice.0
+    }
+}
+
+impl<'de> Deserialize<'de> for OneChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let choices = Choices::deserialize(deserializer)?;
+        let mut found = [
+            choices.api_key.map(Auth::ApiKey),
+            choices.certificate.map(Auth::Certificate),
+            choices.jwt.map(Auth::Jwt),
+            choices.any_of.map(Auth::AnyOf),
+            choices.all_of.map(Auth::AllOf),
+        ]
+        .into_iter()
+        .flatten();
+        match (found.next(), found.next()) {
+            (Some(choice), None) => Ok(Self(choice)),
+            (None, _) => Err(serde::de::Error::custom(
+                "says nothing about who may call; hint: write one of `none`, `api_key`, `any_of`, `all_of`",
+            )),
+            (Some(_), Some(_)) => Err(serde::de::Error::custom(
+                "has more than one key; hint: combine them under `any_of` or `all_of`",
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Auth {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_or_mapping::<D, Self, OneChoice>(
+            deserializer,
+            "`none`, `definition`, `api_key` or a mapping such as `{ api_key: {} }`",
+            |word| match word {
+                "none" => Ok(Self::None),
+                "definition" => Ok(Self::Definition),
+                "api_key" => Ok(Self::ApiKey(ApiKeyAuth::default())),
+                "certificate" => Ok(Self::Certificate(CertificateAuth::default())),
+                "jwt" => Err("name the issuer: `{ jwt: ISSUER }`".to_owned()),
+                _ => Err(String::new()),
+            },
+        )
+    }
+}
+
+impl JsonSchema for Auth {
+    fn schema_name() -> Cow<'static, str> {
+        "Auth".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut choices = Choices::json_schema(generator);
+        choices.insert("minProperties".to_owned(), 1.into());
+        choices.insert("maxProperties".to_owned(), 1.into());
+        json_schema!({
+            "description": "How callers prove who they are.",
+            "oneOf": [{ "enum": ["none", "definition", "api_key", "certificate"] }, choices]
+        })
+    }
+}
+
+impl Auth {
+    /// Every statement in it, itself first.
+    pub fn each(&self) -> Vec<&Auth> {
+        let mut all = vec![self];
+        if let Self::AnyOf(several) | Self::AllOf(several) = self {
+            all.extend(several.iter().flat_map(Self::each));
+        }
+        all
+    }
+}

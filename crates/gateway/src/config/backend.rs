@@ -1,0 +1,225 @@
+//! Backends: the services behind the gateway and how it reaches them.
+
+use std::net::IpAddr;
+use std::time;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::listener::Certificate;
+use super::values::{Duration, Percent, Url, text_or_mapping};
+
+/// A named set of targets that serve the same.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    /// Where it is: URLs such as `http://10.0.0.5:8080`, or `{ url: …, weight: 2 }`. A path in the URL is put in front
+    /// of the request's path. `https` asks for TLS.
+    pub targets: Vec<Target>,
+    /// HTTP version spoken to it: `auto` (HTTP/2 where TLS agrees on it, else HTTP/1.1), `http1`, or `http2` (by ALPN
+    /// over TLS, by prior knowledge without). Default: `auto`.
+    #[serde(default)]
+    pub protocol: BackendProtocol,
+    /// How the next target is chosen. Default: `round_robin`, by weight.
+    #[serde(default)]
+    pub balance: Balance,
+    /// How long it may take. Each has a default.
+    #[serde(default)]
+    pub timeout: BackendTimeout,
+    /// TLS toward `https` targets. Default: the system's authorities, the URL's host name, no client certificate.
+    pub tls: Option<BackendTls>,
+    /// Active health checks.
+    pub health: Option<Health>,
+    /// What this backend needs from us to know who is calling.
+    pub credentials: Option<BackendCredentials>,
+    /// Local address connections are made from. Default: the system chooses.
+    pub source: Option<IpAddr>,
+    /// When a request is sent a second time.
+    pub retries: Option<Retries>,
+    /// When a failing target is left out for a while.
+    pub eject: Option<Eject>,
+    /// When the backend as a whole is left alone for a while.
+    pub breaker: Option<Breaker>,
+    /// How many requests it gets at once.
+    pub concurrency: Option<Concurrency>,
+}
+
+/// One address of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Where it is.
+    pub url: Url,
+    /// Its share of the requests, relative to the others.
+    pub weight: u16,
+}
+
+/// The long form of a target.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TargetSettings {
+    /// Where it is, such as `http://10.0.0.5:8080`.
+    url: Url,
+    /// Its share of the requests, relative to the other targets, from 1. Default: 1.
+    weight: Option<u16>,
+}
+
+impl From<TargetSettings> for Target {
+    fn from(settings: TargetSettings) -> Self {
+        Self { url: settings.url, weight: settings.weight.unwrap_or(1) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use super::values::Written;
+        text_or_mapping::<D, Self, TargetSettings>(
+            deserializer,
+            "a URL such as http://10.0.0.5:8080, or a mapping with `url` and `weight`",
+            |text| Url::read(text).map(|url| Self { url, weight: 1 }),
+        )
+    }
+}
+
+impl JsonSchema for Target {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Target".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let text = generator.subschema_for::<Url>();
+        let mapping = TargetSettings::json_schema(generator);
+        schemars::json_schema!({ "description": "One address of a backend.", "oneOf": [text, mapping] })
+    }
+}
+
+/// HTTP version spoken to a backend.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BackendProtocol {
+    /// HTTP/2 where TLS agrees on it, else HTTP/1.1.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2: by ALPN over TLS, by prior knowledge without.
+    Http2,
+}
+
+/// How the next target is chosen.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Balance {
+    /// One after the other, by weight.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest requests in flight, by weight.
+    LeastRequests,
+    /// The one that answers soonest, by a moving average of its latency.
+    PeakEwma,
+    /// The same one for the same caller.
+    Hash,
+}
+
+/// How long a backend may take.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BackendTimeout {
+    /// Until a connection stands, TLS included. Beyond it: the next target, then 504. Default: `3s`.
+    pub connect: Duration,
+    /// From the end of the request to the head of the response. Beyond it: 504. Default: `30s`.
+    pub response: Duration,
+    /// Without a byte in either direction once the response has begun. Beyond it: the exchange is aborted. Default:
+    /// `60s`.
+    pub idle: Duration,
+    /// For the whole exchange, but for operations that declare `stream`. Beyond it: 504, or an abort once the response
+    /// has begun. Default: `1h`.
+    pub total: Duration,
+}
+
+impl Default for BackendTimeout {
+    fn default() -> Self {
+        let seconds = |seconds| Duration::from(time::Duration::from_secs(seconds));
+        Self { connect: seconds(3), response: seconds(30), idle: seconds(60), total: seconds(3_600) }
+    }
+}
+
+/// TLS toward a backend.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendTls {
+    /// Certificates of the authorities that vouch for it, in PEM: `"${file:tls/backend-ca.pem}"`. Default: the system's.
+    pub ca: Option<String>,
+    /// Name asked for and expected in its certificate. Default: the host of the target's URL.
+    pub server_name: Option<String>,
+    /// Certificate the gateway proves itself with. Default: none.
+    pub client_certificate: Option<Certificate>,
+}
+
+/// Active health checks.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Health {
+    /// Path asked for with GET; any 2xx is healthy.
+    pub path: String,
+    /// Time between two checks. Default: `5s`.
+    pub interval: Option<Duration>,
+}
+
+/// What a backend needs from us to know who is calling. Exactly one of its keys.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendCredentials {
+    /// A token of our own about the caller.
+    pub mint_jwt: Option<MintJwt>,
+}
+
+/// A token of our own about the caller.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MintJwt {
+    /// Audience of the token.
+    pub audience: String,
+}
+
+/// When a request is sent a second time.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Retries {
+    /// Most repetitions of one request.
+    pub max: Option<u8>,
+    /// Most repetitions as a share of all requests, such as `10%`.
+    pub budget: Option<Percent>,
+}
+
+/// When a failing target is left out for a while.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Eject {
+    /// Failures in a row after which it is left out.
+    pub failures: Option<u32>,
+    /// How long it is left out at first.
+    pub time: Option<Duration>,
+}
+
+/// When a backend as a whole is left alone for a while.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Breaker {
+    /// Share of failures beyond which it is left alone, such as `50%`.
+    pub failures: Option<Percent>,
+    /// How long it is left alone.
+    pub time: Option<Duration>,
+}
+
+/// How many requests a backend gets at once.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Concurrency {
+    /// Most requests in flight.
+    pub max: Option<u32>,
+    /// Most requests waiting for a place.
+    pub queue: Option<u32>,
+    /// Longest wait for a place. Beyond it: 503.
+    pub wait: Option<Duration>,
+}

@@ -1,0 +1,104 @@
+//! What must hold between the parts of a configuration, as far as it can be judged without any other module.
+//!
+//! The types already refuse what cannot be read; here stand references, contradictions and settings that would
+//! silently do nothing. Every finding names its place.
+
+use portcullis_openapi::source::{Files, Finding, Node, Pointer, nearest};
+
+use super::Config;
+use super::load::span_of;
+
+mod apis;
+mod authentication;
+mod backends;
+mod callers;
+mod gateway;
+mod listeners;
+mod names;
+
+/// Judges a configuration.
+pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Vec<Finding>) {
+    let mut judge = Judge { files, tree, config, findings };
+    gateway::judge(&mut judge);
+    listeners::judge(&mut judge);
+    callers::judge(&mut judge);
+    backends::judge(&mut judge);
+    apis::judge(&mut judge);
+}
+
+struct Judge<'a> {
+    files: &'a Files,
+    tree: &'a Node,
+    config: &'a Config,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl<'a> Judge<'a> {
+    /// What is wrong with the value under a path; with the nearest mapping above it where nothing is written.
+    fn value(&mut self, path: &Pointer, message: impl Into<String>, hint: impl Into<String>) {
+        let span = match self.tree.find(path) {
+            // What is a mapping or a list is better shown by its key.
+            Some(node) if node.as_mapping().is_none() && node.as_sequence().is_none() => Some(node.span),
+            _ => span_of(self.tree, path),
+        };
+        let span = span.or_else(|| {
+            let mut above = path.clone();
+            above.pop();
+            span_of(self.tree, &above)
+        });
+        self.push(span.unwrap_or(self.tree.span), path, message.into(), hint.into());
+    }
+
+    /// What is wrong with a key itself.
+    fn key(&mut self, path: &Pointer, message: impl Into<String>, hint: impl Into<String>) {
+        let span = span_of(self.tree, path).unwrap_or(self.tree.span);
+        self.push(span, path, message.into(), hint.into());
+    }
+
+    fn push(
+        &mut self,
+        span: portcullis_openapi::source::Span,
+        path: &Pointer,
+        message: String,
+        hint: String,
+    ) {
+        let finding = self.files.finding(span, path, message);
+        self.findings.push(if hint.is_empty() { finding } else { finding.with_hint(hint) });
+    }
+
+    /// Judges a name that refers to something declared elsewhere.
+    fn reference<'n>(
+        &mut self,
+        path: &Pointer,
+        kind: &str,
+        name: &str,
+        declared: impl IntoIterator<Item = &'n String>,
+    ) {
+        const SHOWN_MAX: usize = 10;
+        let names: Vec<&str> = declared.into_iter().map(String::as_str).collect();
+        if names.contains(&name) {
+            return;
+        }
+        let hint = match (nearest(name, names.iter().copied()), names.as_slice()) {
+            (Some(meant), _) => format!("did you mean `{meant}`?"),
+            (None, []) => format!("no {kind} is declared"),
+            (None, names) => {
+                let shown: Vec<String> =
+                    names.iter().take(SHOWN_MAX).map(|name| format!("`{name}`")).collect();
+                format!("declared are {}", shown.join(", "))
+            }
+        };
+        self.value(path, format!("there is no {kind} {name:?}"), hint);
+    }
+
+    /// The place of another statement, for a message.
+    fn elsewhere(&self, path: &Pointer) -> String {
+        let span = span_of(self.tree, path).unwrap_or(self.tree.span);
+        format!("{}:{}", self.files.name(span.file), span.line)
+    }
+}
+
+/// The root's path.
+fn root() -> Pointer {
+    Pointer::new()
+}

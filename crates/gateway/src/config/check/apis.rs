@@ -1,0 +1,250 @@
+//! APIs and operations.
+
+use std::collections::HashMap;
+
+use portcullis_openapi::source::Pointer;
+
+use super::authentication::PASTE;
+use super::names::{base_path_fault, host_fault, is_field_name};
+use super::{Judge, authentication, callers, gateway, root};
+use crate::config::{Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require};
+
+pub(super) fn judge(judge: &mut Judge<'_>) {
+    let config = judge.config;
+    let path = root().key("defaults");
+    let defaults = &config.defaults;
+    shared(
+        judge,
+        &path,
+        &Shared {
+            auth: defaults.auth.as_ref(),
+            require: defaults.require.as_ref(),
+            fields: defaults.fields.as_ref(),
+            bounds: None, // judged with the gateway's own
+        },
+    );
+    let mut published = HashMap::new();
+    for (name, api) in &config.apis {
+        let path = root().key("apis").key(name);
+        one(judge, &path, api);
+        place(judge, &path, api, &mut published);
+        operations(judge, &path, name, api);
+    }
+}
+
+/// The shared settings that need judging.
+struct Shared<'a> {
+    auth: Option<&'a Auth>,
+    require: Option<&'a Require>,
+    fields: Option<&'a ForwardedFields>,
+    bounds: Option<&'a OperationBoundsSettings>,
+}
+
+fn shared(judge: &mut Judge<'_>, path: &Pointer, settings: &Shared<'_>) {
+    if let Some(auth) = settings.auth {
+        authentication::judge(judge, &path.key("auth"), auth);
+    }
+    if let Some(require) = settings.require {
+        callers::scopes(judge, &path.key("require").key("scopes"), &require.scopes);
+    }
+    if let Some(ForwardedFields::Named(names)) = settings.fields {
+        for (index, name) in names.iter().enumerate().filter(|(_, name)| !is_field_name(name)) {
+            judge.value(&path.key("fields").index(index), format!("{name:?} is no field name"), "");
+        }
+    }
+    if let Some(bounds) = settings.bounds {
+        gateway::bounds(judge, &path.key("bounds"), bounds);
+    }
+}
+
+fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
+    let config = judge.config;
+    shared(
+        judge,
+        path,
+        &Shared {
+            auth: api.auth.as_ref(),
+            require: api.require.as_ref(),
+            fields: api.fields.as_ref(),
+            bounds: api.bounds.as_ref(),
+        },
+    );
+    judge.reference(&path.key("backend"), "backend", &api.backend, config.backends.keys());
+    match (&api.listen, config.listeners.len()) {
+        (None, 0) => {
+            judge.key(path, "is published nowhere: there is no listener", "add one under `listeners`")
+        }
+        (None, 1) => {}
+        (None, _) => {
+            let first = config.listeners.keys().next().map_or("", String::as_str);
+            judge.key(path, "does not say on which listener", format!("add `listen: [{first}]`"));
+        }
+        (Some(names), _) => {
+            if names.is_empty() {
+                judge.value(&path.key("listen"), "names no listener", "");
+            }
+            for (index, name) in names.iter().enumerate() {
+                let path = path.key("listen").index(index);
+                judge.reference(&path, "listener", name, config.listeners.keys());
+                if names.iter().take(index).any(|before| before == name) {
+                    judge.value(&path, format!("{name:?} stands here twice"), "");
+                }
+            }
+        }
+    }
+    if let Some(definition) = api.openapi.as_ref().filter(|definition| definition.contains("://")) {
+        let message = format!("{definition:?} is not a file");
+        judge.value(&path.key("openapi"), message, "definitions are read from files");
+    }
+    for (scheme, auth) in api.schemes.iter().flatten() {
+        authentication::judge(judge, &path.key("schemes").key(scheme), auth);
+    }
+}
+
+/// Two APIs with one host and base path do not load: which of them a request meant could not be said.
+fn place(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    api: &Api,
+    published: &mut HashMap<(Option<String>, String), Pointer>,
+) {
+    if let Some(hint) = base_path_fault(api.base_path()) {
+        judge.value(&path.key("base_path"), format!("{:?} is no base path", api.base_path()), hint);
+    }
+    let hosts: Vec<(Pointer, Option<String>)> = match &api.hosts {
+        None => vec![(path.clone(), None)],
+        Some(hosts) => {
+            let entry = |(index, host): (usize, &String)| {
+                (path.key("hosts").index(index), Some(host.to_ascii_lowercase()))
+            };
+            hosts.iter().enumerate().map(entry).collect()
+        }
+    };
+    if hosts.is_empty() {
+        let hint = "leave it out to answer to every host that no other API claims";
+        judge.value(&path.key("hosts"), "names no host", hint);
+    }
+    for (host_path, host) in hosts {
+        if let Some((host, hint)) = host.as_ref().and_then(|host| Some((host, host_fault(host)?))) {
+            judge.value(&host_path, format!("{host:?} is no host name"), hint);
+        }
+        let shown = host.clone().unwrap_or_else(|| "every host".to_owned());
+        let slot = (host, api.base_path().to_owned());
+        match published.get(&slot) {
+            Some(other) if other == path => judge.value(&host_path, format!("{shown} stands here twice"), ""),
+            Some(other) => {
+                let message = format!(
+                    "{shown} and {} are those of the API at {} already",
+                    slot.1,
+                    judge.elsewhere(other)
+                );
+                judge.value(&host_path, message, "give one of them another `hosts` or `base_path`");
+            }
+            None => {
+                published.insert(slot, path.clone());
+            }
+        }
+    }
+}
+
+fn operations(judge: &mut Judge<'_>, path: &Pointer, name: &str, api: &Api) {
+    if api.openapi.is_none() && api.operations.is_empty() {
+        let hint = "add `openapi: definition.yaml`, or `operations: { all: { match: \"* /{rest*}\" } }`";
+        judge.key(path, "publishes no operation", hint);
+    }
+    let inherited = api.auth.as_ref().or(judge.config.defaults.auth.as_ref());
+    let mut declared: Vec<(Pointer, &Match)> = Vec::new();
+    let mut said = inherited.is_some();
+    for (key, operation) in &api.operations {
+        let path = path.key("operations").key(key);
+        entry(judge, &path, key, api, operation);
+        let auth = operation.auth.as_ref().or(inherited);
+        said |= operation.auth.is_some();
+        if let Some(matches) = &operation.matches {
+            if auth.is_none() {
+                judge.key(&path, "says nothing about who may call", PASTE);
+            }
+            overlap(judge, &path, matches, &mut declared);
+        }
+        let required =
+            operation.require.as_ref().or(api.require.as_ref()).or(judge.config.defaults.require.as_ref());
+        if auth == Some(&Auth::None) && required.is_some_and(|require| !require.scopes.is_empty()) {
+            let at = if operation.require.is_some() { path.key("require") } else { path.key("auth") };
+            let hint = "with `auth: none` nobody is known who could hold a scope";
+            judge.value(&at, "asks for scopes of anonymous callers", hint);
+        }
+    }
+    // Which of a definition's operations the entries select is known once it is read; none at all is known now.
+    if api.openapi.is_some() && !said {
+        judge.key(path, "says nothing about who may call", format!("below `{name}:` {PASTE}"));
+    }
+}
+
+/// One entry under `operations`.
+fn entry(judge: &mut Judge<'_>, path: &Pointer, key: &str, api: &Api, operation: &Operation) {
+    shared(
+        judge,
+        path,
+        &Shared {
+            auth: operation.auth.as_ref(),
+            require: operation.require.as_ref(),
+            fields: operation.fields.as_ref(),
+            bounds: operation.bounds.as_ref(),
+        },
+    );
+    let selects = key.contains(['/', ' ']) || key.starts_with("tag:");
+    match &operation.matches {
+        Some(_) if selects => {
+            let hint = "give the operation a name as its key, such as `getThing`";
+            judge.key(path, "both selects from the definition and declares an operation", hint);
+        }
+        Some(_) if key.is_empty() || key.len() > 128 || key.contains(char::is_control) => {
+            judge.key(path, "is no name", "1 to 128 characters, none of them a control character");
+        }
+        Some(_) => {}
+        None if api.openapi.is_none() => {
+            let example = if key.contains('/') { key } else { "GET /things/{id}" };
+            let example = if example.starts_with('/') { format!("* {example}") } else { example.to_owned() };
+            let hint = format!("declare it: `match: \"{example}\"`");
+            judge.key(path, "selects from a definition, and the API has none", hint);
+        }
+        None if key.contains(' ') => {
+            if let Err(hint) = Match::read(key) {
+                judge.key(path, "is no method and path", hint);
+            }
+        }
+        None => {}
+    }
+}
+
+/// Two declared operations with one method and one template could not be told apart.
+fn overlap<'a>(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    matches: &'a Match,
+    declared: &mut Vec<(Pointer, &'a Match)>,
+) {
+    let shape = shape(&matches.path);
+    let same = |other: &&(Pointer, &Match)| {
+        self::shape(&other.1.path) == shape && (other.1.method == matches.method)
+    };
+    if let Some((other, _)) = declared.iter().find(same) {
+        let message = format!("matches the same requests as the operation at {}", judge.elsewhere(other));
+        judge.value(&path.key("match"), message, "");
+    }
+    declared.push((path.clone(), matches));
+}
+
+/// A template without the names of its parameters.
+fn shape(template: &str) -> String {
+    let mut shape = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        shape.push_str(before);
+        shape.push_str(if name.ends_with('*') { "{*}" } else { "{}" });
+        rest = after;
+    }
+    shape.push_str(rest);
+    shape
+}

@@ -1,0 +1,78 @@
+//! Backends, their targets and TLS toward them.
+
+use portcullis_openapi::source::Pointer;
+
+use super::listeners::pem;
+use super::names::host_fault;
+use super::{Judge, root};
+use crate::config::backend::{Backend, BackendTls};
+use crate::config::values::Duration;
+
+/// Largest weight of a target.
+const WEIGHT_MAX: u16 = 1_000;
+
+pub(super) fn judge(judge: &mut Judge<'_>) {
+    for (name, backend) in &judge.config.backends {
+        let path = root().key("backends").key(name);
+        targets(judge, &path.key("targets"), backend);
+        timeouts(judge, &path.key("timeout"), backend);
+        if let Some(tls) = &backend.tls {
+            self::tls(judge, &path.key("tls"), backend, tls);
+        }
+    }
+}
+
+fn targets(judge: &mut Judge<'_>, path: &Pointer, backend: &Backend) {
+    if backend.targets.is_empty() {
+        judge.value(path, "names no target", "");
+    }
+    for (index, target) in backend.targets.iter().enumerate() {
+        let path = path.index(index);
+        if target.weight == 0 || target.weight > WEIGHT_MAX {
+            let hint = format!("from 1 to {WEIGHT_MAX}; take a target out to send it nothing");
+            judge.value(&path.key("weight"), format!("{} is out of range", target.weight), hint);
+        }
+        if target.url.path.contains('?') {
+            judge.value(&path, "a target's URL has no query", "");
+        }
+        if backend.targets.iter().take(index).any(|before| before.url == target.url) {
+            judge.value(&path, "is a target already", "give the other a `weight`");
+        }
+    }
+}
+
+fn timeouts(judge: &mut Judge<'_>, path: &Pointer, backend: &Backend) {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(86_400 * 7);
+    let timeout = &backend.timeout;
+    let each: [(&str, Duration); 4] = [
+        ("connect", timeout.connect),
+        ("response", timeout.response),
+        ("idle", timeout.idle),
+        ("total", timeout.total),
+    ];
+    for (key, duration) in each {
+        if duration.get().is_zero() || duration.get() > LONGEST {
+            judge.value(&path.key(key), format!("{duration} is out of range"), "from 1ms to 7d");
+        }
+    }
+}
+
+fn tls(judge: &mut Judge<'_>, path: &Pointer, backend: &Backend, tls: &BackendTls) {
+    if !backend.targets.iter().any(|target| target.url.https) {
+        judge.value(path, "applies to nothing: no target is `https`", "write the targets as `https://…`");
+    }
+    if let Some(ca) = &tls.ca {
+        pem(judge, &path.key("ca"), ca);
+    }
+    if let Some(name) = &tls.server_name {
+        let hint = if name.starts_with("*.") { Some(String::new()) } else { host_fault(name) };
+        if let Some(hint) = hint {
+            judge.value(&path.key("server_name"), format!("{name:?} is no server name"), hint);
+        }
+    }
+    if let Some(certificate) = &tls.client_certificate {
+        let path = path.key("client_certificate");
+        pem(judge, &path.key("cert"), &certificate.cert);
+        pem(judge, &path.key("key"), certificate.key.expose());
+    }
+}

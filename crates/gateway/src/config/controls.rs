@@ -1,0 +1,135 @@
+//! Settings of the controls that judge requests and responses.
+//!
+//! Every field is optional, because settings merge key by key; defaults are applied by the control itself.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::values::{Duration, Quota, Rate};
+
+/// Whether a control acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// It does not look.
+    Off,
+    /// It looks, counts and logs what it would have done.
+    Observe,
+    /// It refuses.
+    Enforce,
+}
+
+/// What happens when a control's remote part cannot be asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnError {
+    /// The request is refused with 503.
+    #[default]
+    Deny,
+    /// The request passes, and that is counted and logged.
+    Allow,
+}
+
+/// What happens to a response that a control objects to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// Responses are not looked at.
+    Off,
+    /// It passes, and that is counted and logged.
+    Log,
+    /// What is objected to is taken out.
+    Strip,
+    /// It is replaced by 502.
+    Block,
+}
+
+/// How often or how much a caller may call. Exactly one of `rate`, `quota` and `concurrency`.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limit {
+    /// Its name, in answers, metrics and where another scope replaces it.
+    pub name: String,
+    /// What is counted for itself. Default: `consumer`.
+    #[serde(default)]
+    pub per: LimitPer,
+    /// A rate such as `100/min`; unused calls do not add up beyond it.
+    pub rate: Option<Rate>,
+    /// A quota such as `1000000/month`, by calendar periods in UTC.
+    pub quota: Option<Quota>,
+    /// Most requests at the same time.
+    pub concurrency: Option<u32>,
+}
+
+/// What a limit counts for itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LimitPer {
+    /// Each consumer; anonymous callers by address.
+    #[default]
+    Consumer,
+    /// Each credential.
+    Credential,
+    /// Each client address.
+    Address,
+    /// All callers together.
+    Api,
+}
+
+/// Whether requests and responses must follow the API's definition.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contract {
+    /// Whether requests are judged.
+    pub mode: Option<Mode>,
+    /// What happens to responses that break it.
+    pub response: Option<ResponseMode>,
+}
+
+/// Attack rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Waf {
+    /// Whether requests are judged.
+    pub mode: Option<Mode>,
+    /// Paranoia level, 1 to 4: higher finds more and errs more.
+    pub paranoia: Option<u8>,
+    /// Folder of a rule set, such as OWASP CRS. Default: the built-in rules.
+    pub rules: Option<String>,
+}
+
+/// Virus scan of bodies.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Antivirus {
+    /// Whether bodies are judged.
+    pub mode: Option<Mode>,
+    /// Name of the scanner.
+    pub scanner: Option<String>,
+    /// What happens when the scanner cannot be asked.
+    pub on_error: Option<OnError>,
+}
+
+/// Which other origins' browser pages may call.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cors {
+    /// Origins such as `https://app.example.com`.
+    pub origins: Option<Vec<String>>,
+    /// Response fields a page may read beside the simple ones.
+    pub expose: Option<Vec<String>>,
+    /// Whether a page may send cookies and client certificates along.
+    pub credentials: Option<bool>,
+    /// How long a browser may keep the answer to a preflight.
+    pub max_age: Option<Duration>,
+}
+
+/// A scanner of bodies. Exactly one of its keys.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Scanner {
+    /// A ClamAV daemon: `unix:` and a path, or host and port.
+    pub clamd: Option<String>,
+    /// An ICAP service: its URL.
+    pub icap: Option<String>,
+}

@@ -1,0 +1,241 @@
+//! What may stand in `defaults`, at an API and at an operation alike, and how the three become one.
+//!
+//! The shared keys are listed once, in [`with_settings`]: serde's `flatten` would lose the places of mistakes.
+//! Settings are merged as trees, before they are read as types, so that every value keeps the place it was
+//! written at and `explain` can name it: mappings merge key by key, everything else replaces. `auth` is one
+//! statement and replaces as a whole; `limits` add, and one of the same `name` replaces.
+
+use portcullis_openapi::source::{Files, Finding, Key, Mapping, Node, Value, de};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
+
+/// Declares a struct with fields of its own and all shared settings.
+macro_rules! with_settings {
+    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, serde::Deserialize, schemars::JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($own)*
+            /// Who may call: `none`, `api_key`, `definition`, or a mapping such as `{ api_key: {} }`,
+            /// `{ any_of: […] }`, `{ all_of: […] }`. Every operation needs one, of its own or inherited; `none` must
+            /// be written out. Replaces what it inherits as a whole.
+            pub auth: Option<$crate::config::Auth>,
+            /// What a known caller must hold to be let in. Beyond `auth`, which says who may call.
+            pub require: Option<$crate::config::Require>,
+            /// How often and how much a caller may call. Adds to what it inherits; one of the same `name` replaces.
+            pub limits: Option<Vec<$crate::config::Limit>>,
+            /// Whether requests and responses must follow the API's definition.
+            pub contract: Option<$crate::config::Contract>,
+            /// Attack rules on requests and responses.
+            pub waf: Option<$crate::config::Waf>,
+            /// Virus scan of bodies.
+            pub antivirus: Option<$crate::config::Antivirus>,
+            /// Which other origins' browser pages may call (CORS).
+            pub cors: Option<$crate::config::Cors>,
+            /// Name of the attestation rule that a mobile app and its device must satisfy.
+            pub attestation: Option<String>,
+            /// The kind of long-lived exchange it may become: `sse`, `websocket` or `grpc`. Such an operation has no
+            /// total time and ends after `bounds.stream_idle` without a byte. Default: none.
+            pub stream: Option<$crate::config::Stream>,
+            /// Which request fields pass to the backend: `any` but those by which gateways speak to backends;
+            /// `declared`: only standard end-to-end fields and declared parameters; a list: those and the listed
+            /// ones. Default: `declared` with a definition, else `any`.
+            pub fields: Option<$crate::config::ForwardedFields>,
+            /// Which form of a body a backend gets when a control looked into a compressed one: `decoded`, what was
+            /// judged, or `encoded`, as it came. Default: `decoded`.
+            pub forward: Option<$crate::config::Forward>,
+            /// Bounds that differ from the gateway's own.
+            pub bounds: Option<$crate::config::OperationBoundsSettings>,
+        }
+    };
+}
+pub(super) use with_settings;
+
+with_settings! {
+    /// What an API has when it says nothing itself.
+    pub struct Settings {}
+}
+
+/// What a known caller must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Require {
+    /// Scopes the credential must carry, all of them. Else: 403.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
+/// The kind of long-lived exchange an operation may become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Stream {
+    /// Server-sent events.
+    Sse,
+    /// WebSocket.
+    Websocket,
+    /// gRPC.
+    Grpc,
+}
+
+/// Which form of a compressed body goes to the backend after a control looked into it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Forward {
+    /// What was judged: `Content-Encoding` is gone.
+    #[default]
+    Decoded,
+    /// As it came.
+    Encoded,
+}
+
+/// Which request fields pass to the backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardedFields {
+    /// All but those by which gateways speak to backends.
+    Any,
+    /// Standard end-to-end fields and declared parameters.
+    Declared,
+    /// Those, and the named ones.
+    Named(Vec<String>),
+}
+
+impl<'de> Deserialize<'de> for ForwardedFields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Choice;
+        impl<'de> Visitor<'de> for Choice {
+            type Value = ForwardedFields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`any`, `declared` or a list of field names")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ForwardedFields, E> {
+                match text {
+                    "any" => Ok(ForwardedFields::Any),
+                    "declared" => Ok(ForwardedFields::Declared),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ForwardedFields, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = list.next_element::<String>()? {
+                    names.push(name);
+                }
+                Ok(ForwardedFields::Named(names))
+            }
+        }
+        deserializer.deserialize_any(Choice)
+    }
+}
+
+impl JsonSchema for ForwardedFields {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ForwardedFields".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "oneOf": [
+                { "enum": ["any", "declared"] },
+                { "type": "array", "items": { "type": "string" } }
+            ]
+        })
+    }
+}
+
+/// The shared keys; what else stands at an API or operation is its own.
+pub(super) const KEYS: &[&str] = &[
+    "auth",
+    "require",
+    "limits",
+    "contract",
+    "waf",
+    "antivirus",
+    "cors",
+    "attestation",
+    "stream",
+    "fields",
+    "forward",
+    "bounds",
+];
+
+/// Merges settings, the most general first. Other keys than settings are left out; every value keeps its place.
+pub fn merge<'a>(layers: impl IntoIterator<Item = &'a Node>) -> Node {
+    let mut merged: Option<Node> = None;
+    for layer in layers {
+        let Value::Mapping(mapping) = &layer.value else { continue };
+        let own = mapping.iter().filter(|(key, _)| KEYS.contains(&&*key.text)).cloned().collect();
+        let own = Node::new(Value::Mapping(Mapping::new(own, |_, _| ())), layer.span);
+        merged = Some(match merged {
+            None => own,
+            Some(general) => over(general, own, "", 0),
+        });
+    }
+    merged.unwrap_or_else(|| {
+        Node::new(Value::Mapping(Mapping::default()), portcullis_openapi::source::Span::default())
+    })
+}
+
+/// Reads merged settings.
+///
+/// # Errors
+/// Returns what does not fit, at the places it was written.
+pub fn read(files: &Files, merged: &Node) -> Result<Settings, Vec<Finding>> {
+    de::read(files, merged)
+}
+
+/// One node over another; `depth` is 0 for the settings themselves, 1 for the value under one of their keys.
+fn over(general: Node, specific: Node, key: &str, depth: usize) -> Node {
+    let atomic = depth == 1 && key == "auth";
+    let adds = depth == 1 && key == "limits";
+    let span = specific.span;
+    match (general.value, specific.value) {
+        (Value::Mapping(general), Value::Mapping(specific)) if !atomic => {
+            Node::new(Value::Mapping(over_mapping(general, specific, depth)), span)
+        }
+        (Value::Sequence(general), Value::Sequence(specific)) if adds => {
+            Node::new(Value::Sequence(over_limits(general, specific)), span)
+        }
+        // Only texts come from outside the file, and what is merged here has been read already.
+        (_, specific) => Node::new(specific, span),
+    }
+}
+
+fn over_mapping(general: Mapping, specific: Mapping, depth: usize) -> Mapping {
+    let mut specific: Vec<Option<(Key, Node)>> = specific.into_entries().into_iter().map(Some).collect();
+    let mut entries = Vec::new();
+    for (key, node) in general.into_entries() {
+        let same =
+            specific.iter_mut().find(|entry| entry.as_ref().is_some_and(|(own, _)| own.text == key.text));
+        match same.and_then(Option::take) {
+            Some((own, node_own)) => {
+                let node = over(node, node_own, &own.text, depth.saturating_add(1));
+                entries.push((own, node));
+            }
+            None => entries.push((key, node)),
+        }
+    }
+    entries.extend(specific.into_iter().flatten());
+    Mapping::new(entries, |_, _| ())
+}
+
+/// Limits add up; one of the same name takes the place of the general one.
+fn over_limits(mut general: Vec<Node>, specific: Vec<Node>) -> Vec<Node> {
+    for limit in specific {
+        let name = limit.get("name").and_then(Node::as_str).map(str::to_owned);
+        let same = general
+            .iter_mut()
+            .find(|own| name.is_some() && own.get("name").and_then(Node::as_str) == name.as_deref());
+        match same {
+            Some(own) => *own = limit,
+            None => general.push(limit),
+        }
+    }
+    general
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,72 @@
+//! What the gateway tells of itself: access records, incidents, traces.
+
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{Deserializer, Unexpected};
+
+use super::values::{Percent, Url};
+
+/// What the gateway tells of itself.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Telemetry {
+    /// Where one JSON line for each request goes: `stdout`, `stderr`, `file:` and a path, or `off`. Default: `stdout`.
+    pub access_log: Sink,
+    /// Where one JSON line for each security incident goes; as `access_log`. Default: `stdout`.
+    pub incidents: Sink,
+    /// Where traces go: the URL of an OTLP/HTTP collector. Default: nowhere.
+    pub traces: Option<Url>,
+    /// Share of requests that are traced. Default: `1%`.
+    pub sample: Option<Percent>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { access_log: Sink::Stdout, incidents: Sink::Stdout, traces: None, sample: None }
+    }
+}
+
+/// Where records are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sink {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+    /// Nowhere.
+    Off,
+    /// The end of this file.
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for Sink {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match (text.as_str(), text.strip_prefix("file:")) {
+            ("stdout", _) => Ok(Self::Stdout),
+            ("stderr", _) => Ok(Self::Stderr),
+            ("off", _) => Ok(Self::Off),
+            (_, Some(path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            _ => Err(serde::de::Error::invalid_value(
+                Unexpected::Str(&text),
+                &"`stdout`, `stderr`, `off` or `file:` and a path",
+            )),
+        }
+    }
+}
+
+impl JsonSchema for Sink {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Sink".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Where records are written: `stdout`, `stderr`, `off` or `file:` and a path.",
+            "type": "string",
+            "pattern": "^(stdout|stderr|off|file:.+)$"
+        })
+    }
+}
