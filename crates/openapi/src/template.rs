@@ -11,7 +11,7 @@
 //! # Refused
 //! Everything that would have to be guessed: parameters that touch (`{a}{b}`), a name used twice, patterns and
 //! operators inside the braces (`{id:[0-9]+}`, `{?page}`, `{path+}`), because ignoring them would widen what the
-//! author meant; a query or fragment (`/x?action=y`), because it is not part of a path (OpenAPI 3.2 §4.8.2) and a
+//! author meant; a query or fragment (`/x?action=y`), because it is not part of a path (OpenAPI, "Path Templating") and a
 //! request's query can be read in more than one way; and text no canonical path contains, such as `..` or `%2F`.
 
 use std::fmt;
@@ -180,6 +180,28 @@ impl Template {
             path.push_str(text);
         }
         Some(path)
+    }
+
+    /// A path it matches, with `value` for each parameter; a greedy one takes it as one segment.
+    pub fn example(&self, value: &str) -> String {
+        let mut path = String::new();
+        for segment in &self.segments {
+            path.push('/');
+            match segment {
+                Segment::Literal(text) => path.push_str(text),
+                Segment::Parameter | Segment::Rest => path.push_str(value),
+                Segment::Affixed(affix) => {
+                    path.push_str(&affix.prefix);
+                    for between in &affix.between {
+                        path.push_str(value);
+                        path.push_str(between);
+                    }
+                    path.push_str(value);
+                    path.push_str(&affix.suffix);
+                }
+            }
+        }
+        path
     }
 
     /// Whether it matches the same paths as `other`, whatever the parameters are called.

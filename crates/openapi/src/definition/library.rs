@@ -63,7 +63,7 @@ impl<'d> Library<'d> {
         let root = bytes.map_err(|unreadable| unreadable.to_string()).and_then(|bytes| {
             state.bytes = state.bytes.saturating_add(bytes.len());
             source::parse(&state.files, file, &bytes, &self.bounds.reading).map_err(|findings| {
-                state.findings.extend(findings);
+                state.findings.extend(findings.into_iter().take(self.bounds.notices_max));
                 "cannot be used".to_owned()
             })
         });

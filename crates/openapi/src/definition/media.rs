@@ -27,7 +27,7 @@ impl Content {
             loading.spend(key.text.len())?;
             let at = loading.follow(at)?;
             content.push(&key.text);
-            // OpenAPI 3.2 §4.14.1: the schema of each item makes the media type a sequential one.
+            // OpenAPI 3.2, "Media Type Object": the schema of each item makes the media type a sequential one.
             if at.node.get("itemSchema").is_some() {
                 content.stream = content.stream.max(Some(Stream::Sequence));
             }

@@ -79,7 +79,7 @@ fn path<'t>(loading: &mut Loading<'t>, template: Template, at: At<'t, '_>, opera
             if loading.spend(0).is_err() {
                 return;
             }
-            if &*key.text == "additionalOperations" && loading.dialect >= Dialect::V3_2 {
+            if is_additional(&key.text, loading.dialect) {
                 additional(loading, &mut item, &at, operations);
             } else if let Some(method) = fixed_method(&key.text, loading.dialect) {
                 publish(loading, &mut item, method, key, &at, operations);
@@ -212,7 +212,12 @@ fn stranger(loading: &mut Loading<'_>, key: &Key, at: &At<'_, '_>) {
     }
 }
 
-/// 3.2: methods without a key of their own.
+/// Whether a key holds operations by method: of 3.2, or the extension registered for older documents.
+fn is_additional(key: &str, dialect: Dialect) -> bool {
+    key == "x-oai-additionalOperations" || key == "additionalOperations" && dialect >= Dialect::V3_2
+}
+
+/// Methods without a key of their own.
 fn additional<'t>(
     loading: &mut Loading<'t>,
     item: &mut PathItem,
@@ -228,9 +233,9 @@ fn additional<'t>(
             return;
         }
         let method = Method::from_bytes(key.text.as_bytes()).ok();
-        // OpenAPI 3.2 §4.9.1: no method that has a key of its own, in the spelling the key stands for.
+        // OpenAPI 3.2, "Path Item Object": no method that has a key of its own, in the spelling the key stands for.
         let is_fixed = key.text.len() <= 7 && {
-            let fixed = fixed_method(&key.text.to_ascii_lowercase(), Dialect::V3_2);
+            let fixed = fixed_method(&key.text.to_ascii_lowercase(), loading.dialect);
             fixed.is_some() && fixed == method
         };
         match method {

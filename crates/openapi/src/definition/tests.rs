@@ -222,6 +222,21 @@ components: {}
 }
 
 #[test]
+fn older_versions_have_more_methods_by_a_registered_extension() {
+    check(
+        &[(
+            "api.yaml",
+            "openapi: 3.1.0\npaths: { /a: { x-oai-additionalOperations: { QUERY: {}, GET: {} }, additionalOperations: {} } }\n",
+        )],
+        &["QUERY /a"],
+        &[
+            "error: api.yaml:2:57: paths./a.x-oai-additionalOperations.GET: has a key of its own in the path item",
+            "error: api.yaml:2:68: paths./a.additionalOperations: OpenAPI 3.1 does not know `additionalOperations`",
+        ],
+    );
+}
+
+#[test]
 fn version_3_1_needs_no_paths() {
     let definition = load(&[("api.yaml", "openapi: 3.1.0\nwebhooks: {}\n")]).unwrap();
     assert_eq!(

@@ -141,6 +141,13 @@ fn a_template_without_parameters_is_a_path() {
 }
 
 #[test]
+fn an_example_has_the_value_for_each_parameter() {
+    let example = |source| Template::parse(source).unwrap().example("7");
+    assert_eq!(example("/a/{x}/v{y}.{z}-/{w*}"), "/a/7/v7.7-/7");
+    assert_eq!(example("/"), "/");
+}
+
+#[test]
 fn names_do_not_make_a_shape() {
     let parse = |source| Template::parse(source).unwrap();
     assert!(parse("/a/{x}/v{y}/{z*}").is_same_shape(&parse("/%61/{k}/v{l}/{m*}")));

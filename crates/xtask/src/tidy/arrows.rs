@@ -15,7 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("openapi", &[]),
     ("identity", &[]),
     ("testkit", &[]),
-    ("xtask", &["gateway"]),
+    ("xtask", &["gateway", "openapi"]),
 ];
 
 /// Finds dependencies between crates that the plan does not draw.

@@ -1,0 +1,7 @@
+//! Runs the gateway's parts over pinned outside data and compares with what is known.
+//!
+//! The data is never committed. `conformance/<suite>/known.toml` lists what fails, with reasons in our words, and
+//! `score.toml` what a run counts, with the hash of the data; a run that differs from either fails, in both directions.
+
+mod known;
+pub(crate) mod openapi_directory;
