@@ -33,57 +33,56 @@ pub fn canonicalize(authority: &[u8], out: &mut String) -> Result<Option<u16>, M
         out.push(']');
         return Ok(port);
     }
-    let (name, port) = match authority.iter().position(|b| *b == b':') {
-        None => (authority, None),
-        Some(colon) => {
-            let (name, rest) = authority.split_at_checked(colon).unwrap_or_default();
-            (name, Some(rest.get(1..).unwrap_or_default()))
-        }
-    };
-    // The name first: in `user:secret@host` the colon belongs to what is refused anyway.
-    push_name(name, authority, out)?;
-    port.map(self::port).transpose()
+    name_and_port(authority, out).map_err(|why| match why {
+        // In `user:secret@host` the rest is beside the point.
+        Malformed::HostName | Malformed::HostPort if authority.contains(&b'@') => Malformed::HostUserinfo,
+        why => why,
+    })
 }
 
-fn push_name(name: &[u8], authority: &[u8], out: &mut String) -> Result<(), Malformed> {
-    if authority.contains(&b'@') {
-        return Err(Malformed::HostUserinfo);
-    }
-    let name = name.strip_suffix(b".").unwrap_or(name);
-    if name.is_empty() || name.len() > HOST_BYTES_MAX {
-        return Err(Malformed::HostName);
-    }
-    let start = out.len();
-    let mut label_bytes = 0_usize;
-    for byte in name {
+fn name_and_port(authority: &[u8], out: &mut String) -> Result<Option<u16>, Malformed> {
+    let (mut end, mut label) = (0_usize, 0_usize);
+    let mut port = None;
+    for (at, byte) in authority.iter().enumerate() {
         match byte {
-            b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' => out.push(char::from(*byte)),
-            b'A'..=b'Z' => out.push(char::from(byte.to_ascii_lowercase())),
-            b'.' if label_bytes == 0 => return Err(Malformed::HostName),
-            b'.' => out.push('.'),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {}
+            b'.' if at > label && at.saturating_sub(label) <= LABEL_BYTES_MAX => label = at.saturating_add(1),
+            b':' => {
+                port = Some(self::port(authority.get(at.saturating_add(1)..).unwrap_or_default())?);
+                break;
+            }
             _ => return Err(Malformed::HostName),
         }
-        label_bytes = if *byte == b'.' { 0 } else { label_bytes.saturating_add(1) };
-        if label_bytes > LABEL_BYTES_MAX {
-            return Err(Malformed::HostName);
-        }
+        end = at.saturating_add(1);
     }
-    if label_bytes == 0 {
+    let name = authority.get(..end).unwrap_or_default();
+    let (name, last) = match name.strip_suffix(b".") {
+        None => (name, name.get(label..).unwrap_or_default()),
+        Some(name) => (name, name.rsplit(|b| *b == b'.').next().unwrap_or_default()),
+    };
+    if last.is_empty() || last.len() > LABEL_BYTES_MAX || name.len() > HOST_BYTES_MAX {
         return Err(Malformed::HostName);
     }
-    let host = out.get(start..).unwrap_or_default();
-    if looks_like_ipv4(host) && host.parse::<Ipv4Addr>().is_err() {
+    let name = text(name)?;
+    if is_number(last) && name.parse::<Ipv4Addr>().is_err() {
         return Err(Malformed::HostAddress);
     }
-    Ok(())
+    let start = out.len();
+    out.push_str(name);
+    if let Some(pushed) = out.get_mut(start..) {
+        pushed.make_ascii_lowercase();
+    }
+    Ok(port)
 }
 
 // A last label that is a number, decimal or hexadecimal, makes browsers and C libraries read the whole as an
 // IPv4 address (WHATWG URL, "ends in a number checker"); no top-level domain is one.
-fn looks_like_ipv4(host: &str) -> bool {
-    let last = host.rsplit('.').next().unwrap_or_default();
-    let hex = last.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-    hex || last.bytes().all(|b| b.is_ascii_digit())
+fn is_number(label: &[u8]) -> bool {
+    match label {
+        [b'0', b'x' | b'X', digits @ ..] => digits.iter().all(u8::is_ascii_hexdigit),
+        [b'0'..=b'9', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 // RFC 3986 allows an empty port and leading zeros; no client sends them, and readers differ on both.

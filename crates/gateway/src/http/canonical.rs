@@ -289,8 +289,8 @@ impl<'a> Survey<'a> {
         let mut singles = SmallVec::<[&[u8]; 4]>::new();
         let mut aliases = SmallVec::<[&[u8]; 4]>::new();
         for field in fields.iter() {
-            let is_alias = names::has_alias_character(field.name);
-            let gone = match names::kind(field.name) {
+            let (kind, is_alias) = names::look_up(field.name);
+            let gone = match kind {
                 Some(_) if is_alias => true,
                 None if is_alias => match rules.alias_names {
                     AliasNames::Drop => true,

@@ -87,7 +87,7 @@ fn an_authority_with_two_readings_is_refused() {
         (b"[10.0.0.1]", HostAddress),
         (b"[::1]:", HostPort),
         (b"[::1]:0", HostPort),
-        (b"::1", HostName),
+        (b"::1", HostPort),
         (b"a::1", HostPort),
     ] {
         assert_eq!(check(authority), Err(reason), "{}", authority.escape_ascii());

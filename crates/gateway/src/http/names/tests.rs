@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{ENTRIES, KEY, Kind, are_aliases, kind};
+use super::{ENTRIES, Kind, PREFIX_BYTES_MIN, are_aliases, kind};
 
 #[test]
 fn every_entry_is_found_in_every_spelling() {
@@ -27,7 +27,7 @@ fn entries_are_written_in_their_folded_form_and_once() {
     }
     // A prefix must not swallow another of the same kind: one of the two lines would be dead.
     for prefix in ENTRIES.iter().filter(|entry| entry.is_prefix && entry.kind == Kind::Claim) {
-        assert!(prefix.name.len() >= KEY);
+        assert!(prefix.name.len() >= PREFIX_BYTES_MIN);
         for other in ENTRIES.iter().filter(|entry| entry.kind == Kind::Claim && entry.name != prefix.name) {
             let dead = other.name.starts_with(prefix.name);
             assert!(!dead, "{} under {}*", other.name.escape_ascii(), prefix.name.escape_ascii());
