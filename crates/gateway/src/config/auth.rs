@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use portcullis_openapi::source::nearest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::Deserializer;
@@ -121,7 +122,9 @@ impl<'de> Deserialize<'de> for Auth {
                 "api_key" => Ok(Self::ApiKey(ApiKeyAuth::default())),
                 "certificate" => Ok(Self::Certificate(CertificateAuth::default())),
                 "jwt" => Err("name the issuer: `{ jwt: ISSUER }`".to_owned()),
-                _ => Err(String::new()),
+                _ => Err(nearest(word, ["none", "definition", "api_key", "certificate"])
+                    .map(|meant| format!("did you mean `{meant}`?"))
+                    .unwrap_or_default()),
             },
         )
     }

@@ -117,12 +117,18 @@ impl<'a> Session<'a> {
         let mut tree = self.document(name, bytes, base)?;
         include::merge_all(&mut self, &mut tree);
         outside::put_in(&mut self, &mut tree);
-        // A value that could not be put in is no further mistake of the document.
+        // A value that could not be put in is no further mistake of the document, nor is what is not built.
         let unresolved: Vec<Span> = self.findings.iter().map(Finding::span).collect();
         unbuilt::find(&self.names, &tree, &mut self.findings);
         let config = match de::read::<Config>(&self.names, &tree) {
             Ok(config) => {
-                check::all(&self.names, &tree, &config, &mut self.findings);
+                let mut findings = Vec::new();
+                check::all(&self.names, &tree, &config, &mut findings);
+                findings.retain(|finding| {
+                    !unresolved.contains(&finding.span())
+                        && !self.findings.iter().any(|earlier| earlier.path == finding.path)
+                });
+                self.findings.extend(findings);
                 Some(config)
             }
             Err(findings) => {

@@ -32,9 +32,9 @@ pub(super) trait Written: Sized {
     /// Reads the text; an error is a hint, or empty.
     fn read(text: &str) -> Result<Self, String>;
 
-    /// Reads a plain number, where that is a way to write it.
-    fn read_number(_number: u64) -> Option<Self> {
-        None
+    /// Reads a plain number, where that is a way to write it; an error is a hint, or empty.
+    fn read_number(_number: u64) -> Result<Self, String> {
+        Err(String::new())
     }
 }
 
@@ -49,19 +49,18 @@ impl<T: Written> Visitor<'_> for Text<T> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        T::read(text).map_err(|hint| {
-            let expected = if hint.is_empty() {
-                T::EXPECTED.to_owned()
-            } else {
-                format!("{}; hint: {hint}", T::EXPECTED)
-            };
-            E::invalid_value(Unexpected::Str(text), &expected.as_str())
-        })
+        T::read(text).map_err(|hint| refused(Unexpected::Str(text), T::EXPECTED, &hint))
     }
 
     fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<T, E> {
-        T::read_number(number).ok_or_else(|| E::invalid_type(Unexpected::Unsigned(number), &self))
+        T::read_number(number).map_err(|hint| refused(Unexpected::Unsigned(number), T::EXPECTED, &hint))
     }
+}
+
+/// The error for a value that does not read.
+fn refused<E: serde::de::Error>(found: Unexpected<'_>, expected: &str, hint: &str) -> E {
+    let separator = if hint.is_empty() { "" } else { "; hint: " };
+    E::invalid_value(found, &format!("{expected}{separator}{hint}").as_str())
 }
 
 macro_rules! written {
@@ -81,7 +80,7 @@ macro_rules! written {
                 // What is put in from outside is judged when the configuration is loaded.
                 let pattern = format!(r"^({}|.*\$\{{(env|file):.*)$", Self::PATTERN);
                 let description = format!("{}{}.", Self::EXPECTED.get(..1).unwrap_or_default().to_uppercase(), Self::EXPECTED.get(1..).unwrap_or_default());
-                if Self::read_number(1).is_some() {
+                if Self::read_number(1).is_ok() {
                     json_schema!({ "type": ["string", "integer"], "pattern": pattern, "minimum": 0, "description": description })
                 } else {
                     json_schema!({ "type": "string", "pattern": pattern, "description": description })
@@ -174,10 +173,7 @@ impl<'de, T, M: Deserialize<'de> + Into<T>> Visitor<'de> for TextOrMapping<T, M>
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        (self.from_text)(text).map_err(|hint| {
-            let separator = if hint.is_empty() { "" } else { "; hint: " };
-            E::invalid_value(Unexpected::Str(text), &format!("{}{separator}{hint}", self.expected).as_str())
-        })
+        (self.from_text)(text).map_err(|hint| refused(Unexpected::Str(text), self.expected, &hint))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {

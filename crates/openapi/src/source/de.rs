@@ -268,6 +268,10 @@ impl<'de> Deserializer<'de> for Reader<'_, 'de> {
     ) -> Result<V::Value, Error> {
         self.placed(match &self.node.value {
             Value::String(_) => visitor.visit_enum(Choice { key: None, parent: self }),
+            // A word that looks like a number: `min_version: 1.3`.
+            Value::Number(number) if variants.contains(&number.as_str()) => {
+                visitor.visit_enum(Choice { key: None, parent: self })
+            }
             Value::Mapping(mapping) if mapping.len() == 1 => match mapping.iter().next() {
                 Some((key, node)) => visitor.visit_enum(Choice { key: Some((key, node)), parent: self }),
                 None => Err(Error::wrong_type(self.node, &error::one_of(variants))),
@@ -365,13 +369,22 @@ impl<'de> EnumAccess<'de> for Choice<'_, 'de> {
     fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Error> {
         let variant = match self.key {
             Some((key, node)) => read_key(seed, key, node, self.parent.trail)?,
-            None => seed.deserialize(self.parent.node.as_str().unwrap_or_default().into_deserializer())?,
+            None => seed.deserialize(self.word().into_deserializer())?,
         };
         Ok((variant, self))
     }
 }
 
 impl<'de> Choice<'_, 'de> {
+    /// The choice where it is written as a plain word.
+    fn word(&self) -> &'de str {
+        match &self.parent.node.value {
+            Value::String(text) => text,
+            Value::Number(number) => number.as_str(),
+            _ => "",
+        }
+    }
+
     /// Hands the value under the key to `read`.
     fn within<T>(self, read: impl FnOnce(Reader<'_, 'de>) -> Result<T, Error>) -> Result<T, Error> {
         let Some((key, node)) = self.key else {

@@ -51,8 +51,11 @@ pub(super) fn parse(
 fn syntax(files: &Files, file: FileId, text: &str, error: &ScanError) -> Finding {
     let line = text.lines().nth(error.marker().line().saturating_sub(1)).unwrap_or_default();
     let indent = line.get(..line.len().saturating_sub(line.trim_start().len())).unwrap_or_default();
-    let hint =
-        indent.contains('\t').then(|| "this line is indented with a tab; YAML takes spaces only".to_owned());
+    let hint = if indent.contains('\t') {
+        Some("this line is indented with a tab; YAML takes spaces only".to_owned())
+    } else {
+        line.contains("${").then(|| "put a text with braces in quotes".to_owned())
+    };
     files.finding(span(file, *error.marker()), "", format!("not YAML: {}", error.info())).with_hint_if(hint)
 }
 

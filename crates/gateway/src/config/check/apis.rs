@@ -114,9 +114,8 @@ fn place(
     let hosts: Vec<(Pointer, Option<String>)> = match &api.hosts {
         None => vec![(path.clone(), None)],
         Some(hosts) => {
-            let entry = |(index, host): (usize, &String)| {
-                (path.key("hosts").index(index), Some(host.to_ascii_lowercase()))
-            };
+            let entry =
+                |(index, host): (usize, &String)| (path.key("hosts").index(index), Some(host.clone()));
             hosts.iter().enumerate().map(entry).collect()
         }
     };

@@ -64,6 +64,11 @@ fn tls(judge: &mut Judge<'_>, path: &Pointer, tls: &ListenerTls) {
     for (host, settings) in &tls.hosts {
         let path = path.key("hosts").key(host);
         if let Some(hint) = host_fault(host) {
+            let hint = if host == "*" {
+                "what holds for every host stands at the listener".to_owned()
+            } else {
+                hint
+            };
             judge.key(&path, format!("{host:?} is no host name"), hint);
         }
         client_certificates(judge, &path.key("client_certificates"), &settings.client_certificates);

@@ -79,6 +79,10 @@ impl Written for Duration {
         let millis = number.checked_mul(millis).ok_or("it is too long")?;
         Ok(Self(time::Duration::from_millis(millis)))
     }
+
+    fn read_number(number: u64) -> Result<Self, String> {
+        Err(format!("add a unit: `{number}s`"))
+    }
 }
 
 impl Duration {
@@ -124,8 +128,8 @@ impl Written for Bytes {
         number.checked_mul(bytes).map(Self).ok_or_else(|| "it is too much".to_owned())
     }
 
-    fn read_number(number: u64) -> Option<Self> {
-        Some(Self(number))
+    fn read_number(number: u64) -> Result<Self, String> {
+        Ok(Self(number))
     }
 }
 

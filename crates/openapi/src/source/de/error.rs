@@ -7,6 +7,9 @@ use serde::de::{Expected, Unexpected};
 use super::{Identity, Node, Pointer};
 use crate::source::{Span, nearest};
 
+/// What to do about a key without a value.
+const NO_VALUE: &str = "write a value, or remove the key";
+
 /// An error of [`super::read`]'s deserializer; hand-written `Deserialize` impls meet it as `D::Error`.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
@@ -48,7 +51,8 @@ impl Error {
 
     /// Something else was expected than stands there.
     pub(super) fn wrong_type(node: &Node, expected: &str) -> Self {
-        Self::new(format!("expected {expected}, found {}", node.describe()), None)
+        let hint = node.is_null().then(|| NO_VALUE.to_owned());
+        Self::new(format!("expected {expected}, found {}", node.describe()), hint)
     }
 
     pub(super) fn into_parts(self) -> (Option<Place>, Fault) {
@@ -98,7 +102,8 @@ impl serde::de::Error for Error {
             {
                 Some("put it in quotes".to_owned())
             }
-            Unexpected::Unit => Some("write a value, or remove the key".to_owned()),
+            Unexpected::Unit => Some(NO_VALUE.to_owned()),
+            Unexpected::Str(_) if expected == "a sequence" => Some("put it in brackets".to_owned()),
             Unexpected::Str("yes" | "Yes" | "on" | "On") if expected == "a boolean" => {
                 Some("write true".to_owned())
             }
