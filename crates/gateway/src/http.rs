@@ -22,6 +22,7 @@ pub mod peer;
 pub mod reply;
 pub mod response;
 mod target;
+pub mod trailers;
 
 pub use body::{Body, BodyError, Frame, Size, Source};
 pub use canonical::{Canonical, Rules, Upgrade};

@@ -34,6 +34,7 @@ use portcullis_http1::{Fields, RequestHead};
 use smallvec::SmallVec;
 
 use super::connection::Connection;
+pub use super::connection::{CONNECTION_OPTIONS_MAX, Upgrade};
 pub use super::forwarded::forwarded_fields;
 use super::forwarded::{self, Origin};
 pub use super::malformed::Malformed;
@@ -42,8 +43,6 @@ use super::network::Network;
 pub use super::path::PathRules;
 use super::target::{self, Target};
 use super::{Head, Peer, Size, Wire, authority, path};
-
-pub use super::connection::{CONNECTION_OPTIONS_MAX, Upgrade};
 
 /// What a listener takes for canonical. The default is strict and trusts nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -45,7 +45,7 @@ pub fn remove_aliases(fields: &mut Fields, name: &str) {
 
 /// The list. `docs/reference` prints it.
 pub const CLAIMS: &[Claimant] = &[
-    Claimant { who: "RFC 7239", fields: &["forwarded", "forwarded-*"] },
+    Claimant { who: "RFC 7239", fields: &["forwarded*"] },
     Claimant {
         who: "RFC 9440 and what preceded it",
         fields: &[
@@ -78,6 +78,16 @@ pub const CLAIMS: &[Claimant] = &[
         fields: &[
             "x-real-*",
             "real-ip",
+            "real-client-ip",
+            "forwarder*",
+            "forwarding*",
+            "cluster-client-ip",
+            "cluster-ip",
+            "host-ip",
+            "origin-ip",
+            "originating-ip",
+            "override-ip",
+            "x-device-ip",
             "client-ip",
             "x-client-ip*",
             "x-clientip",
@@ -135,6 +145,10 @@ pub const CLAIMS: &[Claimant] = &[
             "x-backend-host",
             "x-waws-unencoded-url",
             "x-url-rewrite",
+            "http-host",
+            "http-url",
+            "base-url",
+            "origin-host",
         ],
     },
     Claimant {
@@ -273,6 +287,8 @@ pub const CLAIMS: &[Claimant] = &[
             "x-tailscale-*",
             "tailscale-*",
             "x-verified-*",
+            "authenticated-user*",
+            "authenticated-groups",
         ],
     },
     Claimant {
@@ -327,6 +343,7 @@ pub const CLAIMS: &[Claimant] = &[
             "x-arr-*",
             "disguised-host",
             "was-default-hostname",
+            "x-fd-*",
             "x-appgw-*",
         ],
     },
