@@ -13,6 +13,8 @@ pub mod lifecycle;
 mod metrics;
 pub mod names;
 pub mod record;
+#[cfg(test)]
+mod sample;
 mod sink;
 pub mod timestamp;
 
@@ -255,3 +257,6 @@ impl std::error::Error for OutputError {
         Some(&self.error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,3 +54,6 @@ fn severity(decision: Decision) -> &'static str {
         Decision::Failed => "ERROR",
     }
 }
+
+#[cfg(test)]
+mod tests;

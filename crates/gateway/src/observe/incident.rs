@@ -170,3 +170,6 @@ fn severity_text(severity: Severity) -> &'static str {
         Severity::High => "ERROR",
     }
 }
+
+#[cfg(test)]
+mod tests;

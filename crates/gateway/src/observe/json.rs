@@ -174,3 +174,6 @@ pub(super) fn digits(out: &mut Vec<u8>, value: u64, places: u32) {
         out.push(b'0'.saturating_add(u8::try_from(digit).unwrap_or(0)));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -237,3 +237,6 @@ fn as_time<S: Serializer>(wall: &Duration, serializer: S) -> Result<S::Ok, S::Er
 fn as_millis<S: Serializer>(took: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(took.as_secs_f64() * 1000.0)
 }
+
+#[cfg(test)]
+mod tests;

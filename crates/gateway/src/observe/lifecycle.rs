@@ -175,8 +175,8 @@ fn json(out: &mut Vec<u8>, wall: Duration, level: Level, target: &str, facts: &F
     line.time(names::TIMESTAMP, wall);
     line.text(names::SEVERITY_TEXT, level.as_str());
     line.text(names::EVENT_NAME, Stream::Lifecycle.event());
-    line.text(names::LOGGER, target);
     line.text(names::MESSAGE, &facts.message);
+    line.text(names::LOGGER, target);
     for (name, value) in &facts.others {
         line.other(name, value);
     }
@@ -212,3 +212,6 @@ impl fmt::Display for Visible<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -171,3 +171,6 @@ impl fmt::Debug for Bodies {
         f.debug_tuple("Bodies").field(&self.0.get().map(|ask| ask())).finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -102,7 +102,7 @@ impl Scrape {
     fn connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let listeners: Vec<_> =
             lock(&self.0.listeners).iter().map(|(name, door)| (Arc::clone(name), Arc::clone(door))).collect();
-        let mut family = Family::begin(encoder, &names::CONNECTIONS)?;
+        let mut family = Family::begin(encoder, &names::OPEN_CONNECTIONS)?;
         for (name, door) in &listeners {
             family.gauge(&[name], door.open_now())?;
         }

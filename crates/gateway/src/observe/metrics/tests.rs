@@ -1,0 +1,284 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ConnectionOutcome, Metrics};
+use crate::observe::incident::Incident;
+use crate::observe::names::{Kind, METRICS};
+use crate::observe::record::Decision;
+use crate::observe::sample;
+
+/// A sample: its name, its labels, its value.
+type Sample = (String, BTreeMap<String, String>, f64);
+
+/// Reads an exposition as strictly as the format is written (OpenMetrics 1.0 §5), and panics where it deviates.
+fn parse(text: &str) -> Vec<Sample> {
+    let body = text.strip_suffix("# EOF\n").expect("ends in EOF");
+    let mut families: HashMap<String, String> = HashMap::new();
+    let mut seen: HashSet<(String, BTreeMap<String, String>)> = HashSet::new();
+    let mut samples = Vec::new();
+    let mut current = String::new();
+    for line in body.lines() {
+        assert!(!line.is_empty() && line.trim() == line, "{line:?}");
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert!(["counter", "gauge", "histogram", "info"].contains(&kind), "{line}");
+            assert_eq!(name, current, "TYPE follows HELP");
+            assert!(families.insert(name.into(), kind.into()).is_none(), "{name} twice");
+        } else if let Some(rest) = line.strip_prefix("# HELP ") {
+            current = rest.split_once(' ').unwrap().0.to_owned();
+        } else {
+            let (name, labels, value) = sample(line);
+            let kind = &families[&current];
+            let ending = name.strip_prefix(&current).unwrap_or_else(|| panic!("{name} in {current}"));
+            let endings: &[&str] = match kind.as_str() {
+                "counter" => &["_total"],
+                "info" => &["_info"],
+                "histogram" => &["_bucket", "_sum", "_count"],
+                _ => &[""],
+            };
+            assert!(endings.contains(&ending), "{line}");
+            assert_eq!(labels.contains_key("le"), ending == "_bucket", "{line}");
+            assert!(value >= 0.0 && value.is_finite(), "{line}");
+            assert!(seen.insert((name.clone(), labels.clone())), "{line} twice");
+            samples.push((name, labels, value));
+        }
+    }
+    samples
+}
+
+fn sample(line: &str) -> Sample {
+    let (head, value) = line.rsplit_once(' ').unwrap();
+    let (name, mut rest) = match head.split_once('{') {
+        Some((name, rest)) => (name, rest.strip_suffix('}').expect("closed")),
+        None => (head, ""),
+    };
+    assert!(name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'), "{name}");
+    let mut labels = BTreeMap::new();
+    while !rest.is_empty() {
+        let (key, quoted) = rest.split_once("=\"").unwrap();
+        let mut text = String::new();
+        let mut letters = quoted.char_indices();
+        let end = loop {
+            match letters.next().expect("closing quote") {
+                (at, '"') => break at,
+                (_, '\\') => text.push(match letters.next().unwrap().1 {
+                    'n' => '\n',
+                    letter @ ('"' | '\\') => letter,
+                    letter => panic!("escape {letter:?}"),
+                }),
+                (_, letter) => text.push(letter),
+            }
+        };
+        assert!(labels.insert(key.to_owned(), text).is_none(), "{key} twice in {line}");
+        rest = quoted.split_at(end).1.strip_prefix('"').unwrap();
+        rest = rest.strip_prefix(',').unwrap_or_else(|| {
+            assert!(rest.is_empty(), "{line}");
+            rest
+        });
+    }
+    (name.to_owned(), labels, value.parse().unwrap())
+}
+
+fn value(samples: &[Sample], name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    samples
+        .iter()
+        .find(|(sample, found, _)| {
+            sample == name && labels.iter().all(|(key, value)| found.get(*key).is_some_and(|v| v == value))
+        })
+        .map(|(_, _, value)| *value)
+}
+
+fn busy() -> Arc<Metrics> {
+    let metrics = Arc::new(Metrics::default());
+    let (peer, verdicts) = (sample::peer(), sample::verdicts());
+    let refusal = sample::refusal(&sample::KEY_UNKNOWN);
+    let operation = metrics.operation("orders", "createOrder", "/orders/{id}");
+    let mut record = sample::allowed(&peer, &verdicts);
+    record.metrics = Some(&operation);
+    metrics.record(&record);
+    metrics.record(&record);
+    let mut refused = sample::ended(&peer, &sample::KEY_UNKNOWN, &refusal);
+    refused.metrics = Some(&operation);
+    metrics.record(&refused);
+    metrics.incident(&Incident::of(&refused).unwrap());
+    metrics.record(&sample::unread(&peer, b"x", &refusal));
+    let listener = metrics.listener("public");
+    listener.outcome(ConnectionOutcome::Accepted);
+    std::mem::forget((operation, listener.open(), metrics.snapshot()));
+    metrics.applied("abc123", Duration::from_secs(1_700_000_000));
+    metrics.certificates(vec![("api.example.com".into(), Duration::from_secs(1_800_000_000))]);
+    metrics.ask_bodies(Box::new(|| 4_096));
+    metrics
+}
+
+#[test]
+fn the_exposition_parses_and_holds_every_listed_metric() {
+    let samples = parse(&busy().text());
+    for metric in METRICS {
+        let name = match metric.kind {
+            Kind::Histogram => format!("{}_count", metric.name),
+            Kind::Counter | Kind::Gauge | Kind::Info => metric.name.to_owned(),
+        };
+        let (_, labels, _) =
+            samples.iter().find(|sample| sample.0 == name).unwrap_or_else(|| panic!("{name}"));
+        let mut listed = metric.labels.to_vec();
+        listed.sort_unstable();
+        assert_eq!(labels.keys().collect::<Vec<_>>(), listed, "{name}");
+    }
+    let listed = |name: &str| {
+        METRICS.iter().any(|metric| {
+            name == metric.name || (metric.kind == Kind::Histogram && name.starts_with(metric.name))
+        })
+    };
+    assert!(samples.iter().all(|(name, _, _)| listed(name)));
+}
+
+#[test]
+fn exchanges_are_counted_by_outcome_control_and_problem() {
+    let samples = parse(&busy().text());
+    let check = |name: &str, labels: &[(&str, &str)], expected: f64| {
+        assert_eq!(value(&samples, name, labels), Some(expected), "{name} {labels:?}");
+    };
+    let orders = ("api", "orders");
+    check("portcullis_requests_total", &[orders, ("outcome", "allowed")], 2.0);
+    check("portcullis_requests_total", &[orders, ("outcome", "refused")], 1.0);
+    check("portcullis_requests_total", &[("api", ""), ("outcome", "refused")], 1.0);
+    check("portcullis_decisions_total", &[("control", "route"), ("verdict", "allowed")], 2.0);
+    check("portcullis_problems_total", &[("code", "key-unknown")], 1.0);
+    check("portcullis_problems_total", &[("code", "malformed-request")], 1.0);
+    check("portcullis_incidents_total", &[("kind", "key-unknown"), ("severity", "medium")], 1.0);
+    check("portcullis_open_connections", &[("listener", "public")], 1.0);
+    check("portcullis_snapshots_alive", &[], 1.0);
+    check("portcullis_config_info", &[("hash", "abc123")], 1.0);
+    check("portcullis_config_last_reload_success", &[], 1.0);
+    check("portcullis_bodies_in_memory_bytes", &[], 4_096.0);
+    check("http_server_request_duration_seconds_count", &[orders, ("http_response_status_code", "201")], 2.0);
+    check("http_server_request_duration_seconds_count", &[orders, ("http_response_status_code", "401")], 1.0);
+}
+
+#[test]
+fn durations_fall_into_the_right_buckets() {
+    let metrics = Arc::new(Metrics::default());
+    let (peer, verdicts) = (sample::peer(), sample::verdicts());
+    let mut record = sample::allowed(&peer, &verdicts);
+    for micros in [0, 4_999, 5_000, 5_001, 10_000, 99_999, 10_000_000, 10_000_001, 3_600_000_000] {
+        record.took = Duration::from_micros(micros);
+        metrics.record(&record);
+    }
+    let samples = parse(&metrics.text());
+    let bucket = |le| value(&samples, "http_server_request_duration_seconds_bucket", &[("le", le)]).unwrap();
+    let found = ["0.005", "0.01", "0.025", "0.075", "0.1", "7.5", "10.0", "+Inf"].map(bucket);
+    assert_eq!(found, [3.0, 5.0, 5.0, 5.0, 6.0, 6.0, 7.0, 9.0]);
+    assert_eq!(value(&samples, "http_server_request_duration_seconds_count", &[]), Some(9.0));
+    let sum = value(&samples, "http_server_request_duration_seconds_sum", &[]).unwrap();
+    assert!((sum - 3_620.125_000).abs() < 0.001, "{sum}");
+}
+
+#[test]
+fn no_request_makes_a_series() {
+    let metrics = Arc::new(Metrics::default());
+    let (peer, verdicts) = (sample::peer(), sample::verdicts());
+    let mut record = sample::allowed(&peer, &verdicts);
+    for status in 0..=u16::MAX {
+        record.status = Some(status);
+        metrics.record(&record);
+    }
+    let methods: Vec<String> = (0..200).map(|n| format!("M{n}")).collect();
+    record.status = None;
+    for method in &methods {
+        record.method = Some(method);
+        metrics.record(&record);
+    }
+    let samples = parse(&metrics.text());
+    let counts = samples.iter().filter(|(name, _, _)| name == "http_server_request_duration_seconds_count");
+    let labels: HashSet<_> =
+        counts.map(|(_, labels, _)| labels["http_response_status_code"].clone()).collect();
+    assert!(labels.len() <= 55, "{labels:?}");
+    assert!(labels.contains("none") && labels.contains("4xx") && labels.contains("404"));
+    let other = [("http_request_method", "_OTHER")];
+    assert_eq!(value(&samples, "http_server_request_duration_seconds_count", &other), Some(200.0));
+}
+
+#[test]
+fn counters_survive_a_reload_and_end_with_their_operation() {
+    let metrics = Arc::new(Metrics::default());
+    let (peer, verdicts) = (sample::peer(), sample::verdicts());
+    let before = metrics.operation("orders", "list", "/orders");
+    let mut record = sample::allowed(&peer, &verdicts);
+    record.metrics = Some(&before);
+    metrics.record(&record);
+    let after = metrics.operation("orders", "list", "/orders");
+    drop(before);
+    let orders = [("api", "orders"), ("outcome", "allowed")];
+    assert_eq!(value(&parse(&metrics.text()), "portcullis_requests_total", &orders), Some(1.0));
+    drop(after);
+    assert_eq!(value(&parse(&metrics.text()), "portcullis_requests_total", &orders), None);
+}
+
+#[test]
+fn names_from_the_configuration_are_escaped() {
+    let metrics = Arc::new(Metrics::default());
+    let odd = "a\"b\\c\nd";
+    let _kept = metrics.operation(odd, odd, odd);
+    let samples = parse(&metrics.text());
+    assert_eq!(
+        value(&samples, "portcullis_requests_total", &[("api", odd), ("outcome", "failed")]),
+        Some(0.0)
+    );
+}
+
+#[test]
+fn connections_are_counted_until_they_end_and_listeners_until_they_go() {
+    let metrics = Arc::new(Metrics::default());
+    let listener = metrics.listener("public");
+    let (one, two) = (listener.open(), metrics.listener("public").open());
+    assert_eq!(listener.open_now(), 2);
+    drop((one, two));
+    assert_eq!(listener.open_now(), 0);
+    listener.outcome(ConnectionOutcome::Full);
+    let full = [("listener", "public"), ("outcome", "full")];
+    assert_eq!(value(&parse(&metrics.text()), "portcullis_connections_total", &full), Some(1.0));
+    metrics.retain_listeners(&["other"]);
+    assert_eq!(value(&parse(&metrics.text()), "portcullis_connections_total", &full), None);
+}
+
+#[test]
+fn a_refused_configuration_shows_beside_the_one_in_force() {
+    let metrics = Arc::new(Metrics::default());
+    metrics.applied("first", Duration::from_secs(10));
+    metrics.rejected(Duration::from_secs(20));
+    let samples = parse(&metrics.text());
+    assert_eq!(value(&samples, "portcullis_config_info", &[("hash", "first")]), Some(1.0));
+    assert_eq!(value(&samples, "portcullis_config_last_reload_success", &[]), Some(0.0));
+    assert_eq!(value(&samples, "portcullis_config_last_reload_timestamp_seconds", &[]), Some(20.0));
+}
+
+#[test]
+fn more_names_than_the_table_holds_are_counted_together() {
+    let table = super::Table::<std::sync::atomic::AtomicU64>::default();
+    for n in 0..1_000 {
+        let name: &'static str = Box::leak(format!("control-{n}").into_boxed_str());
+        table.get(name).fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+    let total: u64 = table.entries().map(|(_, count)| count.load(std::sync::atomic::Ordering::Relaxed)).sum();
+    assert_eq!(total, 1_000);
+    let (name, other) = table.entries().last().unwrap();
+    assert!(name == "other" && other.load(std::sync::atomic::Ordering::Relaxed) >= 744);
+}
+
+#[test]
+fn every_decision_has_a_counter_of_its_own() {
+    let metrics = Arc::new(Metrics::default());
+    let (peer, verdicts) = (sample::peer(), sample::verdicts());
+    for decision in Decision::ALL {
+        let mut record = sample::allowed(&peer, &verdicts);
+        record.decision = decision;
+        metrics.record(&record);
+    }
+    let samples = parse(&metrics.text());
+    for decision in Decision::ALL {
+        let labels = [("outcome", decision.as_str())];
+        assert_eq!(value(&samples, "portcullis_requests_total", &labels), Some(1.0));
+    }
+}
