@@ -1,0 +1,20 @@
+//! What the real executable does, seen from outside: one module per capability.
+//!
+//! One binary, because each would be linked anew. Every test starts its own gateway on free ports before its
+//! own recording backend, and tells what happened there from what arrived here. Cases are tables; a table that
+//! any wire can say is run over each.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests fail loudly"
+)]
+
+mod claims;
+mod fidelity;
+mod path_confusion;
+mod smuggling;
+mod stage;
+mod upstream_hostile;
