@@ -3,15 +3,29 @@
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::http::claims::CLAIMS;
 use portcullis_gateway::observe::names::{FIELDS, Kind, METRICS, Stream};
+use portcullis_gateway::pipeline::{identified, judged};
 use portcullis_gateway::problem::{ProblemKind, Severity};
-use portcullis_gateway::{exchange, policies};
+use portcullis_gateway::{exchange, policies, snapshot};
 
 use super::markdown::{code, page, table};
+
+/// Kinds that stand alone beside the code that raises them; that none is missing here is a test.
+const ALONE: &[&ProblemKind] = &[
+    &identified::CREDENTIAL_MISSING,
+    &identified::CREDENTIAL_INVALID,
+    &identified::API_NOT_GRANTED,
+    &judged::BODY_TOO_LARGE,
+    &judged::BODY_NO_ROOM,
+    &judged::BODY_INCOMPLETE,
+    &judged::BODY_TIMEOUT,
+    &snapshot::LISTENER_GONE,
+];
 
 /// Every kind of problem, by code.
 pub(crate) fn kinds() -> Vec<&'static ProblemKind> {
     let of_policies = policies::POLICIES.iter().flat_map(|policy| policy.problems);
-    let mut kinds: Vec<&ProblemKind> = exchange::PROBLEMS.iter().chain(of_policies).copied().collect();
+    let listed = ALONE.iter().chain(exchange::PROBLEMS).chain(of_policies);
+    let mut kinds: Vec<&ProblemKind> = listed.copied().collect();
     kinds.sort_by_key(|kind| kind.code);
     kinds.dedup_by_key(|kind| kind.code);
     kinds

@@ -30,9 +30,7 @@ fn collect(folder: &Path, codes: &mut Vec<String>) {
             collect(&path, codes);
         } else if !path.ends_with("tests.rs") {
             let text = fs::read_to_string(&path).expect("a file");
-            for (_, rest) in
-                text.match_indices("ProblemKind = ProblemKind {").map(|(at, m)| text[at..].split_at(m.len()))
-            {
+            for rest in text.split("ProblemKind = ProblemKind {").skip(1) {
                 let code = rest.split("code: \"").nth(1).and_then(|rest| rest.split('"').next());
                 codes.push(code.expect("a code").to_owned());
             }

@@ -88,6 +88,11 @@ fn sizes_have_an_end() {
     check("crates/waf/src/a.rs", &lines(68), &[]);
     check("crates/waf/src/a.rs", &lines(69), &[(2, "`f` has 71 lines")]);
     check("crates/portcullis/tests/it/a.rs", &lines(69), &[]);
+    let table = format!(
+        "//! x\nfn f(x: u8) -> u8 {{\n    match x {{\n{}    }}\n}}\n",
+        "        1 => 2,\n".repeat(90)
+    );
+    check("crates/waf/src/a.rs", &table, &[]);
 }
 
 #[test]

