@@ -13,32 +13,19 @@ fn reference_is_current() {
 #[test]
 fn every_problem_in_the_code_is_in_the_catalogue() {
     let root = crate::root().expect("a repository");
-    let mut declared = Vec::new();
-    for krate in ["gateway", "admin"] {
-        collect(&root.join("crates").join(krate).join("src"), &mut declared);
-    }
+    let sources = crate::tidy::sources(&root).expect("readable");
+    let ours = sources.iter().filter(|source| !source.is_test_file() && source.below_src().is_some());
+    let mut declared: Vec<String> = ours.flat_map(|source| codes(&source.text)).collect();
     declared.sort();
     let listed: Vec<String> = lists::kinds().iter().map(|kind| kind.code.to_owned()).collect();
     assert_eq!(declared, listed, "a kind is in no list of problems, or two share a code");
 }
 
-/// The codes of the problem kinds declared in the files below `folder`, tests apart.
-fn collect(folder: &Path, codes: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).expect("a folder").flatten() {
-        let path = entry.path();
-        if entry.file_name().to_string_lossy().starts_with("tests") {
-            continue;
-        }
-        if path.is_dir() {
-            collect(&path, codes);
-        } else {
-            let text = fs::read_to_string(&path).expect("a file");
-            for rest in text.split("ProblemKind = ProblemKind {").skip(1) {
-                let code = rest.split("code: \"").nth(1).and_then(|rest| rest.split('"').next());
-                codes.push(code.expect("a code").to_owned());
-            }
-        }
-    }
+/// The codes of the problem kinds declared in a file.
+fn codes(text: &str) -> Vec<String> {
+    let declarations = text.split("ProblemKind = ProblemKind {").skip(1);
+    let codes = declarations.filter_map(|rest| rest.split("code: \"").nth(1)?.split('"').next());
+    codes.map(str::to_owned).collect()
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! every line and column in place. A full parser lost: the rules ask for paths, braces and attributes, and a
 //! lexer of one page answers that without a dependency.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// One Rust file.
@@ -16,6 +17,8 @@ pub(crate) struct Source {
     /// The file with the inside of comments, strings and character literals replaced by spaces.
     pub(crate) masked: String,
     tests: Vec<Range<usize>>,
+    /// Whether another file declares this one below `#[cfg(test)]`.
+    is_declared_for_tests: bool,
 }
 
 impl Source {
@@ -23,7 +26,29 @@ impl Source {
     pub(crate) fn new(path: String, text: String) -> Self {
         let masked = Mask::of(&text);
         let tests = test_ranges(&masked);
-        Self { path, text, masked, tests }
+        Self { path, text, masked, tests, is_declared_for_tests: false }
+    }
+
+    /// Marks the files that others declare for tests alone.
+    pub(crate) fn mark_tests(sources: &mut [Self]) {
+        let declared: HashSet<String> = sources.iter().flat_map(Self::modules_for_tests).collect();
+        for source in sources {
+            source.is_declared_for_tests = declared.contains(&source.path);
+        }
+    }
+
+    /// The paths of the files that this one declares by `#[cfg(test)] mod name;`.
+    fn modules_for_tests(&self) -> Vec<String> {
+        let folder = match self.path.rsplit_once('/') {
+            Some((folder, "lib.rs" | "main.rs")) => folder,
+            _ => self.path.trim_end_matches(".rs"),
+        };
+        let declared = self.tests.iter().filter_map(|range| {
+            let item = self.masked.get(range.clone())?.strip_suffix(';')?;
+            let (_, module) = item.rsplit_once("mod ")?;
+            Some(format!("{folder}/{module}.rs"))
+        });
+        declared.collect()
     }
 
     /// The crate's folder name, when the file belongs to one of ours.
@@ -41,6 +66,7 @@ impl Source {
     pub(crate) fn is_test_file(&self) -> bool {
         self.path.ends_with("/tests.rs")
             || self.path.contains("/tests/")
+            || self.is_declared_for_tests
             || self.masked.contains("#![cfg(test)]")
             || self.krate() == Some("testkit")
     }

@@ -75,6 +75,19 @@ fn tests_may_look_up_and_unwrap() {
 }
 
 #[test]
+fn a_file_declared_for_tests_is_test_code() {
+    let source = |path: &str, text: &str| Source::new(path.to_owned(), text.to_owned());
+    let mut sources = [
+        source("crates/waf/src/lib.rs", "//! x\n#[cfg(test)]\nmod sample;\nmod a;\n"),
+        source("crates/waf/src/a.rs", "//! x\n#[cfg(test)]\npub(crate) mod b;\n"),
+        source("crates/waf/src/sample.rs", "//! x\n"),
+        source("crates/waf/src/a/b.rs", "//! x\n"),
+    ];
+    Source::mark_tests(&mut sources);
+    assert_eq!(sources.map(|source| source.is_test_file()), [false, false, true, true]);
+}
+
+#[test]
 fn an_unknown_module_is_asked_for_its_floor() {
     check("crates/gateway/src/cellar/rats.rs", "//! x\n", &[(1, "`cellar` stands on no floor")]);
 }
