@@ -3,8 +3,12 @@
 //! The modules stand in the order a request meets them; imports point downwards only (`xtask tidy` looks).
 //! Read `exchange` first: one request from its head to its log line.
 
-pub mod exchange;
+pub mod gateway;
 pub mod listener;
+
+pub mod exchange;
+
+pub mod resources;
 pub mod snapshot;
 
 pub mod config;

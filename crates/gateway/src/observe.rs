@@ -59,6 +59,8 @@ pub enum Destination {
     Off,
     /// Standard output.
     Stdout,
+    /// Standard error, beside the lifecycle log.
+    Stderr,
     /// A file that is appended to, and opened anew by [`Observe::reopen`].
     File(PathBuf),
 }
@@ -110,6 +112,7 @@ impl Observe {
             let target = match destination {
                 Destination::Off => return Ok(None),
                 Destination::Stdout => Target::Stdout,
+                Destination::Stderr => Target::Stderr,
                 Destination::File(path) => Target::File(path.clone()),
             };
             if let Some(sink) = open.iter().find(|sink| *sink.target() == target) {

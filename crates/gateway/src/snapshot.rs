@@ -13,7 +13,7 @@ use foldhash::HashMap;
 use http::StatusCode;
 use tokio::sync::Notify;
 
-pub use compile::compile;
+pub use compile::{Compiled, ListenerPlan, compile};
 
 use crate::bounds::Bounds;
 use crate::http::canonical::Rules;

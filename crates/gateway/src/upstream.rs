@@ -1,12 +1,112 @@
-//! Placeholder.
+//! The only door out: an admitted request goes to its backend, an answer comes back.
+//!
+//! [`Upstreams::forward`] takes an [`Admitted`] and nothing else. What the backend sees is written anew from the
+//! canonical request (`request`), on a connection of this core (`pool`, `connect`); the request's body goes up
+//! (`upload`) while the answer comes down (`answer`, `download`), in the exchange's own task, without channels
+//! or locks: on a kept connection a plain exchange costs one write and one read.
+//!
+//! # Limits
+//! Every wait has its timeout ([`spec::Timeouts`]); the answer's head, interim answers, idle connections and the
+//! read size are bounded where they are used.
+//!
+//! # Threats
+//! A backend is trusted with the requests it is sent, not with the answers to others: every answer has one
+//! reading or is refused, and a connection that says more than it was asked is never used again.
+
+mod answer;
+mod backend;
+mod connect;
+mod connection;
+mod download;
+mod failure;
+mod pool;
+mod request;
+mod schedule;
+pub mod spec;
+mod trailers;
+mod upload;
+
+use std::sync::Arc;
+
+use http::Method;
+
+pub use backend::{Backend, BackendError};
+pub use failure::{
+    BACKEND_CLOSED, BACKEND_MALFORMED, BACKEND_TIMEOUT, BACKEND_UNREACHABLE, BACKEND_UNTRUSTED, PROBLEMS,
+};
+pub use pool::{idle, sweep};
+pub use spec::BackendSpec;
+
+use crate::clock;
+use crate::http::Reply;
+use crate::http::response::canonicalise_response;
 use crate::pipeline::{Admitted, Answered, Context, Stop};
-/// p
+use crate::problem::Problem;
+use answer::{Errand, Incoming};
+use failure::Failure;
+use upload::Upload;
+
+/// The backends of one snapshot, by the index their operations know them by.
 #[derive(Debug, Default)]
-pub struct Upstreams;
+pub struct Upstreams {
+    backends: Vec<Arc<Backend>>,
+}
+
+/// Room for the head of a usual request.
+const HEAD_BYTES: usize = 1024;
+
 impl Upstreams {
-    /// p
-    pub async fn forward(&self, admitted: Admitted, _cx: &mut Context) -> Result<Answered, Stop> {
-        drop(admitted);
-        std::future::pending().await
+    /// Backends in the order operations count them.
+    pub fn new(backends: Vec<Arc<Backend>>) -> Self {
+        Self { backends }
+    }
+
+    /// Sends the request to its backend and awaits the head of the answer. The answer's body is still on its way.
+    ///
+    /// # Errors
+    /// The problem the client is told of: the backend's failure, or the request's own body breaking off.
+    pub async fn forward(&self, mut admitted: Admitted, cx: &mut Context) -> Result<Answered, Stop> {
+        let operation = Arc::clone(admitted.operation());
+        let Some((backend, target)) =
+            self.backends.get(operation.backend).and_then(|backend| Some((backend, backend.target()?)))
+        else {
+            return Err(BACKEND_UNREACHABLE.with("the operation has no backend").into());
+        };
+        let started = clock::now();
+        let mut kept = pool::take(target.id, started);
+        let mut head = kept.as_mut().map(|kept| std::mem::take(&mut kept.spare)).unwrap_or_default();
+        head.reserve(HEAD_BYTES);
+        let body = admitted.take_body();
+        let request = admitted.request();
+        let framing =
+            request::write_head(&mut head, request, operation.strip, target, body.size(), cx.id.as_str());
+        let timeouts = &backend.spec().timeouts;
+        let errand = Errand {
+            target,
+            method: request.method(),
+            timeouts,
+            idle: if operation.stream.is_some() { timeouts.stream_idle } else { timeouts.idle },
+            idle_for: backend.spec().pool.idle_for,
+            started,
+            deadline: &mut cx.deadline,
+            interim: &cx.interim,
+        };
+        let outcome = errand.run(kept, Upload::new(head, framing, body)).await;
+        cx.asked(&target.name, clock::now().saturating_duration_since(started));
+        let reply = outcome.and_then(|incoming| incoming.into_reply(admitted.request().method()));
+        match reply {
+            Ok(reply) => Ok(Answered::new(admitted, reply)),
+            Err(failure) => Err(Problem::from(failure).into()),
+        }
     }
 }
+
+impl Incoming {
+    fn into_reply(self, method: &Method) -> Result<Reply, Failure> {
+        let (status, fields) = canonicalise_response(self.head, method, None)?;
+        Ok(Reply { status, fields, body: self.body })
+    }
+}
+
+#[cfg(test)]
+mod tests;

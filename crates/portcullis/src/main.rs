@@ -1,2 +1,46 @@
-//! portcullis
-fn main() {}
+//! The `portcullis` command: argv, allocator, exit codes. What it does lives in `commands`.
+//!
+//! Exit codes: 0 good; 1 the answer is no (findings, or refused by a running gateway); 2 usage, or input that
+//! cannot be read or is invalid.
+
+mod args;
+mod commands;
+mod output;
+mod sample;
+mod service;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Verb};
+use crate::output::Outcome;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let outcome = match args.verb {
+        Verb::Run(run) => commands::run::run(&run),
+        Verb::Demo(demo) => commands::demo::demo(&demo),
+        Verb::Check(check) => commands::check::check(&check),
+        Verb::Init(init) => commands::init::init(&init),
+        Verb::Routes(routes) => commands::routes::routes(&routes),
+        Verb::Keys(keys) => commands::keys::keys(&keys),
+        Verb::Explain(explain) => commands::explain::explain(&explain),
+        Verb::Bounds(bounds) => commands::bounds::bounds(&bounds),
+        Verb::Schema => commands::schema::schema(),
+        Verb::Healthcheck(healthcheck) => commands::healthcheck::healthcheck(&healthcheck),
+        Verb::Completions(completions) => commands::completions::completions(&completions),
+        Verb::Version => commands::version::version(),
+    };
+    match outcome {
+        Ok(Outcome::Good) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(1),
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::from(2)
+        }
+    }
+}

@@ -52,6 +52,10 @@ pub trait Source: Send + Sync {
 
     /// What is known of the whole body's length.
     fn size(&self) -> Size;
+
+    /// Moves on what can move without a new piece. Whoever is busy writing the last piece calls this meanwhile:
+    /// an answer may still have a part of its request to send, and a client may read only when that is through.
+    fn drive(&mut self, _cx: &mut Context<'_>) {}
 }
 
 /// Why a body stopped before its end.
@@ -85,6 +89,13 @@ impl Body {
     /// The next piece, awaited.
     pub async fn frame(&mut self) -> Result<Frame, BodyError> {
         poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
+    /// Moves on what can move while the last piece is still being written; see [`Source::drive`].
+    pub fn drive(&mut self, cx: &mut Context<'_>) {
+        if let Self::Stream(source) = self {
+            source.drive(cx);
+        }
     }
 
     /// What is known of the length before reading.

@@ -36,6 +36,11 @@ pub fn strip(fields: &mut Fields) {
     fields.retain(|field| !is_claim(field.name));
 }
 
+/// Whether a backend may read a field called `name` as `other`.
+pub fn are_aliases(name: &[u8], other: &[u8]) -> bool {
+    names::are_aliases(name, other)
+}
+
 /// Removes every field that a backend may read as `name`: other case, `_` or `.` for `-`.
 ///
 /// For whoever sets a field that a backend is to believe.

@@ -83,10 +83,14 @@ impl Reader {
         if !self.buffer.is_empty() {
             return false;
         }
-        let waker = std::task::Waker::noop();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut probe = [0_u8; 1];
         let mut probe = ReadBuf::new(&mut probe);
-        Pin::new(&mut self.half).poll_read(&mut Context::from_waker(waker), &mut probe).is_pending()
+        let half = &mut self.half;
+        // Without the scheduler's budget: a task that has used it up would take any connection for quiet.
+        let reading =
+            tokio::task::coop::unconstrained(poll_fn(|cx| Pin::new(&mut *half).poll_read(cx, &mut probe)));
+        pin!(reading).poll(&mut cx).is_pending()
     }
 }
 

@@ -7,11 +7,12 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use super::http1;
 use crate::http::Peer;
@@ -32,8 +33,30 @@ pub struct Doorway {
     pub name: Arc<str>,
     /// Most connections at once.
     pub connections_max: usize,
-    /// Connections open now, over all cores.
-    pub open: AtomicUsize,
+    open: AtomicUsize,
+    closing: AtomicBool,
+    close: Notify,
+}
+
+impl Doorway {
+    /// An open doorway.
+    pub fn new(name: Arc<str>, connections_max: usize) -> Self {
+        let (open, closing, close) = (AtomicUsize::new(0), AtomicBool::new(false), Notify::new());
+        Self { name, connections_max, open, closing, close }
+    }
+
+    /// Accepts nothing more on any core; connections stay.
+    pub fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.close.notify_waiters();
+    }
+
+    async fn closed(&self) {
+        let called = self.close.notified();
+        if !self.closing.load(Ordering::Acquire) {
+            called.await;
+        }
+    }
 }
 
 /// Binds one core's socket. Every core binds the same address; the kernel spreads connections over them.
@@ -56,6 +79,7 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             () = live.drained() => return,
+            () = doorway.closed() => return,
         };
         match accepted {
             Ok((stream, address)) => admit(stream, address, &doorway, &live, &tasks),

@@ -16,12 +16,14 @@ use std::time::Duration;
 
 use bytes::Buf;
 use portcullis_http1::{
-    BodyDecoder, Bounds as HeadBounds, Framing, HeadDecoder, Refusal, RequestHead, Version, request_framing,
+    BodyBounds, BodyDecoder, Bounds as HeadBounds, Framing, HeadDecoder, Refusal, RequestHead, Version,
+    request_framing,
 };
 use tokio::io::AsyncWriteExt;
 
 use super::http1_body::{ClientBody, Inbound};
 use super::http1_reply::{self, Manner};
+use crate::bounds::Bounds;
 use crate::exchange::{self, Refused, Sent, Wire};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
@@ -128,7 +130,7 @@ impl Connection {
                 (Body::Empty, None)
             }
             (_, Some(reader)) => {
-                let decoder = BodyDecoder::new(framing, &snapshot.bounds.body_framing());
+                let decoder = BodyDecoder::new(framing, &body_bounds(&snapshot.bounds));
                 let inbound =
                     Inbound::new(reader, decoder, expects, Arc::clone(&self.interim), &snapshot.bounds);
                 let inbound = Arc::new(Mutex::new(inbound));
@@ -174,7 +176,7 @@ impl Connection {
     /// Waits for the next head.
     async fn next(&mut self, snapshot: &Snapshot, live: &Live, deadline: &mut Deadline) -> Next {
         let Some(reader) = &mut self.reader else { return Next::Over };
-        let bounds = snapshot.bounds.head_framing();
+        let bounds = head_bounds(&snapshot.bounds);
         let mut decoder = HeadDecoder::default();
         if reader.buffer.is_empty() {
             self.out = Vec::new();
@@ -289,6 +291,29 @@ pub(super) fn poll_reader_gone(reader: &mut Reader, cx: &mut TaskContext<'_>) ->
         }
     }
     Poll::Pending
+}
+
+/// What the codec allows of a head.
+fn head_bounds(bounds: &Bounds) -> HeadBounds {
+    HeadBounds {
+        head_bytes: length(bounds.head),
+        line_bytes: length(bounds.line),
+        fields: bounds.fields as usize,
+    }
+}
+
+/// What the codec allows of a body's framing.
+fn body_bounds(bounds: &Bounds) -> BodyBounds {
+    BodyBounds {
+        chunk_line_bytes: length(bounds.chunk_line),
+        overhead_bytes: length(bounds.chunk_overhead),
+        trailer_bytes: length(bounds.trailers),
+        trailers: bounds.trailer_fields as usize,
+    }
+}
+
+fn length(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }
 
 fn decode(

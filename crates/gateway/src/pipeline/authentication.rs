@@ -66,3 +66,14 @@ impl Expression {
         alternatives.iter().flatten()
     }
 }
+
+/// The expression as `routes` shows it: `none`, or alternatives such as `api_key or certificate+jwt`.
+impl fmt::Display for Expression {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self::AnyOf(alternatives) = self else { return f.write_str("none") };
+        let spell = |all: &Vec<Arc<dyn Authenticator>>| {
+            all.iter().map(|one| one.name()).collect::<Vec<_>>().join("+")
+        };
+        f.write_str(&alternatives.iter().map(spell).collect::<Vec<_>>().join(" or "))
+    }
+}

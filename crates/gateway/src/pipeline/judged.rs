@@ -106,6 +106,10 @@ pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Resul
             passing = Body::Stream(Box::new(Guarded { inner: passing, inspectors, at: 0, held: None }));
         }
     }
+    // SECURITY: the caller's credential never leaks through, whichever alternative was used.
+    for authenticator in operation.authentication.authenticators() {
+        authenticator.strip(identified.request_mut().fields_mut());
+    }
     for policy in &operation.chain {
         policy.transform_request(&mut identified, cx).decide().await?;
     }

@@ -15,6 +15,8 @@ pub struct Operation {
     pub name: Arc<str>,
     /// The path template as published, base path included: `http.route`.
     pub template: Arc<str>,
+    /// The method it is published with, or `*`.
+    pub method: Arc<str>,
     /// How callers prove who they are.
     pub authentication: Expression,
     /// The policies that apply, in the order of `policies::POLICIES`.

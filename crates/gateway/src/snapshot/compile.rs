@@ -1,3 +1,104 @@
-//! p
-/// p
-pub fn compile() {}
+//! Configuration to snapshot: everything resolved, or every reason why not.
+//!
+//! What can be wrong with a text alone was found when it was loaded. Here it meets what it refers to: files,
+//! certificates, templates that clash. Findings carry the place in the configuration, and nothing that runs is
+//! touched until all of it compiles.
+
+mod backends;
+mod callers;
+mod listeners;
+mod operations;
+
+use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
+use portcullis_openapi::source::Finding;
+
+use super::Snapshot;
+use crate::bounds::Bounds;
+use crate::config::{Config, Loaded, Place};
+use crate::observe::Observe;
+use crate::resources::Resources;
+use crate::upstream::Upstreams;
+
+pub use listeners::ListenerPlan;
+
+/// A snapshot, and the listeners it wants bound.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The snapshot.
+    pub snapshot: Snapshot,
+    /// What must be listened on.
+    pub listeners: Vec<ListenerPlan>,
+}
+
+/// What the parts of a compilation share.
+struct Compiler<'a> {
+    config: &'a Config,
+    loaded: &'a Loaded,
+    observe: &'a Observe,
+    bounds: Arc<Bounds>,
+    findings: Vec<Finding>,
+}
+
+/// Compiles a configuration.
+///
+/// # Errors
+/// Every finding at once, in the order of the configuration.
+pub fn compile(
+    loaded: &Loaded,
+    resources: &mut Resources,
+    observe: &Observe,
+    cores: usize,
+) -> Result<Compiled, Vec<Finding>> {
+    let config = &loaded.config;
+    let bounds = Arc::new(config.bounds.over(&Bounds::default()));
+    let mut compiler = Compiler { config, loaded, observe, bounds, findings: Vec::new() };
+
+    let keys = compiler.keys();
+    let upstreams = compiler.backends(resources, cores);
+    let mut listening = HashMap::new();
+    let mut plans = Vec::new();
+    for (name, listener) in &config.listeners {
+        let (plan, entry) = compiler.listener(name, listener);
+        listening.insert(Arc::clone(&plan.name), entry);
+        plans.push(plan);
+    }
+    let mut operations = Vec::new();
+    for (name, api) in &config.apis {
+        compiler.api(name, api, &keys, &mut listening, &mut operations);
+    }
+
+    if !compiler.findings.is_empty() {
+        return Err(compiler.findings);
+    }
+    let snapshot = Snapshot {
+        revision: loaded.hash.as_str().into(),
+        bounds: compiler.bounds,
+        listeners: listening,
+        upstreams: Upstreams::new(upstreams),
+        operations,
+    };
+    Ok(Compiled { snapshot, listeners: plans })
+}
+
+/// A place and the path of what stands there.
+fn spell(place: Option<Place>, path: &str) -> Arc<str> {
+    match place {
+        Some(place) => format!("{place} {path}").into(),
+        None => path.into(),
+    }
+}
+
+impl Compiler<'_> {
+    /// Notes something wrong with the setting at `path`.
+    fn wrong(&mut self, path: &str, message: impl Into<String>) {
+        let pointer = path.parse().unwrap_or_default();
+        self.findings.push(self.loaded.finding(&pointer, message));
+    }
+
+    /// Where a setting stands, as `explain` shows it.
+    fn place(&self, path: &str) -> Arc<str> {
+        spell(self.loaded.place(path), path)
+    }
+}

@@ -1,0 +1,230 @@
+//! Start, apply, drain: the gateway as its owner sees it.
+//!
+//! One thread and one single-threaded runtime per core; each core has its own listening sockets and keeps what it
+//! accepts. A configuration becomes a snapshot in three stages: text, [`Loaded`], [`Snapshot`]. Applying compiles
+//! everything and binds new sockets first; any error leaves what runs untouched.
+
+mod core;
+pub mod watch;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use portcullis_openapi::source::Finding;
+
+use self::core::Core;
+use crate::config::Loaded;
+use crate::listener::accept::{self, Doorway};
+use crate::observe::Observe;
+use crate::pipeline::context::Ground;
+use crate::resources::Resources;
+use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
+use crate::tasks::Tasks;
+
+/// What the command line decides.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Threads that serve; `None`: one per core of the machine.
+    pub workers: Option<usize>,
+    /// Folder for what must survive or does not fit in memory; `None`: nothing is kept.
+    pub state: Option<PathBuf>,
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    live: Arc<Live>,
+    cores: Vec<Core>,
+    tasks: Tasks,
+    running: Mutex<Running>,
+}
+
+/// What changes when a configuration is applied.
+#[derive(Debug)]
+struct Running {
+    resources: Resources,
+    listening: Vec<Listening>,
+}
+
+/// One listener with its bound address.
+#[derive(Debug)]
+struct Listening {
+    plan: ListenerPlan,
+    address: SocketAddr,
+    doorway: Arc<Doorway>,
+}
+
+/// Why the gateway did not start, or did not take a configuration.
+#[derive(Debug)]
+pub enum Refused {
+    /// The configuration does not compile.
+    Findings(Vec<Finding>),
+    /// A listener could not be bound.
+    Bind {
+        /// The listener's name.
+        listener: Arc<str>,
+        /// Its address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Threads or runtimes could not be made.
+    System(io::Error),
+}
+
+/// Compiles a configuration and serves nothing.
+///
+/// # Errors
+/// Every reason why it does not compile.
+pub fn check(loaded: &Loaded) -> Result<Snapshot, Vec<Finding>> {
+    compile(loaded, &mut Resources::default(), &Observe::default(), 1).map(|compiled| compiled.snapshot)
+}
+
+impl Gateway {
+    /// Compiles, binds and serves.
+    ///
+    /// # Errors
+    /// Says why nothing was started.
+    pub fn start(loaded: &Loaded, observe: Observe, options: Options) -> Result<Self, Refused> {
+        let workers = options
+            .workers
+            .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
+            .unwrap_or(1)
+            .max(1);
+        let mut resources = Resources::default();
+        let Compiled { snapshot, listeners } =
+            compile(loaded, &mut resources, &observe, workers).map_err(Refused::Findings)?;
+        let bodies_held_max = snapshot.bounds.bodies_in_memory;
+        let ground = Arc::new(Ground {
+            observe,
+            bodies_held: Default::default(),
+            bodies_held_max,
+            spool: options.state,
+        });
+        let live = Arc::new(Live::new(snapshot, ground));
+        let tasks = Tasks::default();
+        let cores = (0..workers)
+            .map(|number| Core::start(number, Arc::clone(&live), tasks.clone()))
+            .collect::<io::Result<Vec<_>>>()
+            .map_err(Refused::System)?;
+        let gateway =
+            Self { live, cores, tasks, running: Mutex::new(Running { resources, listening: Vec::new() }) };
+        gateway.open(listeners)?;
+        Ok(gateway)
+    }
+
+    /// Replaces the running configuration.
+    ///
+    /// # Errors
+    /// Says why; everything is then as it was.
+    pub fn apply(&self, loaded: &Loaded) -> Result<(), Refused> {
+        let mut resources = self.with_running(|running| running.resources.clone());
+        let Compiled { snapshot, listeners } =
+            compile(loaded, &mut resources, &self.live.ground.observe, self.cores.len())
+                .map_err(Refused::Findings)?;
+        let kept: Vec<Arc<str>> = listeners.iter().map(|plan| Arc::clone(&plan.name)).collect();
+        let fresh = self.bind_new(&listeners)?;
+        drop(self.live.swap(snapshot));
+        self.with_running(|running| {
+            resources.forget_unused();
+            running.resources = resources;
+            running.listening.retain(|listening| {
+                let stays = kept.contains(&listening.plan.name)
+                    && !fresh.iter().any(|(new, _)| new.plan.name == listening.plan.name);
+                if !stays {
+                    listening.doorway.close();
+                }
+                stays
+            });
+        });
+        self.serve(fresh);
+        Ok(())
+    }
+
+    /// Where the listeners are bound, by name.
+    pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
+        self.with_running(|running| {
+            running.listening.iter().map(|one| (Arc::clone(&one.plan.name), one.address)).collect()
+        })
+    }
+
+    /// The running snapshot and what outlives it.
+    pub fn live(&self) -> &Arc<Live> {
+        &self.live
+    }
+
+    /// Connections and chores that run now.
+    pub fn running_tasks(&self) -> usize {
+        self.tasks.running()
+    }
+
+    /// Accepts nothing more, lets every exchange end, and stops when the last one has or `most` has passed. Says
+    /// whether everything ended by itself.
+    pub fn drain(&self, most: Duration) -> bool {
+        self.live.drain();
+        let drained = Core::block_on_all_idle(&self.tasks, most);
+        for core in &self.cores {
+            core.stop();
+        }
+        drained
+    }
+
+    fn open(&self, plans: Vec<ListenerPlan>) -> Result<(), Refused> {
+        let fresh = self.bind_new(&plans)?;
+        self.serve(fresh);
+        Ok(())
+    }
+
+    /// Binds what is not bound yet: all of it, or nothing.
+    #[expect(clippy::type_complexity, reason = "a listener and its sockets, one a core; named right here")]
+    fn bind_new(
+        &self,
+        plans: &[ListenerPlan],
+    ) -> Result<Vec<(Listening, Vec<std::net::TcpListener>)>, Refused> {
+        let bound: Vec<ListenerPlan> = self.with_running(|running| {
+            running.listening.iter().map(|listening| listening.plan.clone()).collect()
+        });
+        plans
+            .iter()
+            .filter(|plan| !bound.contains(plan))
+            .map(|plan| {
+                bind_all(plan, self.cores.len()).map_err(|error| Refused::Bind {
+                    listener: Arc::clone(&plan.name),
+                    address: plan.bind,
+                    error,
+                })
+            })
+            .collect()
+    }
+
+    fn serve(&self, fresh: Vec<(Listening, Vec<std::net::TcpListener>)>) {
+        for (listening, sockets) in fresh {
+            tracing::info!(listener = &*listening.plan.name, address = %listening.address, "listening");
+            for (core, socket) in self.cores.iter().zip(sockets) {
+                core.listen(socket, Arc::clone(&listening.doorway));
+            }
+            self.with_running(|running| running.listening.push(listening));
+        }
+    }
+
+    fn with_running<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        // A panic while the lock was held leaves plain data behind, which is still good.
+        let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        act(&mut running)
+    }
+}
+
+/// One socket a core on the same address. With port 0 the first decides which port that is.
+fn bind_all(plan: &ListenerPlan, cores: usize) -> io::Result<(Listening, Vec<std::net::TcpListener>)> {
+    let first = accept::bind(plan.bind)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![first];
+    for _ in 1..cores {
+        sockets.push(accept::bind(address)?);
+    }
+    let doorway = Arc::new(Doorway::new(Arc::clone(&plan.name), plan.connections_max));
+    Ok((Listening { plan: plan.clone(), address, doorway }, sockets))
+}

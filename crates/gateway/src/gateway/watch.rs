@@ -1,0 +1,84 @@
+//! Notices when a file the configuration was read from has changed.
+//!
+//! By content, twice a second, on a thread of its own. File notifications lost: they differ between systems, miss
+//! network file systems and the symlink swaps by which Kubernetes updates a mounted file, and would need the same
+//! comparison of contents afterwards. A change counts once it has been the same for two looks, so that a file
+//! that is still being written is left alone.
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::path::PathBuf;
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// How often files are looked at.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Files up to this size are compared by content; larger ones by time and size alone.
+const READ_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// Watches a set of files until it is dropped.
+#[derive(Debug)]
+pub struct Watch {
+    orders: SyncSender<Vec<PathBuf>>,
+}
+
+impl Watch {
+    /// Calls `changed` when one of `files` has changed, is gone or has come back.
+    ///
+    /// # Errors
+    /// The thread could not be started.
+    pub fn start(files: Vec<PathBuf>, mut changed: impl FnMut() + Send + 'static) -> std::io::Result<Self> {
+        let (orders, inbox) = sync_channel(4);
+        let mut files = files;
+        let hasher = RandomState::new();
+        let mut known = look(&files, &hasher);
+        let mut before = known;
+        thread::Builder::new().name("watch".to_owned()).spawn(move || {
+            loop {
+                match inbox.recv_timeout(EVERY) {
+                    Ok(other) => {
+                        files = other;
+                        known = look(&files, &hasher);
+                        before = known;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => {
+                        let now = look(&files, &hasher);
+                        if now != known && now == before {
+                            known = now;
+                            changed();
+                        }
+                        before = now;
+                    }
+                }
+            }
+        })?;
+        Ok(Self { orders })
+    }
+
+    /// Watches these files instead, as they are now.
+    pub fn replace(&self, files: Vec<PathBuf>) {
+        // A full queue means that newer orders are on their way.
+        let _ = self.orders.try_send(files);
+    }
+}
+
+fn look(files: &[PathBuf], hasher: &RandomState) -> u64 {
+    let seen: Vec<_> = files
+        .iter()
+        .map(|file| {
+            let about = fs::metadata(file).ok().map(|about| (about.len(), about.modified().ok()));
+            let content = match about {
+                Some((len, _)) if len <= READ_BYTES_MAX => fs::read(file).ok(),
+                _ => None,
+            };
+            match content {
+                Some(content) => (Some(content), None),
+                None => (None, about),
+            }
+        })
+        .collect();
+    hasher.hash_one(seen)
+}

@@ -1,0 +1,65 @@
+//! Backends: settings to specs, and specs to the pools that run already.
+
+use std::sync::Arc;
+
+use super::Compiler;
+use crate::config::{Backend as BackendConfig, BackendProtocol, BackendTls, Target};
+use crate::resources::Resources;
+use crate::upstream::Backend;
+use crate::upstream::spec::{BackendSpec, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec};
+
+impl Compiler<'_> {
+    /// Every backend, in order of the configuration.
+    pub(super) fn backends(&mut self, resources: &mut Resources, cores: usize) -> Vec<Arc<Backend>> {
+        let config = self.config;
+        let mut backends = Vec::new();
+        for (name, settings) in &config.backends {
+            let Some(spec) = self.backend_spec(name, settings) else { continue };
+            match resources.backend(spec, cores) {
+                Ok(backend) => backends.push(backend),
+                Err(error) => self.wrong(&format!("backends.{name}"), error.to_string()),
+            }
+        }
+        backends
+    }
+
+    fn backend_spec(&mut self, name: &str, settings: &BackendConfig) -> Option<BackendSpec> {
+        let timeout = &settings.timeout;
+        Some(BackendSpec {
+            name: name.to_owned(),
+            targets: settings.targets.iter().map(target).collect(),
+            protocol: match settings.protocol {
+                BackendProtocol::Auto => Protocol::Auto,
+                BackendProtocol::Http1 => Protocol::Http1,
+                BackendProtocol::Http2 => Protocol::Http2,
+            },
+            timeouts: Timeouts {
+                connect: timeout.connect.get(),
+                response: timeout.response.get(),
+                idle: timeout.idle.get(),
+                total: Some(timeout.total.get()),
+                stream_idle: self.bounds.stream_idle,
+            },
+            tls: match &settings.tls {
+                Some(tls) => self.backend_tls(name, tls)?,
+                None => TlsSpec::default(),
+            },
+            pool: PoolSpec { idle_connections: self.bounds.pool as usize, idle_for: self.bounds.pool_idle },
+        })
+    }
+
+    fn backend_tls(&mut self, name: &str, _settings: &BackendTls) -> Option<TlsSpec> {
+        self.wrong(&format!("backends.{name}.tls"), "TLS toward backends is not built yet");
+        None
+    }
+}
+
+fn target(target: &Target) -> TargetSpec {
+    TargetSpec {
+        is_tls: target.url.https,
+        host: target.url.host.to_string(),
+        port: target.url.port,
+        path: target.url.path.trim_end_matches('/').to_owned(),
+        weight: target.weight,
+    }
+}

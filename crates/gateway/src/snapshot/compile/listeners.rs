@@ -1,0 +1,55 @@
+//! Listeners: what to bind, and how what arrives there is made canonical.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::Compiler;
+use crate::config::values::Bind;
+use crate::config::{ForwardedField as ForwardedConfig, Listener};
+use crate::http::Network;
+use crate::http::canonical::{ForwardedField, Rules};
+use crate::route::Routes;
+use crate::snapshot::Listening;
+
+/// A listener as the gateway must bind it. Equal plans need no new socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerPlan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its address; port 0 lets the system choose.
+    pub bind: SocketAddr,
+    /// Most connections at once.
+    pub connections_max: usize,
+}
+
+impl Compiler<'_> {
+    /// One listener, with no routes yet.
+    pub(super) fn listener(&mut self, name: &str, settings: &Listener) -> (ListenerPlan, Listening) {
+        let connections = settings.connections.unwrap_or(self.bounds.connections);
+        let bind = match &settings.bind {
+            Bind::Tcp(address) => *address,
+            Bind::Unix(_) => {
+                self.wrong(
+                    &format!("listeners.{name}.bind"),
+                    "a listener needs an address and a port, such as 0.0.0.0:8443",
+                );
+                SocketAddr::from(([127, 0, 0, 1], 0))
+            }
+        };
+        let plan = ListenerPlan { name: name.into(), bind, connections_max: connections as usize };
+        let rules = Rules {
+            trusted_proxies: settings
+                .trusted_proxies
+                .iter()
+                .filter_map(|network| Network::new(network.address, network.prefix).ok())
+                .collect(),
+            forwarded: match settings.forwarded() {
+                Some(ForwardedConfig::XForwardedFor) => ForwardedField::XForwardedFor,
+                Some(ForwardedConfig::Forwarded) => ForwardedField::Forwarded,
+                None => ForwardedField::None,
+            },
+            ..Rules::default()
+        };
+        (plan, Listening { rules, routes: Routes::default() })
+    }
+}

@@ -1,0 +1,263 @@
+//! One exchange with a target: the request goes up while the answer's head is awaited, then the answer's body is
+//! handed on.
+//!
+//! Both directions are driven by one poll loop in the exchange's own task. A backend may answer before the
+//! upload ends: its answer goes to the client and the upload goes on while the answer's body is pulled. When
+//! the answer ends first, the upload stops and the connection is closed, for what the backend would take the
+//! rest for is anybody's guess.
+//!
+//! **Sent again.** A kept connection may have been closed by the backend in the moment we chose it. Then, before
+//! a byte of an answer came, the request is sent once more on a new connection if no more of its body than the
+//! first batch was taken, and either the method is idempotent (RFC 9110 §9.2.2, RFC 9112 §9.3.1) or not one byte
+//! of it had left.
+//!
+//! # Limits
+//! Interim answers: 16 per exchange, beyond that 502. Head: 64 KiB, 100 lines.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use http::{Method, StatusCode};
+use portcullis_http1::{Bounds, HeadDecoder, ResponseHead, response_framing};
+
+use super::backend::Target;
+use super::connect::connect;
+use super::connection::{Connection, READ_ROOM, kept_for};
+use super::download::{self, Terms};
+use super::failure::{Failure, Wait};
+use super::spec::Timeouts;
+use super::upload::{Progress, Upload, UploadError};
+use crate::clock::{self, Instant};
+use crate::http::Body;
+use crate::http::deadline::Deadline;
+use crate::http::interim::Interim;
+use crate::http::response::{MalformedResponse, canonicalise_interim};
+
+/// What an exchange is to be done with.
+pub(super) struct Errand<'a> {
+    pub(super) target: &'a Arc<Target>,
+    pub(super) method: &'a Method,
+    pub(super) timeouts: &'a Timeouts,
+    /// How long the answer's body may pause.
+    pub(super) idle: Duration,
+    /// How long the connection may be kept afterwards.
+    pub(super) idle_for: Duration,
+    pub(super) started: Instant,
+    pub(super) deadline: &'a mut Deadline,
+    pub(super) interim: &'a Interim,
+}
+
+/// An answer as it came: its head in one reading, its body still to be pulled.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub(super) head: ResponseHead,
+    pub(super) body: Body,
+}
+
+const INTERIM_MAX: u8 = 16;
+
+impl Errand<'_> {
+    /// Sends the request, on `kept` if there is one, and awaits the head of the answer.
+    pub(super) async fn run(
+        mut self,
+        mut kept: Option<Connection>,
+        mut upload: Upload,
+    ) -> Result<Incoming, Failure> {
+        loop {
+            let was_kept = kept.is_some();
+            let mut connection = match kept.take() {
+                Some(connection) => connection,
+                None => self.open().await?,
+            };
+            let mut turn = Turn::new(&mut self, &mut connection, &mut upload);
+            let outcome = poll_fn(|cx| turn.poll(cx)).await;
+            let is_sent = !turn.is_sending && turn.write_error.is_none();
+            let is_untouched =
+                !turn.was_heard && (turn.has_sent_nothing() || turn.errand.method.is_idempotent());
+            self.deadline.clear();
+            match outcome {
+                Ok(head) => return self.receive(connection, upload, is_sent, head),
+                Err(Failure::Closed(_)) if was_kept && is_untouched && upload.rewind() => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    async fn open(&mut self) -> Result<Connection, Failure> {
+        let due = earlier(clock::now().checked_add(self.timeouts.connect), self.total_due());
+        self.deadline.set_at(due);
+        // Boxed: it is rare, and would take more room in every exchange than all the rest.
+        let opening = Box::pin(connect(self.target, due.unwrap_or(self.started)));
+        match self.deadline.race(opening).await {
+            Ok(opened) => opened,
+            Err(_) => Err(Failure::TimedOut(self.waited_for(Wait::Connect))),
+        }
+    }
+
+    fn total_due(&self) -> Option<Instant> {
+        self.started.checked_add(self.timeouts.total?)
+    }
+
+    fn waited_for(&self, wait: Wait) -> Wait {
+        match self.total_due() {
+            Some(due) if due <= clock::now() => Wait::Total,
+            _ => wait,
+        }
+    }
+
+    /// Turns an answer's head, and what came with it, into an answer.
+    fn receive(
+        &self,
+        mut connection: Connection,
+        upload: Upload,
+        is_sent: bool,
+        head: ResponseHead,
+    ) -> Result<Incoming, Failure> {
+        let framing = response_framing(&head, self.method.as_str().as_bytes())?;
+        let upload = if is_sent {
+            connection.spare = upload.into_spare();
+            None
+        } else {
+            Some(upload)
+        };
+        let terms =
+            Terms { idle: self.idle, total_due: self.total_due(), keep_for: kept_for(&head, self.idle_for) };
+        let body = download::begin(connection, upload, framing, terms)?;
+        Ok(Incoming { head, body })
+    }
+}
+
+/// One attempt: a request going up, the head of an answer coming down.
+struct Turn<'a, 'b> {
+    errand: &'a mut Errand<'b>,
+    connection: &'a mut Connection,
+    upload: &'a mut Upload,
+    decoder: HeadDecoder,
+    is_sending: bool,
+    /// The backend takes no more, but may have answered before it closed (RFC 9112 §9.5).
+    write_error: Option<std::io::Error>,
+    was_heard: bool,
+    /// What the upload had sent before this attempt.
+    sent_before: u64,
+    is_timed: bool,
+    interims: u8,
+}
+
+impl<'a, 'b> Turn<'a, 'b> {
+    fn new(errand: &'a mut Errand<'b>, connection: &'a mut Connection, upload: &'a mut Upload) -> Self {
+        let sent_before = upload.sent_bytes();
+        Self {
+            errand,
+            connection,
+            upload,
+            decoder: HeadDecoder::default(),
+            is_sending: true,
+            write_error: None,
+            was_heard: false,
+            sent_before,
+            is_timed: false,
+            interims: 0,
+        }
+    }
+
+    fn has_sent_nothing(&self) -> bool {
+        self.upload.sent_bytes() == self.sent_before
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Failure>> {
+        self.send(cx)?;
+        loop {
+            match self.connection.reader.poll_fill(cx, READ_ROOM) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(Failure::Closed(self.write_error.take()))),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Closed(Some(error)))),
+                Poll::Ready(Ok(_)) => {
+                    self.was_heard = true;
+                    if let Some(head) = self.read_head()? {
+                        return Poll::Ready(Ok(head));
+                    }
+                }
+            }
+        }
+        match self.errand.deadline.poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(_) => Poll::Ready(Err(Failure::TimedOut(self.errand.waited_for(Wait::Response)))),
+        }
+    }
+
+    /// Moves the upload on, and the deadline with it: the backend has the time while it is the backend we wait
+    /// for, anew after each progress.
+    fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
+        if !self.is_sending {
+            return Ok(());
+        }
+        let before = self.upload.sent_bytes();
+        let progress = match self.upload.poll(cx, &mut self.connection.writer) {
+            Ok(progress) => progress,
+            Err(UploadError::Body(error)) => return Err(Failure::Request(error)),
+            Err(UploadError::Write(error)) => {
+                self.write_error = Some(error);
+                Progress::Done
+            }
+        };
+        self.is_sending = progress != Progress::Done;
+        let total_due = self.errand.total_due();
+        if progress == Progress::Starved {
+            self.errand.deadline.set_at(total_due);
+            self.is_timed = false;
+        } else if !self.is_timed || self.upload.sent_bytes() > before {
+            let due = clock::now().checked_add(self.errand.timeouts.response);
+            self.errand.deadline.set_at(earlier(due, total_due));
+            self.is_timed = true;
+        }
+        Ok(())
+    }
+
+    /// The final head, once it is there; interim ones on the way to it.
+    fn read_head(&mut self) -> Result<Option<ResponseHead>, Failure> {
+        loop {
+            let buffer = &mut self.connection.reader.buffer;
+            let Some((head, used)) = self.decoder.response(buffer, &Bounds::default())? else {
+                return Ok(None);
+            };
+            buffer.advance(used);
+            match head.status {
+                // Sent before a word was asked; taken for the answer, it would shift every answer that follows.
+                _ if self.has_sent_nothing() => {
+                    return Err(Failure::Unexpected("an answer before the request was sent"));
+                }
+                101 => return Err(MalformedResponse::SwitchUnasked.into()),
+                100..=199 => self.pass_interim(head)?,
+                _ => return Ok(Some(head)),
+            }
+        }
+    }
+
+    /// 100 answers an expectation that we never forward; the others are the client's to know (RFC 9110 §15.2).
+    fn pass_interim(&mut self, head: ResponseHead) -> Result<(), Failure> {
+        self.interims = self.interims.saturating_add(1);
+        if self.interims > INTERIM_MAX {
+            return Err(Failure::Unexpected("too many interim answers"));
+        }
+        response_framing(&head, self.errand.method.as_str().as_bytes())?;
+        let mut fields = head.fields;
+        canonicalise_interim(&mut fields)?;
+        if let Ok(status) = StatusCode::from_u16(head.status)
+            && status != StatusCode::CONTINUE
+        {
+            self.errand.interim.push(status, fields);
+        }
+        Ok(())
+    }
+}
+
+/// The earlier of two times, of which either may be never.
+pub(super) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}

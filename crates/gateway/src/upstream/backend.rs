@@ -1,0 +1,106 @@
+//! A backend as the snapshot compiled it: its targets, whose turn it is, and what a connection to each needs.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::schedule::Schedule;
+use super::spec::{BackendSpec, Protocol, TargetSpec};
+
+/// A named set of targets. Outlives a snapshot: equal specs share one.
+#[derive(Debug)]
+pub struct Backend {
+    spec: BackendSpec,
+    targets: Vec<Arc<Target>>,
+    schedule: Schedule,
+}
+
+/// One address of a backend, shared by all cores.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// Never used again, so that no pool confuses two targets.
+    pub(super) id: u64,
+    /// Its URL, as records name it.
+    pub(super) name: Arc<str>,
+    /// What `Host` says toward it.
+    pub(super) authority: String,
+    /// Put in front of every path.
+    pub(super) path: String,
+    pub(super) address: Address,
+    pub(super) port: u16,
+    /// Idle connections each core keeps.
+    pub(super) idle_max: usize,
+}
+
+/// Where a target is.
+#[derive(Debug)]
+pub(super) enum Address {
+    /// Written as an address.
+    Literal(SocketAddr),
+    /// A name, resolved for each connection.
+    Name(String),
+}
+
+/// Why a spec makes no backend.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// No target ever has its turn.
+    #[error("no target has a weight above 0")]
+    NoTarget,
+    /// Not built yet.
+    #[error("`protocol: http2` toward backends is not built yet")]
+    Http2,
+    /// Not built yet.
+    #[error("`https` targets are not built yet")]
+    Tls,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+impl Backend {
+    /// Compiles `spec`, with idle connections shared out among `cores`.
+    ///
+    /// # Errors
+    /// Settings that hold no target or ask for what is not there.
+    pub fn new(spec: BackendSpec, cores: usize) -> Result<Self, BackendError> {
+        if spec.protocol == Protocol::Http2 {
+            return Err(BackendError::Http2);
+        }
+        if spec.targets.iter().any(|target| target.is_tls) {
+            return Err(BackendError::Tls);
+        }
+        let weights: Vec<u16> = spec.targets.iter().map(|target| target.weight).collect();
+        let schedule = Schedule::new(&weights).ok_or(BackendError::NoTarget)?;
+        let idle_max = spec.pool.idle_connections.div_ceil(cores.max(1));
+        let targets = spec.targets.iter().map(|target| Arc::new(Target::new(target, idle_max))).collect();
+        Ok(Self { spec, targets, schedule })
+    }
+
+    /// What it was made of.
+    pub fn spec(&self) -> &BackendSpec {
+        &self.spec
+    }
+
+    /// The target whose turn it is.
+    pub(super) fn target(&self) -> Option<&Arc<Target>> {
+        self.targets.get(self.schedule.next())
+    }
+}
+
+impl Target {
+    pub(super) fn new(spec: &TargetSpec, idle_max: usize) -> Self {
+        let address = match spec.host.parse::<IpAddr>() {
+            Ok(ip) => Address::Literal(SocketAddr::new(ip, spec.port)),
+            Err(_) => Address::Name(spec.host.clone()),
+        };
+        Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            name: spec.url().into(),
+            authority: spec.authority(),
+            path: spec.path.clone(),
+            address,
+            port: spec.port,
+            idle_max,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What can go wrong between us and a backend, and what the caller is told.
+//!
+//! The caller learns the class; the log learns the reason. Whatever a backend does wrong is its own fault, never
+//! the caller's, so none of this is a 4xx.
+
+use std::fmt;
+use std::io;
+
+use http::StatusCode;
+use portcullis_http1::Refusal;
+
+use crate::http::BodyError;
+use crate::http::response::MalformedResponse;
+use crate::pipeline::judged::client_body_problem;
+use crate::problem::{Blame, Problem, ProblemKind, Severity};
+
+/// No connection to the backend.
+pub const BACKEND_UNREACHABLE: ProblemKind = ProblemKind {
+    code: "backend-unreachable",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "The backend cannot be reached",
+    blame: Blame::Backend,
+    severity: None,
+    about: "The backend's name does not resolve, or its address refuses connections. Nothing of the request was sent; it may be tried again.",
+};
+
+/// A backend that is too slow.
+pub const BACKEND_TIMEOUT: ProblemKind = ProblemKind {
+    code: "backend-timeout",
+    status: StatusCode::GATEWAY_TIMEOUT,
+    title: "The backend did not answer in time",
+    blame: Blame::Backend,
+    severity: None,
+    about: "The backend did not accept a connection within `timeout.connect`, or did not answer within `timeout.response` or `timeout.total`. The request may have taken effect.",
+};
+
+/// A backend whose answer may not pass.
+pub const BACKEND_MALFORMED: ProblemKind = ProblemKind {
+    code: "backend-malformed",
+    status: StatusCode::BAD_GATEWAY,
+    title: "The backend's answer is malformed",
+    blame: Blame::Backend,
+    severity: Some(Severity::Medium),
+    about: "The backend's answer has more than one reading, breaks HTTP, or is followed by bytes that belong to no answer. It is not passed on and its connection is closed; the log has the reason.",
+};
+
+/// A backend that went away.
+pub const BACKEND_CLOSED: ProblemKind = ProblemKind {
+    code: "backend-closed",
+    status: StatusCode::BAD_GATEWAY,
+    title: "The backend closed the connection",
+    blame: Blame::Backend,
+    severity: None,
+    about: "The backend closed or reset the connection before it answered. The request may have taken effect.",
+};
+
+/// A backend that could not prove who it is.
+pub const BACKEND_UNTRUSTED: ProblemKind = ProblemKind {
+    code: "backend-untrusted",
+    status: StatusCode::BAD_GATEWAY,
+    title: "The backend could not be authenticated",
+    blame: Blame::Backend,
+    severity: Some(Severity::High),
+    about: "The TLS handshake with the backend failed: its certificate is not vouched for by `tls.ca`, is expired or bears another name, or it refused ours. Nothing of the request was sent.",
+};
+
+/// Every problem raised here, for the catalogue.
+pub const PROBLEMS: &[&ProblemKind] =
+    &[&BACKEND_UNREACHABLE, &BACKEND_TIMEOUT, &BACKEND_MALFORMED, &BACKEND_CLOSED, &BACKEND_UNTRUSTED];
+
+/// Why an exchange with a backend failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// No connection came about.
+    Unreachable(io::Error),
+    /// The TLS handshake failed.
+    Untrusted(io::Error),
+    /// It took too long.
+    TimedOut(Wait),
+    /// The answer broke the grammar or the framing.
+    Malformed(Refusal),
+    /// The answer's head says what may not go on.
+    Unfit(MalformedResponse),
+    /// The answer breaks a rule above the grammar.
+    Unexpected(&'static str),
+    /// The connection ended before the answer's head.
+    Closed(Option<io::Error>),
+    /// The request's own body broke off; the backend is not to blame.
+    Request(BodyError),
+}
+
+/// What was waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    Connect,
+    Response,
+    Total,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "no connection within `timeout.connect`",
+            Self::Response => "no answer within `timeout.response`",
+            Self::Total => "no answer within `timeout.total`",
+        })
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Malformed(refusal)
+    }
+}
+
+impl From<MalformedResponse> for Failure {
+    fn from(malformed: MalformedResponse) -> Self {
+        Self::Unfit(malformed)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Unreachable(error) => {
+                BACKEND_UNREACHABLE.with("the backend cannot be reached").because(error)
+            }
+            Failure::Untrusted(error) => {
+                BACKEND_UNTRUSTED.with("the backend could not be authenticated").because(error)
+            }
+            Failure::TimedOut(wait) => {
+                BACKEND_TIMEOUT.with("the backend did not answer in time").because(wait)
+            }
+            Failure::Malformed(refusal) => {
+                BACKEND_MALFORMED.with("the backend's answer is malformed").because(refusal)
+            }
+            Failure::Unfit(malformed) => {
+                BACKEND_MALFORMED.with("the backend's answer is malformed").because(malformed)
+            }
+            Failure::Unexpected(what) => {
+                BACKEND_MALFORMED.with("the backend's answer is malformed").because(what)
+            }
+            Failure::Closed(error) => {
+                let problem = BACKEND_CLOSED.with("the backend closed the connection before it answered");
+                match error {
+                    Some(error) => problem.because(error),
+                    None => problem,
+                }
+            }
+            Failure::Request(error) => client_body_problem(error),
+        }
+    }
+}

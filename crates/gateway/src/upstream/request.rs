@@ -1,0 +1,77 @@
+//! Writes the head a backend sees, from the canonical request and from nothing else.
+//!
+//! `Host` is the target's own authority, as a server expects that is reached directly; the host the client asked
+//! for stands in `X-Forwarded-Host`. Forwarding the client's host instead lost: a backend behind a name-based
+//! proxy or with a certificate of its own would have to know every published name.
+//!
+//! What is left out: everything that belongs to the client's connection or frames its message (gone from the
+//! canonical request already), and a request id in any spelling, which is written anew here.
+
+use http::Method;
+use portcullis_http1::{Fields, Framing, HeadWriter};
+use smallvec::SmallVec;
+
+use super::backend::Target;
+use crate::http::canonical::forwarded_fields;
+use crate::http::{Canonical, Size, claims};
+
+/// Writes the head of `request` as `target` is to see it, and says how its body will be delimited. `strip` bytes
+/// of the published path are left out.
+pub(super) fn write_head(
+    out: &mut Vec<u8>,
+    request: &Canonical,
+    strip: usize,
+    target: &Target,
+    body: Size,
+    id: &str,
+) -> Framing {
+    let line: SmallVec<[u8; 256]> = request_target(request, strip, &target.path);
+    let framing = framing(request.method(), body);
+    let mut forwarded = Fields::with_capacity(192, 8);
+    forwarded_fields(request, &mut forwarded);
+    let mut writer = HeadWriter::request(out, request.method().as_str().as_bytes(), &line)
+        .field("host", &target.authority);
+    for field in request.fields().iter() {
+        if !claims::are_aliases(field.name, b"x-request-id") {
+            writer = writer.field(field.name, field.value);
+        }
+    }
+    writer = writer.fields(&forwarded).field("x-request-id", id);
+    if request.te_trailers() {
+        // RFC 9110 §10.1.4: `TE` belongs to one connection and is named by its `Connection`.
+        writer = writer.field("te", "trailers").field("connection", "te");
+    }
+    writer.framing(framing).end();
+    framing
+}
+
+/// The target's path in front, then the published path without its first `strip` bytes, then the query as it is.
+fn request_target(request: &Canonical, strip: usize, prefix: &str) -> SmallVec<[u8; 256]> {
+    let mut line = SmallVec::new();
+    let target = request.target();
+    if target.starts_with('/') {
+        line.extend_from_slice(prefix.as_bytes());
+        let rest = target.get(strip..).unwrap_or_default();
+        if !rest.starts_with('/') {
+            line.push(b'/');
+        }
+        line.extend_from_slice(rest.as_bytes());
+    } else {
+        // `OPTIONS *` speaks of the server and has no path to put anything in front of.
+        line.extend_from_slice(target.as_bytes());
+    }
+    line
+}
+
+/// RFC 9110 §8.6: a method that gives content a meaning says so when there is none.
+fn framing(method: &Method, body: Size) -> Framing {
+    match body {
+        Size::Exactly(length) => Framing::Length(length),
+        Size::Unknown => Framing::Chunked,
+        Size::None if matches!(*method, Method::POST | Method::PUT | Method::PATCH) => Framing::Length(0),
+        Size::None => Framing::None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

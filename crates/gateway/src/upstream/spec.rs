@@ -1,0 +1,140 @@
+//! What a backend is made of: the settings, resolved, without a trace of how they were written.
+//!
+//! Equal settings are an equal spec, so that a backend whose settings did not change outlives a reload with its
+//! pools and counters.
+
+use std::fmt;
+use std::time::Duration;
+
+/// One backend: a named set of targets that answer alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackendSpec {
+    /// Its name in configuration, records and metric labels.
+    pub name: String,
+    /// Where it can be reached; never empty.
+    pub targets: Vec<TargetSpec>,
+    /// The wire spoken to it.
+    pub protocol: Protocol,
+    /// How long it may keep us waiting.
+    pub timeouts: Timeouts,
+    /// TLS settings of its `https` targets.
+    pub tls: TlsSpec,
+    /// How many idle connections are kept, and for how long.
+    pub pool: PoolSpec,
+}
+
+/// One address of a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetSpec {
+    /// Whether TLS is spoken.
+    pub is_tls: bool,
+    /// Host name or address literal; IPv6 without brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Path put in front of every request's path; empty, or begins with `/` and does not end with one.
+    pub path: String,
+    /// Its share of the requests, relative to its neighbours; 0 gets none.
+    pub weight: u16,
+}
+
+/// The wire spoken to a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// What the TLS handshake agrees on; HTTP/1.1 on cleartext.
+    #[default]
+    Auto,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2, on cleartext by prior knowledge.
+    Http2,
+}
+
+/// How long a backend may keep us waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until a connection stands, name resolution and TLS handshake included. Default: 3 s.
+    pub connect: Duration,
+    /// From the last byte of the request the backend took to the head of its answer. Time in which the client is
+    /// the slow one does not count. Default: 30 s.
+    pub response: Duration,
+    /// Between two pieces of an answer's body. Default: 30 s.
+    pub idle: Duration,
+    /// The same, for an operation declared `stream`. Default: 5 min.
+    pub stream_idle: Duration,
+    /// For the whole exchange, from its forwarding to the end of the answer. Default: none, for `idle` bounds
+    /// every wait.
+    pub total: Option<Duration>,
+}
+
+/// What is kept of a backend between two requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolSpec {
+    /// Idle connections kept per target by the whole process; each core keeps its share. Default: 1,024.
+    pub idle_connections: usize,
+    /// How long an idle connection is kept. Default: 30 s, or a second less than the backend's own
+    /// `Keep-Alive: timeout`.
+    pub idle_for: Duration,
+}
+
+/// How a backend proves who it is, and how we prove who we are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsSpec {
+    /// Authorities that may vouch for the backend, in DER; `None`: those the system trusts.
+    pub authorities: Option<Vec<Vec<u8>>>,
+    /// The name the certificate must bear and that is sent as SNI; `None`: the target's host.
+    pub server_name: Option<String>,
+    /// What we present when asked.
+    pub client: Option<ClientCertificate>,
+}
+
+/// A client certificate with its key.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The chain in DER, leaf first.
+    pub chain: Vec<Vec<u8>>,
+    /// The private key as PEM or DER of PKCS #8, PKCS #1 or SEC 1.
+    pub key: Vec<u8>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            response: Duration::from_secs(30),
+            idle: Duration::from_secs(30),
+            stream_idle: Duration::from_secs(300),
+            total: None,
+        }
+    }
+}
+
+impl Default for PoolSpec {
+    fn default() -> Self {
+        Self { idle_connections: 1024, idle_for: Duration::from_secs(30) }
+    }
+}
+
+impl TargetSpec {
+    /// The authority as `Host` names it: brackets around IPv6, the scheme's own port left out.
+    pub fn authority(&self) -> String {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        match (self.is_tls, self.port) {
+            (true, 443) | (false, 80) => host,
+            (_, port) => format!("{host}:{port}"),
+        }
+    }
+
+    /// The target as records name it.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}{}", self.authority(), self.path)
+    }
+}
+
+// SECURITY: a key never reaches a log.
+impl fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCertificate").field("chain", &self.chain.len()).finish_non_exhaustive()
+    }
+}

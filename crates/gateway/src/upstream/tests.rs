@@ -1,0 +1,6 @@
+//! Exchanges with scripted backends: threads with plain sockets that share no code with what they test.
+
+mod answers;
+mod bodies;
+mod rig;
+mod waits;

@@ -1,0 +1,9 @@
+//! Promise: nobody but the expression's evaluation says who is calling.
+
+use portcullis_gateway::pipeline::{Caller, Identified, Routed};
+
+fn cheat(routed: Routed, caller: Caller) -> Identified {
+    Identified { routed, caller }
+}
+
+fn main() {}

@@ -1,0 +1,160 @@
+//! The command line. Doc comments here are its help.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// API security gateway: stands between remote clients and your services, and lets pass only what is well-formed,
+/// declared, genuine, permitted and harmless.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Serve, by a configuration file
+    Run(Run),
+    /// Try it: a real gateway before a built-in backend; prints requests to try
+    Demo(Demo),
+    /// Judge a configuration without serving
+    Check(Config),
+    /// Write a configuration to begin with
+    Init(Init),
+    /// List the published operations: who may call what, and where it goes
+    Routes(Inspect),
+    /// Make API keys
+    Keys(Keys),
+    /// Say why a request was let through or refused
+    Explain(Explain),
+    /// List every bound of the data plane, with its default and what it protects
+    Bounds(Inspect),
+    /// Print the JSON Schema of the configuration
+    Schema,
+    /// Ask a running gateway whether it is ready; for containers without a shell
+    Healthcheck(Healthcheck),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Config {
+    /// The configuration file
+    #[arg(short, long, value_name = "FILE", default_value = "portcullis.yaml", env = "PORTCULLIS_CONFIG")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// Folder for what must survive a restart; overrides `state:` and $STATE_DIRECTORY
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Threads that serve; one per core unless given
+    #[arg(long, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Where to serve health and metrics
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    pub(crate) probes: SocketAddr,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Init {
+    /// The file to write; an existing one is left alone
+    #[arg(value_name = "FILE", default_value = "portcullis.yaml")]
+    pub(crate) file: PathBuf,
+    /// Where the service behind the gateway is
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000")]
+    pub(crate) backend: String,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Inspect {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) verb: KeysVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysVerb {
+    /// Make a key, show it once, and print the block to paste
+    New(NewKey),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct NewKey {
+    /// The consumer it will belong to
+    #[arg(long, value_name = "NAME", default_value = "partner")]
+    pub(crate) consumer: String,
+    /// An id for the credential, for logs
+    #[arg(long, value_name = "ID", default_value = "k1")]
+    pub(crate) id: String,
+    /// An API it opens; may be given several times
+    #[arg(long = "api", value_name = "NAME")]
+    pub(crate) apis: Vec<String>,
+    /// A scope it carries; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Explain {
+    /// The request id, as in `x-request-id`, `instance` or the access record
+    #[arg(value_name = "REQUEST-ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Socket {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// The admin socket of the running gateway; found through the configuration unless given
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Healthcheck {
+    /// Where the gateway serves its probes
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
+    pub(crate) probes: SocketAddr,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Completions {
+    /// The shell
+    pub(crate) shell: Shell,
+}

@@ -1,0 +1,14 @@
+//! One file a verb.
+
+pub(crate) mod bounds;
+pub(crate) mod check;
+pub(crate) mod completions;
+pub(crate) mod demo;
+pub(crate) mod explain;
+pub(crate) mod healthcheck;
+pub(crate) mod init;
+pub(crate) mod keys;
+pub(crate) mod routes;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod version;

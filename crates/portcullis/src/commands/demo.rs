@@ -1,0 +1,99 @@
+//! `portcullis demo`: a real gateway before a built-in backend, and requests to try.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use portcullis_gateway::config;
+use portcullis_gateway::observe::lifecycle::{self, Format};
+use portcullis_identity::api_key::ApiKey;
+
+use crate::args::Demo;
+use crate::output::{Outcome, findings, say};
+use crate::sample;
+use crate::service::{Service, Source, Wishes};
+
+/// Serves until told to end.
+pub(crate) fn demo(demo: &Demo) -> anyhow::Result<Outcome> {
+    let _log = lifecycle::init(Format::Auto)?;
+    let key = ApiKey::generate().map_err(|_| anyhow::anyhow!("the system gave no randomness"))?;
+    let backend = sample::start()?;
+    let text = text(demo, backend, &key.digest().to_string());
+    let loaded =
+        config::parse("demo.yaml", &text, Path::new("."), &|_| None).map_err(|found| findings(&found))?;
+    let service = Service::start(&loaded, Source::Made, Wishes::default())?;
+    let listening = service.gateway().addresses().first().map_or(demo.listen, |(_, address)| *address);
+    let probes = service.probes().unwrap_or(demo.probes);
+    for line in tour(listening, probes, key.reveal()) {
+        say(line);
+    }
+    service.wait(Vec::new())?;
+    Ok(Outcome::Good)
+}
+
+fn text(demo: &Demo, backend: SocketAddr, sha256: &str) -> String {
+    format!(
+        r#"version: 1
+state: none
+admin: {{ probes: "{probes}" }}
+listeners:
+  public: {{ bind: "{listen}" }}
+consumers:
+  visitor:
+    apis: [orders]
+    credentials:
+      - {{ id: demo, api_key: {{ sha256: "{sha256}", scopes: [orders.read] }} }}
+backends:
+  sample: {{ targets: ["http://{backend}"] }}
+apis:
+  orders:
+    base_path: /orders
+    backend: sample
+    auth: {{ api_key: {{}} }}
+    operations:
+      getStatus: {{ match: "GET /status", auth: none }}
+      listOrders: {{ match: "GET /" , require: {{ scopes: [orders.read] }} }}
+      getOrder: {{ match: "GET /{{id}}", require: {{ scopes: [orders.read] }} }}
+      createOrder: {{ match: "POST /", require: {{ scopes: [orders.write] }} }}
+"#,
+        probes = demo.probes,
+        listen = demo.listen,
+    )
+}
+
+/// The lines a visitor sees. Each command works as printed.
+fn tour(listening: SocketAddr, probes: SocketAddr, key: &str) -> Vec<String> {
+    let base = format!("http://{listening}");
+    let step = |what: &str, command: String| vec![format!("# {what}"), command, String::new()];
+    [
+        vec![
+            String::new(),
+            "Portcullis is up, before a sample backend. Try, in another terminal:".to_owned(),
+            String::new(),
+        ],
+        step(
+            "open to everybody: the backend shows what it received",
+            format!("curl -i {base}/orders/status"),
+        ),
+        step(
+            "known: a key with the scope `orders.read`",
+            format!("curl -i -H 'x-api-key: {key}' {base}/orders/42"),
+        ),
+        step("refused: no credential", format!("curl -i {base}/orders/42")),
+        step(
+            "refused: the key does not carry `orders.write`",
+            format!("curl -i -H 'x-api-key: {key}' -d '{{\"item\":1}}' {base}/orders/"),
+        ),
+        step("refused: not declared", format!("curl -i {base}/admin")),
+        step(
+            "refused: a path that two parsers could read differently",
+            format!("curl -i --path-as-is {base}/orders/status/..%2f..%2fadmin"),
+        ),
+        step("healthy?", format!("curl -i http://{probes}/readyz")),
+        step("measured", format!("curl -s http://{probes}/metrics")),
+        vec![
+            "Every request leaves one access record below, every refusal an incident. Ctrl-C ends it."
+                .to_owned(),
+        ],
+    ]
+    .concat()
+}

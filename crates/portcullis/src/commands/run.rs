@@ -1,0 +1,19 @@
+//! `portcullis run`: serves by a configuration file.
+
+use portcullis_gateway::config;
+use portcullis_gateway::observe::lifecycle::{self, Format};
+
+use crate::args::Run;
+use crate::output::{Outcome, findings};
+use crate::service::{Service, Source, Wishes};
+
+/// Serves until told to end.
+pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
+    let _log = lifecycle::init(Format::Auto)?;
+    let path = &run.config.config;
+    let loaded = config::load(path).map_err(|found| findings(&found))?;
+    let wishes = Wishes { state_dir: run.state_dir.clone(), workers: run.workers };
+    let service = Service::start(&loaded, Source::File(path.clone()), wishes)?;
+    service.wait(loaded.files)?;
+    Ok(Outcome::Good)
+}

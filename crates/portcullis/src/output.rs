@@ -1,0 +1,36 @@
+//! What commands print and how they end. The one place that writes to the terminal.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use portcullis_gateway::config::Finding;
+
+/// How a command ended, when it could do its work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Good.
+    Good,
+    /// The answer is no.
+    No,
+}
+
+/// Prints a line for the reader. A reader who has gone away is no error.
+pub(crate) fn say(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints a line beside the answer.
+pub(crate) fn remark(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints why a command could not do its work.
+pub(crate) fn complain(error: &anyhow::Error) {
+    remark(format_args!("error: {error:#}"));
+}
+
+/// Findings as one error, a line each.
+pub(crate) fn findings(findings: &[Finding]) -> anyhow::Error {
+    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    anyhow::Error::msg(lines.join("\n"))
+}
