@@ -17,11 +17,11 @@ use portcullis_http1::{Fields, Refusal, RefusalClass};
 
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
-use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Wire as HttpVersion};
+use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Wire as HttpVersion, reading};
 use crate::pipeline::step::Why;
-use crate::pipeline::{Answered, Context, Identified, Routed, Stop, judged, problem_reply};
+use crate::pipeline::{Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
-use crate::route::Found;
+use crate::route::{Found, Routes};
 use crate::snapshot::{Live, Snapshot};
 
 /// One side of a connection as an exchange sees it: something that carries a reply away.
@@ -75,7 +75,7 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
     let request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
     cx.saw(&request);
 
-    let operation = match listener.routes.find(request.host(), request.method(), request.path()) {
+    let operation = match find(&listener.routes, &request, cx)? {
         Found::Operation(operation) => Arc::clone(operation),
         Found::OtherMethods(allow) if *request.method() == Method::OPTIONS => return Err(options(&allow)),
         Found::OtherMethods(allow) => {
@@ -116,6 +116,28 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
         policy.transform_response(&mut answered, cx).decide().await?;
     }
     Ok(answered)
+}
+
+/// The operation a request asks for, under every reading of its path that a backend may have.
+fn find<'a>(
+    routes: &'a Routes<Arc<Operation>>,
+    request: &Canonical,
+    cx: &mut Context,
+) -> Result<Found<'a, Arc<Operation>>, Stop> {
+    let (host, method, path) = (request.host(), request.method(), request.path());
+    let found = routes.find(host, method, path);
+    if let (Found::Operation(operation), Some(generous)) = (&found, reading::generous(path)) {
+        let same = match routes.find(host, method, &generous) {
+            Found::Operation(other) => Arc::ptr_eq(operation, other),
+            Found::OtherMethods(_) | Found::Nothing => false,
+        };
+        if !same {
+            cx.end_connection();
+            let problem = MALFORMED_REQUEST.with(MALFORMED_REQUEST.title);
+            return Err(problem.because("another reading of the path leads to another operation").into());
+        }
+    }
+    Ok(found)
 }
 
 /// Answers bytes that never became a head, and records them once.

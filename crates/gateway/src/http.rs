@@ -19,6 +19,7 @@ mod names;
 pub mod network;
 pub mod path;
 pub mod peer;
+pub mod reading;
 pub mod reply;
 pub mod response;
 mod target;
