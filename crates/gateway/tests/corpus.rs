@@ -3,12 +3,26 @@
 use std::{fs, path::Path};
 
 #[cfg(test)]
+#[path = "../../../fuzz/checks/config.rs"]
+mod config;
+
+#[cfg(test)]
 #[path = "../../../fuzz/checks/path.rs"]
 mod path;
 
 #[test]
 fn every_path_of_the_corpus_holds() {
     assert!(replay("path", path::check) > 60);
+}
+
+#[test]
+fn every_document_of_the_corpus_holds() {
+    assert!(replay("config", config::check) > 20);
+}
+
+#[test]
+fn every_case_of_the_configuration_holds() {
+    assert!(replay("../../crates/gateway/src/config/cases", config::check) > 60);
 }
 
 /// Checks every file of the corpus of `target`; how many there were.

@@ -36,7 +36,15 @@ struct Judge<'a> {
 impl<'a> Judge<'a> {
     /// What is wrong with the value under a path; with the nearest mapping above it where nothing is written.
     fn value(&mut self, path: &Pointer, message: impl Into<String>, hint: impl Into<String>) {
-        let span = match self.tree.find(path) {
+        let (mut message, mut hint) = (message.into(), hint.into());
+        let node = self.tree.find(path);
+        if node.is_some_and(Node::is_from_outside)
+            && let Some(shown) = without_quotes(&message)
+        {
+            // What quotes the value has a hint that was derived from it.
+            (message, hint) = (shown, String::new());
+        }
+        let span = match node {
             // What is a mapping or a list is better shown by its key.
             Some(node) if node.as_mapping().is_none() && node.as_sequence().is_none() => Some(node.span),
             _ => span_of(self.tree, path),
@@ -46,7 +54,7 @@ impl<'a> Judge<'a> {
             above.pop();
             span_of(self.tree, &above)
         });
-        self.push(span.unwrap_or(self.tree.span), path, message.into(), hint.into());
+        self.push(span.unwrap_or(self.tree.span), path, message, hint);
     }
 
     /// What is wrong with a key itself.
@@ -96,6 +104,13 @@ impl<'a> Judge<'a> {
         let span = span_of(self.tree, path).unwrap_or(self.tree.span);
         format!("{}:{}", self.files.name(span.file), span.line)
     }
+}
+
+/// A message without what it quotes, if it quotes anything: for values from outside, which must not be shown.
+fn without_quotes(message: &str) -> Option<String> {
+    let (before, quoted) = message.split_once(['"', '`'])?;
+    let after = quoted.rsplit_once(['"', '`']).map_or("", |(_, after)| after);
+    Some(format!("{before}…{after}"))
 }
 
 /// The root's path.

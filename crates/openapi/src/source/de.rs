@@ -41,7 +41,7 @@ pub fn read<T: DeserializeOwned>(files: &Files, root: &Node) -> Result<T, Vec<Fi
         let (place, fault) = error.into_parts();
         let place = place.unwrap_or_else(|| error::Place::of(root, Pointer::new()));
         if !fault.follows_from_left_out {
-            let finding = files.finding(place.span, &place.path, fault.message).with_hint_if(fault.hint);
+            let finding = files.finding(place.span, &place.path, fault.shown()).with_hint_if(fault.hint);
             if !findings.contains(&finding) {
                 findings.push(finding);
             }

@@ -127,14 +127,12 @@ fn place(
         if let Some((host, hint)) = host.as_ref().and_then(|host| Some((host, host_fault(host)?))) {
             judge.value(&host_path, format!("{host:?} is no host name"), hint);
         }
-        let shown = host.clone().unwrap_or_else(|| "every host".to_owned());
         let slot = (host, api.base_path().to_owned());
         match published.get(&slot) {
-            Some(other) if other == path => judge.value(&host_path, format!("{shown} stands here twice"), ""),
+            Some(other) if other == path => judge.value(&host_path, "stands here twice", ""),
             Some(other) => {
                 let message = format!(
-                    "{shown} and {} are those of the API at {} already",
-                    slot.1,
+                    "this host and base path are those of the API at {} already",
                     judge.elsewhere(other)
                 );
                 judge.value(&host_path, message, "give one of them another `hosts` or `base_path`");

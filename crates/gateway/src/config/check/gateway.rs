@@ -84,8 +84,8 @@ fn addresses(judge: &mut Judge<'_>) {
     for (path, bind) in binds.chain(own) {
         let Some(Bind::Tcp(address)) = bind else { continue };
         let clash = taken.iter().find(|(_, other)| clashes(*address, *other));
-        if let Some((other_path, other)) = clash {
-            let message = format!("{address} is taken by {other} at {}", judge.elsewhere(other_path));
+        if let Some((other_path, _)) = clash {
+            let message = format!("`{address}` is taken at {} already", judge.elsewhere(other_path));
             judge.value(&path, message, "");
         }
         taken.push((path, *address));

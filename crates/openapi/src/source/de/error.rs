@@ -22,7 +22,9 @@ struct Inner {
 
 #[derive(Debug)]
 pub(super) struct Fault {
-    pub(super) message: String,
+    message: String,
+    /// What stood there instead, apart from the message so that it can be withheld.
+    found: Option<String>,
     pub(super) hint: Option<String>,
     /// The field that is missing, where that is the fault.
     missing: Option<&'static str>,
@@ -43,16 +45,27 @@ impl Place {
     }
 }
 
+impl Fault {
+    /// The message as it is shown.
+    pub(super) fn shown(&self) -> String {
+        match &self.found {
+            Some(found) => format!("{}, found {found}", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
 impl Error {
     fn new(message: impl Into<String>, hint: Option<String>) -> Self {
-        let fault = Fault { message: message.into(), hint, missing: None, follows_from_left_out: false };
+        let fault =
+            Fault { message: message.into(), found: None, hint, missing: None, follows_from_left_out: false };
         Self(Box::new(Inner { place: None, fault }))
     }
 
     /// Something else was expected than stands there.
     pub(super) fn wrong_type(node: &Node, expected: &str) -> Self {
         let hint = node.is_null().then(|| NO_VALUE.to_owned());
-        Self::new(format!("expected {expected}, found {}", node.describe()), hint)
+        Self::found(expected, node.describe(), hint)
     }
 
     pub(super) fn into_parts(self) -> (Option<Place>, Fault) {
@@ -72,16 +85,20 @@ impl Error {
         }
     }
 
-    /// Takes a text that may be secret out of the message.
+    /// Withholds a text that may be secret, and everything that was derived from it.
     pub(super) fn hide(&mut self, text: &str) {
         let fault = &mut self.0.fault;
-        let escaped = format!("{text:?}");
-        for shown in [escaped.as_str(), escaped.trim_matches('"'), text] {
-            if !shown.is_empty() {
-                fault.message = fault.message.replace(shown, "…");
-                fault.hint = fault.hint.take().map(|hint| hint.replace(shown, "…"));
-            }
+        fault.found = fault.found.as_ref().map(|_| "a value from outside the file".to_owned());
+        fault.hint = None;
+        if !text.is_empty() {
+            fault.message = fault.message.replace(text, "…");
         }
+    }
+
+    fn found(expected: &str, found: impl Into<String>, hint: Option<String>) -> Self {
+        let mut error = Self::new(format!("expected {expected}"), hint);
+        error.0.fault.found = Some(found.into());
+        error
     }
 }
 
@@ -112,7 +129,7 @@ impl serde::de::Error for Error {
             }
             _ => None,
         };
-        Self::new(format!("expected {}, found {}", worded(&expected), describe(found)), hint)
+        Self::found(worded(&expected), describe(found), hint)
     }
 
     fn invalid_value(found: Unexpected<'_>, expected: &dyn Expected) -> Self {
@@ -122,13 +139,13 @@ impl serde::de::Error for Error {
             Some((expected, hint)) => (expected, Some(hint.to_owned())),
             None => (expected.as_str(), None),
         };
-        Self::new(format!("expected {}, found {}", worded(expected), describe(found)), hint)
+        Self::found(worded(expected), describe(found), hint)
     }
 
     fn unknown_variant(variant: &str, expected: &'static [&'static str]) -> Self {
         let hint = nearest(variant, expected.iter().copied()).map(|name| format!("did you mean `{name}`?"));
         let variant = crate::source::node::shorten(variant, 60);
-        Self::new(format!("expected {}, found {variant:?}", one_of(expected)), hint)
+        Self::found(&one_of(expected), format!("{variant:?}"), hint)
     }
 
     fn unknown_field(field: &str, expected: &'static [&'static str]) -> Self {
@@ -200,7 +217,7 @@ fn listed(names: &[&str]) -> String {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.fault.message)
+        f.write_str(&self.0.fault.shown())
     }
 }
 
