@@ -23,7 +23,6 @@ mod pool;
 mod request;
 mod schedule;
 pub mod spec;
-mod trailers;
 mod upload;
 
 use std::sync::Arc;

@@ -17,9 +17,9 @@ use portcullis_http1::{BodyBounds, BodyDecoder, Event, Framing};
 use super::answer::earlier;
 use super::connection::{Connection, READ_ROOM, READ_ROOM_MAX};
 use super::failure::Failure;
-use super::trailers;
 use super::upload::{Progress, Upload, UploadError};
 use crate::clock::{self, Instant};
+use crate::http::trailers::canonicalise_trailers;
 use crate::http::{Body, BodyError, Frame, Size, Source};
 
 /// What holds for an answer's body.
@@ -217,7 +217,10 @@ impl Source for Download {
                 }
                 Frame::Data(piece)
             }
-            Event::Trailers(trailers) => Frame::Trailers(trailers::for_client(trailers)),
+            Event::Trailers(mut trailers) => {
+                canonicalise_trailers(&mut trailers);
+                Frame::Trailers(trailers)
+            }
             Event::End | Event::More => {
                 self.close();
                 Frame::End

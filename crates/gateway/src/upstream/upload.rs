@@ -17,8 +17,8 @@ use bytes::Bytes;
 use portcullis_http1::{CHUNK_END, Fields, Framing, chunk_head, write_last_chunk};
 use tokio::io::AsyncWrite;
 
-use super::trailers;
 use crate::http::io::WriteHalf;
+use crate::http::trailers::canonicalise_trailers;
 use crate::http::{Body, BodyError, Frame};
 
 /// Pieces up to this size are copied behind what already waits; a copy is cheaper than a longer gathered write.
@@ -204,8 +204,9 @@ impl Upload {
                 }
             }
             // Without chunks there is no place for trailers (RFC 9112 §7.1.2).
-            (Frame::Trailers(fields), Framing::Chunked) => {
-                self.trailers = Some(trailers::for_backend(fields));
+            (Frame::Trailers(mut fields), Framing::Chunked) => {
+                canonicalise_trailers(&mut fields);
+                self.trailers = Some(fields);
             }
             (Frame::Trailers(_), _) => {}
             (Frame::End, Framing::Chunked) => {

@@ -1,3 +1,5 @@
+//! What an answer may look like, and which connection carries the next request.
+
 use http::{Method, StatusCode};
 use portcullis_http1::{Framing, Refusal};
 

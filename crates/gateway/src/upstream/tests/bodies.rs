@@ -1,3 +1,5 @@
+//! Request bodies going up, answer bodies coming down, and both at once.
+
 use std::io::Read;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

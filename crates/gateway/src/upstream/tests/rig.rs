@@ -77,7 +77,7 @@ impl Rig {
         };
         let upload = Upload::new(head.into_bytes(), framing, body);
         let running = errand.run(kept, upload);
-        assert!(size_of_val(&running) < 1024, "{} bytes for each exchange", size_of_val(&running));
+        assert!(size_of_val(&running) < 1280, "{} bytes for each exchange", size_of_val(&running));
         tokio::time::timeout(PATIENCE, running).await.expect("an outcome in time")
     }
 

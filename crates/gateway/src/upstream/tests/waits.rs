@@ -1,3 +1,5 @@
+//! Whoever keeps us waiting: backends that do not answer, pause, drip or are not there.
+
 use std::time::Duration;
 
 use http::{Method, StatusCode};
