@@ -80,11 +80,16 @@ impl Upstreams {
         let framing =
             request::write_head(&mut head, request, operation.strip, target, body.size(), cx.id.as_str());
         let timeouts = &backend.spec().timeouts;
+        let (idle, total) = match operation.stream {
+            Some(_) => (timeouts.stream_idle, None),
+            None => (timeouts.idle, timeouts.total),
+        };
         let errand = Errand {
             target,
             method: request.method(),
             timeouts,
-            idle: if operation.stream.is_some() { timeouts.stream_idle } else { timeouts.idle },
+            idle,
+            total,
             idle_for: backend.spec().pool.idle_for,
             started,
             deadline: &mut cx.deadline,

@@ -43,6 +43,8 @@ pub(super) struct Errand<'a> {
     pub(super) timeouts: &'a Timeouts,
     /// How long the answer's body may pause.
     pub(super) idle: Duration,
+    /// How long all of it may take.
+    pub(super) total: Option<Duration>,
     /// How long the connection may be kept afterwards.
     pub(super) idle_for: Duration,
     pub(super) started: Instant,
@@ -98,7 +100,7 @@ impl Errand<'_> {
     }
 
     fn total_due(&self) -> Option<Instant> {
-        self.started.checked_add(self.timeouts.total?)
+        self.started.checked_add(self.total?)
     }
 
     fn waited_for(&self, wait: Wait) -> Wait {

@@ -62,8 +62,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// The same, for an operation declared `stream`. Default: 5 min.
     pub stream_idle: Duration,
-    /// For the whole exchange, from its forwarding to the end of the answer. Default: none, for `idle` bounds
-    /// every wait.
+    /// For the whole exchange, from its forwarding to the end of the answer; not for an operation declared
+    /// `stream`. Default: none, for `idle` bounds every wait.
     pub total: Option<Duration>,
 }
 

@@ -70,6 +70,7 @@ impl Rig {
             method: &method,
             timeouts,
             idle: timeouts.idle,
+            total: timeouts.total,
             idle_for: self.backend.spec().pool.idle_for,
             started,
             deadline: &mut self.deadline,
