@@ -13,8 +13,10 @@
 )]
 
 mod claims;
+mod demo;
 mod fidelity;
 mod path_confusion;
+mod readme;
 mod smuggling;
 mod stage;
 mod upstream_hostile;

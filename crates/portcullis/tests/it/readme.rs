@@ -1,0 +1,87 @@
+//! Nothing shown is untested: the README's configurations load, its commands print what it says they print.
+//!
+//! A `console` block is a list of commands (`$ …`) and lines of their output; `…` stands for anything. Commands
+//! that begin with `cargo` or `./` are for a checkout, and run elsewhere: the demo below, the test script by
+//! whoever runs this.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::stage::executable;
+
+const README: &str = include_str!("../../../../README.md");
+
+#[test]
+fn every_configuration_loads() {
+    let folder = tempfile::tempdir().expect("it works");
+    let blocks = blocks("yaml");
+    assert!(!blocks.is_empty());
+    for (at, yaml) in blocks.iter().enumerate() {
+        let file = folder.path().join(format!("{at}.yaml"));
+        fs::write(&file, yaml).expect("it works");
+        let checked = portcullis(folder.path(), &["check", "-c", &file.display().to_string()]);
+        assert!(checked.starts_with(&file.display().to_string()) && checked.contains(": good,"), "{checked}\n{yaml}");
+    }
+}
+
+#[test]
+fn every_command_prints_what_is_shown() {
+    let folder = tempfile::tempdir().expect("it works");
+    fs::write(folder.path().join("mistake.yaml"), "version: 1\nlisteners:\n  - public\n").expect("it works");
+    let mut ran = 0;
+    for block in blocks("console") {
+        for (command, shown) in commands(&block) {
+            let Some(arguments) = command.strip_prefix("portcullis ") else {
+                assert!(command.starts_with("cargo run") || command == "./test.sh", "untested: {command}");
+                continue;
+            };
+            let printed = portcullis(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+            for line in shown {
+                assert!(printed.lines().any(|printed| fits(printed, &line)), "`{command}` lacks `{line}`:\n{printed}");
+            }
+            ran += 1;
+        }
+    }
+    assert!(ran >= 4, "only {ran} commands ran");
+}
+
+/// The contents of the fenced blocks of one language.
+fn blocks(language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    README.split(&fence).skip(1).map(|rest| rest.split("```").next().expect("it works").to_owned()).collect()
+}
+
+fn commands(block: &str) -> Vec<(String, Vec<String>)> {
+    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+    for line in block.lines() {
+        match (line.strip_prefix("$ "), commands.last_mut()) {
+            (Some(command), _) => commands.push((command.to_owned(), Vec::new())),
+            (None, Some((_, shown))) if !line.is_empty() && line != "…" => shown.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    commands
+}
+
+/// Runs the executable and gives what it prints on either stream.
+fn portcullis(folder: &Path, arguments: &[&str]) -> String {
+    let ran = Command::new(executable()).args(arguments).current_dir(folder).output().expect("it works");
+    format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr))
+}
+
+/// Whether a printed line is the shown one, with `…` for anything.
+fn fits(printed: &str, shown: &str) -> bool {
+    let mut rest = printed;
+    let mut pieces = shown.split('…');
+    let first = pieces.next().unwrap_or_default();
+    let Some(after) = rest.strip_prefix(first) else { return false };
+    rest = after;
+    for piece in pieces {
+        match rest.find(piece) {
+            Some(at) => rest = &rest[at + piece.len()..],
+            None => return false,
+        }
+    }
+    shown.ends_with('…') || rest.is_empty()
+}
