@@ -24,6 +24,8 @@ pub mod reply;
 pub mod response;
 mod target;
 pub mod trailers;
+pub mod tunnel;
+pub mod websocket;
 
 pub use body::{Body, BodyError, Frame, Size, Source};
 pub use canonical::{Canonical, Rules, Upgrade};

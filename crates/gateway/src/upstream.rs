@@ -37,9 +37,10 @@ pub use pool::{idle, sweep};
 pub use spec::BackendSpec;
 
 use crate::clock;
-use crate::http::Reply;
 use crate::http::response::canonicalise_response;
-use crate::pipeline::{Admitted, Answered, Context, Stop};
+use crate::http::{Canonical, Reply, Upgrade};
+use crate::pipeline::operation::Stream;
+use crate::pipeline::{Admitted, Answered, Context, Operation, Stop};
 use crate::problem::Problem;
 use answer::{Errand, Incoming};
 use failure::Failure;
@@ -77,8 +78,17 @@ impl Upstreams {
         head.reserve(HEAD_BYTES);
         let body = admitted.take_body();
         let request = admitted.request();
-        let framing =
-            request::write_head(&mut head, request, operation.strip, target, body.size(), cx.id.as_str());
+        let upgrade = switch(request, &operation);
+        let size = body.size();
+        let framing = request::write_head(
+            &mut head,
+            request,
+            operation.strip,
+            target,
+            size,
+            upgrade.is_some(),
+            cx.id.as_str(),
+        );
         let timeouts = &backend.spec().timeouts;
         let (idle, total) = match operation.stream {
             Some(_) => (timeouts.stream_idle, None),
@@ -91,13 +101,14 @@ impl Upstreams {
             idle,
             total,
             idle_for: backend.spec().pool.idle_for,
+            upgrade,
             started,
             deadline: &mut cx.deadline,
             interim: &cx.interim,
         };
         let outcome = errand.run(kept, Upload::new(head, framing, body)).await;
         cx.asked(&target.name, clock::now().saturating_duration_since(started));
-        let reply = outcome.and_then(|incoming| incoming.into_reply(admitted.request().method()));
+        let reply = outcome.and_then(|incoming| incoming.into_reply(admitted.request().method(), upgrade));
         match reply {
             Ok(reply) => Ok(Answered::new(admitted, reply)),
             Err(failure) => Err(Problem::from(failure).into()),
@@ -105,9 +116,14 @@ impl Upstreams {
     }
 }
 
+/// What the connection may be switched to: the client asked for it and the operation declares it.
+fn switch(request: &Canonical, operation: &Operation) -> Option<Upgrade> {
+    request.upgrade().filter(|_| operation.stream == Some(Stream::WebSocket))
+}
+
 impl Incoming {
-    fn into_reply(self, method: &Method) -> Result<Reply, Failure> {
-        let (status, fields) = canonicalise_response(self.head, method, None)?;
+    fn into_reply(self, method: &Method, asked: Option<Upgrade>) -> Result<Reply, Failure> {
+        let (status, fields) = canonicalise_response(self.head, method, asked)?;
         Ok(Reply { status, fields, body: self.body })
     }
 }

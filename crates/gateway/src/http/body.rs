@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use portcullis_http1::Fields;
 
+use super::tunnel::Tunnel;
 use crate::problem::Problem;
 
 /// A message body, read once, from front to back.
@@ -21,6 +22,8 @@ pub enum Body {
     Memory(Option<Bytes>),
     /// A body still on its way from a connection, a stream or a file.
     Stream(Box<dyn Source>),
+    /// What follows a 101: no body, but the backend's side of a connection that is no longer HTTP.
+    Switched(Box<Tunnel>),
 }
 
 /// One piece of a body. After [`Frame::End`] nothing more may be asked for.
@@ -80,7 +83,7 @@ impl Body {
     /// The next piece.
     pub fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>> {
         match self {
-            Self::Empty => Poll::Ready(Ok(Frame::End)),
+            Self::Empty | Self::Switched(_) => Poll::Ready(Ok(Frame::End)),
             Self::Memory(bytes) => Poll::Ready(Ok(bytes.take().map_or(Frame::End, Frame::Data))),
             Self::Stream(source) => source.poll_frame(cx),
         }
@@ -101,7 +104,7 @@ impl Body {
     /// What is known of the length before reading.
     pub fn size(&self) -> Size {
         match self {
-            Self::Empty => Size::None,
+            Self::Empty | Self::Switched(_) => Size::None,
             Self::Memory(bytes) => Size::Exactly(bytes.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Stream(source) => source.size(),
         }

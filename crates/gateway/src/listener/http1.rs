@@ -41,10 +41,11 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// A connection between exchanges.
 pub(super) struct Connection {
-    reader: Option<Reader>,
+    pub(super) reader: Option<Reader>,
     pub(super) writer: WriteHalf,
     pub(super) out: Vec<u8>,
     pub(super) interim: Arc<Interim>,
+    pub(super) live: Arc<Live>,
 }
 
 /// A connection during one exchange.
@@ -63,9 +64,14 @@ enum Next {
 }
 
 /// Serves a connection until it ends.
-pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Live) {
-    let mut connection =
-        Connection { reader: Some(reader), writer, out: Vec::new(), interim: Arc::new(Interim::default()) };
+pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Arc<Live>) {
+    let mut connection = Connection {
+        reader: Some(reader),
+        writer,
+        out: Vec::new(),
+        interim: Arc::new(Interim::default()),
+        live: Arc::clone(live),
+    };
     let mut deadline = Deadline::new();
     let mut served = 0_u32;
     loop {

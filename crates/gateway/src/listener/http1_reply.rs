@@ -7,8 +7,10 @@
 //! # Limits
 //! `write_idle`: how long the client may take nothing.
 
+use std::future::poll_fn;
 use std::io;
 use std::io::IoSlice;
+use std::pin::Pin;
 use std::task::Poll;
 
 use bytes::{Buf, Bytes};
@@ -16,12 +18,13 @@ use http::StatusCode;
 use portcullis_http1::{
     CHUNK_END, Fields, Framing, HeadWriter, RequestHead, Version, chunk_head, reason_phrase, write_last_chunk,
 };
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::http1::{Connection, Turn};
 use crate::exchange::Sent;
 use crate::http::date;
 use crate::http::deadline::Deadline;
+use crate::http::tunnel::{self, Tunnel};
 use crate::http::{Body, Frame, Reply, Size};
 use crate::pipeline::Context;
 
@@ -84,6 +87,9 @@ pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) ->
     if cx.is_connection_over() || !turn.settle_request() {
         turn.manner.stay = false;
     }
+    if let Body::Switched(tunnel) = body {
+        return switch(turn, *tunnel, &fields, cx).await;
+    }
     sending.head(turn, status, &fields, &body);
     if turn.manner.head_only || is_bodiless(status) {
         body = Body::Empty;
@@ -95,6 +101,27 @@ pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) ->
         turn.manner.stay = false;
     }
     Sent { bytes: sending.bytes, complete: done.is_ok() }
+}
+
+/// Says that the connection is switched, and carries frames until it ends (RFC 6455 §4.2.2).
+async fn switch(turn: &mut Turn<'_>, mut tunnel: Tunnel, fields: &Fields, cx: &mut Context) -> Sent {
+    turn.manner.stay = false;
+    let out = &mut turn.connection.out;
+    out.clear();
+    HeadWriter::response(out, 101, reason(StatusCode::SWITCHING_PROTOCOLS))
+        .field("connection", "upgrade")
+        .field("upgrade", "websocket")
+        .fields(fields)
+        .end();
+    let write_idle = cx.write_idle();
+    let nothing = Sent { bytes: 0, complete: false };
+    if turn.flush(None, &mut Body::Empty, &mut cx.deadline, write_idle).await.is_err() {
+        return nothing;
+    }
+    let Connection { reader: Some(reader), writer, live, .. } = &mut *turn.connection else { return nothing };
+    let carried = tunnel::carry((reader, writer), &mut tunnel, &mut cx.deadline, live.drained()).await;
+    cx.count_request_bytes(carried.up);
+    Sent { bytes: carried.down, complete: carried.properly }
 }
 
 struct Sending {
@@ -145,7 +172,7 @@ impl Sending {
         write_idle: std::time::Duration,
     ) -> Result<(), BrokenOff> {
         loop {
-            let ready = std::future::poll_fn(|cx| match body.poll_frame(cx) {
+            let ready = poll_fn(|cx| match body.poll_frame(cx) {
                 Poll::Ready(frame) => Poll::Ready(Some(frame)),
                 Poll::Pending => Poll::Ready(None),
             })
@@ -153,24 +180,24 @@ impl Sending {
             let frame = match ready {
                 Some(frame) => frame,
                 None => {
-                    turn.flush(None, deadline, write_idle).await?;
+                    turn.flush(None, body, deadline, write_idle).await?;
                     turn.frame_or_gone(body).await?
                 }
             };
             match frame {
-                Ok(Frame::Data(piece)) => self.piece(turn, piece, deadline, write_idle).await?,
+                Ok(Frame::Data(piece)) => self.piece(turn, piece, body, deadline, write_idle).await?,
                 Ok(Frame::Trailers(fields)) => self.trailers = Some(fields),
                 Ok(Frame::End) => {
                     if self.chunked {
                         let trailers = self.trailers.take().filter(|_| turn.manner.trailers);
                         write_last_chunk(&mut turn.connection.out, trailers.as_ref());
                     }
-                    return turn.flush(None, deadline, write_idle).await;
+                    return turn.flush(None, body, deadline, write_idle).await;
                 }
                 Err(error) => {
                     tracing::debug!(%error, "an answer broke off");
                     // What came before the break is the client's; the end is not.
-                    let _ = turn.flush(None, deadline, write_idle).await;
+                    let _ = turn.flush(None, body, deadline, write_idle).await;
                     return Err(BrokenOff);
                 }
             }
@@ -181,6 +208,7 @@ impl Sending {
         &mut self,
         turn: &mut Turn<'_>,
         piece: Bytes,
+        body: &mut Body,
         deadline: &mut Deadline,
         write_idle: std::time::Duration,
     ) -> Result<(), BrokenOff> {
@@ -192,14 +220,14 @@ impl Sending {
         if piece.len() <= COPY_BYTES_MAX {
             out.extend_from_slice(&piece);
         } else {
-            turn.flush(Some(piece), deadline, write_idle).await?;
+            turn.flush(Some(piece), body, deadline, write_idle).await?;
         }
         let out = &mut turn.connection.out;
         if self.chunked {
             out.extend_from_slice(CHUNK_END);
         }
         if out.len() >= GATHER_BYTES_MAX {
-            turn.flush(None, deadline, write_idle).await?;
+            turn.flush(None, body, deadline, write_idle).await?;
         }
         Ok(())
     }
@@ -210,6 +238,7 @@ impl Turn<'_> {
     async fn flush(
         &mut self,
         piece: Option<Bytes>,
+        body: &mut Body,
         deadline: &mut Deadline,
         write_idle: std::time::Duration,
     ) -> Result<(), BrokenOff> {
@@ -219,7 +248,15 @@ impl Turn<'_> {
         while !gathered.is_empty() || !rest.is_empty() {
             deadline.set(write_idle);
             let slices = [IoSlice::new(gathered), IoSlice::new(&rest)];
-            let written = match deadline.race(writer.write_vectored(&slices)).await {
+            let write = poll_fn(|cx| {
+                let written = Pin::new(&mut *writer).poll_write_vectored(cx, &slices);
+                if written.is_pending() {
+                    // A client may read only when the rest of its request is through.
+                    body.drive(cx);
+                }
+                written
+            });
+            let written = match deadline.race(write).await {
                 Ok(Ok(written)) if written > 0 => written,
                 _ => return Err(BrokenOff),
             };
@@ -240,7 +277,7 @@ impl Turn<'_> {
         &mut self,
         body: &mut Body,
     ) -> Result<Result<Frame, crate::http::BodyError>, BrokenOff> {
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             if let Poll::Ready(frame) = body.poll_frame(cx) {
                 return Poll::Ready(Ok(frame));
             }

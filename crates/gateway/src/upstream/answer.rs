@@ -31,10 +31,11 @@ use super::failure::{Failure, Wait};
 use super::spec::Timeouts;
 use super::upload::{Progress, Upload, UploadError};
 use crate::clock::{self, Instant};
-use crate::http::Body;
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::response::{MalformedResponse, canonicalise_interim};
+use crate::http::tunnel::Tunnel;
+use crate::http::{Body, Upgrade};
 
 /// What an exchange is to be done with.
 pub(super) struct Errand<'a> {
@@ -47,6 +48,8 @@ pub(super) struct Errand<'a> {
     pub(super) total: Option<Duration>,
     /// How long the connection may be kept afterwards.
     pub(super) idle_for: Duration,
+    /// What the client asked to switch to, where the operation allows it.
+    pub(super) upgrade: Option<Upgrade>,
     pub(super) started: Instant,
     pub(super) deadline: &'a mut Deadline,
     pub(super) interim: &'a Interim,
@@ -119,6 +122,12 @@ impl Errand<'_> {
         head: ResponseHead,
     ) -> Result<Incoming, Failure> {
         let framing = response_framing(&head, self.method.as_str().as_bytes())?;
+        if head.status == 101 {
+            // From here on the connection is the tunnel's; it never goes back to a pool.
+            let Connection { reader, writer, .. } = connection;
+            let body = Body::Switched(Box::new(Tunnel { reader, writer, idle: self.idle }));
+            return Ok(Incoming { head, body });
+        }
         let upload = if is_sent {
             connection.spare = upload.into_spare();
             None
@@ -231,6 +240,7 @@ impl<'a, 'b> Turn<'a, 'b> {
                 _ if self.has_sent_nothing() => {
                     return Err(Failure::Unexpected("an answer before the request was sent"));
                 }
+                101 if self.errand.upgrade.is_some() => return Ok(Some(head)),
                 101 => return Err(MalformedResponse::SwitchUnasked.into()),
                 100..=199 => self.pass_interim(head)?,
                 _ => return Ok(Some(head)),

@@ -23,6 +23,7 @@ pub(super) fn write_head(
     strip: usize,
     target: &Target,
     body: Size,
+    is_switch: bool,
     id: &str,
 ) -> Framing {
     let line: SmallVec<[u8; 256]> = request_target(request, strip, &target.path);
@@ -37,7 +38,9 @@ pub(super) fn write_head(
         }
     }
     writer = writer.fields(&forwarded).field("x-request-id", id);
-    if request.te_trailers() {
+    if is_switch {
+        writer = writer.field("connection", "upgrade").field("upgrade", "websocket");
+    } else if request.te_trailers() {
         // RFC 9110 §10.1.4: `TE` belongs to one connection and is named by its `Connection`.
         writer = writer.field("te", "trailers").field("connection", "te");
     }

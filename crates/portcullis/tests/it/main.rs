@@ -20,3 +20,4 @@ mod readme;
 mod smuggling;
 mod stage;
 mod upstream_hostile;
+mod websocket;

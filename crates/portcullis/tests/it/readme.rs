@@ -21,7 +21,10 @@ fn every_configuration_loads() {
         let file = folder.path().join(format!("{at}.yaml"));
         fs::write(&file, yaml).expect("it works");
         let checked = portcullis(folder.path(), &["check", "-c", &file.display().to_string()]);
-        assert!(checked.starts_with(&file.display().to_string()) && checked.contains(": good,"), "{checked}\n{yaml}");
+        assert!(
+            checked.starts_with(&file.display().to_string()) && checked.contains(": good,"),
+            "{checked}\n{yaml}"
+        );
     }
 }
 
@@ -38,7 +41,10 @@ fn every_command_prints_what_is_shown() {
             };
             let printed = portcullis(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
             for line in shown {
-                assert!(printed.lines().any(|printed| fits(printed, &line)), "`{command}` lacks `{line}`:\n{printed}");
+                assert!(
+                    printed.lines().any(|printed| fits(printed, &line)),
+                    "`{command}` lacks `{line}`:\n{printed}"
+                );
             }
             ran += 1;
         }

@@ -37,7 +37,7 @@ fn target(path: &str) -> Target {
 
 fn written(text: &str, strip: usize, path: &str, body: Size) -> String {
     let mut out = Vec::new();
-    write_head(&mut out, &canonical(text), strip, &target(path), body, "the-id");
+    write_head(&mut out, &canonical(text), strip, &target(path), body, false, "the-id");
     String::from_utf8(out).expect("text").replace("\r\n", "\n")
 }
 

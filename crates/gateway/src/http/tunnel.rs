@@ -1,0 +1,193 @@
+//! A connection that has been switched to WebSocket: frames both ways until one side has had enough.
+//!
+//! Each direction reads only when what it read before has been written: a slow reader slows its sender. What is
+//! no WebSocket frame ends both sides. When the gateway drains, a close frame goes out between two frames of
+//! each direction, and the ends have a moment to answer it.
+//!
+//! # Limits
+//! `stream_idle` without a byte in either direction; [`CLOSING`] for the ends to answer a close.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Buf;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use super::deadline::Deadline;
+use super::io::{Reader, WriteHalf};
+use super::websocket::{Frames, GOING_AWAY, PROTOCOL_ERROR, Sender, close_frame};
+
+/// The backend's side of a switched connection.
+#[derive(Debug)]
+pub struct Tunnel {
+    /// What the backend sends, with what came behind its answer's head.
+    pub reader: Reader,
+    /// Where the backend reads.
+    pub writer: WriteHalf,
+    /// How long both directions may be silent.
+    pub idle: Duration,
+}
+
+/// How long the ends have to answer a close frame.
+pub const CLOSING: Duration = Duration::from_secs(5);
+
+/// Bytes read at once in one direction.
+const READ_BYTES: usize = 16 * 1024;
+
+/// What a tunnel carried, and how it ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Carried {
+    /// Bytes from the client.
+    pub up: u64,
+    /// Bytes to the client.
+    pub down: u64,
+    /// Whether it ended with close frames or by a drain of ours.
+    pub properly: bool,
+}
+
+/// One direction: where it reads, how far the frames have come that were read, and those that were written.
+struct Direction<'a> {
+    reader: &'a mut Reader,
+    writer: &'a mut WriteHalf,
+    sender: Sender,
+    read: Frames,
+    written: Frames,
+    judged: usize,
+    bytes: u64,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The sender has ended, or our close frame went out: nothing more passes.
+    Ended,
+}
+
+/// Why both directions end at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    Closed,
+    NotFrames,
+}
+
+/// Carries frames between `client` and the backend until one ends, is silent too long, or `drain` is ready.
+pub async fn carry(
+    client: (&mut Reader, &mut WriteHalf),
+    tunnel: &mut Tunnel,
+    deadline: &mut Deadline,
+    drain: impl Future<Output = ()>,
+) -> Carried {
+    let idle = tunnel.idle;
+    let mut up = Direction::new(client.0, &mut tunnel.writer, Sender::Client);
+    let mut down = Direction::new(&mut tunnel.reader, client.1, Sender::Server);
+    let mut drain = std::pin::pin!(drain);
+    let mut draining = false;
+    deadline.set(idle);
+    let outcome = poll_fn(|cx| {
+        if !draining && drain.as_mut().poll(cx).is_ready() {
+            draining = true;
+            deadline.set(CLOSING);
+        }
+        let before = up.bytes.wrapping_add(down.bytes);
+        let ended = [up.poll(cx, draining)?, down.poll(cx, draining)?];
+        if up.bytes.wrapping_add(down.bytes) != before && !draining {
+            deadline.set(idle);
+        }
+        if ended.iter().all(Poll::is_ready) || deadline.poll(cx).is_ready() {
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Pending
+    })
+    .await;
+    let properly = outcome == Ok(()) && (draining || up.written.is_closed() || down.written.is_closed());
+    let carried = Carried { up: up.bytes, down: down.bytes, properly };
+    if outcome == Err(Broken::NotFrames) {
+        up.say_goodbye(PROTOCOL_ERROR).await;
+        down.say_goodbye(PROTOCOL_ERROR).await;
+    }
+    carried
+}
+
+impl<'a> Direction<'a> {
+    fn new(reader: &'a mut Reader, writer: &'a mut WriteHalf, sender: Sender) -> Self {
+        let frames = Frames::new(sender);
+        Self {
+            reader,
+            writer,
+            sender,
+            read: frames.clone(),
+            written: frames,
+            judged: 0,
+            bytes: 0,
+            state: State::Open,
+        }
+    }
+
+    /// Moves what can be moved. Ready when this direction has ended.
+    fn poll(&mut self, cx: &mut Context<'_>, draining: bool) -> Result<Poll<()>, Broken> {
+        loop {
+            if self.state == State::Ended {
+                return Ok(Poll::Ready(()));
+            }
+            if draining && self.written.is_between() {
+                let frame = close_frame(self.sender, GOING_AWAY);
+                // Small enough that a socket with room takes it whole; one without is closed all the same.
+                let _ = Pin::new(&mut *self.writer).poll_write(cx, &frame);
+                let _ = Pin::new(&mut *self.writer).poll_flush(cx);
+                self.state = State::Ended;
+                continue;
+            }
+            self.judge()?;
+            if self.reader.buffer.is_empty() {
+                match Pin::new(&mut *self.writer).poll_flush(cx) {
+                    Poll::Ready(Err(_)) => return Err(Broken::Closed),
+                    Poll::Ready(Ok(())) | Poll::Pending => {}
+                }
+                match self.reader.poll_fill(cx, READ_BYTES) {
+                    Poll::Pending => return Ok(Poll::Pending),
+                    Poll::Ready(Ok(read)) if read > 0 => {}
+                    Poll::Ready(_) if self.written.is_closed() => self.state = State::Ended,
+                    Poll::Ready(_) => return Err(Broken::Closed),
+                }
+                continue;
+            }
+            match Pin::new(&mut *self.writer).poll_write(cx, &self.reader.buffer) {
+                Poll::Pending => return Ok(Poll::Pending),
+                Poll::Ready(Ok(written)) if written > 0 => self.wrote(written)?,
+                Poll::Ready(_) => return Err(Broken::Closed),
+            }
+        }
+    }
+
+    /// Judges what was read since the last time, before any of it is written.
+    fn judge(&mut self) -> Result<(), Broken> {
+        let fresh = self.reader.buffer.get(self.judged..).unwrap_or_default();
+        if self.read.advance(fresh).is_err() {
+            return Err(Broken::NotFrames);
+        }
+        self.judged = self.reader.buffer.len();
+        Ok(())
+    }
+
+    fn wrote(&mut self, written: usize) -> Result<(), Broken> {
+        let passed = self.reader.buffer.get(..written).unwrap_or_default();
+        self.written.advance(passed).map_err(|_| Broken::NotFrames)?;
+        self.reader.buffer.advance(written);
+        self.judged = self.judged.saturating_sub(written);
+        self.bytes = self.bytes.saturating_add(written as u64);
+        Ok(())
+    }
+
+    /// Tells this direction's reader why nothing follows, if a frame may stand here.
+    async fn say_goodbye(&mut self, status: u16) -> Option<io::Result<()>> {
+        if !self.written.is_between() || self.written.is_closed() {
+            return None;
+        }
+        let frame = close_frame(self.sender, status);
+        tokio::time::timeout(CLOSING, self.writer.write_all(&frame)).await.ok()
+    }
+}
