@@ -84,8 +84,9 @@ macro_rules! each_bound {
                 pool: count = 1_024, 0..=1_000_000;
                 /// Time an unused connection to a target is kept. Beyond it: closed.
                 pool_idle: time = 30, 1..=3_600;
-                /// Records waiting to be written to one log. Beyond it: dropped and counted, never waited for.
-                log_queue: count = 8_192, 64..=1_000_000;
+                /// Bytes of records waiting to be written to one output. Protects memory when a disk is full or a
+                /// reader slow. Beyond it: records are dropped and counted; no request waits.
+                log_queue: size = 16 << 20, 64 << 10..=1 << 30;
             }
             operation {
                 /// Bytes of a request body. Beyond it: 413.

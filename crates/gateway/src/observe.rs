@@ -25,12 +25,11 @@ pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics, SnapshotAlive};
 pub use record::{Decision, Record, Verdict};
-pub use sink::{SHARD_BYTES_MAX, SHARDS_MAX};
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -42,13 +41,24 @@ use names::Stream;
 use sink::output::Target;
 use sink::{Counts, Sink};
 
+use crate::bounds::Bounds;
+
 /// Where the streams go.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// One record per exchange.
     pub access_log: Destination,
     /// One record per incident.
     pub incidents: Destination,
+    /// Bytes of records that may wait for one output: `bounds.log_queue`.
+    pub queue_bytes: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let queue_bytes = Bounds::default().log_queue;
+        Self { access_log: Destination::Off, incidents: Destination::Off, queue_bytes }
+    }
 }
 
 /// Where one stream goes.
@@ -76,6 +86,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     outputs: ArcSwap<Outputs>,
     kept: Rings,
+    log: OnceLock<Log>,
 }
 
 /// Outputs that are open and not yet in use: what [`Observe::prepare`] makes and [`Observe::adopt`] takes.
@@ -83,6 +94,7 @@ struct Shared {
 pub struct Outputs {
     access: Option<Arc<Sink>>,
     incidents: Option<Arc<Sink>>,
+    queue_bytes: usize,
 }
 
 /// A destination that cannot be written to.
@@ -106,8 +118,9 @@ impl Observe {
 
     /// Opens what `settings` name, and keeps what is open already. Nothing changes until [`Self::adopt`].
     pub fn prepare(&self, settings: &Settings) -> Result<Outputs, OutputError> {
-        let current = self.shared.outputs.load();
-        let mut open: Vec<Arc<Sink>> = current.access.iter().chain(&current.incidents).cloned().collect();
+        let queue_bytes = usize::try_from(settings.queue_bytes).unwrap_or(usize::MAX);
+        let mut open = self.sinks();
+        open.extend(self.shared.log.get().map(|log| Arc::clone(log.sink())));
         let mut resolve = |stream: Stream, destination: &Destination| {
             let target = match destination {
                 Destination::Off => return Ok(None),
@@ -118,7 +131,7 @@ impl Observe {
             if let Some(sink) = open.iter().find(|sink| *sink.target() == target) {
                 return Ok(Some(Arc::clone(sink)));
             }
-            let opened = Sink::open(&target);
+            let opened = Sink::open(&target, queue_bytes);
             let sink = opened.map_err(|error| OutputError { stream, target: target.to_string(), error })?;
             let sink = Arc::new(sink);
             open.push(Arc::clone(&sink));
@@ -127,6 +140,7 @@ impl Observe {
         Ok(Outputs {
             access: resolve(Stream::Access, &settings.access_log)?,
             incidents: resolve(Stream::Incidents, &settings.incidents)?,
+            queue_bytes,
         })
     }
 
@@ -135,6 +149,7 @@ impl Observe {
         for (stream, sink) in [(Stream::Access, &outputs.access), (Stream::Incidents, &outputs.incidents)] {
             if let Some(sink) = sink {
                 sink.attach(self.shared.metrics.stream(stream));
+                sink.set_queue_bytes(outputs.queue_bytes);
             }
         }
         self.shared.outputs.store(Arc::new(outputs));
@@ -201,9 +216,11 @@ impl Observe {
         self.shared.metrics.ask_bodies(Box::new(bytes));
     }
 
-    /// Shows what the lifecycle log lost among the metrics. The first call counts.
+    /// Shows what the lifecycle log lost among the metrics, and lets streams share its output. Called once, before
+    /// the first [`Self::prepare`].
     pub fn watch_log(&self, log: &Log) {
         self.shared.metrics.watch(log.counts());
+        let _ = self.shared.log.set(log.clone());
     }
 
     /// All metrics as text of the type [`METRICS_CONTENT_TYPE`].

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context;
+use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
 use portcullis_gateway::gateway::watch::Watch;
@@ -142,6 +143,7 @@ fn settings(config: &Config) -> Settings {
     Settings {
         access_log: destination(&config.telemetry.access_log),
         incidents: destination(&config.telemetry.incidents),
+        queue_bytes: config.bounds.over(&Bounds::default()).log_queue,
     }
 }
 

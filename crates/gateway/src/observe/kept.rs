@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::record::{Decision, Record, Verdict};
-use super::sink::{home, lock};
+use super::sink::{SHARDS_MAX, home, lock};
 use super::timestamp;
 
 /// Exchanges kept that were refused, failed or broke off.
@@ -24,8 +24,6 @@ pub const ALLOWED_KEPT: usize = 512;
 pub const ALLOWED_EVERY: Duration = Duration::from_millis(1);
 /// Longest text kept of a value, in bytes.
 const TEXT_BYTES_MAX: usize = 512;
-/// Shards: one per processor, at most this many.
-const SHARDS_MAX: usize = 16;
 
 /// One ended exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -26,6 +26,8 @@ use crate::clock;
 
 /// The environment variable that sets the level.
 pub const LEVEL_VARIABLE: &str = "PORTCULLIS_LOG";
+/// Bytes of lines that wait for standard error.
+const QUEUE_BYTES: usize = 1 << 20;
 /// How our own modules' names begin.
 const OURS: &str = "portcullis";
 
@@ -78,7 +80,7 @@ pub fn init(format: Format) -> Result<Log, LogError> {
             Spelling::Plain { is_coloured: is_terminal && !is_dumb && !is_set("NO_COLOR") }
         }
     };
-    let log = Log { sink: Arc::new(Sink::open(&Target::Stderr)?), counts: Arc::default() };
+    let log = Log { sink: Arc::new(Sink::open(&Target::Stderr, QUEUE_BYTES)?), counts: Arc::default() };
     log.sink.attach(&log.counts);
     let lines = Lines { log: log.clone(), spelling, level };
     tracing::subscriber::set_global_default(Registry::default().with(lines))
@@ -95,6 +97,11 @@ impl Log {
     /// What it lost.
     pub(super) fn counts(&self) -> &Arc<Counts> {
         &self.counts
+    }
+
+    /// Its output, for streams that go to standard error too.
+    pub(super) fn sink(&self) -> &Arc<Sink> {
+        &self.sink
     }
 }
 

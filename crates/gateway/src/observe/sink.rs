@@ -24,14 +24,12 @@ use std::time::Duration;
 
 use output::{Output, Target};
 
-/// Bytes a shard holds before records are dropped; one record may stand above it.
-pub const SHARD_BYTES_MAX: usize = 1 << 20;
 /// Shards of an output: one per processor, at most this many.
-pub const SHARDS_MAX: usize = 16;
+pub(super) const SHARDS_MAX: usize = 16;
 /// How long the writer rests between two rounds while records come.
 const POLL: Duration = Duration::from_millis(5);
 /// A shard that grows past this wakes the writer early.
-const WAKE_BYTES: usize = SHARD_BYTES_MAX / 2;
+const WAKE_BYTES: usize = 256 << 10;
 
 /// An output with its writer. Dropping it lets the writer end, with one last try at what is left.
 #[derive(Debug)]
@@ -45,6 +43,8 @@ pub(super) struct Sink {
 #[derive(Debug)]
 struct Shared {
     shards: Box<[Mutex<Vec<u8>>]>,
+    /// Bytes a shard holds before records are dropped; one record may stand above it.
+    shard_bytes_max: AtomicUsize,
     counts: Mutex<Vec<Arc<Counts>>>,
     is_asleep: AtomicBool,
     is_stopping: AtomicBool,
@@ -66,16 +66,17 @@ pub(super) struct Counts {
 }
 
 impl Sink {
-    /// Opens `target` and starts its writer.
-    pub(super) fn open(target: &Target) -> io::Result<Self> {
-        Self::start(target.clone(), target.open()?)
+    /// Opens `target` and starts its writer; at most `queue_bytes` wait for it.
+    pub(super) fn open(target: &Target, queue_bytes: usize) -> io::Result<Self> {
+        Self::start(target.clone(), target.open()?, queue_bytes)
     }
 
     /// Starts a writer to `output`.
-    pub(super) fn start(target: Target, output: Box<dyn Output>) -> io::Result<Self> {
+    pub(super) fn start(target: Target, output: Box<dyn Output>, queue_bytes: usize) -> io::Result<Self> {
         let shards = thread::available_parallelism().map_or(1, usize::from).clamp(1, SHARDS_MAX);
         let shared = Arc::new(Shared {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
+            shard_bytes_max: AtomicUsize::new(queue_bytes.div_ceil(shards)),
             counts: Mutex::default(),
             is_asleep: AtomicBool::new(false),
             is_stopping: AtomicBool::new(false),
@@ -93,6 +94,12 @@ impl Sink {
     /// What it writes to.
     pub(super) fn target(&self) -> &Target {
         &self.target
+    }
+
+    /// Changes how many bytes may wait.
+    pub(super) fn set_queue_bytes(&self, queue_bytes: usize) {
+        let share = queue_bytes.div_ceil(self.shared.shards.len().max(1));
+        self.shared.shard_bytes_max.store(share, Ordering::Relaxed);
     }
 
     /// Lets `counts` know of this output's failures.
@@ -141,13 +148,14 @@ impl Sink {
     /// A shard with room: this thread's own, or another when a lock is taken.
     fn room(&self) -> Option<MutexGuard<'_, Vec<u8>>> {
         let (wrapped, own) = self.shared.shards.split_at_checked(home(self.shared.shards.len()))?;
+        let bytes_max = self.shared.shard_bytes_max.load(Ordering::Relaxed);
         own.iter().chain(wrapped).find_map(|shard| {
             let shard = match shard.try_lock() {
                 Ok(shard) => shard,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) => return None,
             };
-            (shard.len() < SHARD_BYTES_MAX).then_some(shard)
+            (shard.len() < bytes_max).then_some(shard)
         })
     }
 }

@@ -19,6 +19,7 @@ fn each_exchange_makes_one_record_and_each_refusal_one_incident() {
     let observe = Observe::start(&Settings {
         access_log: Destination::File(access.clone()),
         incidents: Destination::File(incidents.clone()),
+        ..Settings::default()
     })
     .unwrap();
     let (peer, good, bad) = (sample::peer(), sample::verdicts(), sample::refusal(&sample::KEY_UNKNOWN));
@@ -44,8 +45,12 @@ fn two_streams_may_share_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("all");
     let destination = Destination::File(path.clone());
-    let observe =
-        Observe::start(&Settings { access_log: destination.clone(), incidents: destination }).unwrap();
+    let observe = Observe::start(&Settings {
+        access_log: destination.clone(),
+        incidents: destination,
+        ..Settings::default()
+    })
+    .unwrap();
     let (peer, bad) = (sample::peer(), sample::refusal(&sample::KEY_UNKNOWN));
     observe.record(&sample::ended(&peer, &sample::KEY_UNKNOWN, &bad));
     assert!(observe.flush(PATIENCE));
@@ -57,7 +62,7 @@ fn two_streams_may_share_a_file() {
 fn an_output_that_cannot_be_opened_leaves_the_running_ones_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access");
-    let good = Settings { access_log: Destination::File(path.clone()), incidents: Destination::Off };
+    let good = Settings { access_log: Destination::File(path.clone()), ..Settings::default() };
     let observe = Observe::start(&good).unwrap();
     let bad = Settings { incidents: Destination::File("/nonexistent/x".into()), ..good };
     let error = observe.prepare(&bad).unwrap_err().to_string();
@@ -74,7 +79,7 @@ fn new_settings_take_effect_and_nothing_queued_is_lost() {
     let (old, new) = (folder.path().join("old"), folder.path().join("new"));
     let to = |path: &std::path::Path| Settings {
         access_log: Destination::File(path.to_owned()),
-        incidents: Destination::Off,
+        ..Settings::default()
     };
     let observe = Observe::start(&to(&old)).unwrap();
     let (peer, verdicts) = (sample::peer(), sample::verdicts());

@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 use super::output::{Output, Target};
-use super::{Counts, SHARD_BYTES_MAX, SHARDS_MAX, Sink};
+use super::{Counts, Sink};
 
+const QUEUE_BYTES: usize = 2 << 20;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// An output whose health the test decides.
@@ -56,7 +57,7 @@ impl Fake {
     }
 
     fn sink(&self) -> (Sink, Arc<Counts>) {
-        let sink = Sink::start(Target::Stdout, Box::new(self.clone())).unwrap();
+        let sink = Sink::start(Target::Stdout, Box::new(self.clone()), QUEUE_BYTES).unwrap();
         let counts = Arc::new(Counts::default());
         sink.attach(&counts);
         (sink, counts)
@@ -116,10 +117,15 @@ fn a_stuck_output_blocks_nobody_and_what_is_too_much_is_dropped_and_counted() {
     fake.set(|health| health.is_stuck = true);
     let (sink, counts) = fake.sink();
     let line = "x".repeat(1_023) + "\n";
-    let pushed = (SHARDS_MAX + 3) * SHARD_BYTES_MAX / line.len();
+    let pushed = 8 * QUEUE_BYTES / line.len();
     (0..pushed).for_each(|_| push(&sink, &counts, &line));
     let dropped = counts.dropped.load(Ordering::Relaxed);
     assert!(dropped > 0);
+    let waiting = (pushed as u64).saturating_sub(dropped).saturating_mul(line.len() as u64);
+    assert!(
+        waiting <= 2 * QUEUE_BYTES as u64 + 16 * 1_024,
+        "{waiting} bytes wait, and as many are being written"
+    );
     assert!(!sink.flush(Duration::from_millis(20)), "a flush of a stuck output gives up");
     fake.set(|health| health.is_stuck = false);
     assert!(sink.flush(PATIENCE));
@@ -176,7 +182,7 @@ fn after_a_rotation_records_go_to_the_new_file() {
     let folder = tempfile::tempdir().unwrap();
     let (path, moved) = (folder.path().join("access.log"), folder.path().join("access.log.1"));
     let counts = Arc::new(Counts::default());
-    let sink = Sink::open(&Target::File(path.clone())).unwrap();
+    let sink = Sink::open(&Target::File(path.clone()), QUEUE_BYTES).unwrap();
     push(&sink, &counts, "old\n");
     assert!(sink.flush(PATIENCE));
     fs::rename(&path, &moved).unwrap();
@@ -196,7 +202,7 @@ fn an_existing_file_is_appended_to() {
     let path = folder.path().join("access.log");
     fs::write(&path, "before\n").unwrap();
     let counts = Arc::new(Counts::default());
-    let sink = Sink::open(&Target::File(path.clone())).unwrap();
+    let sink = Sink::open(&Target::File(path.clone()), QUEUE_BYTES).unwrap();
     push(&sink, &counts, "after\n");
     drop(sink);
     eventually("the last line, after the sink is gone", || {
@@ -206,7 +212,7 @@ fn an_existing_file_is_appended_to() {
 
 #[test]
 fn a_device_without_space_is_counted_and_waited_for_without_noise() {
-    let sink = Sink::open(&Target::File("/dev/full".into())).unwrap();
+    let sink = Sink::open(&Target::File("/dev/full".into()), QUEUE_BYTES).unwrap();
     let counts = Arc::new(Counts::default());
     sink.attach(&counts);
     push(&sink, &counts, "line\n");
@@ -216,6 +222,6 @@ fn a_device_without_space_is_counted_and_waited_for_without_noise() {
 #[test]
 fn what_cannot_be_opened_says_so() {
     for path in ["/nonexistent/folder/access.log", "/"] {
-        assert!(Sink::open(&Target::File(path.into())).is_err(), "{path}");
+        assert!(Sink::open(&Target::File(path.into()), QUEUE_BYTES).is_err(), "{path}");
     }
 }
