@@ -327,3 +327,6 @@ impl Source for Guarded {
         self.inner.size()
     }
 }
+
+#[cfg(test)]
+mod tests;

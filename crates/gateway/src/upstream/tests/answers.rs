@@ -124,7 +124,7 @@ async fn an_interim_answer_with_a_body_is_refused() {
 async fn the_answer_to_head_announces_and_brings_nothing() {
     let mut rig = Rig::new(answering("HTTP/1.1 200 OK\r\ncontent-length: 1234\r\n\r\n"));
     let incoming = rig.send(Method::HEAD, Framing::None, Body::Empty).await.expect("an answer");
-    let reply = incoming.into_reply(&Method::HEAD).expect("a reply");
+    let reply = incoming.into_reply(&Method::HEAD, None).expect("a reply");
     assert_eq!(reply.fields.first("content-length"), Some(&b"1234"[..]));
     assert_eq!(reply.body.size(), Size::None);
     assert_eq!(drain(reply.body).await.expect("an end"), b"");

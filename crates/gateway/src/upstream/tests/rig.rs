@@ -72,6 +72,7 @@ impl Rig {
             idle: timeouts.idle,
             total: timeouts.total,
             idle_for: self.backend.spec().pool.idle_for,
+            upgrade: None,
             started,
             deadline: &mut self.deadline,
             interim: &self.interim,

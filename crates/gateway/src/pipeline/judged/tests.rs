@@ -1,0 +1,293 @@
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use portcullis_http1::{Bounds as HeadBounds, HeadDecoder};
+
+use super::{Whole, admit};
+use crate::bounds::Bounds;
+use crate::http::canonical::Rules;
+use crate::http::deadline::Deadline;
+use crate::http::interim::Interim;
+use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, Wire};
+use crate::observe::Observe;
+use crate::pipeline::context::Ground;
+use crate::pipeline::policy::Inspector;
+use crate::pipeline::step::Why;
+use crate::pipeline::{
+    Admitted, Context, Expression, Identified, Needs, Operation, Policy, Routed, Step, Stop,
+};
+use crate::problem::Problem;
+
+/// A policy that needs `needs`, remembers what it saw, and refuses a body with `evil` in it.
+#[derive(Debug)]
+struct Nosy {
+    needs: Needs,
+    saw: Arc<Mutex<Vec<String>>>,
+}
+
+/// Its eyes on a body that passes; asked twice for each piece, to be sure that nothing is lost or seen twice.
+struct Eyes {
+    saw: Arc<Mutex<Vec<String>>>,
+    text: Vec<u8>,
+    hesitated: bool,
+}
+
+fn refuse_evil(text: &[u8]) -> Result<(), Problem> {
+    if String::from_utf8_lossy(text).contains("evil") {
+        return Err(super::BODY_INCOMPLETE.with("evil"));
+    }
+    Ok(())
+}
+
+impl Policy for Nosy {
+    fn name(&self) -> &'static str {
+        "nosy"
+    }
+
+    fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    fn inspect_request<'a>(
+        &'a self,
+        _request: &'a Identified,
+        body: Option<&'a Whole>,
+        _cx: &'a mut Context,
+    ) -> Step<'a, ()> {
+        let Some(body) = body else { return Step::pass() };
+        let seen = body.bytes().map_or_else(|| format!("file of {}", body.len()), |b| format!("{b:?}"));
+        self.saw.lock().unwrap().push(seen);
+        match body.bytes().map_or(Ok(()), |bytes| refuse_evil(bytes)) {
+            Ok(()) => Step::pass(),
+            Err(problem) => Step::refuse(problem),
+        }
+    }
+
+    fn stream_inspector(&self, _request: &Identified, _cx: &mut Context) -> Option<Box<dyn Inspector>> {
+        (self.needs == Needs::Stream).then(|| -> Box<dyn Inspector> {
+            Box::new(Eyes { saw: Arc::clone(&self.saw), text: Vec::new(), hesitated: false })
+        })
+    }
+}
+
+impl Inspector for Eyes {
+    fn poll_piece(&mut self, piece: &Bytes, cx: &mut TaskContext<'_>) -> Poll<Result<(), Box<Problem>>> {
+        if !std::mem::replace(&mut self.hesitated, true) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.hesitated = false;
+        self.text.extend_from_slice(piece);
+        self.saw.lock().unwrap().push(format!("{piece:?}"));
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_end(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<(), Box<Problem>>> {
+        Poll::Ready(refuse_evil(&self.text).map_err(Box::new))
+    }
+}
+
+/// A body in given pieces, of which the length may be known; without a proper end if `cut`.
+struct Pieces {
+    pieces: std::vec::IntoIter<&'static str>,
+    size: Size,
+    cut: bool,
+}
+
+impl Source for Pieces {
+    fn poll_frame(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        Poll::Ready(match self.pieces.next() {
+            Some(piece) => Ok(Frame::Data(Bytes::from_static(piece.as_bytes()))),
+            None if self.cut => Err(BodyError::Closed),
+            None => Ok(Frame::End),
+        })
+    }
+
+    fn size(&self) -> Size {
+        self.size
+    }
+}
+
+struct Case {
+    needs: Needs,
+    pieces: &'static [&'static str],
+    cut: bool,
+    known: bool,
+    body_max: u64,
+    memory_max: u64,
+    bodies_max: u64,
+    state: Option<tempfile::TempDir>,
+}
+
+impl Case {
+    fn new(needs: Needs, pieces: &'static [&'static str]) -> Self {
+        let state = Some(tempfile::tempdir().unwrap());
+        Self {
+            needs,
+            pieces,
+            cut: false,
+            known: false,
+            body_max: 1 << 20,
+            memory_max: 1 << 20,
+            bodies_max: 1 << 20,
+            state,
+        }
+    }
+
+    /// Judges the body, and pulls what may go on. Gives what the policy saw besides.
+    async fn run(&self) -> (Result<Vec<u8>, String>, Vec<String>) {
+        let saw = Arc::default();
+        let ground = Arc::new(Ground {
+            observe: Observe::default(),
+            bodies_held: Default::default(),
+            bodies_held_max: self.bodies_max,
+            spool: self.state.as_ref().map(|state| state.path().to_owned()),
+        });
+        let outcome = self.judge(&ground, &saw).await;
+        let pulled = match outcome {
+            Ok(mut admitted) => pull(admitted.take_body()).await,
+            Err(stop) => match stop.into_why() {
+                Why::Problem(problem) => Err(problem.kind().code.to_owned()),
+                Why::Answer(_) => Err("answer".to_owned()),
+            },
+        };
+        assert_eq!(ground.bodies_held.load(Ordering::Relaxed), 0, "memory is given back");
+        let saw = saw.lock().unwrap().clone();
+        (pulled, saw)
+    }
+
+    async fn judge(&self, ground: &Arc<Ground>, saw: &Arc<Mutex<Vec<String>>>) -> Result<Admitted, Stop> {
+        let length: usize = self.pieces.iter().map(|piece| piece.len()).sum();
+        let size = if self.known { Size::Exactly(length as u64) } else { Size::Unknown };
+        let body = Pieces { pieces: self.pieces.to_vec().into_iter(), size, cut: self.cut };
+        let bounds = Bounds { body: self.body_max, body_in_memory: self.memory_max, ..Bounds::default() };
+        let nosy = Nosy { needs: self.needs, saw: Arc::clone(saw) };
+        let operation = Arc::new(operation(nosy, bounds, &ground.observe));
+        let peer = peer();
+        let mut cx = Context::begin(
+            Arc::clone(ground),
+            Arc::clone(&peer),
+            Wire::Http11,
+            Deadline::new(),
+            Arc::new(Interim::default()),
+            Duration::from_secs(1),
+        );
+        let routed = Routed::new(request(&peer), operation, Body::Stream(Box::new(body)));
+        let identified = Identified::authenticate(routed, &mut cx).await?;
+        admit(identified, &mut cx).await
+    }
+}
+
+fn peer() -> Arc<Peer> {
+    let address = "192.0.2.7:4711".parse().unwrap();
+    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None })
+}
+
+fn request(peer: &Peer) -> Canonical {
+    let text = b"POST / HTTP/1.1\r\nHost: gw.test\r\n\r\n";
+    let (request, _) = HeadDecoder::default().request(text, &HeadBounds::default()).unwrap().unwrap();
+    Canonical::build(Head { request, wire: Wire::Http11, size: Size::Unknown }, peer, &Rules::default())
+        .unwrap()
+}
+
+fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
+    Operation {
+        api: "api".into(),
+        name: "operation".into(),
+        template: "/".into(),
+        method: "POST".into(),
+        authentication: Expression::anonymous(),
+        needs: nosy.needs,
+        chain: vec![Arc::new(nosy)],
+        backend: 0,
+        strip: 0,
+        bounds: Arc::new(bounds),
+        stream: None,
+        place: "a.yaml:1".into(),
+        auth_place: "a.yaml:1".into(),
+        metrics: observe.operation("api", "operation", "/"),
+    }
+}
+
+async fn pull(mut body: Body) -> Result<Vec<u8>, String> {
+    let mut pulled = Vec::new();
+    loop {
+        match body.frame().await {
+            Ok(Frame::Data(piece)) => pulled.extend_from_slice(&piece),
+            Ok(Frame::Trailers(_)) => {}
+            Ok(Frame::End) => return Ok(pulled),
+            Err(BodyError::Refused(problem)) => return Err(problem.kind().code.to_owned()),
+            Err(error) => return Err(format!("{error} after {} bytes", pulled.len())),
+        }
+    }
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn check(case: &Case, expected: Result<&str, &str>) -> Vec<String> {
+    let (pulled, saw) = block_on(case.run());
+    let pulled = pulled.map(|bytes| String::from_utf8(bytes).unwrap());
+    assert_eq!(pulled.as_deref().map_err(String::as_str), expected);
+    saw
+}
+
+#[test]
+fn a_body_nobody_needs_passes_unseen() {
+    let saw = check(&Case::new(Needs::Head, &["hello", " evil"]), Ok("hello evil"));
+    assert!(saw.is_empty());
+}
+
+#[test]
+fn a_whole_body_is_seen_once_before_it_goes_on() {
+    let saw = check(&Case::new(Needs::Whole, &["hello", " world"]), Ok("hello world"));
+    assert_eq!(saw, [r#"b"hello world""#]);
+    check(&Case::new(Needs::Whole, &["ev", "il"]), Err("body-incomplete"));
+    check(&Case { cut: true, ..Case::new(Needs::Whole, &["hel"]) }, Err("body-incomplete"));
+}
+
+#[test]
+fn a_whole_body_beyond_the_memory_of_one_lies_in_a_file() {
+    let saw =
+        check(&Case { memory_max: 4, ..Case::new(Needs::Whole, &["hello", " world"]) }, Ok("hello world"));
+    assert_eq!(saw, ["file of 11"]);
+}
+
+#[test]
+fn a_whole_body_beyond_the_memory_of_all_lies_in_a_file() {
+    let saw =
+        check(&Case { bodies_max: 8, ..Case::new(Needs::Whole, &["hello", " world"]) }, Ok("hello world"));
+    assert_eq!(saw, ["file of 11"]);
+}
+
+#[test]
+fn without_a_state_directory_there_is_no_file() {
+    let case = Case { memory_max: 4, state: None, ..Case::new(Needs::Whole, &["hello", " world"]) };
+    assert!(check(&case, Err("body-no-room")).is_empty());
+}
+
+#[test]
+fn a_body_beyond_its_bound_is_refused_however_its_length_is_told() {
+    for needs in [Needs::Head, Needs::Stream, Needs::Whole] {
+        for known in [true, false] {
+            let case = Case { body_max: 10, known, ..Case::new(needs, &["hello", " world"]) };
+            check(&case, Err("body-too-large"));
+            let case = Case { body_max: 11, known, ..Case::new(needs, &["hello", " world"]) };
+            check(&case, Ok("hello world"));
+        }
+    }
+}
+
+#[test]
+fn a_guarded_body_ends_only_when_its_inspector_says_so() {
+    let saw = check(&Case::new(Needs::Stream, &["hello", " world"]), Ok("hello world"));
+    assert_eq!(saw, [r#"b"hello""#, r#"b" world""#]);
+    let saw = check(&Case::new(Needs::Stream, &["e", "vil"]), Err("body-incomplete"));
+    assert_eq!(saw, [r#"b"e""#, r#"b"vil""#], "the pieces passed; the end did not");
+    let case = Case { cut: true, ..Case::new(Needs::Stream, &["hel"]) };
+    check(&case, Err("connection closed before the body's end after 3 bytes"));
+}
