@@ -20,6 +20,7 @@
 pub mod deadline;
 pub mod exchange;
 pub mod gateway;
+pub mod h2;
 pub mod raw;
 pub mod recorder;
 
