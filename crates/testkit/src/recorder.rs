@@ -260,6 +260,7 @@ impl Session {
                     answered = false;
                 }
             }
+            self.note_unread();
             match self.stream.read(&mut piece) {
                 Ok(0) | Err(_) => return,
                 Ok(count) => self.take_in(&piece[..count]),
@@ -274,14 +275,16 @@ impl Session {
         connection.bytes += bytes.len() as u64;
         let room = RAW_BYTES_MAX.saturating_sub(connection.raw.len());
         connection.raw.extend(bytes.iter().take(room));
-        self.parser.unread().clone_into(&mut connection.unread);
         drop(log);
         self.shared.changed.notify_all();
     }
 
+    fn note_unread(&self) {
+        self.parser.unread().clone_into(&mut self.shared.lock().connections[self.number].unread);
+    }
+
     fn record(&mut self, event: &Event) {
         let mut log = self.shared.lock();
-        self.parser.unread().clone_into(&mut log.connections[self.number].unread);
         match event {
             Event::Head(message) => {
                 self.current = log.messages.len();

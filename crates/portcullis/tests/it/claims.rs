@@ -297,9 +297,11 @@ fn hop_by_hop_fields_end_here() {
         .field("X-Mine", "mine");
     assert_eq!(Wire::Http1.send(stage.public(), &request).status, 200);
     let message = stage.backend.expect("the request", |m| m.target == b"/open");
-    for name in ["x-hop", "keep-alive", "proxy-connection", "proxy-authorization", "te"] {
+    for name in ["x-hop", "keep-alive", "proxy-connection", "proxy-authorization"] {
         assert!(message.all(name).is_empty(), "`{name}` arrived: {message:?}");
     }
+    // What the gateway itself wants of this backend (RFC 9110 §10.1.4): it passes trailers on.
+    assert_eq!((message.all("te"), message.all("connection")), (vec![&b"trailers"[..]], vec![&b"te"[..]]));
     assert_eq!(message.all("x-mine"), [b"mine"]);
     stage.expect_plain_backend_traffic();
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::request::shown;
 use super::{Gate, Message};
 
 /// A scripted answer.
@@ -112,7 +113,7 @@ impl Default for Reply {
 
 /// 200 with the request's line as body and its target as a field: an answer that cannot be taken for another's.
 pub(super) fn echo_bytes(message: &Message) -> Vec<u8> {
-    let (method, target) = (message.method.escape_ascii(), message.target.escape_ascii());
+    let (method, target) = (shown(&message.method), shown(&message.target));
     let body = format!("{method} {target}\n");
     let head = format!(
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nX-Recorded: {target}\r\nContent-Length: {}\r\n\r\n",

@@ -82,7 +82,7 @@ impl Parser {
 
     /// Bytes that are no part of a message begun.
     pub(super) fn unread(&self) -> &[u8] {
-        &self.buffer
+        if matches!(self.stage, Stage::Head | Stage::Lost) { &self.buffer } else { &[] }
     }
 
     /// The message whose end has not come, if one has begun.
@@ -334,7 +334,7 @@ impl Message {
 
     /// The target as text.
     pub fn target(&self) -> String {
-        self.target.escape_ascii().to_string()
+        shown(&self.target)
     }
 }
 
@@ -349,6 +349,15 @@ fn has_whole_head(bytes: &[u8]) -> bool {
         begun |= !is_empty;
     }
     false
+}
+
+/// Bytes as text: what is visible as it is, the rest escaped.
+pub(super) fn shown(bytes: &[u8]) -> String {
+    let one = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte).to_string(),
+        _ => byte.escape_ascii().to_string(),
+    };
+    bytes.iter().map(one).collect()
 }
 
 fn is_token(name: &[u8]) -> bool {

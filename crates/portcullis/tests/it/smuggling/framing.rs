@@ -249,6 +249,8 @@ fn a_length_is_a_number() {
     for line in ["Content-Length: 5\r\n", "content-length:5\r\n", "CONTENT-LENGTH: \t 5 \t\r\n"] {
         cases.push(Case::new(line.escape_debug().to_string(), post(line, "hello"), Passes(&["/c"])));
     }
+    let most = post(format!("Content-Length: {}\r\n", u64::MAX), &body);
+    cases.push(Case::new("a length of all bits", most, Refused));
     cases.push(Case::new("zero", post("Content-Length: 0\r\n", ""), Passes(&["/c"])));
     cases.push(Case::new("a POST without a length", post("", ""), Passes(&["/c"])));
     cases.push(Case::new("a length of zero on GET", get("Content-Length: 0\r\n"), Passes(&["/c"])));
