@@ -13,7 +13,13 @@ pub(crate) fn page(root: &Path) -> Result<Page> {
     let help = |words: &[&str]| -> Result<String> {
         let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
         let mut command = Command::new(cargo);
-        command.current_dir(root).args(["run", "--quiet", "--package", "portcullis", "--"]);
+        command.current_dir(root).env_remove("PORTCULLIS_CONFIG").args([
+            "run",
+            "--quiet",
+            "--package",
+            "portcullis",
+            "--",
+        ]);
         let output =
             command.args(words).arg("--help").output().context("failed to run `portcullis --help`")?;
         ensure!(output.status.success(), "`portcullis {}` has no help", words.join(" "));

@@ -5,7 +5,7 @@ use portcullis_gateway::http::claims::CLAIMS;
 use portcullis_gateway::observe::names::{FIELDS, Kind, METRICS, Stream};
 use portcullis_gateway::pipeline::{identified, judged};
 use portcullis_gateway::problem::{ProblemKind, Severity};
-use portcullis_gateway::{exchange, policies, snapshot};
+use portcullis_gateway::{exchange, policies, snapshot, upstream};
 
 use super::markdown::{code, page, table};
 
@@ -24,7 +24,7 @@ const ALONE: &[&ProblemKind] = &[
 /// Every kind of problem, by code.
 pub(crate) fn kinds() -> Vec<&'static ProblemKind> {
     let of_policies = policies::POLICIES.iter().flat_map(|policy| policy.problems);
-    let listed = ALONE.iter().chain(exchange::PROBLEMS).chain(of_policies);
+    let listed = ALONE.iter().chain(exchange::PROBLEMS).chain(upstream::PROBLEMS).chain(of_policies);
     let mut kinds: Vec<&ProblemKind> = listed.copied().collect();
     kinds.sort_by_key(|kind| kind.code);
     kinds.dedup_by_key(|kind| kind.code);

@@ -28,8 +28,9 @@ pub(crate) fn judge(source: &Source, findings: &mut Vec<Finding>) {
         let module = source::identifier(source.rest(offset.saturating_add("mod ".len())));
         judge_name(source, source.line(offset), module, findings);
     }
-    // A `tests.rs` is described by the module it stands below, the glue of a fuzz target by its check.
-    let is_described = name == "tests.rs" || source.path.contains("/fuzz_targets/");
+    // Unit tests are described by the module they stand below, the glue of a fuzz target by its check.
+    let is_unit_test = source.path.contains("/src/") && source.path.contains("/tests/");
+    let is_described = name == "tests.rs" || is_unit_test || source.path.contains("/fuzz_targets/");
     if !is_described && !source.text.trim_start().starts_with("//!") {
         push(findings, source, 1, "begins without `//!`: say why the module exists".to_owned());
     }
