@@ -182,11 +182,16 @@ fn an_unsolicited_response_is_thrown_away() {
     let response = Wire::Http1.send(stage.public(), &Request::get("/first"));
     assert_eq!(response.body, b"first");
     gate.open();
+    let mut met = 0;
     for round in 0..50 {
         let target = format!("/later/{round}");
         let response = Wire::Http1.send(stage.public(), &Request::get(&target));
-        assert_eq!(response.text("x-recorded"), Some(target), "another's response: {response:?}");
+        let own = response.text("x-recorded") == Some(target);
+        // A request that meets the stray bytes on their way has a connection that cannot be trusted.
+        met += usize::from(response.status == 502);
+        assert!(own || response.status == 502, "another's response: {response:?}");
     }
+    assert!(met <= 1, "{met} requests met the stray bytes of one connection");
 }
 
 /// Row 19: so is what a backend says before it was asked anything.
