@@ -1,3 +1,5 @@
+//! Definitions: the check is `checks/definition.rs`.
+
 #![no_main]
 
 #[path = "../checks/definition.rs"]

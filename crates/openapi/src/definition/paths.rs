@@ -107,7 +107,7 @@ where
     let mut last = at;
     loop {
         if last.node.as_mapping().is_none() {
-            if last.node.is_null() {
+            if last.node.is_null() && chain.len() == 1 {
                 loading.warn(&last, "declares no operation");
             } else {
                 loading
