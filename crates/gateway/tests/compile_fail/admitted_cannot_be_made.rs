@@ -1,4 +1,5 @@
 //! Promise: only judging the body makes an `Admitted`.
+//! refused with: E0451
 
 use portcullis_gateway::http::Body;
 use portcullis_gateway::pipeline::{Admitted, Identified};

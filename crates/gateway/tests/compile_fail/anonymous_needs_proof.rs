@@ -1,4 +1,5 @@
 //! Promise: an anonymous caller exists only where the operator wrote `auth: none`.
+//! refused with: E0423
 
 use portcullis_gateway::pipeline::Caller;
 use portcullis_gateway::pipeline::authentication::AnonymousAllowed;

@@ -1,4 +1,5 @@
 //! Promise: nobody but the expression's evaluation says who is calling.
+//! refused with: E0451
 
 use portcullis_gateway::pipeline::{Caller, Identified, Routed};
 

@@ -1,4 +1,5 @@
 //! Promise: a hook sees no more than is known at its step.
+//! refused with: E0053
 
 use portcullis_gateway::pipeline::{Context, Identified, Policy, Step};
 
