@@ -54,6 +54,7 @@ pub use load::{Effective, Loaded, Place, load, parse};
 pub use portcullis_openapi::source::Finding;
 pub use settings::{Forward, ForwardedFields, Require, Settings, Stream};
 pub use telemetry::{Sink, Telemetry};
+pub use unbuilt::UNBUILT;
 
 /// The configuration of a gateway.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]

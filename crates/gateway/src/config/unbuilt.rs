@@ -9,7 +9,7 @@ use super::patterns::matches;
 
 /// Paths that are not built. `*` stands for any one step, `**` for any number of them; `settings` at the front
 /// for `defaults`, every API and every operation; `= word` at the end for that value only.
-const UNBUILT: &[&str] = &[
+pub const UNBUILT: &[&str] = &[
     "stores",
     "issuers",
     "plans",
