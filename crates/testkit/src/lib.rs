@@ -17,12 +17,15 @@
     reason = "a harness fails its test loudly, and reads the real clock"
 )]
 
+pub mod certificates;
 pub mod deadline;
 pub mod exchange;
+pub mod fault;
 pub mod gateway;
 pub mod h2;
 pub mod raw;
 pub mod recorder;
+pub mod tls;
 
 pub use deadline::Deadline;
 pub use exchange::{Request, Response, Wire};

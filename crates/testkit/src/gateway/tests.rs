@@ -45,6 +45,7 @@ fn the_process_is_configured_watched_signalled_and_ended() {
 fn a_wait_has_an_end() {
     let (_folder, executable) = stand_in();
     let gateway = Gateway::start(executable, "{}\n");
+    gateway.probes(); // the last thing it says
     let mark = gateway.stderr().mark();
     let deadline = Deadline::after(Duration::from_millis(20));
     assert!(gateway.stderr().find(mark, deadline, |line| Some(line.to_owned())).is_none());

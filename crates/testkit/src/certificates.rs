@@ -1,0 +1,121 @@
+//! Certificates that live as long as a test: an authority, and what it signs.
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
+    SerialNumber, date_time_ymd,
+};
+
+/// An authority that nobody else trusts.
+#[derive(Debug)]
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+/// A certificate with its chain and key, in PEM.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// The certificate.
+    pub certificate: String,
+    /// Its private key.
+    pub key: String,
+    /// Its serial number, for revocation.
+    pub serial: u64,
+}
+
+/// Whether a certificate holds today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// It does.
+    Now,
+    /// It did once.
+    Past,
+    /// It will.
+    Future,
+}
+
+impl Authority {
+    /// A new one, called `name`.
+    ///
+    /// # Panics
+    /// When the library refuses, which it has no reason to.
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name.push(DnType::CommonName, name);
+        let key = KeyPair::generate().expect("a key");
+        Self { issuer: CertifiedIssuer::self_signed(params, key).expect("an authority") }
+    }
+
+    /// Its own certificate in PEM.
+    pub fn pem(&self) -> String {
+        self.issuer.pem()
+    }
+
+    /// A server's certificate for these names.
+    pub fn server(&self, names: &[&str]) -> Pair {
+        self.server_valid(names, Validity::Now)
+    }
+
+    /// A server's certificate for these names, valid then.
+    pub fn server_valid(&self, names: &[&str], validity: Validity) -> Pair {
+        let names = names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut params = CertificateParams::new(names).expect("names");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(params, validity)
+    }
+
+    /// A client's certificate for this URI, such as `spiffe://example.com/partner`.
+    pub fn client(&self, uri: &str) -> Pair {
+        self.client_valid(uri, Validity::Now)
+    }
+
+    /// A client's certificate for this URI, valid then.
+    pub fn client_valid(&self, uri: &str, validity: Validity) -> Pair {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.subject_alt_names = vec![SanType::URI(uri.try_into().expect("ASCII"))];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(params, validity)
+    }
+
+    /// A list that revokes these serial numbers, in PEM.
+    pub fn revoke(&self, serials: &[u64]) -> String {
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2020, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2020, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1_u64),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.issuer).expect("a list");
+        list.pem().expect("PEM")
+    }
+
+    fn sign(&self, mut params: CertificateParams, validity: Validity) -> Pair {
+        let (from, to) = match validity {
+            Validity::Now => (2020, 2090),
+            Validity::Past => (2000, 2001),
+            Validity::Future => (2080, 2090),
+        };
+        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+        let key = KeyPair::generate().expect("a key");
+        // Serial numbers only have to differ within this authority; keys are random.
+        let digest = key
+            .public_key_raw()
+            .iter()
+            .fold(7_u64, |hash, byte| hash.wrapping_mul(1_099_511_628_211) ^ u64::from(*byte));
+        let serial = digest >> 1;
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.use_authority_key_identifier_extension = true;
+        let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
+        Pair { certificate: certificate.pem(), key: key.serialize_pem(), serial }
+    }
+}
