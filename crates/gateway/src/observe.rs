@@ -86,7 +86,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     outputs: ArcSwap<Outputs>,
     kept: Rings,
-    log: OnceLock<Log>,
+    log: OnceLock<Arc<Sink>>,
 }
 
 /// Outputs that are open and not yet in use: what [`Observe::prepare`] makes and [`Observe::adopt`] takes.
@@ -120,7 +120,7 @@ impl Observe {
     pub fn prepare(&self, settings: &Settings) -> Result<Outputs, OutputError> {
         let queue_bytes = usize::try_from(settings.queue_bytes).unwrap_or(usize::MAX);
         let mut open = self.sinks();
-        open.extend(self.shared.log.get().map(|log| Arc::clone(log.sink())));
+        open.extend(self.shared.log.get().cloned());
         let mut resolve = |stream: Stream, destination: &Destination| {
             let target = match destination {
                 Destination::Off => return Ok(None),
@@ -219,8 +219,8 @@ impl Observe {
     /// Shows what the lifecycle log lost among the metrics, and lets streams share its output. Called once, before
     /// the first [`Self::prepare`].
     pub fn watch_log(&self, log: &Log) {
-        self.shared.metrics.watch(log.counts());
-        let _ = self.shared.log.set(log.clone());
+        self.shared.metrics.watch(&log.output().counts);
+        let _ = self.shared.log.set(Arc::clone(&log.output().sink));
     }
 
     /// All metrics as text of the type [`METRICS_CONTENT_TYPE`].

@@ -28,6 +28,8 @@ use crate::clock;
 pub const LEVEL_VARIABLE: &str = "PORTCULLIS_LOG";
 /// Bytes of lines that wait for standard error.
 const QUEUE_BYTES: usize = 1 << 20;
+/// How long a process that ends waits for its last lines.
+pub const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How our own modules' names begin.
 const OURS: &str = "portcullis";
 
@@ -43,11 +45,17 @@ pub enum Format {
     Plain,
 }
 
-/// The running log.
-#[derive(Debug, Clone)]
+/// The running log. Dropping it waits for what was said last, for at most [`LAST_WORDS`].
+#[derive(Debug)]
 pub struct Log {
-    sink: Arc<Sink>,
-    counts: Arc<Counts>,
+    output: Output,
+}
+
+/// Where lines go, and what is lost on the way.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    pub(super) sink: Arc<Sink>,
+    pub(super) counts: Arc<Counts>,
 }
 
 /// Why the log cannot start.
@@ -80,34 +88,35 @@ pub fn init(format: Format) -> Result<Log, LogError> {
             Spelling::Plain { is_coloured: is_terminal && !is_dumb && !is_set("NO_COLOR") }
         }
     };
-    let log = Log { sink: Arc::new(Sink::open(&Target::Stderr, QUEUE_BYTES)?), counts: Arc::default() };
-    log.sink.attach(&log.counts);
-    let lines = Lines { log: log.clone(), spelling, level };
+    let output = Output { sink: Arc::new(Sink::open(&Target::Stderr, QUEUE_BYTES)?), counts: Arc::default() };
+    output.sink.attach(&output.counts);
+    let lines = Lines { output: output.clone(), spelling, level };
     tracing::subscriber::set_global_default(Registry::default().with(lines))
         .map_err(|_| LogError::Running)?;
-    Ok(log)
+    Ok(Log { output })
 }
 
 impl Log {
     /// Waits until all that was said is written, at most for `patience`.
     pub fn flush(&self, patience: Duration) -> bool {
-        self.sink.flush(patience)
-    }
-
-    /// What it lost.
-    pub(super) fn counts(&self) -> &Arc<Counts> {
-        &self.counts
+        self.output.sink.flush(patience)
     }
 
     /// Its output, for streams that go to standard error too.
-    pub(super) fn sink(&self) -> &Arc<Sink> {
-        &self.sink
+    pub(super) fn output(&self) -> &Output {
+        &self.output
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.flush(LAST_WORDS);
     }
 }
 
 #[derive(Debug)]
 struct Lines {
-    log: Log,
+    output: Output,
     spelling: Spelling,
     level: LevelFilter,
 }
@@ -139,7 +148,7 @@ impl<S: Subscriber> Layer<S> for Lines {
             Spelling::Json => json(&mut line, clock::wall(), *level, target, &facts),
             Spelling::Plain { is_coloured } => plain(&mut line, clock::wall(), *level, &facts, is_coloured),
         }
-        self.log.sink.push(&self.log.counts, |out| out.extend_from_slice(&line));
+        self.output.sink.push(&self.output.counts, |out| out.extend_from_slice(&line));
     }
 }
 

@@ -1,0 +1,219 @@
+//! The admin API: what it offers, in one list that answers requests and makes its OpenAPI document.
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+use portcullis_gateway::observe::{ALLOWED_KEPT, REFUSED_KEPT};
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
+use tokio::task;
+
+use crate::control::Control;
+use crate::reply::{self, NOT_KEPT, RELOAD_BROKE, RELOAD_REFUSED, Reply};
+
+/// What every path begins with.
+const BASE: &str = "/api/v1";
+/// Kept exchanges shown when nobody says how many.
+const RECENT_DEFAULT: usize = 20;
+/// Most kept exchanges shown.
+const RECENT_MAX: usize = REFUSED_KEPT + ALLOWED_KEPT;
+
+/// One thing the admin API does.
+#[derive(Debug)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path below `/api/v1`; `{id}` stands for one segment.
+    pub path: &'static str,
+    /// Its `operationId`.
+    pub name: &'static str,
+    /// One sentence for the reference.
+    pub about: &'static str,
+    act: Act,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Act {
+    Status,
+    Recent,
+    Explain,
+    Routes,
+    Bounds,
+    Reload,
+    Drain,
+    OpenApi,
+}
+
+/// Everything the admin API does.
+pub static ROUTES: &[Route] = &[
+    route("GET", "/status", "getStatus", Act::Status, "How the gateway is: phase, configuration, listeners."),
+    route(
+        "GET",
+        "/explain",
+        "listExchanges",
+        Act::Recent,
+        "The latest kept exchanges, the last one first; `count` says how many.",
+    ),
+    route(
+        "GET",
+        "/explain/{id}",
+        "explainExchange",
+        Act::Explain,
+        "One kept exchange: what each control decided, and which line of the configuration made it.",
+    ),
+    route("GET", "/routes", "listRoutes", Act::Routes, "The published operations."),
+    route("GET", "/bounds", "listBounds", Act::Bounds, "The bounds in force."),
+    route(
+        "POST",
+        "/reload",
+        "reload",
+        Act::Reload,
+        "Reads the configuration again and applies it, or says why not; a failure leaves what runs alone.",
+    ),
+    route(
+        "POST",
+        "/drain",
+        "drain",
+        Act::Drain,
+        "Stops being ready, lets requests in flight end, then ends the process.",
+    ),
+    route("GET", "/openapi.json", "getOpenApi", Act::OpenApi, "This API as an OpenAPI document."),
+];
+
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    name: &'static str,
+    act: Act,
+    about: &'static str,
+) -> Route {
+    Route { method, path, name, about, act }
+}
+
+/// The admin API over one gateway.
+pub(crate) struct Api {
+    control: Arc<dyn Control>,
+    /// One reload at a time.
+    reloading: Mutex<()>,
+}
+
+impl Api {
+    pub(crate) fn new(control: Arc<dyn Control>) -> Self {
+        Self { control, reloading: Mutex::new(()) }
+    }
+
+    /// Answers one request, whose body was read and is not needed.
+    pub(crate) async fn answer(&self, method: &Method, path: &str, query: &str) -> Reply {
+        let Some(below) = path.strip_prefix(BASE) else { return reply::no_such_path() };
+        let mut allowed: Vec<&str> = Vec::new();
+        for route in ROUTES {
+            let Some(id) = found(route.path, below) else { continue };
+            if route.method == method.as_str() || (route.method == "GET" && *method == Method::HEAD) {
+                return self.act(route.act, id, query).await;
+            }
+            allowed.push(route.method);
+            allowed.extend((route.method == "GET").then_some("HEAD"));
+        }
+        if allowed.is_empty() { reply::no_such_path() } else { reply::no_such_method(&allowed.join(", ")) }
+    }
+
+    async fn act(&self, act: Act, id: &str, query: &str) -> Reply {
+        let control = &self.control;
+        match act {
+            Act::Status => reply::json(StatusCode::OK, &control.status()),
+            Act::Recent => reply::json(StatusCode::OK, &control.recent(count(query))),
+            Act::Explain => match control.explain(id) {
+                Some(kept) => reply::json(StatusCode::OK, &kept),
+                None => reply::problem(
+                    &NOT_KEPT.with("no exchange of that id is kept; the access log may have it"),
+                ),
+            },
+            Act::Routes => reply::json(StatusCode::OK, &control.routes()),
+            Act::Bounds => reply::json(StatusCode::OK, &control.bounds()),
+            Act::Reload => self.reload().await,
+            Act::Drain => {
+                control.drain();
+                reply::json(StatusCode::ACCEPTED, &json!({ "phase": "draining" }))
+            }
+            Act::OpenApi => reply::json(StatusCode::OK, &openapi()),
+        }
+    }
+
+    async fn reload(&self) -> Reply {
+        let turn = self.reloading.lock().await;
+        let control = Arc::clone(&self.control);
+        let outcome = task::spawn_blocking(move || control.reload()).await;
+        drop(turn);
+        match outcome {
+            Ok(Ok(hash)) => reply::json(StatusCode::OK, &json!({ "hash": hash })),
+            Ok(Err(reason)) => {
+                let errors: Vec<&str> = reason.lines().collect();
+                reply::problem(
+                    &RELOAD_REFUSED.with("the running configuration stays in force").member("errors", errors),
+                )
+            }
+            Err(panic) => {
+                tracing::error!(%panic, "a reload panicked; the running configuration stays in force");
+                reply::problem(&RELOAD_BROKE.with("the running configuration stays in force"))
+            }
+        }
+    }
+}
+
+/// What stands for `{id}` when `path` is one of `template`; empty when there is no `{id}`.
+fn found<'p>(template: &str, path: &'p str) -> Option<&'p str> {
+    match template.split_once("{id}") {
+        None => (template == path).then_some(""),
+        Some((before, after)) => {
+            let id = path.strip_prefix(before)?.strip_suffix(after)?;
+            (!id.is_empty() && !id.contains('/')).then_some(id)
+        }
+    }
+}
+
+fn count(query: &str) -> usize {
+    let wish = query.split('&').find_map(|pair| pair.strip_prefix("count=")?.parse().ok());
+    wish.unwrap_or(RECENT_DEFAULT).min(RECENT_MAX)
+}
+
+/// The API as an OpenAPI document.
+pub fn openapi() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let success = if route.method == "POST" && route.path == "/drain" { "202" } else { "200" };
+        let mut operation = json!({
+            "operationId": route.name,
+            "summary": route.about,
+            "responses": {
+                success: { "description": "As asked.", "content": { "application/json": {} } },
+                "default": {
+                    "description": "A problem (RFC 9457).",
+                    "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
+                },
+            },
+        });
+        if let Some(operation) = operation.as_object_mut().filter(|_| route.path.contains("{id}")) {
+            let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
+            operation.insert("parameters".to_owned(), json!([id]));
+        }
+        let item = paths.entry(route.path).or_insert_with(|| json!({}));
+        if let Some(item) = item.as_object_mut() {
+            item.insert(route.method.to_ascii_lowercase(), operation);
+        }
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": "Portcullis admin API", "version": "1" },
+        "servers": [{ "url": BASE }],
+        "paths": paths,
+        "components": { "schemas": { "Problem": {
+            "type": "object",
+            "required": ["type", "title", "status", "code"],
+            "properties": {
+                "type": { "type": "string" }, "title": { "type": "string" }, "status": { "type": "integer" },
+                "detail": { "type": "string" }, "code": { "type": "string" },
+                "errors": { "type": "array", "items": { "type": "string" } },
+            },
+        } } },
+    })
+}

@@ -1,0 +1,135 @@
+//! Calls a running gateway, for commands: one request, one answer, blocking.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Request;
+use http::header::{CONNECTION, HOST};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::{runtime, time};
+
+/// How long a call may take; a reload compiles whole definitions.
+const CALL_PATIENCE: Duration = Duration::from_secs(120);
+/// How long a probe may take.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of an answer's body.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Error)]
+pub enum CallError {
+    /// Nobody listens.
+    #[error("no gateway answers at `{0}`; is it running, and with this configuration?")]
+    Absent(String),
+    /// The socket belongs to somebody else.
+    #[error("the admin socket `{path}` belongs to another user; run this as the gateway's own", path = .0.display())]
+    Denied(PathBuf),
+    /// What was asked for cannot stand in a request line.
+    #[error("`{0}` cannot be asked for")]
+    Target(String),
+    /// The connection cannot be had.
+    #[error("connect to the gateway: {0}")]
+    Connect(io::Error),
+    /// The answer took too long.
+    #[error("the gateway did not answer in time")]
+    Late,
+    /// The answer is larger than any should be.
+    #[error("the answer is larger than 64 MiB")]
+    TooLarge,
+    /// The answer is no HTTP, or broke off.
+    #[error("read the gateway's answer: {0}")]
+    Answer(String),
+}
+
+/// Calls the admin API over its socket.
+///
+/// # Errors
+/// Why there is no answer. A status of 400 or above is an answer.
+pub fn call(socket: &Path, method: &str, target: &str, body: &[u8]) -> Result<Answer, CallError> {
+    let request = request(method, target, "localhost", body)?;
+    finish(CALL_PATIENCE, async {
+        let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                CallError::Absent(socket.display().to_string())
+            }
+            io::ErrorKind::PermissionDenied => CallError::Denied(socket.to_owned()),
+            _ => CallError::Connect(error),
+        })?;
+        ask(stream, request).await
+    })
+}
+
+/// Asks a probe.
+///
+/// # Errors
+/// Why there is no answer. A status of 400 or above is an answer.
+pub fn probe(address: SocketAddr, target: &str) -> Result<Answer, CallError> {
+    let request = request("GET", target, &address.to_string(), b"")?;
+    finish(PROBE_PATIENCE, async {
+        let stream = TcpStream::connect(address).await.map_err(|error| match error.kind() {
+            io::ErrorKind::ConnectionRefused => CallError::Absent(address.to_string()),
+            _ => CallError::Connect(error),
+        })?;
+        ask(stream, request).await
+    })
+}
+
+/// SECURITY: a request id comes from whoever types; one that could end the request line is refused here.
+fn request(method: &str, target: &str, host: &str, body: &[u8]) -> Result<Request<Full<Bytes>>, CallError> {
+    let refused = || CallError::Target(target.escape_default().to_string());
+    if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refused());
+    }
+    let request =
+        Request::builder().method(method).uri(target).header(HOST, host).header(CONNECTION, "close");
+    request.body(Full::new(Bytes::copy_from_slice(body))).map_err(|_| refused())
+}
+
+/// Drives `conversation` to its end, within `patience`.
+fn finish(
+    patience: Duration,
+    conversation: impl Future<Output = Result<Answer, CallError>>,
+) -> Result<Answer, CallError> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(CallError::Connect)?;
+    runtime.block_on(async { time::timeout(patience, conversation).await.unwrap_or(Err(CallError::Late)) })
+}
+
+async fn ask(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<Answer, CallError> {
+    let broken = |error: hyper::Error| CallError::Answer(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let answer = async move {
+        let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
+            if error.is::<LengthLimitError>() {
+                CallError::TooLarge
+            } else {
+                CallError::Answer(error.to_string())
+            }
+        })?;
+        Ok(Answer { status: head.status.as_u16(), body: body.to_bytes() })
+    };
+    // The connection must be driven while the answer is awaited; how it ends, the answer shows.
+    let (answer, _) = tokio::join!(answer, connection);
+    answer
+}

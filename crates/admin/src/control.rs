@@ -1,0 +1,114 @@
+//! The one way from the admin server to the gateway.
+
+use std::time::Duration;
+
+use portcullis_gateway::observe::{Kept, timestamp};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// What the admin server may ask and do. Implemented by whoever runs the gateway.
+///
+/// Questions are answered at once, from memory. [`Control::reload`] may take its time: it is called on a thread
+/// where blocking is allowed, one call at a time.
+pub trait Control: Send + Sync + 'static {
+    /// How the gateway is.
+    fn status(&self) -> Status;
+    /// All metrics, as text of the type `observe::METRICS_CONTENT_TYPE`.
+    fn metrics(&self) -> String;
+    /// A kept exchange, by its request id.
+    fn explain(&self, id: &str) -> Option<Kept>;
+    /// The latest kept exchanges, the last one first.
+    fn recent(&self, count: usize) -> Vec<Kept>;
+    /// The published operations, as `portcullis routes --json` prints them.
+    fn routes(&self) -> Value;
+    /// The bounds in force, as `portcullis bounds --json` prints them.
+    fn bounds(&self) -> Value;
+    /// Reads the configuration again and applies it. Answers its hash.
+    ///
+    /// # Errors
+    /// What is wrong with it, a line for each finding; what runs goes on running.
+    fn reload(&self) -> Result<String, String>;
+    /// Stops being ready, lets requests in flight end, and then ends the process. Returns at once.
+    fn drain(&self);
+}
+
+/// How the gateway is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// Where it is in its life.
+    pub phase: Phase,
+    /// The gateway's version.
+    pub version: &'static str,
+    /// When the process started, since 1970.
+    #[serde(serialize_with = "as_time")]
+    pub started: Duration,
+    /// The configuration.
+    pub config: ConfigStatus,
+    /// The bound listeners.
+    pub listeners: Vec<ListenerStatus>,
+}
+
+/// Where a gateway is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The configuration is not compiled or the listeners are not bound yet.
+    Starting,
+    /// Requests are served.
+    Ready,
+    /// Requests in flight may end; new ones should go elsewhere.
+    Draining,
+}
+
+/// What runs, and what was last refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ConfigStatus {
+    /// Hash of the configuration in force; none before the first.
+    pub hash: Option<String>,
+    /// When it was applied, since 1970.
+    #[serde(serialize_with = "as_time_if")]
+    pub applied: Option<Duration>,
+    /// Why the last reload failed; none when it did not.
+    pub last_failure: Option<ConfigFailure>,
+}
+
+/// A reload that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConfigFailure {
+    /// When, since 1970.
+    #[serde(serialize_with = "as_time")]
+    pub at: Duration,
+    /// Why: a line for each finding.
+    pub reason: String,
+}
+
+/// A bound listener.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListenerStatus {
+    /// Its name.
+    pub name: String,
+    /// The address it is bound to.
+    pub address: String,
+    /// Connections open now.
+    pub connections: u64,
+}
+
+impl Phase {
+    /// The word in answers.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+fn as_time<S: Serializer>(wall: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&timestamp::format(*wall))
+}
+
+#[expect(clippy::ref_option, reason = "serde's calling convention")]
+fn as_time_if<S: Serializer>(wall: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    wall.map(timestamp::format).serialize(serializer)
+}

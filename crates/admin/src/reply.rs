@@ -1,0 +1,162 @@
+//! Answers of the admin server, and its own problems (RFC 9457).
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Response, StatusCode};
+use http_body_util::Full;
+use portcullis_gateway::problem::{Blame, Problem, ProblemKind};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// An answer, whole.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// There is nothing at that path.
+pub(crate) const NO_SUCH_PATH: ProblemKind = ProblemKind {
+    code: "admin-path-unknown",
+    status: StatusCode::NOT_FOUND,
+    title: "Nothing here",
+    blame: Blame::Client,
+    severity: None,
+    about: "The probes or the admin API have nothing at that path. `GET /api/v1/openapi.json` lists what there is.",
+};
+
+/// The path takes other methods.
+pub(crate) const NO_SUCH_METHOD: ProblemKind = ProblemKind {
+    code: "admin-method-unknown",
+    status: StatusCode::METHOD_NOT_ALLOWED,
+    title: "Another method is meant",
+    blame: Blame::Client,
+    severity: None,
+    about: "The path takes the methods that `Allow` names.",
+};
+
+/// The body is too large.
+pub(crate) const BODY_TOO_LARGE: ProblemKind = ProblemKind {
+    code: "admin-body-too-large",
+    status: StatusCode::PAYLOAD_TOO_LARGE,
+    title: "The body is too large",
+    blame: Blame::Client,
+    severity: None,
+    about: "The admin API takes bodies of at most 1 MiB.",
+};
+
+/// The body cannot be read.
+pub(crate) const BODY_BROKEN: ProblemKind = ProblemKind {
+    code: "admin-body-broken",
+    status: StatusCode::BAD_REQUEST,
+    title: "The body cannot be read",
+    blame: Blame::Client,
+    severity: None,
+    about: "The request's body broke off or is framed wrongly.",
+};
+
+/// The exchange is not kept.
+pub(crate) const NOT_KEPT: ProblemKind = ProblemKind {
+    code: "exchange-not-kept",
+    status: StatusCode::NOT_FOUND,
+    title: "That exchange is not kept",
+    blame: Blame::Client,
+    severity: None,
+    about: "The last refused, failed and allowed exchanges are kept in memory; older ones are only in the access log.",
+};
+
+/// The configuration does not load.
+pub(crate) const RELOAD_REFUSED: ProblemKind = ProblemKind {
+    code: "reload-refused",
+    status: StatusCode::UNPROCESSABLE_ENTITY,
+    title: "The configuration does not load",
+    blame: Blame::Client,
+    severity: None,
+    about: "`errors` names what is wrong with it, a line for each finding. What runs goes on running.",
+};
+
+/// The reload itself broke.
+pub(crate) const RELOAD_BROKE: ProblemKind = ProblemKind {
+    code: "reload-broke",
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    title: "The reload broke",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "The gateway failed while it read the configuration. What runs goes on running; the log says more.",
+};
+
+/// An answer cannot be spelt.
+pub(crate) const ANSWER_BROKE: ProblemKind = ProblemKind {
+    code: "admin-answer-broke",
+    status: StatusCode::INTERNAL_SERVER_ERROR,
+    title: "The answer broke",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "The gateway could not spell its answer. This is a fault of the gateway: please report it.",
+};
+
+/// Every problem of the admin server, for the catalogue.
+pub static PROBLEMS: &[&ProblemKind] = &[
+    &NO_SUCH_PATH,
+    &NO_SUCH_METHOD,
+    &BODY_TOO_LARGE,
+    &BODY_BROKEN,
+    &NOT_KEPT,
+    &RELOAD_REFUSED,
+    &RELOAD_BROKE,
+    &ANSWER_BROKE,
+];
+
+/// Plain text.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    with_type(status, "text/plain; charset=utf-8", body)
+}
+
+/// JSON.
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Reply {
+    match serde_json::to_vec(value) {
+        Ok(body) => with_type(status, "application/json", body),
+        Err(_) => problem(&ANSWER_BROKE.with("the answer cannot be spelt")),
+    }
+}
+
+/// A body of that media type.
+pub(crate) fn with_type(status: StatusCode, media_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    reply
+}
+
+/// A problem.
+pub(crate) fn problem(problem: &Problem) -> Reply {
+    let kind = problem.kind();
+    let mut document = Map::new();
+    let mut put = |name: &str, value: Value| document.insert(name.to_owned(), value);
+    put("type", format!("urn:portcullis:problem:{}", kind.code).into());
+    put("title", kind.title.into());
+    put("status", kind.status.as_u16().into());
+    put("detail", problem.detail().into());
+    put("code", kind.code.into());
+    for (name, value) in problem.members() {
+        put(name, value.clone());
+    }
+    let body = serde_json::to_vec(&document).unwrap_or_default();
+    let mut reply = with_type(kind.status, "application/problem+json", body);
+    for (name, value) in problem.fields() {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value))
+        {
+            reply.headers_mut().insert(name, value);
+        }
+    }
+    reply
+}
+
+/// The answer to a path that is not there.
+pub(crate) fn no_such_path() -> Reply {
+    problem(&NO_SUCH_PATH.with("there is nothing at this path"))
+}
+
+/// The answer to a method that the path does not take.
+pub(crate) fn no_such_method(allowed: &str) -> Reply {
+    problem(&NO_SUCH_METHOD.with("this path takes other methods").field("allow", allowed))
+}

@@ -1,0 +1,182 @@
+//! The doors: accepting, reading one request, answering it, closing.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Request;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_gateway::tasks::Tasks;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Semaphore, watch};
+use tokio::{net, time};
+
+use crate::api::Api;
+use crate::control::Control;
+use crate::probes;
+use crate::reply::{self, BODY_BROKEN, BODY_TOO_LARGE, Reply};
+use crate::socket::Socket;
+
+/// Connections a door serves at once; the next ones wait in the kernel's queue.
+pub const CONNECTIONS_MAX: usize = 64;
+/// Bytes of a request's head.
+pub const HEAD_BYTES_MAX: usize = 16 << 10;
+/// Fields of a request's head.
+pub const FIELDS_MAX: usize = 64;
+/// Time for a request's head.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of a request's body.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Time for a probe, from its connection to the last byte of its answer.
+pub const PROBE_DEADLINE: Duration = Duration::from_secs(10);
+/// Time for a call of the admin API, likewise; a reload compiles whole definitions.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
+/// Time that answers under way get when the server stops.
+pub const STOP_GRACE: Duration = Duration::from_secs(1);
+/// Pause after an accept that failed: for want of descriptors, mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Threads for calls that block: a reload at a time, and one to spare.
+const BLOCKING_THREADS_MAX: usize = 2;
+
+/// What a door leads to.
+#[derive(Clone)]
+enum Zone {
+    Probes(Arc<dyn Control>),
+    Api(Arc<Api>),
+}
+
+/// The runtime the server runs on.
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().max_blocking_threads(BLOCKING_THREADS_MAX).build()
+}
+
+/// Serves until `stopped` says so.
+pub(crate) fn run(
+    runtime: Runtime,
+    probes: Option<TcpListener>,
+    socket: Option<Socket>,
+    control: Arc<dyn Control>,
+    stopped: watch::Receiver<bool>,
+) {
+    let served = runtime.block_on(serve(probes, socket.as_ref(), control, stopped));
+    if let Err(error) = served {
+        tracing::error!(%error, "the admin server cannot listen");
+    }
+    drop(socket); // the file goes first: nobody new should try
+    runtime.shutdown_timeout(STOP_GRACE);
+}
+
+async fn serve(
+    probes: Option<TcpListener>,
+    socket: Option<&Socket>,
+    control: Arc<dyn Control>,
+    mut stopped: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let tasks = Tasks::default();
+    let doors = Tasks::default();
+    if let Some(listener) = probes {
+        listener.set_nonblocking(true)?;
+        let door = net::TcpListener::from_std(listener)?;
+        doors.spawn(keep(door, Zone::Probes(Arc::clone(&control)), tasks.clone(), stopped.clone()));
+    }
+    if let Some(socket) = socket {
+        let listener = socket.listener()?;
+        listener.set_nonblocking(true)?;
+        let door = net::UnixListener::from_std(listener)?;
+        doors.spawn(keep(door, Zone::Api(Arc::new(Api::new(control))), tasks.clone(), stopped.clone()));
+    }
+    // A sender that is gone stops the server too.
+    let _ = stopped.wait_for(|stopped| *stopped).await;
+    let _ = time::timeout(STOP_GRACE, tasks.idle()).await;
+    Ok(())
+}
+
+/// Accepts connections and serves each, until the server stops.
+async fn keep<D: Door>(door: D, zone: Zone, tasks: Tasks, mut stopped: watch::Receiver<bool>) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            accepted = door.accept() => accepted,
+            _ = stopped.changed() => return,
+        };
+        match accepted {
+            Ok(stream) => {
+                let zone = zone.clone();
+                tasks.spawn(async move {
+                    connection(stream, zone).await;
+                    drop(place);
+                });
+            }
+            Err(_) => time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
+/// Serves the one request of a connection.
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, zone: Zone) {
+    let deadline = match zone {
+        Zone::Probes(_) => PROBE_DEADLINE,
+        Zone::Api(_) => CALL_DEADLINE,
+    };
+    let service = service_fn(move |request| {
+        let zone = zone.clone();
+        async move { Ok::<_, Infallible>(answer(request, &zone).await) }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(FIELDS_MAX)
+        // Nobody asks often enough to keep a place that somebody else may need.
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    // What goes wrong with a connection is its client's to notice.
+    let _ = time::timeout(deadline, served).await;
+}
+
+async fn answer(request: Request<Incoming>, zone: &Zone) -> Reply {
+    let (parts, body) = request.into_parts();
+    match zone {
+        Zone::Probes(control) => probes::answer(&parts.method, parts.uri.path(), control.as_ref()),
+        Zone::Api(api) => match Limited::new(body, BODY_BYTES_MAX).collect().await {
+            Ok(_) => api.answer(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default()).await,
+            Err(error) if error.is::<LengthLimitError>() => {
+                reply::problem(&BODY_TOO_LARGE.with("the body has more than 1 MiB"))
+            }
+            Err(_) => reply::problem(&BODY_BROKEN.with("the body broke off")),
+        },
+    }
+}
+
+/// What connections come in by.
+trait Door: Send + Sync + 'static {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// The next connection.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Door for net::TcpListener {
+    type Stream = net::TcpStream;
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        Ok(Self::accept(self).await?.0)
+    }
+}
+
+impl Door for net::UnixListener {
+    type Stream = net::UnixStream;
+
+    async fn accept(&self) -> io::Result<Self::Stream> {
+        Ok(Self::accept(self).await?.0)
+    }
+}
