@@ -10,6 +10,7 @@ pub mod watch;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -104,6 +105,10 @@ impl Gateway {
             bodies_held_max,
             spool: options.state,
         });
+        let counted = Arc::downgrade(&ground);
+        ground.observe.bodies_in_memory(move || {
+            counted.upgrade().map_or(0, |ground| ground.bodies_held.load(Ordering::Relaxed))
+        });
         let live = Arc::new(Live::new(snapshot, ground));
         let tasks = Tasks::default();
         let cores = (0..workers)
@@ -144,11 +149,10 @@ impl Gateway {
         Ok(())
     }
 
-    /// Where the listeners are bound, by name.
-    pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
-        self.with_running(|running| {
-            running.listening.iter().map(|one| (Arc::clone(&one.plan.name), one.address)).collect()
-        })
+    /// The listeners: name, bound address, connections open now.
+    pub fn addresses(&self) -> Vec<(Arc<str>, SocketAddr, usize)> {
+        let about = |one: &Listening| (Arc::clone(&one.plan.name), one.address, one.doorway.open());
+        self.with_running(|running| running.listening.iter().map(about).collect())
     }
 
     /// The running snapshot and what outlives it.

@@ -17,6 +17,7 @@ pub use compile::{Compiled, ListenerPlan, compile};
 
 use crate::bounds::Bounds;
 use crate::http::canonical::Rules;
+use crate::observe::SnapshotAlive;
 use crate::pipeline::context::Ground;
 use crate::pipeline::{Operation, Stop};
 use crate::problem::{Blame, ProblemKind};
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Every operation, in order of the configuration, for `routes`.
     pub operations: Vec<Arc<Operation>>,
+    /// Counts this snapshot for as long as a request holds it.
+    pub alive: SnapshotAlive,
 }
 
 /// What a listener accepts and publishes.

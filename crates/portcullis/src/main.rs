@@ -8,6 +8,7 @@ mod commands;
 mod output;
 mod sample;
 mod service;
+mod table;
 
 use std::process::ExitCode;
 

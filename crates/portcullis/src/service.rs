@@ -4,28 +4,48 @@
 //! A configuration that does not load at start ends the process with exit code 2. One that does not load later
 //! leaves what runs as it was; log, metric and `/readyz` say so.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
+use portcullis_admin::{Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status};
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
+use portcullis_gateway::config::values::Bind;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
 use portcullis_gateway::gateway::watch::Watch;
 use portcullis_gateway::gateway::{Gateway, Options, Refused};
-use portcullis_gateway::observe::{Destination, Observe, Settings};
+use portcullis_gateway::observe::{Destination, Kept, Observe, Settings};
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 
-use crate::output;
+use crate::{output, table};
 
 /// A running process.
 pub(crate) struct Service {
     gateway: Gateway,
     observe: Observe,
     source: Source,
-    state: Option<PathBuf>,
-    last_failure: Mutex<Option<String>>,
+    started: Duration,
+    config: Mutex<ConfigStatus>,
+    draining: AtomicBool,
+    end: Notify,
+    /// Files the configuration in force was read from.
+    files: Mutex<Vec<PathBuf>>,
+}
+
+/// The doors of the admin server; closed when dropped.
+pub(crate) struct Doors(Admin);
+
+impl Doors {
+    /// Where health and metrics are served.
+    pub(crate) fn probes(&self) -> Option<SocketAddr> {
+        self.0.probes()
+    }
 }
 
 /// Where the configuration comes from, so that it can be read again.
@@ -43,24 +63,47 @@ pub(crate) struct Wishes {
     pub(crate) workers: Option<usize>,
 }
 
+/// The admin socket's name within the state directory.
+const ADMIN_SOCKET: &str = "admin.sock";
+
 /// Records that wait to be written when the process ends.
 const FLUSH: Duration = Duration::from_secs(2);
 
 impl Service {
-    /// Starts serving.
-    pub(crate) fn start(loaded: &Loaded, source: Source, wishes: Wishes) -> anyhow::Result<Arc<Self>> {
+    /// Starts serving, and answering operators.
+    pub(crate) fn start(
+        loaded: &Loaded,
+        source: Source,
+        wishes: Wishes,
+    ) -> anyhow::Result<(Arc<Self>, Doors)> {
         let state = state_directory(&loaded.config, &source, wishes.state_dir)?;
         let observe = Observe::start(&settings(&loaded.config)).context("cannot open the logs")?;
-        let options = Options { workers: wishes.workers, state: state.clone() };
+        // Bound before anything is served: a second gateway with the same socket stops here.
+        let doors = Bound::bind(&admin_settings(&loaded.config, state.as_deref()))?;
+        let options = Options { workers: wishes.workers, state };
         let gateway =
             Gateway::start(loaded, observe.clone(), options).map_err(|refused| refused_error(&refused))?;
         observe.config_applied(&loaded.hash, clock::wall());
-        Ok(Arc::new(Self { gateway, observe, source, state, last_failure: Mutex::new(None) }))
-    }
-
-    /// Where health and metrics are served.
-    pub(crate) fn probes(&self) -> Option<std::net::SocketAddr> {
-        None
+        let config = ConfigStatus {
+            hash: Some(loaded.hash.clone()),
+            applied: Some(clock::wall()),
+            last_failure: None,
+        };
+        let service = Arc::new(Self {
+            gateway,
+            observe,
+            source,
+            started: clock::wall(),
+            config: Mutex::new(config),
+            draining: AtomicBool::new(false),
+            end: Notify::new(),
+            files: Mutex::new(loaded.files.clone()),
+        });
+        if let Some(address) = doors.probes() {
+            tracing::info!(%address, "probes listening");
+        }
+        let doors = Doors(doors.start(Arc::clone(&service) as Arc<dyn Control>)?);
+        Ok((service, doors))
     }
 
     /// The gateway inside.
@@ -68,9 +111,11 @@ impl Service {
         &self.gateway
     }
 
-    /// Reads the configuration again and applies it.
-    pub(crate) fn reload(&self) -> Result<Vec<PathBuf>, String> {
-        let Source::File(path) = &self.source else { return Ok(Vec::new()) };
+    /// Reads the configuration again and applies it. Gives its hash.
+    fn read_again(&self) -> Result<String, String> {
+        let Source::File(path) = &self.source else {
+            return Err("this configuration has no file".to_owned());
+        };
         let outcome =
             config::load(path).map_err(|found| output::findings(&found).to_string()).and_then(|loaded| {
                 let outputs =
@@ -79,22 +124,32 @@ impl Service {
                 self.observe.adopt(outputs);
                 self.observe.config_applied(&loaded.hash, clock::wall());
                 tracing::info!(revision = loaded.hash, "configuration reloaded");
-                Ok(loaded.files)
+                *self.files.lock().unwrap_or_else(PoisonError::into_inner) = loaded.files;
+                Ok(loaded.hash)
             });
-        if let Err(reason) = &outcome {
-            self.observe.config_rejected(clock::wall());
-            tracing::error!(reason, "configuration not reloaded; the running one stays");
-        }
-        if let Ok(mut last) = self.last_failure.lock() {
-            *last = outcome.as_ref().err().cloned();
+        let mut status = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        match &outcome {
+            Ok(hash) => {
+                *status = ConfigStatus {
+                    hash: Some(hash.clone()),
+                    applied: Some(clock::wall()),
+                    last_failure: None,
+                };
+            }
+            Err(reason) => {
+                self.observe.config_rejected(clock::wall());
+                tracing::error!(reason, "configuration not reloaded; the running one stays");
+                status.last_failure = Some(ConfigFailure { at: clock::wall(), reason: reason.clone() });
+            }
         }
         outcome
     }
 
     /// Serves until the process is told to end.
-    pub(crate) fn wait(self: &Arc<Self>, files: Vec<PathBuf>) -> anyhow::Result<()> {
+    pub(crate) fn wait(&self) -> anyhow::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.serve(files))?;
+        runtime.block_on(self.serve())?;
+        self.draining.store(true, Ordering::Release);
         let most = self.gateway.live().snapshot().bounds.drain;
         tracing::info!("draining");
         let drained = self.gateway.drain(most);
@@ -106,26 +161,94 @@ impl Service {
         Ok(())
     }
 
-    async fn serve(self: &Arc<Self>, files: Vec<PathBuf>) -> anyhow::Result<()> {
-        let (mut end, mut interrupt, mut again) =
-            (on(SignalKind::terminate())?, on(SignalKind::interrupt())?, on(SignalKind::hangup())?);
+    async fn serve(&self) -> anyhow::Result<()> {
+        let mut end = on(SignalKind::terminate())?;
+        let mut interrupt = on(SignalKind::interrupt())?;
+        let mut again = on(SignalKind::hangup())?;
         let (changed, mut changes) = tokio::sync::mpsc::channel(1);
-        // A change that finds the queue full is seen with the one before it.
-        let watch = Watch::start(files, move || {
+        let watch = Watch::start(self.watched(), move || {
+            // A change that finds the queue full is seen with the one before it.
             let _ = changed.try_send(());
         })?;
         loop {
             tokio::select! {
                 _ = end.recv() => return Ok(()),
                 _ = interrupt.recv() => return Ok(()),
+                () = self.end.notified() => return Ok(()),
                 _ = again.recv() => self.observe.reopen(),
                 _ = changes.recv() => {}
             }
-            if let Ok(files) = self.reload() {
-                watch.replace(files);
+            if self.read_again().is_ok() {
+                watch.replace(self.watched());
             }
         }
     }
+
+    fn watched(&self) -> Vec<PathBuf> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Control for Service {
+    fn status(&self) -> Status {
+        let listeners =
+            self.gateway.addresses().into_iter().map(|(name, address, connections)| ListenerStatus {
+                name: name.to_string(),
+                address: address.to_string(),
+                connections: connections as u64,
+            });
+        Status {
+            phase: if self.draining.load(Ordering::Acquire) { Phase::Draining } else { Phase::Ready },
+            version: env!("CARGO_PKG_VERSION"),
+            started: self.started,
+            config: self.config.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            listeners: listeners.collect(),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        self.observe.metrics_text()
+    }
+
+    fn explain(&self, id: &str) -> Option<Kept> {
+        self.observe.explain(id)
+    }
+
+    fn recent(&self, count: usize) -> Vec<Kept> {
+        self.observe.recent(count)
+    }
+
+    fn routes(&self) -> Value {
+        table::routes(&self.gateway.live().snapshot().operations)
+    }
+
+    fn bounds(&self) -> Value {
+        table::bounds()
+    }
+
+    fn reload(&self) -> Result<String, String> {
+        self.read_again()
+    }
+
+    fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.end.notify_one();
+    }
+}
+
+/// Where operators are answered. A relative socket path is relative to the state directory.
+fn admin_settings(config: &Config, state: Option<&Path>) -> portcullis_admin::Settings {
+    let socket = match (&config.admin.bind, state) {
+        (Some(Bind::Unix(path)), Some(state)) => Some(state.join(path)),
+        (Some(Bind::Unix(path)), None) => path.is_absolute().then(|| path.clone()),
+        (Some(Bind::Tcp(_)), _) => None,
+        (None, state) => state.map(|state| state.join(ADMIN_SOCKET)),
+    };
+    let probes = match &config.admin.probes {
+        Some(Bind::Tcp(address)) => Some(*address),
+        Some(Bind::Unix(_)) | None => None,
+    };
+    portcullis_admin::Settings { probes, socket }
 }
 
 fn on(kind: SignalKind) -> std::io::Result<Signal> {
@@ -145,6 +268,15 @@ fn settings(config: &Config) -> Settings {
         incidents: destination(&config.telemetry.incidents),
         queue_bytes: config.bounds.over(&Bounds::default()).log_queue,
     }
+}
+
+/// The admin socket of the gateway that runs by this configuration.
+pub(crate) fn socket_of(path: &Path) -> anyhow::Result<PathBuf> {
+    let loaded = config::load(path).map_err(|found| output::findings(&found))?;
+    let state = state_directory(&loaded.config, &Source::File(path.to_owned()), None)?;
+    admin_settings(&loaded.config, state.as_deref())
+        .socket
+        .context("this configuration has no admin socket: with `state: none`, name it with an absolute path")
 }
 
 /// The folder for what must survive: the command line's, the configuration's, the service manager's, else one of

@@ -45,6 +45,11 @@ impl Doorway {
         Self { name, connections_max, open, closing, close }
     }
 
+    /// Connections open now, over all cores.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
     /// Accepts nothing more on any core; connections stay.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);

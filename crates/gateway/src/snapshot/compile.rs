@@ -78,6 +78,7 @@ pub fn compile(
         listeners: listening,
         upstreams: Upstreams::new(upstreams),
         operations,
+        alive: observe.snapshot(),
     };
     Ok(Compiled { snapshot, listeners: plans })
 }

@@ -20,13 +20,13 @@ pub(crate) fn demo(demo: &Demo) -> anyhow::Result<Outcome> {
     let text = text(demo, backend, &key.digest().to_string());
     let loaded =
         config::parse("demo.yaml", &text, Path::new("."), &|_| None).map_err(|found| findings(&found))?;
-    let service = Service::start(&loaded, Source::Made, Wishes::default())?;
-    let listening = service.gateway().addresses().first().map_or(demo.listen, |(_, address)| *address);
-    let probes = service.probes().unwrap_or(demo.probes);
+    let (service, doors) = Service::start(&loaded, Source::Made, Wishes::default())?;
+    let listening = service.gateway().addresses().first().map_or(demo.listen, |(_, address, _)| *address);
+    let probes = doors.probes().unwrap_or(demo.probes);
     for line in tour(listening, probes, key.reveal()) {
         say(line);
     }
-    service.wait(Vec::new())?;
+    service.wait()?;
     Ok(Outcome::Good)
 }
 

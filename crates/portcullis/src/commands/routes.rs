@@ -3,27 +3,17 @@
 use portcullis_gateway::config;
 use portcullis_gateway::gateway;
 use portcullis_gateway::pipeline::Operation;
-use serde_json::json;
 
 use crate::args::Inspect;
 use crate::output::{Outcome, findings, say};
+use crate::table;
 
 /// Prints the operations of a configuration.
 pub(crate) fn routes(inspect: &Inspect) -> anyhow::Result<Outcome> {
     let loaded = config::load(&inspect.config.config).map_err(|found| findings(&found))?;
     let snapshot = gateway::check(&loaded).map_err(|found| findings(&found))?;
     if inspect.json {
-        let rows: Vec<_> = snapshot
-            .operations
-            .iter()
-            .map(|operation| {
-                json!({
-                    "method": &*operation.method, "path": &*operation.template, "api": &*operation.api,
-                    "operation": &*operation.name, "auth": auth(operation), "place": &*operation.place,
-                })
-            })
-            .collect();
-        say(serde_json::to_string_pretty(&rows)?);
+        say(serde_json::to_string_pretty(&table::routes(&snapshot.operations))?);
         return Ok(Outcome::Good);
     }
     for operation in &snapshot.operations {

@@ -13,7 +13,7 @@ pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
     let path = &run.config.config;
     let loaded = config::load(path).map_err(|found| findings(&found))?;
     let wishes = Wishes { state_dir: run.state_dir.clone(), workers: run.workers };
-    let service = Service::start(&loaded, Source::File(path.clone()), wishes)?;
-    service.wait(loaded.files)?;
+    let (service, _doors) = Service::start(&loaded, Source::File(path.clone()), wishes)?;
+    service.wait()?;
     Ok(Outcome::Good)
 }
