@@ -23,6 +23,7 @@ mod pool;
 mod request;
 mod schedule;
 pub mod spec;
+mod tls;
 mod upload;
 
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub use failure::{
 };
 pub use pool::{idle, sweep};
 pub use spec::BackendSpec;
+pub use tls::TlsError;
 
 use crate::clock;
 use crate::http::response::canonicalise_response;

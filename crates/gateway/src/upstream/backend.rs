@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::schedule::Schedule;
 use super::spec::{BackendSpec, Protocol, TargetSpec};
+use super::tls::{self, Tls, TlsError};
 
 /// A named set of targets. Outlives a snapshot: equal specs share one.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Target {
     pub(super) path: String,
     pub(super) address: Address,
     pub(super) port: u16,
+    /// `None` on cleartext.
+    pub(super) tls: Option<Tls>,
     /// Idle connections each core keeps.
     pub(super) idle_max: usize,
 }
@@ -50,9 +53,9 @@ pub enum BackendError {
     /// Not built yet.
     #[error("`protocol: http2` toward backends is not built yet")]
     Http2,
-    /// Not built yet.
-    #[error("`https` targets are not built yet")]
-    Tls,
+    /// No handshake could ever succeed.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
@@ -66,13 +69,24 @@ impl Backend {
         if spec.protocol == Protocol::Http2 {
             return Err(BackendError::Http2);
         }
-        if spec.targets.iter().any(|target| target.is_tls) {
-            return Err(BackendError::Tls);
-        }
+        let tls = match spec.targets.iter().any(|target| target.is_tls) {
+            true => Some(tls::config(&spec.tls)?),
+            false => None,
+        };
         let weights: Vec<u16> = spec.targets.iter().map(|target| target.weight).collect();
         let schedule = Schedule::new(&weights).ok_or(BackendError::NoTarget)?;
         let idle_max = spec.pool.idle_connections.div_ceil(cores.max(1));
-        let targets = spec.targets.iter().map(|target| Arc::new(Target::new(target, idle_max))).collect();
+        let mut targets = Vec::new();
+        for target in &spec.targets {
+            let tls = match (&tls, target.is_tls) {
+                (Some(config), true) => {
+                    let name = tls::server_name(&spec.tls, &target.host)?;
+                    Some(Tls { config: Arc::clone(config), name })
+                }
+                _ => None,
+            };
+            targets.push(Arc::new(Target::new(target, tls, idle_max)));
+        }
         Ok(Self { spec, targets, schedule })
     }
 
@@ -88,7 +102,7 @@ impl Backend {
 }
 
 impl Target {
-    pub(super) fn new(spec: &TargetSpec, idle_max: usize) -> Self {
+    pub(super) fn new(spec: &TargetSpec, tls: Option<Tls>, idle_max: usize) -> Self {
         let address = match spec.host.parse::<IpAddr>() {
             Ok(ip) => Address::Literal(SocketAddr::new(ip, spec.port)),
             Err(_) => Address::Name(spec.host.clone()),
@@ -100,6 +114,7 @@ impl Target {
             path: spec.path.clone(),
             address,
             port: spec.port,
+            tls,
             idle_max,
         }
     }

@@ -1,4 +1,4 @@
-//! Opens connections: name, address, socket.
+//! Opens connections: name, address, socket, TLS.
 //!
 //! A name is resolved for each new connection, off the core, by the system's resolver. Its addresses are tried
 //! in the order given, each with an even share of the time that is left, so that one dead address does not use
@@ -10,12 +10,15 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use super::backend::{Address, Target};
 use super::connection::Connection;
 use super::failure::Failure;
+use super::tls::Tls;
 use crate::clock::{self, Instant};
-use crate::http::io::split_tcp;
+use crate::http::io::{split_tcp, split_tls_client};
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
@@ -30,7 +33,18 @@ pub(super) async fn connect(target: &Arc<Target>, due: Instant) -> Result<Connec
         },
     };
     let stream = stream.map_err(Failure::Unreachable)?;
-    Ok(Connection::new(Arc::clone(target), split_tcp(stream)))
+    let halves = match &target.tls {
+        None => split_tcp(stream),
+        Some(tls) => split_tls_client(handshake(tls, stream).await?),
+    };
+    Ok(Connection::new(Arc::clone(target), halves))
+}
+
+async fn handshake(tls: &Tls, stream: TcpStream) -> Result<TlsStream<TcpStream>, Failure> {
+    // A socket that cannot be told is only slower.
+    let _ = stream.set_nodelay(true);
+    let connector = TlsConnector::from(Arc::clone(&tls.config));
+    connector.connect(tls.name.clone(), stream).await.map_err(Failure::Untrusted)
 }
 
 async fn connect_any(addresses: SmallVec<[SocketAddr; 2]>, due: Instant) -> io::Result<TcpStream> {

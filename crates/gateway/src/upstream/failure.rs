@@ -140,6 +140,12 @@ impl From<Failure> for Problem {
             Failure::Unexpected(what) => {
                 BACKEND_MALFORMED.with("the backend's answer is malformed").because(what)
             }
+            // TLS 1.3 tells a client that its certificate is refused only when it reads (RFC 8446 §4.4.2.4).
+            Failure::Closed(Some(error))
+                if error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) =>
+            {
+                Failure::Untrusted(error).into()
+            }
             Failure::Closed(error) => {
                 let problem = BACKEND_CLOSED.with("the backend closed the connection before it answered");
                 match error {

@@ -3,8 +3,9 @@
 //! Equal settings are an equal spec, so that a backend whose settings did not change outlives a reload with its
 //! pools and counters.
 
-use std::fmt;
 use std::time::Duration;
+
+use crate::secret::Secret;
 
 /// One backend: a named set of targets that answer alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +81,8 @@ pub struct PoolSpec {
 /// How a backend proves who it is, and how we prove who we are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsSpec {
-    /// Authorities that may vouch for the backend, in DER; `None`: those the system trusts.
-    pub authorities: Option<Vec<Vec<u8>>>,
+    /// Authorities that may vouch for the backend, in PEM; `None`: those the system trusts.
+    pub ca: Option<String>,
     /// The name the certificate must bear and that is sent as SNI; `None`: the target's host.
     pub server_name: Option<String>,
     /// What we present when asked.
@@ -89,12 +90,12 @@ pub struct TlsSpec {
 }
 
 /// A client certificate with its key.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ClientCertificate {
-    /// The chain in DER, leaf first.
-    pub chain: Vec<Vec<u8>>,
-    /// The private key as PEM or DER of PKCS #8, PKCS #1 or SEC 1.
-    pub key: Vec<u8>,
+    /// The chain in PEM, leaf first.
+    pub chain: String,
+    /// The private key in PEM: PKCS #8, PKCS #1 or SEC 1.
+    pub key: Secret,
 }
 
 impl Default for Timeouts {
@@ -132,9 +133,11 @@ impl TargetSpec {
     }
 }
 
-// SECURITY: a key never reaches a log.
-impl fmt::Debug for ClientCertificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientCertificate").field("chain", &self.chain.len()).finish_non_exhaustive()
+// Two specs are compared at a reload, by us alone, and both keys are ours: nothing is learnt from how long it takes.
+impl PartialEq for ClientCertificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.chain == other.chain && self.key.expose() == other.key.expose()
     }
 }
+
+impl Eq for ClientCertificate {}

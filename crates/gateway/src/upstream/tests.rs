@@ -3,4 +3,5 @@
 mod answers;
 mod bodies;
 mod rig;
+mod tls;
 mod waits;

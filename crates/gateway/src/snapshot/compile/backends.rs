@@ -6,7 +6,9 @@ use super::Compiler;
 use crate::config::{Backend as BackendConfig, BackendProtocol, BackendTls, Target};
 use crate::resources::Resources;
 use crate::upstream::Backend;
-use crate::upstream::spec::{BackendSpec, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec};
+use crate::upstream::spec::{
+    BackendSpec, ClientCertificate, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec,
+};
 
 impl Compiler<'_> {
     /// Every backend, in order of the configuration.
@@ -40,17 +42,20 @@ impl Compiler<'_> {
                 total: Some(timeout.total.get()),
                 stream_idle: self.bounds.stream_idle,
             },
-            tls: match &settings.tls {
-                Some(tls) => self.backend_tls(name, tls)?,
-                None => TlsSpec::default(),
-            },
+            tls: settings.tls.as_ref().map(tls).unwrap_or_default(),
             pool: PoolSpec { idle_connections: self.bounds.pool as usize, idle_for: self.bounds.pool_idle },
         })
     }
+}
 
-    fn backend_tls(&mut self, name: &str, _settings: &BackendTls) -> Option<TlsSpec> {
-        self.wrong(&format!("backends.{name}.tls"), "TLS toward backends is not built yet");
-        None
+fn tls(tls: &BackendTls) -> TlsSpec {
+    TlsSpec {
+        ca: tls.ca.clone(),
+        server_name: tls.server_name.clone(),
+        client: tls.client_certificate.as_ref().map(|certificate| ClientCertificate {
+            chain: certificate.cert.clone(),
+            key: certificate.key.clone(),
+        }),
     }
 }
 

@@ -32,7 +32,7 @@ fn target(path: &str) -> Target {
         path: path.to_owned(),
         weight: 1,
     };
-    Target::new(&spec, 1)
+    Target::new(&spec, None, 1)
 }
 
 fn written(text: &str, strip: usize, path: &str, body: Size) -> String {

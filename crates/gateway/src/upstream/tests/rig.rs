@@ -141,7 +141,7 @@ pub(super) fn answering(answer: &'static str) -> u16 {
 }
 
 /// Reads up to the empty line; what was read, or nothing if the connection ended first.
-pub(super) fn read_head(stream: &mut TcpStream) -> Option<String> {
+pub(super) fn read_head(stream: &mut impl Read) -> Option<String> {
     let mut head = Vec::new();
     let mut byte = [0];
     while !head.ends_with(b"\r\n\r\n") {
@@ -154,7 +154,7 @@ pub(super) fn read_head(stream: &mut TcpStream) -> Option<String> {
 }
 
 /// Reads until the other end closes or breaks off.
-pub(super) fn read_all(stream: &mut TcpStream) -> Vec<u8> {
+pub(super) fn read_all(stream: &mut impl Read) -> Vec<u8> {
     let mut all = Vec::new();
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -167,7 +167,7 @@ pub(super) fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     }
 }
 
-pub(super) fn say(stream: &mut TcpStream, text: &str) {
+pub(super) fn say(stream: &mut impl Write, text: &str) {
     // The other end may have gone, which some tests want.
     let _ = stream.write_all(text.as_bytes());
 }
