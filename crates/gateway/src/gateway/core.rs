@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::clock;
 use crate::listener::accept::{Doorway, accept};
 use crate::snapshot::Live;
 use crate::tasks::Tasks;
+use crate::upstream;
 
 /// A running core, as the gateway holds it.
 #[derive(Debug)]
@@ -27,13 +29,25 @@ enum Order {
 /// Orders that may wait for a core: far more listeners than one configuration has.
 const ORDERS_MAX: usize = 1024;
 
+/// How often idle connections to backends are looked at on a core without traffic.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
 impl Core {
     /// Starts a thread that waits for orders.
     pub(super) fn start(number: usize, live: Arc<Live>, tasks: Tasks) -> io::Result<Self> {
         let (orders, mut inbox) = mpsc::channel(ORDERS_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serve = async move {
-            while let Some(order) = inbox.recv().await {
+            loop {
+                let order = match tokio::time::timeout(SWEEP_EVERY, inbox.recv()).await {
+                    Ok(Some(order)) => order,
+                    Ok(None) => return,
+                    // A backend that left the configuration, or has no traffic, keeps no connections for long.
+                    Err(_) => {
+                        upstream::sweep(clock::now());
+                        continue;
+                    }
+                };
                 match order {
                     Order::Stop => return,
                     Order::Listen(socket, doorway) => match tokio::net::TcpListener::from_std(socket) {

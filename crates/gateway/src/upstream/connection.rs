@@ -4,7 +4,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
 use portcullis_http1::{ResponseHead, Version};
 
 use super::backend::Target;
@@ -50,9 +49,6 @@ impl Connection {
     pub(super) fn release(mut self, now: Instant, idle_for: Duration) {
         debug_assert!(self.reader.buffer.is_empty(), "left-over bytes poison the pool");
         self.deadline.clear();
-        if self.reader.buffer.capacity() > READ_ROOM {
-            self.reader.buffer = BytesMut::new();
-        }
         if self.spare.capacity() > SPARE_BYTES_MAX {
             self.spare = Vec::new();
         }

@@ -11,7 +11,7 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use portcullis_http1::{BodyBounds, BodyDecoder, Event, Framing};
 
 use super::answer::earlier;
@@ -120,10 +120,15 @@ impl Download {
     /// Ends: keeps the connection if nothing speaks against it.
     fn close(&mut self) {
         let is_clean = self.upload.take().is_none() && !self.has_left_over();
-        if let Some(connection) = self.connection.take()
+        if let Some(mut connection) = self.connection.take()
             && let Some(keep_for) = self.terms.keep_for
             && is_clean
         {
+            // An idle connection holds no more memory than a small answer needs; what is left of a large buffer
+            // does not show how large it was.
+            if self.room > READ_ROOM {
+                connection.reader.buffer = BytesMut::new();
+            }
             connection.release(clock::now(), keep_for);
         }
     }
