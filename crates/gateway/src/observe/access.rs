@@ -6,18 +6,15 @@ use super::record::{Decision, Record};
 
 /// Appends the line of `record` to `out`.
 pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
-    let mut line = Line::begin(out);
-    line.time(names::TIMESTAMP, record.wall);
-    line.text(names::SEVERITY_TEXT, severity(record.decision));
-    line.text(names::EVENT_NAME, Stream::Access.event());
+    let mut line = Line::begin(out, record.wall, severity(record.decision), Stream::Access);
     line.text(names::REQUEST_ID, record.id);
     line.text(names::LISTENER, &record.peer.listener);
     line.address(names::CLIENT_ADDRESS, record.client);
     line.address(names::PEER_ADDRESS, record.peer.ip());
-    line.text(names::PROTOCOL_VERSION, record.wire.version());
-    line.text_if(names::TLS_VERSION, record.peer.tls.as_ref().map(|tls| tls.version));
+    line.word(names::PROTOCOL_VERSION, record.wire.version());
+    line.word_if(names::TLS_VERSION, record.peer.tls.as_ref().map(|tls| tls.version));
     line.text_if(names::METHOD, record.method);
-    line.text(names::SCHEME, record.peer.scheme());
+    line.word(names::SCHEME, record.peer.scheme());
     line.text_if(names::SERVER_ADDRESS, record.host);
     line.text_if(names::PATH, record.path);
     line.text_if(names::ROUTE, record.template);
@@ -31,10 +28,10 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     line.text_if(names::OPERATION, record.operation);
     line.text_if(names::CONSUMER, record.consumer);
     line.text_if(names::CREDENTIAL, record.credential);
-    line.text(names::DECISION, record.decision.as_str());
-    line.text_if(names::CONTROL, record.control());
-    line.text_if(names::FLAG, record.problem.map(|kind| kind.blame.as_str()));
-    line.text_if(names::ERROR_TYPE, record.problem.map(|kind| kind.code));
+    line.word(names::DECISION, record.decision.as_str());
+    line.word_if(names::CONTROL, record.control());
+    line.word_if(names::FLAG, record.problem.map(|kind| kind.blame.as_str()));
+    line.word_if(names::ERROR_TYPE, record.problem.map(|kind| kind.code));
     line.text_if(names::CAUSE, record.cause);
     if let Some((target, took)) = record.backend {
         line.text(names::UPSTREAM_ADDRESS, target);

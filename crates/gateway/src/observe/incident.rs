@@ -89,12 +89,9 @@ impl<'a> Incident<'a> {
 
     /// Appends its line to `out`.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
-        let mut line = Line::begin(out);
-        line.time(names::TIMESTAMP, self.wall);
-        line.text(names::SEVERITY_TEXT, severity_text(self.severity));
-        line.text(names::EVENT_NAME, Stream::Incidents.event());
-        line.text(names::INCIDENT_KIND, self.kind);
-        line.text(names::INCIDENT_SEVERITY, self.severity.as_str());
+        let mut line = Line::begin(out, self.wall, severity_text(self.severity), Stream::Incidents);
+        line.word(names::INCIDENT_KIND, self.kind);
+        line.word(names::INCIDENT_SEVERITY, self.severity.as_str());
         line.text_if(names::REQUEST_ID, self.id);
         line.text(names::LISTENER, self.listener);
         line.address(names::CLIENT_ADDRESS, self.client);

@@ -187,10 +187,7 @@ impl Facts {
 }
 
 fn json(out: &mut Vec<u8>, wall: Duration, level: Level, target: &str, facts: &Facts) {
-    let mut line = Line::begin(out);
-    line.time(names::TIMESTAMP, wall);
-    line.text(names::SEVERITY_TEXT, level.as_str());
-    line.text(names::EVENT_NAME, Stream::Lifecycle.event());
+    let mut line = Line::begin(out, wall, level.as_str(), Stream::Lifecycle);
     line.text(names::MESSAGE, &facts.message);
     line.text(names::LOGGER, target);
     for (name, value) in &facts.others {

@@ -8,6 +8,8 @@
 pub struct Field {
     /// The name, as the JSON member spells it.
     pub name: &'static str,
+    /// The name with what surrounds it in a line, where it is not the first.
+    pub(super) key: &'static str,
     /// The records that carry it.
     pub streams: &'static [Stream],
     /// One sentence for the reference.
@@ -51,7 +53,7 @@ impl Stream {
 macro_rules! fields {
     ($($constant:ident = $name:literal in $streams:expr, $about:literal;)+) => {
         $(#[doc = $about]
-        pub const $constant: Field = Field { name: $name, streams: $streams, about: $about };)+
+        pub const $constant: Field = Field { name: $name, key: concat!(",\"", $name, "\":"), streams: $streams, about: $about };)+
 
         /// Every field, in the order in which records carry them.
         pub static FIELDS: &[Field] = &[$($constant),+];

@@ -6,21 +6,22 @@ use super::json::digits;
 
 /// Writes `wall`, the time since 1970.
 pub(super) fn write(out: &mut Vec<u8>, wall: Duration) {
-    let seconds = wall.as_secs();
-    let (year, month, day) = civil(seconds / 86_400);
-    let of_day = seconds % 86_400;
-    for (value, places, after) in [
-        (year, 4, b'-'),
-        (month, 2, b'-'),
-        (day, 2, b'T'),
-        (of_day / 3600, 2, b':'),
-        (of_day / 60 % 60, 2, b':'),
-        (of_day % 60, 2, b'.'),
-        (u64::from(wall.subsec_millis()), 3, b'Z'),
-    ] {
-        digits(out, value, places);
-        out.push(after);
-    }
+    let (year, month, day) = civil(wall.as_secs() / 86_400);
+    let of_day = wall.as_secs() % 86_400;
+    digits::<4>(out, year);
+    out.push(b'-');
+    digits::<2>(out, month);
+    out.push(b'-');
+    digits::<2>(out, day);
+    out.push(b'T');
+    digits::<2>(out, of_day / 3600);
+    out.push(b':');
+    digits::<2>(out, of_day / 60 % 60);
+    out.push(b':');
+    digits::<2>(out, of_day % 60);
+    out.push(b'.');
+    digits::<3>(out, wall.subsec_millis().into());
+    out.push(b'Z');
 }
 
 /// `wall` as text.

@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Line, VALUE_BYTES_MAX, escape};
-use crate::observe::names;
+use crate::observe::names::{self, Stream};
 
 fn check(value: &[u8], expected: &str) {
     let mut out = Vec::new();
@@ -45,7 +47,7 @@ fn any_bytes_make_one_line_that_parses() {
     let all: Vec<u8> = (0..=255_u8).flat_map(|a| (0..=255_u8).flat_map(move |b| [a, b])).collect();
     for chunk in all.chunks(97) {
         let mut out = Vec::new();
-        let mut line = Line::begin(&mut out);
+        let mut line = Line::begin(&mut out, Duration::ZERO, "INFO", Stream::Access);
         line.cut(names::PATH, chunk, VALUE_BYTES_MAX);
         line.cut(names::EVIDENCE, chunk, 13);
         line.end();
@@ -60,22 +62,38 @@ fn any_bytes_make_one_line_that_parses() {
 fn a_path_of_a_megabyte_makes_a_short_line() {
     for byte in [b'a', b'\n', 0xff] {
         let mut out = Vec::new();
-        let mut line = Line::begin(&mut out);
+        let mut line = Line::begin(&mut out, Duration::ZERO, "INFO", Stream::Access);
         line.cut(names::PATH, &vec![byte; 1 << 20], VALUE_BYTES_MAX);
         line.end();
-        assert!(out.len() < 6 * VALUE_BYTES_MAX + 64, "{} bytes", out.len());
+        assert!(out.len() < 6 * VALUE_BYTES_MAX + 128, "{} bytes", out.len());
     }
 }
 
 #[test]
 fn durations_keep_three_decimals() {
     let mut out = Vec::new();
-    let mut line = Line::begin(&mut out);
-    line.millis(names::DURATION, std::time::Duration::from_nanos(1_002_003_999));
-    line.millis(names::OVERHEAD, std::time::Duration::from_micros(7));
+    let mut line = Line::begin(&mut out, Duration::ZERO, "INFO", Stream::Access);
+    line.millis(names::DURATION, Duration::from_nanos(1_002_003_999));
+    line.millis(names::OVERHEAD, Duration::from_micros(7));
     line.end();
-    assert_eq!(
-        String::from_utf8(out).unwrap(),
-        "{\"portcullis.duration_ms\":1002.003,\"portcullis.overhead_ms\":0.007}\n"
+    let text = String::from_utf8(out).unwrap();
+    assert!(
+        text.ends_with(",\"portcullis.duration_ms\":1002.003,\"portcullis.overhead_ms\":0.007}\n"),
+        "{text}"
     );
+}
+
+#[test]
+fn addresses_are_spelt_as_everywhere() {
+    let check = |address: &str| {
+        let mut out = Vec::new();
+        let mut line = Line::begin(&mut out, Duration::ZERO, "INFO", Stream::Access);
+        line.address(names::CLIENT_ADDRESS, address.parse().unwrap());
+        line.end();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.ends_with(&format!(",\"client.address\":\"{address}\"}}\n")), "{text}");
+    };
+    for address in ["0.0.0.0", "192.0.2.255", "::1", "2001:db8::7", "::ffff:192.0.2.1"] {
+        check(address);
+    }
 }
