@@ -183,7 +183,6 @@ impl Gateway {
     }
 
     /// Binds what is not bound yet: all of it, or nothing.
-    #[expect(clippy::type_complexity, reason = "a listener and its sockets, one a core; named right here")]
     fn bind_new(
         &self,
         plans: &[ListenerPlan],

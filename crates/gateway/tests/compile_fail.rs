@@ -4,6 +4,8 @@
 //! The compiler is called directly on the library this test was built with. `trybuild` lost: it builds every
 //! dependency a second time, and compares messages that change with each compiler; the codes do not.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail loudly")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

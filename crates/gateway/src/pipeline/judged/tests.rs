@@ -35,9 +35,9 @@ struct Eyes {
     hesitated: bool,
 }
 
-fn refuse_evil(text: &[u8]) -> Result<(), Problem> {
+fn refuse_evil(text: &[u8]) -> Result<(), Box<Problem>> {
     if String::from_utf8_lossy(text).contains("evil") {
-        return Err(super::BODY_INCOMPLETE.with("evil"));
+        return Err(Box::new(super::BODY_INCOMPLETE.with("evil")));
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ impl Policy for Nosy {
         self.saw.lock().unwrap().push(seen);
         match body.bytes().map_or(Ok(()), |bytes| refuse_evil(bytes)) {
             Ok(()) => Step::pass(),
-            Err(problem) => Step::refuse(problem),
+            Err(problem) => Step::refuse(*problem),
         }
     }
 
@@ -86,13 +86,13 @@ impl Inspector for Eyes {
     }
 
     fn poll_end(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<(), Box<Problem>>> {
-        Poll::Ready(refuse_evil(&self.text).map_err(Box::new))
+        Poll::Ready(refuse_evil(&self.text))
     }
 }
 
 /// A body in given pieces, of which the length may be known; without a proper end if `cut`.
 struct Pieces {
-    pieces: std::vec::IntoIter<&'static str>,
+    pieces: std::slice::Iter<'static, &'static str>,
     size: Size,
     cut: bool,
 }
@@ -162,7 +162,7 @@ impl Case {
     async fn judge(&self, ground: &Arc<Ground>, saw: &Arc<Mutex<Vec<String>>>) -> Result<Admitted, Stop> {
         let length: usize = self.pieces.iter().map(|piece| piece.len()).sum();
         let size = if self.known { Size::Exactly(length as u64) } else { Size::Unknown };
-        let body = Pieces { pieces: self.pieces.to_vec().into_iter(), size, cut: self.cut };
+        let body = Pieces { pieces: self.pieces.iter(), size, cut: self.cut };
         let bounds = Bounds { body: self.body_max, body_in_memory: self.memory_max, ..Bounds::default() };
         let nosy = Nosy { needs: self.needs, saw: Arc::clone(saw) };
         let operation = Arc::new(operation(nosy, bounds, &ground.observe));
