@@ -61,7 +61,7 @@ fn pages() -> Result<Vec<Page>> {
     let pretty = serde_json::to_string_pretty(&schema)?;
     Ok(vec![
         Page { path: "portcullis.schema.json", text: format!("{pretty}\n") },
-        Page { path: "docs/reference/configuration.md", text: configuration::page(&schema) },
+        Page { path: "docs/reference/configuration.md", text: configuration::page(&schema, config::UNBUILT) },
         Page { path: "docs/reference/problems.md", text: lists::problems() },
         Page { path: "docs/reference/metrics.md", text: lists::metrics() },
         Page { path: "docs/reference/records.md", text: lists::records() },

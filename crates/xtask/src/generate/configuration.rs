@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 
 use super::markdown::{self, code, table};
 
-/// The page.
-pub(crate) fn page(schema: &Value) -> String {
+/// The page; `unbuilt` are the paths that this release refuses.
+pub(crate) fn page(schema: &Value, unbuilt: &[&str]) -> String {
     let empty = Map::new();
     let definitions = schema.get("$defs").and_then(Value::as_object).unwrap_or(&empty);
     let walk = Walk { definitions };
@@ -28,7 +28,19 @@ pub(crate) fn page(schema: &Value) -> String {
             words.push_str(&table(&["word", "meaning"], rows));
         }
     }
-    out + &words
+    out + &words + &not_built(unbuilt)
+}
+
+fn not_built(paths: &[&str]) -> String {
+    let about = "A key whose control is not built does not load, and says so: a control that silently does not apply would\n\
+        be worse than none. `*` stands for any one step, `**` for any number, `settings` for `defaults`, every API and every\n\
+        operation; a word behind `=` is the only value meant.";
+    let items: Vec<String> = paths.iter().map(|path| format!("- {}\n", code(path))).collect();
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!("\n## Not built yet\n\n{about}\n\n{}", items.concat())
+    }
 }
 
 struct Walk<'a> {

@@ -44,7 +44,7 @@ fn a_schema_becomes_a_page() {
             "Wait": { "type": "string", "pattern": "x", "description": "A duration such as 5s." },
         },
     });
-    let page = configuration::page(&schema);
+    let page = configuration::page(&schema, &["stores"]);
     for part in [
         "| `version` (required) | `1` | The format. |",
         "| `listeners` | mapping of names to [Listener](#listener) |",
@@ -54,6 +54,8 @@ fn a_schema_becomes_a_page() {
         "| `wait` | a duration such as 5s |  |",
         "## Mode\n\nHow.\n",
         "| `off` | Not at all. |",
+        "## Not built yet",
+        "- `stores`\n",
     ] {
         assert!(page.contains(part), "no {part:?} in\n{page}");
     }
