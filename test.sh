@@ -8,7 +8,7 @@
 # except those on data that only some machines have, which the table names.
 set -uo pipefail
 cd "$(dirname "$0")"
-export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}" CARGO_INCREMENTAL="${CARGO_INCREMENTAL:-0}"
+export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
 
 # Packages of Debian, and the command by which each is recognised. cmake and cc build the cryptography, npm gets corpora.
 PACKAGES=(cmake:cmake gcc:cc g++:c++ curl:curl util-linux:prlimit npm:npm)
