@@ -17,6 +17,7 @@ mod demo;
 mod fidelity;
 mod path_confusion;
 mod readme;
+mod records;
 mod reference;
 mod smuggling;
 mod stage;
