@@ -59,8 +59,10 @@ pub(crate) fn check(root: &Path) -> Result<ExitCode> {
 fn pages() -> Result<Vec<Page>> {
     let schema = config::json_schema();
     let pretty = serde_json::to_string_pretty(&schema)?;
+    let admin = serde_json::to_string_pretty(&portcullis_admin::openapi())?;
     Ok(vec![
         Page { path: "portcullis.schema.json", text: format!("{pretty}\n") },
+        Page { path: "docs/reference/admin-api.json", text: format!("{admin}\n") },
         Page { path: "docs/reference/configuration.md", text: configuration::page(&schema, config::UNBUILT) },
         Page { path: "docs/reference/problems.md", text: lists::problems() },
         Page { path: "docs/reference/metrics.md", text: lists::metrics() },

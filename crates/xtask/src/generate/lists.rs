@@ -1,5 +1,6 @@
 //! Pages that are one list each: problems, metrics, records, bounds, claims.
 
+use portcullis_admin as admin;
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::http::claims::CLAIMS;
 use portcullis_gateway::observe::names::{FIELDS, Kind, METRICS, Stream};
@@ -24,7 +25,12 @@ const ALONE: &[&ProblemKind] = &[
 /// Every kind of problem, by code.
 pub(crate) fn kinds() -> Vec<&'static ProblemKind> {
     let of_policies = policies::POLICIES.iter().flat_map(|policy| policy.problems);
-    let listed = ALONE.iter().chain(exchange::PROBLEMS).chain(upstream::PROBLEMS).chain(of_policies);
+    let listed = ALONE
+        .iter()
+        .chain(exchange::PROBLEMS)
+        .chain(upstream::PROBLEMS)
+        .chain(admin::PROBLEMS)
+        .chain(of_policies);
     let mut kinds: Vec<&ProblemKind> = listed.copied().collect();
     kinds.sort_by_key(|kind| kind.code);
     kinds.dedup_by_key(|kind| kind.code);

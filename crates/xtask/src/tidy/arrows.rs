@@ -16,7 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("openapi", &[]),
     ("identity", &[]),
     ("testkit", &[]),
-    ("xtask", &["gateway", "openapi"]),
+    ("xtask", &["admin", "gateway", "openapi"]),
 ];
 
 /// Finds dependencies between crates that the plan does not draw.
