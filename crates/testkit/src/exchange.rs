@@ -6,8 +6,8 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use crate::Deadline;
 use crate::raw::{Client, Failure};
+use crate::{Deadline, h2};
 
 /// Field lines in order, with duplicates.
 pub type Fields = Vec<(Vec<u8>, Vec<u8>)>;
@@ -51,6 +51,8 @@ pub struct Response {
 pub enum Wire {
     /// HTTP/1.1.
     Http1,
+    /// HTTP/2 with prior knowledge.
+    Http2,
 }
 
 impl Wire {
@@ -67,6 +69,11 @@ impl Wire {
                 let mut client = Client::connect(address);
                 client.send(request.http1());
                 client.response(&request.method, Deadline::soon())
+            }
+            Self::Http2 => {
+                let mut client = h2::Client::connect(address);
+                let stream = client.request(request);
+                client.response(stream, Deadline::soon())
             }
         }
     }
