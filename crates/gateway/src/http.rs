@@ -23,6 +23,7 @@ pub mod reading;
 pub mod reply;
 pub mod response;
 mod target;
+pub mod tls;
 pub mod trailers;
 pub mod tunnel;
 pub mod websocket;

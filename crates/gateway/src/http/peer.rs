@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::tls::Certificate;
+
 /// The connection a request came over. One per connection, shared by its requests.
 #[derive(Debug)]
 pub struct Peer {
@@ -23,6 +25,8 @@ pub struct TlsFacts {
     pub version: &'static str,
     /// The server name the client asked for, in lower case.
     pub server_name: Option<Arc<str>>,
+    /// The certificate we presented.
+    pub certificate: Option<Arc<Certificate>>,
     /// The client's certificate chain in DER, leaf first; empty without one.
     pub client_certificates: Vec<Vec<u8>>,
 }

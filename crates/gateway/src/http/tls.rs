@@ -1,0 +1,276 @@
+//! TLS as the server: which certificate, whose client certificates, which versions.
+//!
+//! The client's hello is read first; its server name chooses a certificate and, where a host says so, its own
+//! rules for client certificates. Each set of rules has a rustls configuration of its own with its own ticket
+//! keys, and rustls resumes a session only under the name it was made for: a session made where no client
+//! certificate was asked for is never resumed where one is.
+//!
+//! What is chosen: the certificate that names the host exactly, else by wildcard, the first written of several. A
+//! name that no certificate bears is refused (`access_denied`), so that nobody talks to the wrong host by accident;
+//! a client that sends no name gets the first certificate. A request for a host outside the certificate of its
+//! connection is answered 421 ([`Certificate::covers`]).
+//!
+//! TLS 1.2 and 1.3; early data is off (it can be replayed, RFC 8446 §8). Files are read with the configuration: a
+//! change is a reload, and a pair that does not fit leaves the running one in place.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::{HashMap, HashMapExt};
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider, sign::any_supported_type};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{Acceptor, ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{ProtocolVersion, RootCertStore, ServerConfig, version};
+use tokio::net::TcpStream;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::peer::TlsFacts;
+use crate::config::{self, ClientCertificateMode, ClientCertificates, ListenerTls, TlsVersion};
+
+/// What a listener needs to answer handshakes.
+#[derive(Debug)]
+pub struct ServerTls {
+    general: Arc<ServerConfig>,
+    by_host: HashMap<Box<str>, Arc<ServerConfig>>,
+    certificates: Arc<Certificates>,
+}
+
+/// A certificate with its key and the names it bears.
+#[derive(Debug)]
+pub struct Certificate {
+    key: Arc<CertifiedKey>,
+    names: Vec<Box<str>>,
+    ends: Duration,
+}
+
+/// The certificates of a listener, in order of the configuration.
+#[derive(Debug)]
+struct Certificates(Vec<Arc<Certificate>>);
+
+/// Something that cannot be used, and the key under `tls` it stands at.
+#[derive(Debug)]
+pub struct TlsError {
+    /// Path below the listener's `tls`, such as `certificates[0].key`.
+    pub at: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl ServerTls {
+    /// Reads certificates, keys, authorities and revocation lists.
+    ///
+    /// # Errors
+    /// The first thing that cannot be used.
+    pub fn new(settings: &ListenerTls, protocols: &[config::Protocol]) -> Result<Self, TlsError> {
+        let mut certificates = Vec::new();
+        for (index, pair) in settings.certificates.iter().enumerate() {
+            certificates.push(Arc::new(Certificate::read(pair, &format!("certificates[{index}]"))?));
+        }
+        if certificates.is_empty() {
+            return Err(wrong("certificates", "at least one certificate is needed"));
+        }
+        let certificates = Arc::new(Certificates(certificates));
+        let build = |client: Option<&ClientCertificates>, at: &str| {
+            server_config(settings, protocols, client, &certificates, at)
+        };
+        let general = build(settings.client_certificates.as_ref(), "client_certificates")?;
+        let mut by_host = HashMap::new();
+        for (host, own) in &settings.hosts {
+            let at = format!("hosts.{host}.client_certificates");
+            by_host.insert(host.to_ascii_lowercase().into(), build(Some(&own.client_certificates), &at)?);
+        }
+        Ok(Self { general, by_host, certificates })
+    }
+
+    /// Shakes hands.
+    ///
+    /// # Errors
+    /// What the client did or asked for does not do.
+    pub async fn accept(&self, stream: TcpStream) -> std::io::Result<(TlsStream<TcpStream>, TlsFacts)> {
+        let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+        let name: Option<Arc<str>> =
+            hello.client_hello().server_name().map(|name| name.to_ascii_lowercase().into());
+        let config = name.as_deref().and_then(|name| self.by_host.get(name)).unwrap_or(&self.general);
+        // Boxed: rustls' handshake state is large and gone once it is over.
+        let stream = Box::pin(hello.into_stream(Arc::clone(config))).await?;
+        let (_, session) = stream.get_ref();
+        let facts = TlsFacts {
+            version: match session.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "1.2",
+                _ => "1.3",
+            },
+            certificate: self.certificates.find(name.as_deref()).cloned(),
+            server_name: name,
+            client_certificates: session
+                .peer_certificates()
+                .map(|chain| chain.iter().map(|certificate| certificate.to_vec()).collect())
+                .unwrap_or_default(),
+        };
+        Ok((stream, facts))
+    }
+
+    /// First name and end of validity of each certificate, for the metric.
+    pub fn ends(&self) -> impl Iterator<Item = (String, Duration)> {
+        self.certificates.0.iter().map(|certificate| {
+            let name = certificate.names.first().map_or("unnamed", |name| name);
+            (name.to_owned(), certificate.ends)
+        })
+    }
+}
+
+impl Certificate {
+    fn read(pair: &config::Certificate, at: &str) -> Result<Self, TlsError> {
+        let at_cert = format!("{at}.cert");
+        let chain = certificates(&pair.cert, &at_cert)?;
+        let key = PrivateKeyDer::from_pem_slice(pair.key.expose().as_bytes())
+            .map_err(|_| wrong(format!("{at}.key"), "this is no private key in PEM"))?;
+        let key = any_supported_type(&key)
+            .map_err(|_| wrong(format!("{at}.key"), "this kind of private key cannot be used"))?;
+        let Some(leaf) = chain.first() else { return Err(wrong(at_cert, "holds no certificate")) };
+        let (names, ends) = about(leaf).ok_or_else(|| wrong(&*at_cert, "the certificate cannot be read"))?;
+        let key = CertifiedKey::new(chain, key);
+        key.keys_match()
+            .map_err(|_| wrong(format!("{at}.key"), "the key does not belong to the certificate"))?;
+        Ok(Self { key: Arc::new(key), names, ends })
+    }
+
+    /// Whether the certificate bears `host`: a canonical name, or an address without brackets.
+    pub fn covers(&self, host: &str) -> bool {
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        self.names.iter().any(|name| **name == *host) || self.covers_by_wildcard(host)
+    }
+
+    /// RFC 6125 §6.4.3: the whole leftmost label, and only that.
+    fn covers_by_wildcard(&self, host: &str) -> bool {
+        let Some((_, parent)) = host.split_once('.') else { return false };
+        self.names.iter().any(|name| name.strip_prefix("*.") == Some(parent))
+    }
+}
+
+impl Certificates {
+    fn find(&self, name: Option<&str>) -> Option<&Arc<Certificate>> {
+        let Some(name) = name else { return self.0.first() };
+        let exact = |certificate: &&Arc<Certificate>| certificate.names.iter().any(|own| **own == *name);
+        self.0.iter().find(exact).or_else(|| self.0.iter().find(|one| one.covers_by_wildcard(name)))
+    }
+}
+
+impl ResolvesServerCert for Certificates {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let name = hello.server_name().map(str::to_ascii_lowercase);
+        self.find(name.as_deref()).map(|certificate| Arc::clone(&certificate.key))
+    }
+}
+
+fn server_config(
+    settings: &ListenerTls,
+    protocols: &[config::Protocol],
+    client: Option<&ClientCertificates>,
+    certificates: &Arc<Certificates>,
+    at: &str,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let versions: &[_] = match settings.min_version {
+        TlsVersion::Tls12 => &[&version::TLS13, &version::TLS12],
+        TlsVersion::Tls13 => &[&version::TLS13],
+    };
+    let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_protocol_versions(versions)
+        .map_err(|error| wrong("min_version", error.to_string()))?;
+    let builder = match client.map(|client| (client, client.mode)) {
+        None | Some((_, ClientCertificateMode::Off)) => builder.with_no_client_auth(),
+        Some((client, mode)) => builder.with_client_cert_verifier(verifier(client, mode, at)?),
+    };
+    let mut config = builder.with_cert_resolver(Arc::clone(certificates) as Arc<dyn ResolvesServerCert>);
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|protocol| match protocol {
+            config::Protocol::Http1 => b"http/1.1".to_vec(),
+            config::Protocol::Http2 => b"h2".to_vec(),
+        })
+        .collect();
+    config.ticketer = Ticketer::new().map_err(|error| wrong(at, error.to_string()))?;
+    config.max_early_data_size = 0;
+    Ok(Arc::new(config))
+}
+
+/// Who may vouch for clients, and which of their certificates were taken back.
+fn verifier(
+    client: &ClientCertificates,
+    mode: ClientCertificateMode,
+    at: &str,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let at_ca = format!("{at}.ca");
+    let mut roots = RootCertStore::empty();
+    for authority in certificates(client.ca.as_deref().unwrap_or_default(), &at_ca)? {
+        roots.add(authority).map_err(|error| wrong(&*at_ca, error.to_string()))?;
+    }
+    let mut lists = Vec::new();
+    for (index, pem) in client.crl.iter().enumerate() {
+        let read: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem.as_bytes()).collect();
+        match read {
+            Ok(some) if !some.is_empty() => lists.extend(some),
+            _ => return Err(wrong(format!("{at}.crl[{index}]"), "holds no revocation list in PEM")),
+        }
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(default_provider()));
+    let builder = match lists.is_empty() {
+        true => builder,
+        // An authority without a list of its own vouches as before; a list past its date counts for nothing.
+        false => builder.with_crls(lists).allow_unknown_revocation_status().enforce_revocation_expiration(),
+    };
+    let builder = match mode {
+        ClientCertificateMode::Require => builder,
+        ClientCertificateMode::Request | ClientCertificateMode::Off => builder.allow_unauthenticated(),
+    };
+    builder.build().map_err(|error| wrong(at, error.to_string()))
+}
+
+fn certificates(pem: &str, at: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    match read {
+        Ok(chain) if !chain.is_empty() => Ok(chain),
+        Ok(_) => Err(wrong(at, "holds no certificate in PEM")),
+        Err(error) => Err(wrong(at, format!("this is no list of certificates in PEM: {error}"))),
+    }
+}
+
+/// The names a certificate bears, in lower case, and when it ends. The subject's common name counts for nothing
+/// (RFC 9110 §4.3.4).
+fn about(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, Duration)> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let mut names: Vec<Box<str>> = Vec::new();
+    if let Ok(Some(alternatives)) = certificate.subject_alternative_name() {
+        for name in &alternatives.value.general_names {
+            match name {
+                GeneralName::DNSName(name) => names.push(name.to_ascii_lowercase().into()),
+                GeneralName::IPAddress(bytes) => names.extend(address(bytes)),
+                _ => {}
+            }
+        }
+    }
+    let ends = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
+    Some((names, Duration::from_secs(ends)))
+}
+
+fn address(bytes: &[u8]) -> Option<Box<str>> {
+    let v4 = <[u8; 4]>::try_from(bytes).map(|octets| std::net::Ipv4Addr::from(octets).to_string());
+    let v6 = <[u8; 16]>::try_from(bytes).map(|octets| std::net::Ipv6Addr::from(octets).to_string());
+    v4.or(v6).ok().map(Into::into)
+}
+
+fn wrong(at: impl Into<String>, what: impl Into<String>) -> TlsError {
+    TlsError { at: at.into(), what: what.into() }
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
