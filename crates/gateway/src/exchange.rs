@@ -75,8 +75,15 @@ pub async fn exchange<W: Wire>(
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
 async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) -> Result<Answered, Stop> {
     let listener = snapshot.listener(&cx.peer.listener)?;
+    cx.at("canonicalize");
     let request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
     cx.saw(&request);
+    cx.at("route");
+    if let Some(certificate) = cx.peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref())
+        && !certificate.covers(request.host())
+    {
+        return Err(MISDIRECTED.with("this connection's certificate is not for this host").into());
+    }
 
     let operation = match find(&listener.routes, &request, cx)? {
         Found::Operation(operation) => Arc::clone(operation),
@@ -97,25 +104,34 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
     let chain = &operation.chain;
 
     for policy in chain {
+        cx.at(policy.name());
         policy.screen(&mut routed, cx).decide().await?;
     }
+    cx.at("authenticate");
     let mut identified = Identified::authenticate(routed, cx).await?;
     for policy in chain {
+        cx.at(policy.name());
         policy.attest(&mut identified, cx).decide().await?;
     }
     for policy in chain {
+        cx.at(policy.name());
         policy.authorize(&identified, cx).decide().await?;
     }
     for policy in chain {
+        cx.at(policy.name());
         policy.throttle(&identified, cx).decide().await?;
     }
+    cx.at("inspect");
     let admitted = judged::admit(identified, cx).await?;
 
+    cx.at("forward");
     let mut answered = snapshot.upstreams.forward(admitted, cx).await?;
     for policy in chain {
+        cx.at(policy.name());
         policy.inspect_response(&mut answered, cx).decide().await?;
     }
     for policy in chain {
+        cx.at(policy.name());
         policy.transform_response(&mut answered, cx).decide().await?;
     }
     Ok(answered)
@@ -270,6 +286,7 @@ pub const PROBLEMS: &[&ProblemKind] = &[
     &NOT_IMPLEMENTED,
     &VERSION_NOT_SUPPORTED,
     &EXPECTATION_FAILED,
+    &MISDIRECTED,
     &NO_SUCH_OPERATION,
     &METHOD_NOT_ALLOWED,
     &INTERNAL,
@@ -343,6 +360,16 @@ pub const EXPECTATION_FAILED: ProblemKind = ProblemKind {
     blame: Blame::Client,
     severity: Some(Severity::Low),
     about: "`Expect` says something other than `100-continue`, once.",
+};
+
+/// A host that the certificate of its connection does not bear (RFC 9110 §7.4).
+pub const MISDIRECTED: ProblemKind = ProblemKind {
+    code: "misdirected-request",
+    status: StatusCode::MISDIRECTED_REQUEST,
+    title: "The request came over a connection for another host",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The certificate of the TLS connection does not bear the request's host. Open a connection for this host.",
 };
 
 /// Undeclared.

@@ -18,6 +18,7 @@ use portcullis_gateway::config::values::Bind;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
 use portcullis_gateway::gateway::watch::Watch;
 use portcullis_gateway::gateway::{Gateway, Options, Refused};
+use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -75,9 +76,12 @@ impl Service {
         loaded: &Loaded,
         source: Source,
         wishes: Wishes,
+        log: &Log,
     ) -> anyhow::Result<(Arc<Self>, Doors)> {
         let state = state_directory(&loaded.config, &source, wishes.state_dir)?;
-        let observe = Observe::start(&settings(&loaded.config)).context("cannot open the logs")?;
+        let observe = Observe::default();
+        observe.watch_log(log);
+        observe.adopt(observe.prepare(&settings(&loaded.config)).context("cannot open the logs")?);
         // Bound before anything is served: a second gateway with the same socket stops here.
         let doors = Bound::bind(&admin_settings(&loaded.config, state.as_deref()))?;
         let options = Options { workers: wishes.workers, state };

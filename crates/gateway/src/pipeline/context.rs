@@ -57,6 +57,7 @@ pub struct Context {
     verdicts: SmallVec<[Verdict; 4]>,
     problem: Option<Stopped>,
     decision: Decision,
+    control: &'static str,
     backend: Option<(Arc<str>, Duration)>,
     overhead: Option<Duration>,
     request_bytes: u64,
@@ -109,6 +110,7 @@ impl Context {
             verdicts: SmallVec::new(),
             problem: None,
             decision: Decision::Allowed,
+            control: "read",
             backend: None,
             overhead: None,
             request_bytes: 0,
@@ -122,6 +124,11 @@ impl Context {
         const KEPT_BYTES: usize = 256;
         let line = head.request.line();
         self.raw_line = Some(line.get(..KEPT_BYTES).unwrap_or(line).into());
+    }
+
+    /// Says which control has its turn: whoever stops the exchange now is it.
+    pub fn at(&mut self, control: &'static str) {
+        self.control = control;
     }
 
     /// Remembers the canonical request for the record.
@@ -170,7 +177,7 @@ impl Context {
                 &operation.place
             })
         });
-        self.verdict(kind.code, self.decision, place.as_ref());
+        self.verdict(self.control, self.decision, place.as_ref());
         self.problem = Some(Stopped {
             kind,
             detail: problem.detail().into(),

@@ -94,6 +94,7 @@ pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Resul
         Needs::Head | Needs::Stream => passing = bounded(body, most),
     }
     for policy in &operation.chain {
+        cx.at(policy.name());
         policy.inspect_request(&identified, whole.as_ref(), cx).decide().await?;
     }
     if let Some(whole) = whole {
@@ -111,6 +112,7 @@ pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Resul
         authenticator.strip(identified.request_mut().fields_mut());
     }
     for policy in &operation.chain {
+        cx.at(policy.name());
         policy.transform_request(&mut identified, cx).decide().await?;
     }
     Ok(Admitted::new(identified, passing))

@@ -14,13 +14,13 @@ use crate::service::{Service, Source, Wishes};
 
 /// Serves until told to end.
 pub(crate) fn demo(demo: &Demo) -> anyhow::Result<Outcome> {
-    let _log = lifecycle::init(Format::Auto)?;
+    let log = lifecycle::init(Format::Auto)?;
     let key = ApiKey::generate().map_err(|_| anyhow::anyhow!("the system gave no randomness"))?;
     let backend = sample::start()?;
     let text = text(demo, backend, &key.digest().to_string());
     let loaded =
         config::parse("demo.yaml", &text, Path::new("."), &|_| None).map_err(|found| findings(&found))?;
-    let (service, doors) = Service::start(&loaded, Source::Made, Wishes::default())?;
+    let (service, doors) = Service::start(&loaded, Source::Made, Wishes::default(), &log)?;
     let listening = service.gateway().addresses().first().map_or(demo.listen, |(_, address, _)| *address);
     let probes = doors.probes().unwrap_or(demo.probes);
     for line in tour(listening, probes, key.reveal()) {

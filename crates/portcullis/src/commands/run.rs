@@ -9,11 +9,11 @@ use crate::service::{Service, Source, Wishes};
 
 /// Serves until told to end.
 pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
-    let _log = lifecycle::init(Format::Auto)?;
+    let log = lifecycle::init(Format::Auto)?;
     let path = &run.config.config;
     let loaded = config::load(path).map_err(|found| findings(&found))?;
     let wishes = Wishes { state_dir: run.state_dir.clone(), workers: run.workers };
-    let (service, _doors) = Service::start(&loaded, Source::File(path.clone()), wishes)?;
+    let (service, _doors) = Service::start(&loaded, Source::File(path.clone()), wishes, &log)?;
     service.wait()?;
     Ok(Outcome::Good)
 }
