@@ -1,0 +1,191 @@
+"""What is sent: the requests of each case, the programs that send them, and the check that answers are right.
+
+Every request of a run asks for a target of its own (a running number in its query or path), so that nothing that
+remembers a request can answer for it.
+"""
+
+import re
+import socket
+import ssl
+import time
+from dataclasses import dataclass, field
+
+from servers import API_KEY, BODY_1K, OPERATIONS, output_of, which
+
+FIELDS = {"Host": "bench.test", "User-Agent": "bench/1.0", "Accept": "application/json",
+          "Accept-Encoding": "identity", "X-Trace": "4bf92f3577b34da6a3ce929d0e0e4736"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of request. `target` is a Lua expression of the running number `n`."""
+    name: str
+    target: str
+    status: int = 200
+    body: bytes = BODY_1K.encode()  # of the answer; of a refusal it is not compared
+    upload: int = 0
+    fields: dict = field(default_factory=dict)
+    tls: bool = False
+    h2: bool = False
+
+    def path(self, n):
+        """The same target as Lua's, for a single request."""
+        operation = f'" .. n % {OPERATIONS} .. "'
+        return self.target.replace(operation, str(n % OPERATIONS)).strip('"').replace('" .. n', str(n))
+
+    def head(self, path):
+        fields = FIELDS | self.fields | ({"Content-Length": str(self.upload)} if self.upload else {})
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        return f"{'POST' if self.upload else 'GET'} {path} HTTP/1.1\r\n{lines}\r\n"
+
+
+K1, K64, M1 = BODY_1K.encode(), b"y" * 65536, b"z" * (1 << 20)
+PLAIN = Case("plain", '"/plain/1k?n=" .. n')
+CLOSED = Case("plain, connection closed", '"/plain/1k?n=" .. n', fields={"Connection": "close"})
+GET_64K = Case("GET 64 KiB", '"/plain/64k?n=" .. n', body=K64)
+GET_1M = Case("GET 1 MiB", '"/plain/1m?n=" .. n', body=M1)
+POST_64K = Case("POST 64 KiB", '"/plain/post?n=" .. n', upload=65536, fields={"Content-Type": "application/json"})
+KEYED = Case("API key", f'"/keyed/resource" .. n % {OPERATIONS} .. "/" .. n', fields={"X-API-Key": API_KEY})
+NO_KEY = Case("no key", f'"/keyed/resource" .. n % {OPERATIONS} .. "/" .. n', status=401)
+UNKNOWN = Case("unknown", '"/unknown/" .. n', status=404)
+AMBIGUOUS = Case("ambiguous", '"/plain/%2e%2e/" .. n', status=400)
+TLS = Case("TLS", '"/plain/1k?n=" .. n', tls=True)
+H2 = Case("h2", '"/plain/1k?n=" .. n', tls=True, h2=True)
+
+
+def exchange(server, request, tls=False, alpn="http/1.1"):
+    """One request over a connection of its own: status, fields as one text, body."""
+    if not tls:
+        stream = socket.create_connection(("127.0.0.1", server.port), 5)
+    else:
+        context = ssl.create_default_context(cafile=str(server.folder / "tls.crt"))
+        context.set_alpn_protocols([alpn])
+        stream = socket.create_connection(("127.0.0.1", server.tls_port), 5)
+        stream = handshake(server, context, stream)
+        if alpn != "http/1.1":
+            chosen = stream.selected_alpn_protocol()
+            stream.close()
+            return chosen
+    with stream:
+        stream.sendall(request)
+        return read_answer(stream)
+
+
+def handshake(server, context, stream):
+    try:
+        return context.wrap_socket(stream, server_hostname="localhost")
+    except ssl.SSLError as error:
+        raise RuntimeError(f"{server.name} has a certificate but does not speak TLS: {error.reason}") from error
+
+
+def read_answer(stream):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += more(stream)
+    head, _, body = data.partition(b"\r\n\r\n")
+    head = head.decode("latin-1")
+    length = int(re.search(r"(?i)^content-length: *(\d+)", head, re.M).group(1))
+    while len(body) < length:
+        body += more(stream)
+    return int(head.split()[1]), head, body
+
+
+def more(stream):
+    got = stream.recv(1 << 20)
+    if not got:
+        raise RuntimeError("the connection ended within an answer")
+    return got
+
+
+def verify(server, case):
+    """Raises unless the server answers the case right, and forwards it with the work that all are to do."""
+    if case.h2:
+        chosen = exchange(server, b"", tls=True, alpn="h2")
+        if chosen != "h2":
+            raise RuntimeError(f"{server.name} does not choose h2 by ALPN")
+        return
+    for n in range(3):
+        request = case.head(case.path(n)).encode() + b"x" * case.upload
+        status, _, body = exchange(server, request, case.tls)
+        if status != case.status or (status == 200 and body != case.body):
+            raise RuntimeError(f"{server.name} answers {case.name} with {status} and {len(body)} bytes: {body[:200]!r}")
+    if case.status == 200:
+        _, _, seen = exchange(server, case.head("/plain/seen?n=77").encode().replace(b"POST", b"GET", 1)
+                              .replace(f"Content-Length: {case.upload}\r\n".encode(), b""), case.tls)
+        if seen.split()[:2] != [b"127.0.0.1", b"n=77"] or b"close" in seen:
+            raise RuntimeError(f"{server.name} forwards otherwise than agreed: {seen!r}")
+
+
+def lua(server, case):
+    """wrk's script: the requests, and a line of figures at the end. Uploads rotate among a few ready-made ones."""
+    head, _, tail = case.head("\0").partition("\0")
+    quote = lambda text: '"' + text.replace("\r\n", "\\r\\n") + '"'
+    body = f'string.rep("x", {case.upload})'
+    ready = f"for n = 0, 15 do ready[n] = {quote(head)} .. {case.target} .. tail .. {body} end" if case.upload else ""
+    give = "ready[n % 16]" if case.upload else f"{quote(head)} .. {case.target} .. tail"
+    path = server.folder / f"{server.name}.lua"
+    path.write_text(f"""local n, tail, ready = 0, {quote(tail)}, {{}}
+{ready}
+request = function() n = n + 1; return {give} end
+done = function(s, l)
+  local e = s.errors
+  print(string.format("FIGURES %d %d %d %d %d %d %d", s.requests, s.bytes, s.duration, e.status,
+    e.connect + e.read + e.write + e.timeout, l:percentile(50), l:percentile(99)))
+end
+""")
+    return str(path)
+
+
+def wrk(server, case, seconds, connections):
+    scheme, port = ("https", server.tls_port) if case.tls else ("http", server.port)
+    said = output_of([which("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", lua(server, case),
+                      f"{scheme}://127.0.0.1:{port}"], server.heavy)
+    found = re.search(r"^FIGURES (.*)$", said, re.M)
+    if not found:
+        raise RuntimeError(f"wrk: {said}")
+    requests, received, duration, bad_status, broken, p50, p99 = map(int, found.group(1).split())
+    refused = requests if case.status >= 400 else 0
+    least = len(case.body) * requests if case.status == 200 else 0
+    wrong = abs(bad_status - refused) + broken + (1 if received < least or requests == 0 else 0)
+    return {"requests": requests, "wrong": wrong, "rps": requests / max(duration, 1) * 1e6, "p50": p50, "p99": p99}
+
+
+def h2load(server, case, seconds, connections):
+    urls = server.folder / "urls"
+    urls.write_text("".join(f"https://127.0.0.1:{server.tls_port}{case.path(n)}\n" for n in range(2000)))
+    fields = [f"-H{name}: {value}" for name, value in FIELDS.items() if name not in ("Host",)]
+    said = output_of([which("h2load"), "-t1", f"-c{max(1, connections // 4)}", "-m16", "-w20", "-W24", "--warm-up-time=0",
+                      f"-D{seconds}", f"-i{urls}", *fields], server.heavy)
+    found = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", said)
+    if not found:
+        raise RuntimeError(f"h2load: {said}")
+    done, good, failed = map(int, found.groups())
+    return {"requests": done, "wrong": done - good + failed, "rps": done / seconds, "p50": 0, "p99": 0}
+
+
+def send(server, case, seconds, connections):
+    """Loads a server for a while: completed requests, wrong answers, rate, latency in µs, and its CPU µs per request."""
+    before, began = server.cpu_ns(), time.monotonic()
+    figures = (h2load if case.h2 else wrk)(server, case, seconds, connections)
+    used, wall = server.cpu_ns() - before, time.monotonic() - began
+    return figures | {"cost": used / 1000 / max(figures["requests"], 1), "busy": used / 1e9 / wall}
+
+
+def idle(server, connections, wait, tls):
+    """KiB a connection holds that served one request `wait` seconds ago and is kept open."""
+    request = PLAIN.head(PLAIN.path(0)).encode()
+    exchange(server, request, tls)
+    context = ssl.create_default_context(cafile=str(server.folder / "tls.crt"))
+    before, kept = server.rss_kib(), []
+    for _ in range(connections):
+        stream = socket.create_connection(("127.0.0.1", server.tls_port if tls else server.port), 5)
+        if tls:
+            stream = handshake(server, context, stream)
+        kept.append(stream)
+        stream.sendall(request)
+        read_answer(stream)
+    time.sleep(wait)
+    after = server.rss_kib()
+    for stream in kept:
+        stream.close()
+    return (after - before) / connections
