@@ -170,11 +170,12 @@ pub async fn refuse<W: Wire>(
 ) -> Deadline {
     let mut cx = begin(wire, version, live, peer, deadline, &live.snapshot());
     cx.end_connection();
-    let problem = match refused {
-        Refused::Bytes(refusal) => unreadable(refusal),
-        Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title),
+    let stop = match refused {
+        Refused::Bytes(refusal) => unreadable(refusal).into(),
+        Refused::Head(why) => malformed(why, &mut cx),
+        Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
-    let reply = stopped(problem.into(), &mut cx);
+    let reply = stopped(stop, &mut cx);
     leave(wire, reply, cx).await
 }
 
@@ -183,6 +184,8 @@ pub async fn refuse<W: Wire>(
 pub enum Refused {
     /// The bytes break the grammar or a bound.
     Bytes(Refusal),
+    /// They make a head that has no reading on this wire.
+    Head(Malformed),
     /// They did not come in time.
     TooSlow,
 }

@@ -7,3 +7,15 @@ pub mod accept;
 pub mod http1;
 mod http1_body;
 mod http1_reply;
+pub mod http2;
+mod http2_body;
+mod http2_frames;
+mod http2_head;
+mod http2_ledger;
+mod http2_scanner;
+mod http2_stream;
+pub mod opening;
+mod pace;
+
+#[cfg(test)]
+mod scene;

@@ -44,10 +44,21 @@ pub struct Snapshot {
 /// What a listener accepts and publishes.
 #[derive(Debug)]
 pub struct Listening {
+    /// How its connections begin.
+    pub opening: Opening,
     /// How heads are made canonical.
     pub rules: Rules,
     /// The APIs published on it.
     pub routes: Routes<Arc<Operation>>,
+}
+
+/// How connections of a listener begin.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Whether HTTP/1.1 and HTTP/1.0 are spoken.
+    pub http1: bool,
+    /// Whether HTTP/2 is spoken: by ALPN over TLS, by prior knowledge without.
+    pub http2: bool,
 }
 
 /// The running snapshot behind one atomic pointer, and what outlives it.

@@ -154,6 +154,60 @@ impl AsyncWrite for WriteHalf {
     }
 }
 
+/// Both directions of a connection as one stream, for codecs that want it so.
+#[derive(Debug)]
+pub struct Duplex {
+    reader: Reader,
+    writer: WriteHalf,
+}
+
+impl Duplex {
+    /// Joins two halves. What was read ahead is read first.
+    pub fn new(reader: Reader, writer: WriteHalf) -> Self {
+        Self { reader, writer }
+    }
+}
+
+impl AsyncRead for Duplex {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Reader { half, buffer } = &mut self.get_mut().reader;
+        if buffer.is_empty() {
+            // What was read ahead is read; the codec has a buffer of its own.
+            *buffer = BytesMut::new();
+            return Pin::new(half).poll_read(cx, buf);
+        }
+        let ahead = buffer.split_to(buf.remaining().min(buffer.len()));
+        buf.put_slice(&ahead);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Duplex {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().writer).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().writer).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.writer.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().writer).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().writer).poll_shutdown(cx)
+    }
+}
+
 /// Splits a TCP connection, with Nagle's algorithm off: heads and small bodies leave at once.
 pub fn split_tcp(stream: TcpStream) -> (Reader, WriteHalf) {
     // A socket that cannot be told is only slower.

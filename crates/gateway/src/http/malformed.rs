@@ -71,6 +71,7 @@ malformed! {
     QueryCharacter "query-character" BAD_REQUEST "the query has a character outside visible ASCII";
     QueryEscape "query-escape" BAD_REQUEST "the query has a percent sign without two hexadecimal digits";
 
+    FieldSpace "field-space" BAD_REQUEST "a field value begins or ends with white space";
     FieldRepeated "field-repeated" BAD_REQUEST "a field that stands alone is repeated";
     FieldAlias "field-alias" BAD_REQUEST "two fields have one name once hyphen, underscore and dot are alike";
     FieldSpelling "field-spelling" BAD_REQUEST "a field name has an underscore or a dot";

@@ -14,9 +14,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::http1;
-use crate::http::Peer;
-use crate::http::io::split_tcp;
+use super::opening;
+use crate::observe::{ConnectionOutcome, ListenerMetrics};
 use crate::snapshot::Live;
 use crate::tasks::Tasks;
 
@@ -80,6 +79,7 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
 
 /// Accepts until the gateway drains.
 pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live>, tasks: Tasks) {
+    let metrics = live.ground.observe.listener(&doorway.name);
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -87,9 +87,10 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live
             () = doorway.closed() => return,
         };
         match accepted {
-            Ok((stream, address)) => admit(stream, address, &doorway, &live, &tasks),
+            Ok((stream, address)) => admit(stream, address, &doorway, &metrics, &live, &tasks),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
+                metrics.outcome(ConnectionOutcome::Exhausted);
                 tracing::warn!(listener = &*doorway.name, %error, "accepting pauses");
                 tokio::time::sleep(PAUSE_EXHAUSTED).await;
             }
@@ -98,15 +99,23 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live
 }
 
 /// Gives a connection its own task, if there is a place for it.
-fn admit(stream: TcpStream, address: SocketAddr, doorway: &Arc<Doorway>, live: &Arc<Live>, tasks: &Tasks) {
-    let place = Place::take(doorway);
-    let (Some(place), Ok(local)) = (place, stream.local_addr()) else { return };
-    let peer = Arc::new(Peer { listener: Arc::clone(&doorway.name), address, local, tls: None });
-    let live = Arc::clone(live);
+fn admit(
+    stream: TcpStream,
+    address: SocketAddr,
+    doorway: &Arc<Doorway>,
+    metrics: &ListenerMetrics,
+    live: &Arc<Live>,
+    tasks: &Tasks,
+) {
+    let Some(place) = Place::take(doorway) else {
+        metrics.outcome(ConnectionOutcome::Full);
+        return;
+    };
+    let (live, metrics) = (Arc::clone(live), metrics.clone());
     tasks.spawn(async move {
-        let (reader, writer) = split_tcp(stream);
-        http1::serve(reader, writer, peer, &live).await;
-        drop(place);
+        let open = metrics.open();
+        opening::serve(stream, address, &place.0.name, &live, &metrics).await;
+        drop((place, open));
     });
 }
 

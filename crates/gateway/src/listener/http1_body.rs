@@ -5,20 +5,16 @@
 //! never contended, and a request without a body has none.
 //!
 //! # Limits
-//! `body_idle` between pieces, while somebody waits for them; `body_rate` on average after the first ten
-//! seconds of waiting. A client that is slow because its backend is slow is not to blame, so only the time
-//! somebody waited counts.
+//! Those of [`Pace`].
 
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
-use std::time::Duration;
 
 use portcullis_http1::{BodyDecoder, Event};
 
 use super::http1::poll_reader_gone;
+use super::pace::Pace;
 use crate::bounds::Bounds;
-use crate::clock::{self, Instant};
-use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::io::Reader;
 use crate::http::{BodyError, Frame, Size, Source};
@@ -27,9 +23,6 @@ use crate::http::{BodyError, Frame, Size, Source};
 const READ_BYTES_MIN: usize = 16 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
-/// Waiting that is forgiven before `body_rate` is asked for.
-const RATE_GRACE: Duration = Duration::from_secs(10);
-
 /// The reading side of a connection while a body is read from it.
 pub(super) struct Inbound {
     reader: Option<Reader>,
@@ -37,12 +30,7 @@ pub(super) struct Inbound {
     state: State,
     expects: bool,
     interim: Arc<Interim>,
-    deadline: Deadline,
-    idle: Duration,
-    rate: u64,
-    waiting_since: Option<Instant>,
-    waited: Duration,
-    received: u64,
+    pace: Pace,
     room: usize,
 }
 
@@ -92,19 +80,14 @@ impl Inbound {
             state: State::Open,
             expects,
             interim,
-            deadline: Deadline::new(),
-            idle: bounds.body_idle,
-            rate: bounds.body_rate,
-            waiting_since: None,
-            waited: Duration::ZERO,
-            received: 0,
+            pace: Pace::new(bounds),
             room: READ_BYTES_MIN,
         }
     }
 
     /// Bytes of content read so far.
     pub(super) fn received(&self) -> u64 {
-        self.received
+        self.pace.received()
     }
 
     /// Whether the client still waits for `100 Continue` and has been told nothing.
@@ -139,10 +122,7 @@ impl Inbound {
     fn poll_frame(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
         loop {
             match self.decoded() {
-                Ok(Some(frame)) => {
-                    self.stop_waiting();
-                    return Poll::Ready(Ok(frame));
-                }
+                Ok(Some(frame)) => return Poll::Ready(Ok(frame)),
                 Ok(None) => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
@@ -171,11 +151,15 @@ impl Inbound {
         match self.decoder.decode(&mut reader.buffer) {
             Ok(Event::More) => Ok(None),
             Ok(Event::Data(piece)) => {
-                self.received = self.received.saturating_add(piece.len() as u64);
+                self.pace.came(piece.len());
                 Ok(Some(Frame::Data(piece)))
             }
-            Ok(Event::Trailers(fields)) => Ok(Some(Frame::Trailers(fields))),
+            Ok(Event::Trailers(fields)) => {
+                self.pace.came(0);
+                Ok(Some(Frame::Trailers(fields)))
+            }
             Ok(Event::End) => {
+                self.pace.came(0);
                 self.state = State::Done;
                 Ok(Some(Frame::End))
             }
@@ -187,26 +171,10 @@ impl Inbound {
     }
 
     fn wait(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
-        if self.waiting_since.is_none() {
-            self.waiting_since = Some(clock::now());
-            self.deadline.set(self.idle);
-        }
-        if self.deadline.poll(cx).is_ready() || self.is_too_slow() {
+        if self.pace.poll_wait(cx).is_ready() {
             self.state = State::Broken;
             return Poll::Ready(Err(BodyError::TimedOut));
         }
         Poll::Pending
-    }
-
-    fn stop_waiting(&mut self) {
-        if let Some(since) = self.waiting_since.take() {
-            self.waited = self.waited.saturating_add(clock::now().saturating_duration_since(since));
-            self.deadline.clear();
-        }
-    }
-
-    fn is_too_slow(&self) -> bool {
-        let Some(asked) = self.waited.checked_sub(RATE_GRACE) else { return false };
-        self.received < asked.as_secs().saturating_mul(self.rate)
     }
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::Compiler;
 use crate::config::values::Bind;
-use crate::config::{ForwardedField as ForwardedConfig, Listener};
+use crate::config::{ForwardedField as ForwardedConfig, Listener, Protocol};
 use crate::http::Network;
 use crate::http::canonical::{ForwardedField, Rules};
 use crate::route::Routes;
-use crate::snapshot::Listening;
+use crate::snapshot::{Listening, Opening};
 
 /// A listener as the gateway must bind it. Equal plans need no new socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,6 +50,10 @@ impl Compiler<'_> {
             },
             ..Rules::default()
         };
-        (plan, Listening { rules, routes: Routes::default() })
+        let opening = Opening {
+            http1: settings.protocols().contains(&Protocol::Http1),
+            http2: settings.protocols().contains(&Protocol::Http2),
+        };
+        (plan, Listening { opening, rules, routes: Routes::default() })
     }
 }

@@ -1,0 +1,247 @@
+//! An HTTP/2 connection from a client: one task that drives the codec and all of its streams.
+//!
+//! The codec is the crate `h2`; under it lies [`Framed`], which counts what the codec does not. Streams are futures
+//! of this task and not tasks of their own: a task and a channel for each stream is what costs hyper 1.3 times
+//! HAProxy. A stream's exchange runs when this task is polled for it; what it writes leaves with the next poll of
+//! the codec, in the same turn.
+//!
+//! A malformed message ends its stream and not the connection: frames keep messages apart, and a proxy in front of
+//! us sends those of many clients. Ending the connection is for what spoils it: RFC 9113 §5.4.1, and floods.
+//!
+//! # Limits
+//! `h2_streams` at once; `handshake` until the preface has come; `keep_alive` without a stream, whatever else is
+//! sent; `requests_per_connection`. Memory of one connection, at most: `h2_connection_window` bytes of request
+//! bodies and [`SMALL_DATA_BYTES`] for the bookkeeping of small pieces; for each stream `h2_header_list` bytes of
+//! head and [`SEND_BYTES`] of reply that wait for the client.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use h2::server::{Builder, Connection, SendResponse};
+use h2::{Reason, RecvStream};
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::http2_frames::{Framed, Watch};
+use super::http2_ledger::Excess;
+use super::http2_stream::{self, Outcome};
+use crate::bounds::Bounds;
+use crate::clock;
+use crate::http::Peer;
+use crate::http::deadline::Deadline;
+use crate::observe::{Evidence, Incident};
+use crate::problem::Severity;
+use crate::snapshot::Live;
+
+/// Bytes of a reply that the codec holds for one stream.
+const SEND_BYTES: usize = 64 * 1024;
+
+/// What the codec may spend on keeping small DATA frames apart until they are read: some 8,000 of them.
+const SMALL_DATA_BYTES: usize = 2 * 1024 * 1024;
+
+/// After GOAWAY: how long a connection without streams waits for the client to end it.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Serves a connection until it ends.
+pub async fn serve<T>(io: T, peer: Arc<Peer>, live: &Live)
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let bounds = Arc::clone(&live.snapshot().bounds);
+    let framed = Framed::new(io, &bounds);
+    let watch = framed.watch();
+    let mut deadline = Deadline::new();
+    deadline.set(bounds.handshake);
+    let Ok(Ok(codec)) = deadline.race(builder(&bounds).handshake(framed)).await else { return };
+    drive(codec, &watch, &bounds, deadline, &peer, live).await;
+}
+
+pub(super) fn builder(bounds: &Bounds) -> Builder {
+    let bytes = |bound: u64| u32::try_from(bound).unwrap_or(u32::MAX >> 1);
+    let mut builder = Builder::new();
+    builder
+        .max_concurrent_streams(bounds.h2_streams)
+        .initial_window_size(bytes(bounds.h2_stream_window))
+        .initial_connection_window_size(bytes(bounds.h2_connection_window))
+        .max_header_list_size(bytes(bounds.h2_header_list))
+        .max_send_buffer_size(SEND_BYTES)
+        .data_frame_budget(SMALL_DATA_BYTES)
+        .max_pending_accept_reset_streams(bounds.h2_resets as usize);
+    builder
+}
+
+/// What a connection's task does next.
+enum Turn {
+    Serve(Request<RecvStream>, SendResponse<Bytes>),
+    /// The client floods.
+    Cut(Excess),
+    /// The codec cut it off itself.
+    Broken(h2::Error),
+    /// Nothing new is wanted.
+    Drain,
+    /// Nothing happened for too long.
+    Due,
+    Over,
+}
+
+/// How far a connection is on its way out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// GOAWAY is said, streams may end.
+    Leaving,
+    /// GOAWAY is said, nothing more is served.
+    Cut,
+}
+
+async fn drive<T>(
+    mut codec: Connection<Framed<T>, Bytes>,
+    watch: &Watch,
+    bounds: &Bounds,
+    mut deadline: Deadline,
+    peer: &Arc<Peer>,
+    live: &Live,
+) where
+    T: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    let mut streams = FuturesUnordered::new();
+    let mut drained = pin!(live.drained());
+    let mut stage = Stage::Open;
+    let (mut served, mut blamed) = (0_u32, 0_u32);
+    deadline.set(bounds.keep_alive);
+    loop {
+        let turn = poll_fn(|cx| {
+            if stage != Stage::Cut
+                && let Some(excess) = watch.excess()
+            {
+                return Poll::Ready(Turn::Cut(excess));
+            }
+            let was_idle = streams.is_empty();
+            while let Poll::Ready(Some(outcome)) = streams.poll_next_unpin(cx) {
+                if outcome == Outcome::Refused {
+                    watch.blame(1);
+                }
+            }
+            if streams.is_empty() && !was_idle {
+                deadline.set(patience(stage, codec.has_streams(), bounds));
+            }
+            match codec.poll_accept(cx) {
+                Poll::Ready(Some(Ok((request, respond)))) => {
+                    return Poll::Ready(Turn::Serve(request, respond));
+                }
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Turn::Broken(error)),
+                Poll::Ready(None) => return Poll::Ready(Turn::Over),
+                Poll::Pending => {}
+            }
+            // Heads that the codec refused by itself: malformed, too long, too many at once.
+            let unserved = watch.heads().saturating_sub(served).saturating_sub(1);
+            watch.blame(unserved.saturating_sub(blamed));
+            blamed = blamed.max(unserved);
+            if stage != Stage::Cut
+                && let Some(excess) = watch.excess()
+            {
+                return Poll::Ready(Turn::Cut(excess));
+            }
+            if stage == Stage::Open && drained.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Turn::Drain);
+            }
+            if streams.is_empty() || stage == Stage::Cut {
+                return deadline.poll(cx).map(|_| Turn::Due);
+            }
+            Poll::Pending
+        })
+        .await;
+        match turn {
+            Turn::Over => break,
+            Turn::Broken(error) => {
+                if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
+                    report("the codec found a flood", peer, live);
+                }
+                break;
+            }
+            Turn::Serve(request, respond) => {
+                served = served.saturating_add(1);
+                streams.push(http2_stream::serve(request, respond, live.snapshot(), peer, live));
+                if stage == Stage::Open && served >= bounds.requests_per_connection {
+                    stage = leave(&mut codec);
+                }
+            }
+            Turn::Cut(excess) => {
+                report(excess.as_str(), peer, live);
+                stage = cut(&mut codec, excess.reason(), &mut deadline);
+            }
+            Turn::Drain => {
+                stage = leave(&mut codec);
+                deadline.set(patience(stage, codec.has_streams(), bounds));
+            }
+            Turn::Due => match stage {
+                Stage::Open => {
+                    stage = leave(&mut codec);
+                    deadline.set(patience(stage, codec.has_streams(), bounds));
+                }
+                Stage::Leaving => stage = cut(&mut codec, Reason::NO_ERROR, &mut deadline),
+                Stage::Cut => break,
+            },
+        }
+    }
+    drop(codec);
+    // Their streams are gone: each ends at once, and is recorded.
+    deadline.set(GRACE);
+    let _ = deadline.race(async { while streams.next().await.is_some() {} }).await;
+}
+
+/// How long a connection may stay without an exchange. What the codec still holds for the client is given time.
+fn patience(stage: Stage, holds_reply: bool, bounds: &Bounds) -> Duration {
+    match stage {
+        Stage::Open => bounds.keep_alive,
+        Stage::Leaving if holds_reply => bounds.write_idle,
+        Stage::Leaving | Stage::Cut => GRACE,
+    }
+}
+
+/// Says GOAWAY twice, as RFC 9113 §6.8 has it: no stream that is on its way is lost.
+fn leave<T>(codec: &mut Connection<Framed<T>, Bytes>) -> Stage
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    codec.graceful_shutdown();
+    Stage::Leaving
+}
+
+fn cut<T>(codec: &mut Connection<Framed<T>, Bytes>, reason: Reason, deadline: &mut Deadline) -> Stage
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    codec.abrupt_shutdown(reason);
+    deadline.set(GRACE);
+    Stage::Cut
+}
+
+/// One incident for a connection that had to be cut.
+fn report(cause: &str, peer: &Peer, live: &Live) {
+    live.ground.observe.incident(&Incident {
+        wall: clock::wall(),
+        kind: "http2-abuse",
+        severity: Severity::Medium,
+        id: None,
+        listener: &peer.listener,
+        client: peer.ip(),
+        peer: peer.ip(),
+        api: None,
+        operation: None,
+        consumer: None,
+        credential: None,
+        control: None,
+        cause: Some(cause),
+        evidence: Evidence::None,
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! The byte stream under the HTTP/2 codec, watched.
+//!
+//! [`Framed`] passes decrypted bytes on unchanged and has the [`Ledger`] count the frames in them, in both
+//! directions. Once the client has done too much of something nothing more is read from it; the connection's task
+//! looks at the [`Watch`] after each poll and says GOAWAY. What else must not wait for the codec is here
+//! too: a head of which the rest does not come, a client that takes nothing, and the last bytes of a connection.
+//!
+//! # Limits
+//! Those of the ledger; `head_timeout` for a head in fragments; `write_idle` for a client that takes nothing;
+//! [`LINGER_BYTES`] and [`LINGER`] after the last byte was written, so that a GOAWAY is not lost to a reset.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::http2_ledger::{Excess, Ledger};
+use super::http2_scanner::Scanner;
+use crate::bounds::Bounds;
+use crate::http::deadline::Deadline;
+
+/// What is still read after the last write, and for how long.
+const LINGER_BYTES: usize = 256 * 1024;
+const LINGER: Duration = Duration::from_millis(500);
+
+/// What the connection's task and the byte stream below its codec tell each other.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    excess: OnceLock<Excess>,
+    heads: AtomicU32,
+    faults: AtomicU32,
+}
+
+impl Watch {
+    /// Why the connection must end.
+    pub(super) fn excess(&self) -> Option<Excess> {
+        self.excess.get().copied()
+    }
+
+    /// How many heads of requests have begun.
+    pub(super) fn heads(&self) -> u32 {
+        self.heads.load(Ordering::Relaxed)
+    }
+
+    /// Has `count` refused heads counted as resets of their streams.
+    pub(super) fn blame(&self, count: u32) {
+        self.faults.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+/// A byte stream whose frames are counted.
+#[derive(Debug)]
+pub(super) struct Framed<T> {
+    inner: T,
+    incoming: Scanner,
+    outgoing: Scanner,
+    ledger: Ledger,
+    watch: Arc<Watch>,
+    head: Option<u32>,
+    head_timeout: Duration,
+    head_due: Deadline,
+    stalled: bool,
+    write_idle: Duration,
+    write_due: Deadline,
+    closing: Option<Linger>,
+}
+
+/// Reading on after the last write.
+#[derive(Debug)]
+struct Linger {
+    due: Deadline,
+    left: usize,
+}
+
+impl<T> Framed<T> {
+    pub(super) fn new(inner: T, bounds: &Bounds) -> Self {
+        Self {
+            inner,
+            incoming: Scanner::of_client(),
+            outgoing: Scanner::of_server(),
+            ledger: Ledger::new(bounds),
+            watch: Arc::default(),
+            head: None,
+            head_timeout: bounds.head_timeout,
+            head_due: Deadline::new(),
+            stalled: false,
+            write_idle: bounds.write_idle,
+            write_due: Deadline::new(),
+            closing: None,
+        }
+    }
+
+    /// Where its verdict will be found.
+    pub(super) fn watch(&self) -> Arc<Watch> {
+        Arc::clone(&self.watch)
+    }
+
+    /// Counts what was read. Says whether it may be passed on.
+    fn admit(&mut self, bytes: &[u8]) -> bool {
+        self.ledger.tick();
+        let ledger = &mut self.ledger;
+        ledger.blame(self.watch.faults.swap(0, Ordering::Relaxed));
+        self.incoming.scan(bytes, |frame| ledger.received(frame));
+        self.watch.heads.store(ledger.requests(), Ordering::Relaxed);
+        let is_open = self.ledger.is_head_open() || self.incoming.is_within_block();
+        let head = is_open.then_some(self.ledger.heads());
+        if head != self.head {
+            match head {
+                Some(_) => self.head_due.set(self.head_timeout),
+                None => self.head_due.clear(),
+            }
+            self.head = head;
+        }
+        self.judge()
+    }
+
+    /// Counts the first `count` bytes of what was to be written.
+    fn wrote<'a>(&mut self, bufs: impl Iterator<Item = &'a [u8]>, mut count: usize) {
+        self.ledger.tick();
+        let ledger = &mut self.ledger;
+        for buf in bufs {
+            let written = buf.get(..count).unwrap_or(buf);
+            count = count.saturating_sub(written.len());
+            self.outgoing.scan(written, |frame| ledger.sent(frame));
+        }
+        self.judge();
+    }
+
+    /// Makes an excess known. Says whether there is none.
+    fn judge(&mut self) -> bool {
+        let Some(excess) = self.ledger.excess() else { return true };
+        let _ = self.watch.excess.set(excess);
+        false
+    }
+
+    /// Bounds how long the other end takes nothing.
+    fn patient<R>(&mut self, polled: Poll<io::Result<R>>, cx: &mut Context<'_>) -> Poll<io::Result<R>> {
+        if polled.is_ready() {
+            if self.stalled {
+                self.stalled = false;
+                self.write_due.clear();
+            }
+            return polled;
+        }
+        if !self.stalled {
+            self.stalled = true;
+            self.write_due.set(self.write_idle);
+        }
+        ready!(self.write_due.poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Framed<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // The task that polls us looks at the watch after each poll and needs no waking.
+        if this.watch.excess().is_some() {
+            return Poll::Pending;
+        }
+        let before = buf.filled().len();
+        if Pin::new(&mut this.inner).poll_read(cx, buf)?.is_pending() {
+            if this.head.is_some() && this.head_due.poll(cx).is_ready() {
+                this.ledger.trip(Excess::SlowHead);
+                this.judge();
+            }
+            return Poll::Pending;
+        }
+        if !this.admit(buf.filled().get(before..).unwrap_or_default()) {
+            buf.set_filled(before);
+            return Poll::Pending;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_write(cx, buf);
+        let written = ready!(this.patient(polled, cx))?;
+        this.wrote([buf].into_iter(), written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        let written = ready!(this.patient(polled, cx))?;
+        this.wrote(bufs.iter().map(|buf| &**buf), written);
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let polled = Pin::new(&mut this.inner).poll_flush(cx);
+        this.patient(polled, cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let linger = match &mut this.closing {
+            Some(linger) => linger,
+            None => {
+                let polled = Pin::new(&mut this.inner).poll_shutdown(cx);
+                ready!(this.patient(polled, cx))?;
+                let mut due = Deadline::new();
+                due.set(LINGER);
+                this.closing.insert(Linger { due, left: LINGER_BYTES })
+            }
+        };
+        while linger.left > 0 {
+            let mut waste = [0_u8; 4096];
+            let mut waste = ReadBuf::new(&mut waste);
+            match Pin::new(&mut this.inner).poll_read(cx, &mut waste) {
+                Poll::Ready(Ok(())) if !waste.filled().is_empty() => {
+                    linger.left = linger.left.saturating_sub(waste.filled().len());
+                }
+                Poll::Ready(_) => break,
+                Poll::Pending => {
+                    ready!(linger.due.poll(cx));
+                    break;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! What a connection says before its first request, and so which wire it speaks.
+//!
+//! In order: the PROXY protocol header, TLS, the choice of protocol. Over TLS the handshake decides by ALPN. In
+//! cleartext a listener with both protocols looks whether the first bytes are the preface of HTTP/2 (prior
+//! knowledge, RFC 9113 §3.3); no HTTP/1.1 request begins with them. A listener without `http2` reads the preface as
+//! the HTTP/1.1 request it is shaped like, and answers 505.
+//!
+//! # Limits
+//! `keep_alive` for the first byte, `handshake` for the rest.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::http2_scanner::PREFACE;
+use super::{http1, http2};
+use crate::bounds::Bounds;
+use crate::http::Peer;
+use crate::http::deadline::Deadline;
+use crate::http::io::{Duplex, Reader, split_tcp};
+use crate::observe::{ConnectionOutcome, ListenerMetrics};
+use crate::snapshot::Live;
+
+/// Bytes asked of the socket while the protocol is not known.
+const READ_BYTES: usize = 8 * 1024;
+
+/// Serves a connection that was accepted, whatever it turns out to speak.
+pub(super) async fn serve(
+    stream: TcpStream,
+    address: SocketAddr,
+    name: &Arc<str>,
+    live: &Live,
+    metrics: &ListenerMetrics,
+) {
+    let Ok(local) = stream.local_addr() else { return };
+    let snapshot = live.snapshot();
+    let Ok(listening) = snapshot.listener(name) else { return };
+    let opening = listening.opening.clone();
+    let peer = Arc::new(Peer { listener: Arc::clone(name), address, local, tls: None });
+    let (mut reader, writer) = split_tcp(stream);
+    let wire = match (opening.http1, opening.http2) {
+        (_, false) => Some(Spoken::Http1),
+        (false, true) => Some(Spoken::Http2),
+        (true, true) => sniff(&mut reader, &snapshot.bounds, live).await,
+    };
+    drop(snapshot);
+    metrics.outcome(ConnectionOutcome::Accepted);
+    match wire {
+        None => {}
+        Some(Spoken::Http1) => http1::serve(reader, writer, peer, live).await,
+        Some(Spoken::Http2) => http2::serve(Duplex::new(reader, writer), peer, live).await,
+    }
+}
+
+/// What a connection speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spoken {
+    Http1,
+    Http2,
+}
+
+/// Tells the protocol by the first bytes, which stay in the buffer. `None` when there is nothing to serve.
+async fn sniff(reader: &mut Reader, bounds: &Bounds, live: &Live) -> Option<Spoken> {
+    let mut deadline = Deadline::new();
+    deadline.set(bounds.keep_alive);
+    loop {
+        let first = tokio::select! {
+            biased;
+            filled = deadline.race(reader.fill(READ_BYTES)) => filled,
+            () = live.drained(), if reader.buffer.is_empty() => return None,
+        };
+        if !matches!(first, Ok(Ok(read)) if read > 0) {
+            return None;
+        }
+        if reader.buffer.len() >= PREFACE.len() && reader.buffer.starts_with(PREFACE) {
+            return Some(Spoken::Http2);
+        }
+        if !PREFACE.starts_with(&reader.buffer) {
+            return Some(Spoken::Http1);
+        }
+        deadline.set(bounds.handshake);
+    }
+}
