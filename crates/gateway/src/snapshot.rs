@@ -17,6 +17,7 @@ pub use compile::{Compiled, ListenerPlan, compile};
 
 use crate::bounds::Bounds;
 use crate::http::canonical::Rules;
+use crate::http::tls::ServerTls;
 use crate::observe::SnapshotAlive;
 use crate::pipeline::context::Ground;
 use crate::pipeline::{Operation, Stop};
@@ -59,6 +60,8 @@ pub struct Opening {
     pub http1: bool,
     /// Whether HTTP/2 is spoken: by ALPN over TLS, by prior knowledge without.
     pub http2: bool,
+    /// How TLS is spoken, if it is.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 /// The running snapshot behind one atomic pointer, and what outlives it.

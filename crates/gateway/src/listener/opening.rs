@@ -18,7 +18,7 @@ use super::{http1, http2};
 use crate::bounds::Bounds;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
-use crate::http::io::{Duplex, Reader, split_tcp};
+use crate::http::io::{Duplex, Reader, split_tcp, split_tls_server};
 use crate::observe::{ConnectionOutcome, ListenerMetrics};
 use crate::snapshot::Live;
 
@@ -30,21 +30,41 @@ pub(super) async fn serve(
     stream: TcpStream,
     address: SocketAddr,
     name: &Arc<str>,
-    live: &Live,
+    live: &Arc<Live>,
     metrics: &ListenerMetrics,
 ) {
     let Ok(local) = stream.local_addr() else { return };
     let snapshot = live.snapshot();
     let Ok(listening) = snapshot.listener(name) else { return };
     let opening = listening.opening.clone();
-    let peer = Arc::new(Peer { listener: Arc::clone(name), address, local, tls: None });
-    let (mut reader, writer) = split_tcp(stream);
-    let wire = match (opening.http1, opening.http2) {
-        (_, false) => Some(Spoken::Http1),
-        (false, true) => Some(Spoken::Http2),
-        (true, true) => sniff(&mut reader, &snapshot.bounds, live).await,
+    let peer = |tls| Arc::new(Peer { listener: Arc::clone(name), address, local, tls });
+    let (peer, reader, writer, wire) = match &opening.tls {
+        None => {
+            let (mut reader, writer) = split_tcp(stream);
+            let wire = match (opening.http1, opening.http2) {
+                (_, false) => Some(Spoken::Http1),
+                (false, true) => Some(Spoken::Http2),
+                (true, true) => sniff(&mut reader, &snapshot.bounds, live).await,
+            };
+            (peer(None), reader, writer, wire)
+        }
+        Some(tls) => {
+            // Nagle's algorithm off before the handshake: its messages are small and waited for.
+            let _ = stream.set_nodelay(true);
+            let mut deadline = Deadline::new();
+            deadline.set(snapshot.bounds.handshake);
+            let Ok(Ok((stream, facts))) = deadline.race(tls.accept(stream)).await else {
+                metrics.outcome(ConnectionOutcome::Handshake);
+                return;
+            };
+            // Without ALPN a client speaks HTTP/1.1 (RFC 9113 §3.2); where that is not spoken, it is not served.
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+            let wire = if is_http2 { Some(Spoken::Http2) } else { opening.http1.then_some(Spoken::Http1) };
+            let (reader, writer) = split_tls_server(stream);
+            (peer(Some(facts)), reader, writer, wire)
+        }
     };
-    drop(snapshot);
+    drop((snapshot, opening));
     metrics.outcome(ConnectionOutcome::Accepted);
     match wire {
         None => {}

@@ -74,8 +74,10 @@ pub(super) fn window_update(stream: u32, increment: u32) -> Frame {
 }
 
 pub(super) fn settings(values: &[(u16, u32)]) -> Frame {
-    let bytes: Vec<u8> =
-        values.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect();
+    let bytes: Vec<u8> = values
+        .iter()
+        .flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat())
+        .collect();
     Frame::new(kind::SETTINGS, 0, 0, bytes)
 }
 

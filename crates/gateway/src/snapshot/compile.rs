@@ -10,6 +10,7 @@ mod listeners;
 mod operations;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
 use portcullis_openapi::source::Finding;
@@ -39,6 +40,8 @@ struct Compiler<'a> {
     observe: &'a Observe,
     bounds: Arc<Bounds>,
     findings: Vec<Finding>,
+    /// Name and end of validity of every certificate, for the metric.
+    certificates: Vec<(String, Duration)>,
 }
 
 /// Compiles a configuration.
@@ -53,7 +56,8 @@ pub fn compile(
 ) -> Result<Compiled, Vec<Finding>> {
     let config = &loaded.config;
     let bounds = Arc::new(config.bounds.over(&Bounds::default()));
-    let mut compiler = Compiler { config, loaded, observe, bounds, findings: Vec::new() };
+    let mut compiler =
+        Compiler { config, loaded, observe, bounds, findings: Vec::new(), certificates: Vec::new() };
 
     let keys = compiler.keys();
     let upstreams = compiler.backends(resources, cores);
@@ -72,6 +76,7 @@ pub fn compile(
     if !compiler.findings.is_empty() {
         return Err(compiler.findings);
     }
+    observe.certificates(compiler.certificates);
     let snapshot = Snapshot {
         revision: loaded.hash.as_str().into(),
         bounds: compiler.bounds,

@@ -8,6 +8,7 @@ use crate::config::values::Bind;
 use crate::config::{ForwardedField as ForwardedConfig, Listener, Protocol};
 use crate::http::Network;
 use crate::http::canonical::{ForwardedField, Rules};
+use crate::http::tls::ServerTls;
 use crate::route::Routes;
 use crate::snapshot::{Listening, Opening};
 
@@ -53,7 +54,22 @@ impl Compiler<'_> {
         let opening = Opening {
             http1: settings.protocols().contains(&Protocol::Http1),
             http2: settings.protocols().contains(&Protocol::Http2),
+            tls: self.server_tls(name, settings),
         };
         (plan, Listening { opening, rules, routes: Routes::default() })
+    }
+
+    /// What TLS needs on a listener that speaks it.
+    fn server_tls(&mut self, name: &str, settings: &Listener) -> Option<Arc<ServerTls>> {
+        match ServerTls::new(settings.tls.as_ref()?, settings.protocols()) {
+            Ok(tls) => {
+                self.certificates.extend(tls.ends());
+                Some(Arc::new(tls))
+            }
+            Err(error) => {
+                self.wrong(&format!("listeners.{name}.tls.{}", error.at), error.what);
+                None
+            }
+        }
     }
 }
