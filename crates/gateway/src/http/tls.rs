@@ -188,13 +188,10 @@ fn server_config(
         Some((client, mode)) => builder.with_client_cert_verifier(verifier(client, mode, at)?),
     };
     let mut config = builder.with_cert_resolver(Arc::clone(certificates) as Arc<dyn ResolvesServerCert>);
-    config.alpn_protocols = protocols
-        .iter()
-        .map(|protocol| match protocol {
-            config::Protocol::Http1 => b"http/1.1".to_vec(),
-            config::Protocol::Http2 => b"h2".to_vec(),
-        })
-        .collect();
+    // The server's order decides (RFC 7301 §3.2): HTTP/2 where both ends speak it.
+    let spoken = [(config::Protocol::Http2, "h2"), (config::Protocol::Http1, "http/1.1")];
+    let spoken = spoken.iter().filter(|(protocol, _)| protocols.contains(protocol));
+    config.alpn_protocols = spoken.map(|(_, name)| name.as_bytes().to_vec()).collect();
     config.ticketer = Ticketer::new().map_err(|error| wrong(at, error.to_string()))?;
     config.max_early_data_size = 0;
     Ok(Arc::new(config))

@@ -22,5 +22,6 @@ mod records;
 mod reference;
 mod smuggling;
 mod stage;
+mod tls;
 mod upstream_hostile;
 mod websocket;
