@@ -36,8 +36,8 @@ macro_rules! each_bound {
                 bodies_in_memory: size = 64 << 20, 1 << 20..=1 << 40;
                 /// Bytes of bodies held in files by the whole process at once. Protects the disk. Beyond it: 503.
                 bodies_in_files: size = 4 << 30, 0..=1 << 50;
-                /// Connections one listener holds, unless it says otherwise itself. Beyond it: new ones wait in
-                /// the kernel's queue.
+                /// Connections one listener holds, unless it says otherwise itself. Beyond it: new ones are
+                /// closed at once.
                 connections: count = 20_000, 1..=10_000_000;
                 /// Time for the PROXY header and the TLS handshake together. Beyond it: closed.
                 handshake: time = 10, 1..=300;
@@ -74,6 +74,9 @@ macro_rules! each_bound {
                 stream_grace: time = 30, 0..=86_400;
                 /// Time for requests in flight when the gateway stops or a listener goes. Beyond it: closed.
                 drain: time = 30, 0..=86_400;
+                /// Time from the moment a gateway that stops says so on `/readyz` until it closes its listeners, so
+                /// that balancers send new clients elsewhere first. A second signal cuts it short.
+                drain_notice: time = 0, 0..=3_600;
                 /// Bytes of a response's head from a backend. Beyond it: 502.
                 response_head: size = 64 << 10, 1 << 10..=1 << 20;
                 /// Fields of a response's head from a backend. Beyond it: 502.
@@ -96,8 +99,8 @@ macro_rules! each_bound {
                 body_in_memory: size = 1 << 20, 0..=1 << 30;
                 /// Time a request body may bring no byte. Beyond it: 408.
                 body_idle: time = 30, 1..=3_600;
-                /// Bytes per second a request body brings at least, over any `body_idle`. Protects against slow
-                /// bodies. Beyond it: 408.
+                /// Bytes per second a request body brings at least, on average, once it has been waited for longer
+                /// than `body_idle` in all. Protects against bodies that trickle. Beyond it: 408.
                 body_rate: size = 256, 0..=1 << 30;
                 /// Time a stream (WebSocket, events, gRPC) may stay without a byte in either direction. Beyond it:
                 /// ended.

@@ -74,7 +74,7 @@ pub async fn exchange<W: Wire>(
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
 async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) -> Result<Answered, Stop> {
-    let listener = snapshot.listener(&cx.peer.listener)?;
+    let listener = snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())?;
     cx.at("canonicalize");
     let request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
     cx.saw(&request);
@@ -83,6 +83,9 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
         && !certificate.covers(request.host())
     {
         return Err(MISDIRECTED.with("this connection's certificate is not for this host").into());
+    }
+    if request.path() == "*" {
+        return Err(options(SERVER_METHODS));
     }
 
     let operation = match find(&listener.routes, &request, cx)? {
@@ -251,6 +254,10 @@ fn stopped(stop: Stop, cx: &mut Context) -> Reply {
     }
 }
 
+/// What `OPTIONS *` answers: the methods that can pass at all. It speaks of the server and not of what is
+/// published, so it tells a stranger nothing (RFC 9110 §9.3.7).
+const SERVER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
 /// `OPTIONS` on a path that declares none: the methods, and nothing else (RFC 9110 §9.3.7).
 fn options(allow: &str) -> Stop {
     let mut fields = Fields::new();
@@ -275,9 +282,12 @@ fn malformed(malformed: Malformed, cx: &mut Context) -> Stop {
     let kind = match malformed.status() {
         StatusCode::EXPECTATION_FAILED => &EXPECTATION_FAILED,
         StatusCode::NOT_IMPLEMENTED => &NOT_IMPLEMENTED,
+        StatusCode::UPGRADE_REQUIRED => &UPGRADE_REQUIRED,
         _ => &MALFORMED_REQUEST,
     };
-    kind.with(kind.title).because(malformed).into()
+    let problem = kind.with(kind.title).because(malformed);
+    let fields = malformed.reply_fields().iter();
+    fields.fold(problem, |problem, (name, value)| problem.field(name, *value)).into()
 }
 
 /// Every kind this module raises.
@@ -290,6 +300,7 @@ pub const PROBLEMS: &[&ProblemKind] = &[
     &VERSION_NOT_SUPPORTED,
     &EXPECTATION_FAILED,
     &MISDIRECTED,
+    &UPGRADE_REQUIRED,
     &NO_SUCH_OPERATION,
     &METHOD_NOT_ALLOWED,
     &INTERNAL,
@@ -375,6 +386,16 @@ pub const MISDIRECTED: ProblemKind = ProblemKind {
     about: "The certificate of the TLS connection does not bear the request's host. Open a connection for this host.",
 };
 
+/// A version of WebSocket that is not spoken.
+pub const UPGRADE_REQUIRED: ProblemKind = ProblemKind {
+    code: "upgrade-required",
+    status: StatusCode::UPGRADE_REQUIRED,
+    title: "The WebSocket version is not supported",
+    blame: Blame::Client,
+    severity: Some(Severity::Low),
+    about: "The handshake asks for a version of WebSocket other than 13; `Sec-WebSocket-Version` names the one that is spoken.",
+};
+
 /// Undeclared.
 pub const NO_SUCH_OPERATION: ProblemKind = ProblemKind {
     code: "no-such-operation",
@@ -404,3 +425,6 @@ pub const INTERNAL: ProblemKind = ProblemKind {
     severity: Some(Severity::High),
     about: "Something inside the gateway failed; the request did not pass. The log has the cause.",
 };
+
+#[cfg(test)]
+mod tests;

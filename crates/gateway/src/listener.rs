@@ -4,6 +4,7 @@
 //! here knows what a request means: heads and bodies go to [`crate::exchange`], replies come back.
 
 pub mod accept;
+mod descriptors;
 pub mod http1;
 mod http1_body;
 mod http1_reply;

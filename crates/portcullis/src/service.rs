@@ -35,8 +35,19 @@ pub(crate) struct Service {
     config: Mutex<ConfigStatus>,
     draining: AtomicBool,
     end: Notify,
+    /// One reload at a time, whoever asks for it.
+    reloading: Mutex<()>,
     /// Files the configuration in force was read from.
     files: Mutex<Vec<PathBuf>>,
+}
+
+/// The signals a process listens to. Taken hold of before anything is served: one that comes earlier would end the
+/// process at once.
+pub(crate) struct Signals {
+    runtime: tokio::runtime::Runtime,
+    end: Signal,
+    interrupt: Signal,
+    again: Signal,
 }
 
 /// The doors of the admin server; closed when dropped.
@@ -101,6 +112,7 @@ impl Service {
             config: Mutex::new(config),
             draining: AtomicBool::new(false),
             end: Notify::new(),
+            reloading: Mutex::new(()),
             files: Mutex::new(loaded.files.clone()),
         });
         if let Some(address) = doors.probes() {
@@ -120,6 +132,7 @@ impl Service {
         let Source::File(path) = &self.source else {
             return Err("this configuration has no file".to_owned());
         };
+        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome =
             config::load(path).map_err(|found| output::findings(&found).to_string()).and_then(|loaded| {
                 let outputs =
@@ -150,12 +163,10 @@ impl Service {
     }
 
     /// Serves until the process is told to end.
-    pub(crate) fn wait(&self) -> anyhow::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.serve())?;
-        self.draining.store(true, Ordering::Release);
+    pub(crate) fn wait(&self, signals: Signals) -> anyhow::Result<()> {
+        let Signals { runtime, end, interrupt, again } = signals;
+        runtime.block_on(self.serve(end, interrupt, again))?;
         let most = self.gateway.live().snapshot().bounds.drain;
-        tracing::info!("draining");
         let drained = self.gateway.drain(most);
         if !drained {
             tracing::warn!("connections were cut after the drain deadline");
@@ -165,10 +176,7 @@ impl Service {
         Ok(())
     }
 
-    async fn serve(&self) -> anyhow::Result<()> {
-        let mut end = on(SignalKind::terminate())?;
-        let mut interrupt = on(SignalKind::interrupt())?;
-        let mut again = on(SignalKind::hangup())?;
+    async fn serve(&self, mut end: Signal, mut interrupt: Signal, mut again: Signal) -> anyhow::Result<()> {
         let (changed, mut changes) = tokio::sync::mpsc::channel(1);
         let watch = Watch::start(self.watched(), move || {
             // A change that finds the queue full is seen with the one before it.
@@ -176,9 +184,9 @@ impl Service {
         })?;
         loop {
             tokio::select! {
-                _ = end.recv() => return Ok(()),
-                _ = interrupt.recv() => return Ok(()),
-                () = self.end.notified() => return Ok(()),
+                _ = end.recv() => break,
+                _ = interrupt.recv() => break,
+                () = self.end.notified() => break,
                 _ = again.recv() => self.observe.reopen(),
                 _ = changes.recv() => {}
             }
@@ -186,10 +194,32 @@ impl Service {
                 watch.replace(self.watched());
             }
         }
+        // Readiness fails before the listeners close: a balancer looks only now and then.
+        self.draining.store(true, Ordering::Release);
+        tracing::info!("draining");
+        tokio::select! {
+            () = tokio::time::sleep(self.gateway.live().snapshot().bounds.drain_notice) => {}
+            _ = end.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        Ok(())
     }
 
     fn watched(&self) -> Vec<PathBuf> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Signals {
+    /// Takes hold of them.
+    pub(crate) fn install() -> anyhow::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let end = signal(SignalKind::terminate())?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        let again = signal(SignalKind::hangup())?;
+        drop(entered);
+        Ok(Self { runtime, end, interrupt, again })
     }
 }
 
@@ -253,10 +283,6 @@ fn admin_settings(config: &Config, state: Option<&Path>) -> portcullis_admin::Se
         Some(Bind::Unix(_)) | None => None,
     };
     portcullis_admin::Settings { probes, socket }
-}
-
-fn on(kind: SignalKind) -> std::io::Result<Signal> {
-    signal(kind)
 }
 
 /// Where the logs go.

@@ -28,7 +28,7 @@ pub struct Listener {
     /// Whether every connection begins with a PROXY protocol header (v1 or v2): `off` or `require`. Default: `off`.
     #[serde(default)]
     pub proxy_protocol: ProxyProtocol,
-    /// Connections held at once. Beyond it new ones wait in the kernel's queue. Default: `bounds.connections`.
+    /// Connections held at once. Beyond it new ones are closed at once. Default: `bounds.connections`.
     pub connections: Option<u32>,
 }
 

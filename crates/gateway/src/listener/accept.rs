@@ -14,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use super::opening;
+use super::{descriptors, opening};
 use crate::observe::{ConnectionOutcome, ListenerMetrics};
 use crate::snapshot::Live;
 use crate::tasks::Tasks;
@@ -22,8 +22,8 @@ use crate::tasks::Tasks;
 /// Connections the kernel may hold for us before they are accepted.
 const BACKLOG: i32 = 4096;
 
-/// How long accepting pauses when the process is out of descriptors.
-const PAUSE_EXHAUSTED: Duration = Duration::from_millis(50);
+/// How long accepting pauses when the process, or the machine, is out of descriptors or memory.
+const PAUSE_EXHAUSTED: Duration = Duration::from_secs(1);
 
 /// What the cores that serve one listener share.
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live
     let metrics = live.ground.observe.listener(&doorway.name);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = descriptors::accept(&listener, &tasks) => accepted,
             () = live.drained() => return,
             () = doorway.closed() => return,
         };

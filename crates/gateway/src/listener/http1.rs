@@ -214,12 +214,13 @@ impl Connection {
 
     /// Closes so that the last reply arrives: says that nothing follows, then reads a little of what still comes.
     async fn linger(&mut self) {
-        if self.writer.shutdown().await.is_err() {
+        let mut deadline = Deadline::new();
+        deadline.set(LINGER);
+        // A TLS session has a last record to write, which a full socket may not take.
+        if !matches!(deadline.race(self.writer.shutdown()).await, Ok(Ok(()))) {
             return;
         }
         let Some(reader) = &mut self.reader else { return };
-        let mut deadline = Deadline::new();
-        deadline.set(LINGER);
         let mut read = 0_usize;
         while read < LINGER_BYTES {
             reader.buffer.clear();

@@ -67,6 +67,8 @@ impl Manner {
 }
 
 /// Writes the interim answers that wait. HTTP/1.0 knows none (RFC 9110 §15.2).
+///
+/// While they are written nothing else of the exchange moves, so a client that takes nothing is cut here, too.
 pub(super) async fn send_interim(connection: &mut Connection, manner: &Manner) -> io::Result<()> {
     for (status, fields) in connection.interim.take() {
         if manner.version == Version::Http11 {
@@ -74,9 +76,11 @@ pub(super) async fn send_interim(connection: &mut Connection, manner: &Manner) -
             writer.fields(&fields).end();
         }
     }
-    let written = connection.writer.write_all(&connection.out).await;
+    let write_idle = connection.live.snapshot().bounds.write_idle;
+    let writing = connection.writer.write_all(&connection.out);
+    let written = tokio::time::timeout(write_idle, writing).await;
     connection.out.clear();
-    written
+    written.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 /// Writes a reply to its end, or breaks the connection off.
@@ -84,7 +88,8 @@ pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) ->
     let Reply { status, fields, mut body } = reply;
     let mut sending = Sending { bytes: 0, chunked: false, trailers: None };
     let write_idle = cx.write_idle();
-    if cx.is_connection_over() || !turn.settle_request() {
+    // A drain may have begun since the request came: say so, or the client sends its next request into a close.
+    if cx.is_connection_over() || turn.connection.live.is_draining() || !turn.settle_request() {
         turn.manner.stay = false;
     }
     if let Body::Switched(tunnel) = body {

@@ -3,8 +3,8 @@
 //! A client that is slow because its backend is slow is not to blame, so only the time somebody waited counts.
 //!
 //! # Limits
-//! `body_idle` between pieces, while somebody waits for them; `body_rate` on average after the first ten
-//! seconds of waiting.
+//! `body_idle` between pieces, while somebody waits for them; `body_rate` on average once somebody has waited for
+//! `body_idle` in all.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,9 +12,6 @@ use std::time::Duration;
 use crate::bounds::Bounds;
 use crate::clock::{self, Instant};
 use crate::http::deadline::{Deadline, Elapsed};
-
-/// Waiting that is forgiven before `body_rate` is asked for.
-const RATE_GRACE: Duration = Duration::from_secs(10);
 
 /// How fast one body comes.
 #[derive(Debug)]
@@ -66,7 +63,7 @@ impl Pace {
     }
 
     fn is_too_slow(&self) -> bool {
-        let Some(asked) = self.waited.checked_sub(RATE_GRACE) else { return false };
+        let Some(asked) = self.waited.checked_sub(self.idle) else { return false };
         self.received < asked.as_secs().saturating_mul(self.rate)
     }
 }

@@ -10,7 +10,7 @@ use portcullis_identity::api_key::ApiKey;
 use crate::args::Demo;
 use crate::output::{Outcome, findings, say};
 use crate::sample;
-use crate::service::{Service, Source, Wishes};
+use crate::service::{Service, Signals, Source, Wishes};
 
 /// Serves until told to end.
 pub(crate) fn demo(demo: &Demo) -> anyhow::Result<Outcome> {
@@ -20,13 +20,14 @@ pub(crate) fn demo(demo: &Demo) -> anyhow::Result<Outcome> {
     let text = text(demo, backend, &key.digest().to_string());
     let loaded =
         config::parse("demo.yaml", &text, Path::new("."), &|_| None).map_err(|found| findings(&found))?;
+    let signals = Signals::install()?;
     let (service, doors) = Service::start(&loaded, Source::Made, Wishes::default(), &log)?;
     let listening = service.gateway().addresses().first().map_or(demo.listen, |(_, address, _)| *address);
     let probes = doors.probes().unwrap_or(demo.probes);
     for line in tour(listening, probes, key.reveal()) {
         say(line);
     }
-    service.wait()?;
+    service.wait(signals)?;
     Ok(Outcome::Good)
 }
 

@@ -5,7 +5,7 @@ use portcullis_gateway::observe::lifecycle::{self, Format};
 
 use crate::args::Run;
 use crate::output::{Outcome, findings};
-use crate::service::{Service, Source, Wishes};
+use crate::service::{Service, Signals, Source, Wishes};
 
 /// Serves until told to end.
 pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
@@ -13,7 +13,8 @@ pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
     let path = &run.config.config;
     let loaded = config::load(path).map_err(|found| findings(&found))?;
     let wishes = Wishes { state_dir: run.state_dir.clone(), workers: run.workers };
+    let signals = Signals::install()?;
     let (service, _doors) = Service::start(&loaded, Source::File(path.clone()), wishes, &log)?;
-    service.wait()?;
+    service.wait(signals)?;
     Ok(Outcome::Good)
 }

@@ -13,13 +13,19 @@
     reason = "tests fail loudly"
 )]
 
+mod bounds;
 mod claims;
 mod demo;
+mod drain;
+mod exhaustion;
+mod explain;
 mod fidelity;
 mod path_confusion;
 mod readme;
 mod records;
 mod reference;
+mod reload;
+mod slow;
 mod smuggling;
 mod stage;
 mod tls;

@@ -1,0 +1,197 @@
+use std::net::TcpListener;
+use std::path::Path;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::time::Duration;
+
+use portcullis_http1::{Bounds as HeadBounds, HeadDecoder};
+use serde_json::Value;
+
+use super::{Refused, Sent, Wire, exchange, refuse};
+use crate::config;
+use crate::http::deadline::Deadline;
+use crate::http::interim::Interim;
+use crate::http::{Body, BodyError, Frame, Head, Peer, Reply, Size, Source, Wire as HttpVersion};
+use crate::observe::{Destination, Observe, Settings};
+use crate::pipeline::Context;
+use crate::pipeline::context::Ground;
+use crate::resources::Resources;
+use crate::snapshot::{Live, compile};
+
+/// A client that takes what it is given, in the way it was told to.
+#[derive(Default)]
+struct Client {
+    /// Goes away while its request is judged.
+    leaves: bool,
+    /// Goes away while it is answered.
+    breaks_off: bool,
+    got: Option<(u16, String)>,
+}
+
+impl Wire for Client {
+    fn interim(&self) -> Arc<Interim> {
+        Arc::default()
+    }
+
+    async fn drive<F>(&mut self, judging: F) -> Option<F::Output>
+    where
+        F: Future + Send,
+        F::Output: Send,
+    {
+        if self.leaves { None } else { Some(judging.await) }
+    }
+
+    async fn send(&mut self, reply: Reply, _cx: &mut Context) -> Sent {
+        let mut body = reply.body;
+        let mut text = Vec::new();
+        while let Ok(Frame::Data(piece)) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {
+            text.extend_from_slice(&piece);
+        }
+        self.got = Some((reply.status.as_u16(), String::from_utf8(text).unwrap()));
+        Sent { bytes: 7, complete: !self.breaks_off }
+    }
+}
+
+/// A body whose reader panics.
+struct Broken;
+
+impl Source for Broken {
+    fn poll_frame(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
+        panic!("a defect of ours")
+    }
+
+    fn size(&self) -> Size {
+        Size::Exactly(5)
+    }
+}
+
+/// What exchanges stand on, and where their records go.
+struct Scene {
+    live: Live,
+    folder: tempfile::TempDir,
+    backend: TcpListener,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let backend = TcpListener::bind("127.0.0.1:0").unwrap();
+        let text = format!(
+            r#"
+version: 1
+state: none
+listeners: {{ public: {{ bind: "127.0.0.1:0" }} }}
+backends:
+  there: {{ targets: ["http://{}"] }}
+  gone: {{ targets: ["http://127.0.0.1:1"] }}
+apis:
+  there: {{ backend: there, auth: none, operations: {{ all: {{ match: "POST /there" }} }} }}
+  gone: {{ base_path: /gone, backend: gone, auth: none, operations: {{ all: {{ match: "GET /" }} }} }}
+  closed: {{ base_path: /closed, backend: there, auth: {{ api_key: {{}} }}, operations: {{ all: {{ match: "GET /" }} }} }}
+"#,
+            backend.local_addr().unwrap()
+        );
+        let loaded = config::parse("test.yaml", &text, Path::new("."), &|_| None).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let access_log = Destination::File(folder.path().join("access"));
+        let observe = Observe::start(&Settings { access_log, ..Settings::default() }).unwrap();
+        let snapshot = compile(&loaded, &mut Resources::default(), &observe, 1).unwrap().snapshot;
+        let bodies_held_max = snapshot.bounds.bodies_in_memory;
+        let ground = Ground { observe, bodies_held: Default::default(), bodies_held_max, spool: None };
+        Self { live: Live::new(snapshot, Arc::new(ground)), folder, backend }
+    }
+
+    async fn exchange(&self, client: &mut Client, text: &str, body: Body) {
+        let head = HeadDecoder::default().request(text.as_bytes(), &HeadBounds::default());
+        let (request, _) = head.unwrap().unwrap();
+        let head = Head { request, wire: HttpVersion::Http11, size: body.size() };
+        exchange(client, head, body, &self.live, &peer(), Deadline::new()).await;
+    }
+
+    /// The records so far.
+    fn records(&self) -> Vec<Value> {
+        assert!(self.live.ground.observe.flush(Duration::from_secs(10)));
+        let text = std::fs::read_to_string(self.folder.path().join("access")).unwrap_or_default();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+}
+
+fn peer() -> Arc<Peer> {
+    let address = "192.0.2.7:4711".parse().unwrap();
+    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None })
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_told_once_and_the_next_exchange_goes_on() {
+    let scene = Scene::start();
+    let mut client = Client::default();
+    let post = "POST /there HTTP/1.1\r\nHost: gw.test\r\nContent-Length: 5\r\n\r\n";
+    scene.exchange(&mut client, post, Body::Stream(Box::new(Broken))).await;
+    let (status, text) = client.got.unwrap();
+    assert_eq!(status, 500);
+    assert!(text.contains("internal-error") && !text.contains("defect"), "{text}");
+    let records = scene.records();
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(records[0]["http.response.status_code"], 500);
+    assert!(records[0]["portcullis.cause"].as_str().unwrap().contains("a defect of ours"), "{records:?}");
+    let metrics = scene.live.ground.observe.metrics_text();
+    assert!(metrics.contains("portcullis_problems_total{code=\"internal-error\"} 1"), "{metrics}");
+    // What was sent of the request ends with its connection, so that the backend sees no whole message.
+    let (mut backend, _) = scene.backend.accept().unwrap();
+    let mut seen = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut backend, &mut seen);
+    assert!(!seen.ends_with(b"\r\n\r\nwhole"), "{}", seen.escape_ascii());
+
+    let mut next = Client::default();
+    scene.exchange(&mut next, "GET /nowhere HTTP/1.1\r\nHost: gw.test\r\n\r\n", Body::Empty).await;
+    assert_eq!(next.got.unwrap().0, 404);
+    assert_eq!(scene.records().len(), 2);
+}
+
+#[tokio::test]
+async fn every_outcome_leaves_exactly_one_record() {
+    let scene = Scene::start();
+    let gone = || Client { leaves: true, ..Client::default() };
+    let half = || Client { breaks_off: true, ..Client::default() };
+    let cases: [(&str, Client, &str, Option<u16>, &str); 8] = [
+        ("nothing there", Client::default(), "GET /no", Some(404), "refused"),
+        ("another method", Client::default(), "PUT /there", Some(405), "refused"),
+        ("its methods", Client::default(), "OPTIONS /there", Some(204), "answered"),
+        ("the server's methods", Client::default(), "OPTIONS *", Some(204), "answered"),
+        ("two readings", Client::default(), "GET /a%2fb", Some(400), "refused"),
+        ("no credential", Client::default(), "GET /closed/", Some(401), "refused"),
+        ("no backend", Client::default(), "GET /gone/", Some(503), "failed"),
+        ("a client that breaks off", half(), "GET /no", Some(404), "aborted"),
+    ];
+    for (name, mut client, line, status, decision) in cases {
+        let before = scene.records().len();
+        let text = format!("{line} HTTP/1.1\r\nHost: gw.test\r\n\r\n");
+        scene.exchange(&mut client, &text, Body::Empty).await;
+        assert_eq!(client.got.map(|got| got.0), status, "{name}");
+        let records = scene.records();
+        assert_eq!(records.len(), before + 1, "{name}");
+        assert_eq!(records[before]["portcullis.decision"], decision, "{name}");
+    }
+    let before = scene.records().len();
+    let mut client = gone();
+    scene.exchange(&mut client, "GET /no HTTP/1.1\r\nHost: gw.test\r\n\r\n", Body::Empty).await;
+    let records = scene.records();
+    assert_eq!((client.got, records.len()), (None, before + 1), "a client that leaves");
+    assert!(records[before].get("http.response.status_code").is_none(), "{:?}", records[before]);
+
+    let mut client = Client::default();
+    refuse(&mut client, Refused::TooSlow, HttpVersion::Http11, &scene.live, &peer(), Deadline::new()).await;
+    assert_eq!(client.got.map(|got| got.0), Some(408));
+    assert_eq!(scene.records().len(), before + 2, "no head");
+}
+
+#[tokio::test]
+async fn another_version_of_websocket_is_told_which_one_is_spoken() {
+    let scene = Scene::start();
+    let mut client = Client::default();
+    let text = "GET /there HTTP/1.1\r\nHost: gw.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n";
+    scene.exchange(&mut client, text, Body::Empty).await;
+    let (status, text) = client.got.unwrap();
+    assert_eq!(status, 426);
+    assert!(text.contains("upgrade-required"), "{text}");
+}

@@ -1,0 +1,162 @@
+//! Out of descriptors, memory, disk or readers: requests go on, or are shed; the process lives and says what is wrong.
+
+use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use portcullis_testkit::gateway::Builder;
+use portcullis_testkit::{Deadline, Request, Wire};
+
+use crate::stage::{CONFIG, Stage, executable};
+
+const MIB: u64 = 1 << 20;
+
+/// The value of the sample of `metric` that has `label` in its labels.
+fn metric(stage: &Stage, metric: &str, label: &str) -> Option<f64> {
+    let answer = Wire::Http1.send(stage.gateway.probes(), &Request::get("/metrics"));
+    let text = String::from_utf8(answer.body).expect("text");
+    let line = text.lines().find(|line| line.starts_with(metric) && line.contains(label))?;
+    line.rsplit_once(' ')?.1.parse().ok()
+}
+
+#[test]
+fn without_descriptors_accepting_waits_and_does_not_spin() {
+    let mut stage = Stage::built(|backend| {
+        Builder::new(executable(), CONFIG.replace("BACKEND", backend)).limit("--nofile=256:256")
+    });
+    let crowd: Vec<TcpStream> =
+        (0..400).map(|_| TcpStream::connect(stage.public()).expect("the kernel takes it")).collect();
+    // What was accepted is served, or told in so many words that there is no way to the backend.
+    let mut first = &crowd[0];
+    first.set_read_timeout(Some(Duration::from_secs(10))).expect("a socket");
+    first.write_all(&Request::get("/crowded").http1()).expect("written");
+    let before = stage.gateway.usage().processor;
+    thread::sleep(Duration::from_secs(2));
+    let used = stage.gateway.usage().processor.saturating_sub(before);
+    assert!(used < Duration::from_millis(500), "{used:?} of processor time in two seconds of nothing");
+    let probe = Wire::Http1.send(stage.gateway.probes(), &Request::get("/livez"));
+    assert_eq!(probe.status, 200, "the probes keep a reserve");
+    let pauses = stage.gateway.stderr().all().iter().filter(|line| line.contains("accepting pauses")).count();
+    assert!(pauses <= 8, "{pauses} lines say the same");
+    drop(crowd);
+    let answer = Wire::Http1.send(stage.public(), &Request::get("/after"));
+    assert_eq!(answer.text("x-recorded").as_deref(), Some("/after"));
+    assert!(stage.gateway.is_running());
+}
+
+/// A backend that accepts and never reads.
+fn deaf_backend() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    thread::spawn(move || {
+        let mut held = Vec::new();
+        while let Ok((stream, _)) = listener.accept() {
+            held.push(stream);
+        }
+    });
+    address
+}
+
+#[test]
+fn many_bodies_in_flight_stay_within_bounds() {
+    const CLIENTS: usize = 200;
+    const LENGTH: usize = 5 << 20;
+    let config = CONFIG.replace("BACKEND", &deaf_backend().to_string());
+    let gateway = Builder::new(executable(), config).start();
+    let head = format!("POST /up HTTP/1.1\r\nHost: gw.test\r\nContent-Length: {LENGTH}\r\n\r\n");
+    let mut clients: Vec<(TcpStream, usize)> = (0..CLIENTS)
+        .map(|_| {
+            let mut client = TcpStream::connect(gateway.address("public")).expect("a listener");
+            client.write_all(head.as_bytes()).expect("written");
+            client.set_nonblocking(true).expect("a socket");
+            (client, 0)
+        })
+        .collect();
+    let piece = vec![b'x'; 256 << 10];
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(2) {
+        for (client, sent) in &mut clients {
+            let left = piece.len().min(LENGTH - *sent);
+            match client.write(&piece[..left]) {
+                Ok(count) => *sent += count,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+            }
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    let peak = gateway.usage().memory_peak;
+    assert!(peak < 256 * MIB, "{} MiB", peak / MIB);
+}
+
+#[test]
+fn a_full_disk_under_the_access_log_stops_no_request() {
+    let stage = Stage::with(&format!("{CONFIG}telemetry: {{ access_log: \"file:/dev/full\" }}\n"));
+    for number in 0..20 {
+        let target = format!("/{number}");
+        let answer = Wire::Http1.send(stage.public(), &Request::get(&target));
+        assert_eq!(answer.text("x-recorded"), Some(target));
+    }
+    Deadline::soon().poll("a counted write error", || {
+        metric(&stage, "portcullis_log_write_errors_total", "access").filter(|count| *count >= 1.0)
+    });
+    stage.gateway.log("a warning", |line| line.to_string().contains("cannot write records"));
+    assert_eq!(Wire::Http1.send(stage.public(), &Request::get("/still")).status, 200);
+}
+
+/// Ended by its handle, whatever the test does.
+struct Ended(Child);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+#[test]
+fn a_reader_of_the_log_that_went_away_stops_no_request() {
+    let backend = portcullis_testkit::Recorder::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = CONFIG.replace("BACKEND", &backend.address().to_string());
+    std::fs::write(folder.path().join("portcullis.yaml"), config).expect("a file");
+    let mut gateway = Ended(
+        Command::new(executable())
+            .current_dir(folder.path())
+            .arg("run")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the executable starts"),
+    );
+    drop(gateway.0.stdout.take());
+    let log = BufReader::new(gateway.0.stderr.take().expect("a pipe"));
+    let mut lines = log.lines().map_while(Result::ok);
+    let address: SocketAddr = lines
+        .find_map(|line| {
+            let line: serde_json::Value = serde_json::from_str(&line).ok()?;
+            let fields = line.get("fields").unwrap_or(&line);
+            fields.get("listener")?;
+            fields.get("address")?.as_str()?.parse().ok()
+        })
+        .expect("an address");
+    for number in 0..20 {
+        let target = format!("/{number}");
+        let answer = Wire::Http1.send(address, &Request::get(&target));
+        assert_eq!(answer.text("x-recorded"), Some(target));
+    }
+    assert!(gateway.0.try_wait().expect("a child").is_none(), "it lives");
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_had_is_named_at_start() {
+    for folder in ["/dev/null/portcullis", "/proc/portcullis"] {
+        let config =
+            CONFIG.replace("state: none", &format!("state: {folder}")).replace("BACKEND", "127.0.0.1:9");
+        let output = Builder::new(executable(), config).run(&["run"]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(folder), "{said}");
+    }
+}
