@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from servers import API_KEY, BODY_1K, OPERATIONS, output_of, which
 
-FIELDS = {"Host": "bench.test", "User-Agent": "bench/1.0", "Accept": "application/json",
+FIELDS = {"Host": "localhost", "User-Agent": "bench/1.0", "Accept": "application/json",
           "Accept-Encoding": "identity", "X-Trace": "4bf92f3577b34da6a3ce929d0e0e4736"}
 
 
@@ -137,9 +137,9 @@ end
 
 
 def wrk(server, case, seconds, connections):
-    scheme, port = ("https", server.tls_port) if case.tls else ("http", server.port)
+    scheme, host, port = ("https", "localhost", server.tls_port) if case.tls else ("http", "127.0.0.1", server.port)
     said = output_of([which("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", lua(server, case),
-                      f"{scheme}://127.0.0.1:{port}"], server.heavy)
+                      f"{scheme}://{host}:{port}"], server.heavy)
     found = re.search(r"^FIGURES (.*)$", said, re.M)
     if not found:
         raise RuntimeError(f"wrk: {said}")
@@ -152,10 +152,10 @@ def wrk(server, case, seconds, connections):
 
 def h2load(server, case, seconds, connections):
     urls = server.folder / "urls"
-    urls.write_text("".join(f"https://127.0.0.1:{server.tls_port}{case.path(n)}\n" for n in range(2000)))
+    urls.write_text("".join(f"https://localhost:{server.tls_port}{case.path(n)}\n" for n in range(2000)))
     fields = [f"-H{name}: {value}" for name, value in FIELDS.items() if name not in ("Host",)]
     said = output_of([which("h2load"), "-t1", f"-c{max(1, connections // 4)}", "-m16", "-w20", "-W24", "--warm-up-time=0",
-                      f"-D{seconds}", f"-i{urls}", *fields], server.heavy)
+                      f"-D{seconds}", f"-i{urls}", f"--connect-to=127.0.0.1:{server.tls_port}", *fields], server.heavy)
     found = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", said)
     if not found:
         raise RuntimeError(f"h2load: {said}")
