@@ -15,9 +15,9 @@
 //! head and [`SEND_BYTES`] of reply that wait for the client.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -102,7 +102,7 @@ enum Stage {
 }
 
 async fn drive<T>(
-    mut codec: Connection<Framed<T>, Bytes>,
+    codec: Connection<Framed<T>, Bytes>,
     watch: &Watch,
     bounds: &Bounds,
     mut deadline: Deadline,
@@ -113,88 +113,135 @@ async fn drive<T>(
 {
     let mut streams = FuturesUnordered::new();
     let mut drained = pin!(live.drained());
-    let mut stage = Stage::Open;
-    let (mut served, mut blamed) = (0_u32, 0_u32);
     deadline.set(bounds.keep_alive);
+    let mut driver = Driver { codec, watch, bounds, deadline, stage: Stage::Open, served: 0, blamed: 0 };
     loop {
-        let turn = poll_fn(|cx| {
-            if stage != Stage::Cut
-                && let Some(excess) = watch.excess()
-            {
-                return Poll::Ready(Turn::Cut(excess));
-            }
-            let was_idle = streams.is_empty();
-            while let Poll::Ready(Some(outcome)) = streams.poll_next_unpin(cx) {
-                if outcome == Outcome::Refused {
-                    watch.blame(1);
-                }
-            }
-            if streams.is_empty() && !was_idle {
-                deadline.set(patience(stage, codec.has_streams(), bounds));
-            }
-            match codec.poll_accept(cx) {
-                Poll::Ready(Some(Ok((request, respond)))) => {
-                    return Poll::Ready(Turn::Serve(request, respond));
-                }
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Turn::Broken(error)),
-                Poll::Ready(None) => return Poll::Ready(Turn::Over),
-                Poll::Pending => {}
-            }
-            // Heads that the codec refused by itself: malformed, too long, too many at once.
-            let unserved = watch.heads().saturating_sub(served).saturating_sub(1);
-            watch.blame(unserved.saturating_sub(blamed));
-            blamed = blamed.max(unserved);
-            if stage != Stage::Cut
-                && let Some(excess) = watch.excess()
-            {
-                return Poll::Ready(Turn::Cut(excess));
-            }
-            if stage == Stage::Open && drained.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(Turn::Drain);
-            }
-            if streams.is_empty() || stage == Stage::Cut {
-                return deadline.poll(cx).map(|_| Turn::Due);
-            }
-            Poll::Pending
-        })
-        .await;
-        match turn {
-            Turn::Over => break,
-            Turn::Broken(error) => {
-                if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
-                    report("the codec found a flood", peer, live);
-                }
-                break;
-            }
+        match poll_fn(|cx| driver.poll_turn(&mut streams, drained.as_mut(), cx)).await {
             Turn::Serve(request, respond) => {
-                served = served.saturating_add(1);
                 streams.push(http2_stream::serve(request, respond, live.snapshot(), peer, live));
-                if stage == Stage::Open && served >= bounds.requests_per_connection {
-                    stage = leave(&mut codec);
+                driver.serves();
+            }
+            turn => {
+                if !driver.goes_on_after(turn, peer, live) {
+                    break;
                 }
             }
-            Turn::Cut(excess) => {
-                report(excess.as_str(), peer, live);
-                stage = cut(&mut codec, excess.reason(), &mut deadline);
-            }
-            Turn::Drain => {
-                stage = leave(&mut codec);
-                deadline.set(patience(stage, codec.has_streams(), bounds));
-            }
-            Turn::Due => match stage {
-                Stage::Open => {
-                    stage = leave(&mut codec);
-                    deadline.set(patience(stage, codec.has_streams(), bounds));
-                }
-                Stage::Leaving => stage = cut(&mut codec, Reason::NO_ERROR, &mut deadline),
-                Stage::Cut => break,
-            },
         }
     }
+    let Driver { codec, mut deadline, .. } = driver;
     drop(codec);
     // Their streams are gone: each ends at once, and is recorded.
     deadline.set(GRACE);
     let _ = deadline.race(async { while streams.next().await.is_some() {} }).await;
+}
+
+/// A connection being driven, without its streams.
+struct Driver<'c, T> {
+    codec: Connection<Framed<T>, Bytes>,
+    watch: &'c Watch,
+    bounds: &'c Bounds,
+    deadline: Deadline,
+    stage: Stage,
+    served: u32,
+    blamed: u32,
+}
+
+impl<T> Driver<'_, T>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin,
+{
+    /// Moves streams and codec on, and says what must be decided.
+    fn poll_turn<F>(
+        &mut self,
+        streams: &mut FuturesUnordered<F>,
+        drained: Pin<&mut impl Future<Output = ()>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Turn>
+    where
+        F: Future<Output = Outcome>,
+    {
+        if let Some(excess) = self.excess() {
+            return Poll::Ready(Turn::Cut(excess));
+        }
+        let was_idle = streams.is_empty();
+        while let Poll::Ready(Some(outcome)) = streams.poll_next_unpin(cx) {
+            if outcome == Outcome::Refused {
+                self.watch.blame(1);
+            }
+        }
+        if streams.is_empty() && !was_idle {
+            self.be_patient();
+        }
+        match self.codec.poll_accept(cx) {
+            Poll::Ready(Some(Ok((request, respond)))) => {
+                return Poll::Ready(Turn::Serve(request, respond));
+            }
+            Poll::Ready(Some(Err(error))) => return Poll::Ready(Turn::Broken(error)),
+            Poll::Ready(None) => return Poll::Ready(Turn::Over),
+            Poll::Pending => {}
+        }
+        // Heads that the codec refused by itself: malformed, too long, too many at once.
+        let unserved = self.watch.heads().saturating_sub(self.served).saturating_sub(1);
+        self.watch.blame(unserved.saturating_sub(self.blamed));
+        self.blamed = self.blamed.max(unserved);
+        if let Some(excess) = self.excess() {
+            return Poll::Ready(Turn::Cut(excess));
+        }
+        if self.stage == Stage::Open && drained.poll(cx).is_ready() {
+            return Poll::Ready(Turn::Drain);
+        }
+        if streams.is_empty() || self.stage == Stage::Cut {
+            return self.deadline.poll(cx).map(|_| Turn::Due);
+        }
+        Poll::Pending
+    }
+
+    /// What the client did too often, unless it is being cut for it already.
+    fn excess(&self) -> Option<Excess> {
+        if self.stage == Stage::Cut { None } else { self.watch.excess() }
+    }
+
+    fn be_patient(&mut self) {
+        self.deadline.set(patience(self.stage, self.codec.has_streams(), self.bounds));
+    }
+
+    /// One more exchange; the last one that this connection may carry says so.
+    fn serves(&mut self) {
+        self.served = self.served.saturating_add(1);
+        if self.stage == Stage::Open && self.served >= self.bounds.requests_per_connection {
+            self.stage = leave(&mut self.codec);
+        }
+    }
+
+    /// Does what a turn asks for; says whether the connection goes on.
+    fn goes_on_after(&mut self, turn: Turn, peer: &Arc<Peer>, live: &Live) -> bool {
+        match turn {
+            Turn::Serve(..) | Turn::Over => return false,
+            Turn::Broken(error) => {
+                if error.is_library() && error.reason() == Some(Reason::ENHANCE_YOUR_CALM) {
+                    report("the codec found a flood", peer, live);
+                }
+                return false;
+            }
+            Turn::Cut(excess) => {
+                report(excess.as_str(), peer, live);
+                self.stage = cut(&mut self.codec, excess.reason(), &mut self.deadline);
+            }
+            Turn::Drain => {
+                self.stage = leave(&mut self.codec);
+                self.be_patient();
+            }
+            Turn::Due => match self.stage {
+                Stage::Open => {
+                    self.stage = leave(&mut self.codec);
+                    self.be_patient();
+                }
+                Stage::Leaving => self.stage = cut(&mut self.codec, Reason::NO_ERROR, &mut self.deadline),
+                Stage::Cut => return false,
+            },
+        }
+        true
+    }
 }
 
 /// How long a connection may stay without an exchange. What the codec still holds for the client is given time.
