@@ -17,6 +17,7 @@ mod http2_scanner;
 mod http2_stream;
 pub mod opening;
 mod pace;
+mod proxy_protocol;
 
 #[cfg(test)]
 mod scene;

@@ -60,6 +60,8 @@ pub struct Opening {
     pub http1: bool,
     /// Whether HTTP/2 is spoken: by ALPN over TLS, by prior knowledge without.
     pub http2: bool,
+    /// Whether the PROXY protocol comes first, and only from trusted proxies.
+    pub proxy_protocol: bool,
     /// How TLS is spoken, if it is.
     pub tls: Option<Arc<ServerTls>>,
 }

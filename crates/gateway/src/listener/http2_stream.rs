@@ -87,7 +87,8 @@ pub(super) async fn serve(
 /// Whether a trusted proxy may have ended TLS before the bytes came to us.
 fn is_behind_proxy(snapshot: &Snapshot, peer: &Peer) -> bool {
     let Ok(listening) = snapshot.listener(&peer.listener) else { return false };
-    listening.rules.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
+    listening.opening.proxy_protocol
+        || listening.rules.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
 }
 
 impl Wire for Stream {

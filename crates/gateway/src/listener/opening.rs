@@ -6,7 +6,8 @@
 //! the HTTP/1.1 request it is shaped like, and answers 505.
 //!
 //! # Limits
-//! `keep_alive` for the first byte, `handshake` for the rest.
+//! `handshake` for the PROXY header and TLS together; in cleartext `keep_alive` for the first byte and `handshake` for
+//! the rest of the preface.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 
 use super::http2_scanner::PREFACE;
-use super::{http1, http2};
+use super::{http1, http2, proxy_protocol};
 use crate::bounds::Bounds;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
@@ -27,16 +28,31 @@ const READ_BYTES: usize = 8 * 1024;
 
 /// Serves a connection that was accepted, whatever it turns out to speak.
 pub(super) async fn serve(
-    stream: TcpStream,
-    address: SocketAddr,
+    mut stream: TcpStream,
+    mut address: SocketAddr,
     name: &Arc<str>,
     live: &Arc<Live>,
     metrics: &ListenerMetrics,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
+    let Ok(mut local) = stream.local_addr() else { return };
     let snapshot = live.snapshot();
     let Ok(listening) = snapshot.listener(name) else { return };
     let opening = listening.opening.clone();
+    let mut deadline = Deadline::new();
+    deadline.set(snapshot.bounds.handshake);
+    if opening.proxy_protocol {
+        // SECURITY: only from whom we trust, and before anything of theirs is read as something else.
+        let is_trusted = listening.rules.trusted_proxies.iter().any(|network| network.contains(address.ip()));
+        let header =
+            if is_trusted { deadline.race(proxy_protocol::read(&mut stream)).await.ok() } else { None };
+        let Some(Ok(ends)) = header else {
+            metrics.outcome(ConnectionOutcome::ProxyHeader);
+            return;
+        };
+        if let Some(ends) = ends {
+            (address, local) = (ends.source, ends.destination);
+        }
+    }
     let peer = |tls| Arc::new(Peer { listener: Arc::clone(name), address, local, tls });
     let (peer, reader, writer, wire) = match &opening.tls {
         None => {
@@ -51,8 +67,6 @@ pub(super) async fn serve(
         Some(tls) => {
             // Nagle's algorithm off before the handshake: its messages are small and waited for.
             let _ = stream.set_nodelay(true);
-            let mut deadline = Deadline::new();
-            deadline.set(snapshot.bounds.handshake);
             let Ok(Ok((stream, facts))) = deadline.race(tls.accept(stream)).await else {
                 metrics.outcome(ConnectionOutcome::Handshake);
                 return;

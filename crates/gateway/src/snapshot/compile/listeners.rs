@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Compiler;
 use crate::config::values::Bind;
-use crate::config::{ForwardedField as ForwardedConfig, Listener, Protocol};
+use crate::config::{ForwardedField as ForwardedConfig, Listener, Protocol, ProxyProtocol};
 use crate::http::Network;
 use crate::http::canonical::{ForwardedField, Rules};
 use crate::http::tls::ServerTls;
@@ -51,7 +51,15 @@ impl Compiler<'_> {
             },
             ..Rules::default()
         };
+        let proxy_protocol = settings.proxy_protocol == ProxyProtocol::Require;
+        if proxy_protocol && settings.trusted_proxies.is_empty() {
+            self.wrong(
+                &format!("listeners.{name}.proxy_protocol"),
+                "every connection is refused: no proxy is trusted to send the header; add `trusted_proxies`",
+            );
+        }
         let opening = Opening {
+            proxy_protocol,
             http1: settings.protocols().contains(&Protocol::Http1),
             http2: settings.protocols().contains(&Protocol::Http2),
             tls: self.server_tls(name, settings),
