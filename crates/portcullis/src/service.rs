@@ -22,7 +22,7 @@ use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 
 use crate::{output, table};
 
@@ -37,6 +37,8 @@ pub(crate) struct Service {
     end: Notify,
     /// One reload at a time, whoever asks for it.
     reloading: Mutex<()>,
+    /// Taken by whoever serves.
+    watching: Mutex<Option<Watching>>,
     /// Files the configuration in force was read from.
     files: Mutex<Vec<PathBuf>>,
 }
@@ -81,6 +83,24 @@ const ADMIN_SOCKET: &str = "admin.sock";
 /// Records that wait to be written when the process ends.
 const FLUSH: Duration = Duration::from_secs(2);
 
+/// The watch over the configuration's files, and where it tells of changes. Started before anything is announced:
+/// what is written after the first request was served is seen.
+struct Watching {
+    watch: Watch,
+    changes: mpsc::Receiver<()>,
+}
+
+impl Watching {
+    fn start(files: Vec<PathBuf>) -> std::io::Result<Self> {
+        let (changed, changes) = mpsc::channel(1);
+        let watch = Watch::start(files, move || {
+            // A change that finds the queue full is seen with the one before it.
+            let _ = changed.try_send(());
+        })?;
+        Ok(Self { watch, changes })
+    }
+}
+
 impl Service {
     /// Starts serving, and answering operators.
     pub(crate) fn start(
@@ -89,6 +109,7 @@ impl Service {
         wishes: Wishes,
         log: &Log,
     ) -> anyhow::Result<(Arc<Self>, Doors)> {
+        let watching = Watching::start(loaded.files.clone())?;
         let state = state_directory(&loaded.config, &source, wishes.state_dir)?;
         let observe = Observe::default();
         observe.watch_log(log);
@@ -113,6 +134,7 @@ impl Service {
             draining: AtomicBool::new(false),
             end: Notify::new(),
             reloading: Mutex::new(()),
+            watching: Mutex::new(Some(watching)),
             files: Mutex::new(loaded.files.clone()),
         });
         if let Some(address) = doors.probes() {
@@ -177,11 +199,8 @@ impl Service {
     }
 
     async fn serve(&self, mut end: Signal, mut interrupt: Signal, mut again: Signal) -> anyhow::Result<()> {
-        let (changed, mut changes) = tokio::sync::mpsc::channel(1);
-        let watch = Watch::start(self.watched(), move || {
-            // A change that finds the queue full is seen with the one before it.
-            let _ = changed.try_send(());
-        })?;
+        let watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(Watching { watch, mut changes }) = watching else { return Ok(()) };
         loop {
             tokio::select! {
                 _ = end.recv() => break,
