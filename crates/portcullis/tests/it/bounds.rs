@@ -93,7 +93,7 @@ fn bodies_within_their_bound_pass_and_others_do_not() {
     let chunked = |length: usize| {
         let chunk = format!("100\r\n{}\r\n", "x".repeat(256));
         let last = format!("{:x}\r\n{}\r\n", length % 256, "x".repeat(length % 256));
-        let last = if length % 256 == 0 { String::new() } else { last };
+        let last = if length.is_multiple_of(256) { String::new() } else { last };
         let head = "POST /b HTTP/1.1\r\nHost: gw.test\r\nTransfer-Encoding: chunked\r\n\r\n";
         format!("{head}{}{last}0\r\n\r\n", chunk.repeat(length / 256)).into_bytes()
     };
