@@ -36,7 +36,13 @@ fn digests_read_what_sha256sum_prints() {
     let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
     assert_eq!(digest(b"abc").to_string(), abc);
     assert_eq!(Digest::from_hex(abc), Some(digest(b"abc")));
-    for bad in ["", abc.trim_start_matches('b'), &format!("{abc}0"), &abc.replace('b', "g"), &abc.replacen("ba", "+a", 1)] {
+    for bad in [
+        "",
+        abc.trim_start_matches('b'),
+        &format!("{abc}0"),
+        &abc.replace('b', "g"),
+        &abc.replacen("ba", "+a", 1),
+    ] {
         assert_eq!(Digest::from_hex(bad), None, "{bad}");
     }
 }
