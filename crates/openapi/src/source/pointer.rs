@@ -122,17 +122,34 @@ fn bracketed<'a>(text: &'a str, pointer: &mut Pointer) -> &'a str {
     after
 }
 
-/// Takes `"a.b"` with `\"` and `\\` inside. Always takes at least the opening quote.
+/// Takes `"a.b"` with the escapes `Display` writes. Always takes at least the opening quote.
 fn quoted<'a>(text: &'a str, pointer: &mut Pointer) -> &'a str {
     let mut key = String::new();
     let mut chars = text.strip_prefix('"').unwrap_or(text).chars();
     while let Some(c) = chars.next() {
         match c {
             '"' => break,
-            '\\' => key.extend(chars.next()),
+            '\\' => key.extend(escaped(&mut chars)),
             c => key.push(c),
         }
     }
     pointer.push(Segment::Key(key.into()));
     chars.as_str()
+}
+
+/// The character after a backslash.
+fn escaped(chars: &mut std::str::Chars<'_>) -> Option<char> {
+    match chars.next()? {
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        't' => Some('\t'),
+        '0' => Some('\0'),
+        'u' => {
+            let (number, rest) = chars.as_str().strip_prefix('{')?.split_once('}')?;
+            let c = u32::from_str_radix(number, 16).ok().and_then(char::from_u32)?;
+            *chars = rest.chars();
+            Some(c)
+        }
+        c => Some(c),
+    }
 }

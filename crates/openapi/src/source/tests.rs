@@ -148,6 +148,10 @@ fn yaml_refuses_what_two_readers_could_take_differently() {
     ] {
         check("f", text, expected);
     }
+    for text in ["a: 1\nb: x\u{2}\n", "a: 1\nb: x\u{7f}", "a: 1\nb: x\u{fffe}"] {
+        assert!(read("f", text).unwrap_err().starts_with("f:2:5: not YAML: a control character"), "{text:?}");
+    }
+    check("f", "\"\\x02é\u{85}\"", "\"\\u{2}é\\u{85}\"@1:1");
     let tab = read("f", "a:\n\tb: 1\n").unwrap_err();
     assert!(tab.contains("f:2:") && tab.ends_with("takes spaces only"), "{tab}");
 }
@@ -221,7 +225,9 @@ fn numbers_keep_their_text() {
 
 #[test]
 fn pointers_read_what_they_show() {
-    for text in ["", "a", "a.b[0].c", "[3]", "a.\"GET /x.y\".z", "a.\"q\\\"\\\\\"", "/pets/*"] {
+    for text in
+        ["", "a", "a.b[0].c", "[3]", "a.\"GET /x.y\".z", "a.\"q\\\"\\\\\"", "\"\\u{2}\\n\\t\\0\"", "/pets/*"]
+    {
         let pointer: Pointer = text.parse().unwrap();
         assert_eq!(pointer.to_string(), text);
     }

@@ -18,6 +18,9 @@ pub(super) fn parse(
     text: &str,
     reading: &Reading,
 ) -> Result<Node, Vec<Finding>> {
+    if let Some(finding) = not_printable(files, file, text) {
+        return Err(vec![finding]);
+    }
     let mut builder = Builder {
         files,
         file,
@@ -45,6 +48,21 @@ pub(super) fn parse(
     }
     let empty = Node::new(Value::Null, Span { file, line: 1, column: 1 });
     Ok(builder.root.map_or(empty, |built| built.node))
+}
+
+/// YAML 1.2.2 §5.1: control characters stand in no document, escaped ones in double quotes apart.
+fn not_printable(files: &Files, file: FileId, text: &str) -> Option<Finding> {
+    let is_printable = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..);
+    let at = text.find(|c| !is_printable(c))?;
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count().saturating_add(1);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count().saturating_add(1);
+    let message = "not YAML: a control character stands here";
+    Some(
+        files
+            .finding(Span::new(file, line, column), "", message)
+            .with_hint("write it escaped, in double quotes"),
+    )
 }
 
 /// The parser's own complaint, with the usual suspect named.
