@@ -99,6 +99,14 @@ impl Reading {
 /// # Errors
 /// Returns what is wrong with the text: its first syntax error, or all its duplicate keys.
 pub fn parse(files: &Files, file: FileId, bytes: &[u8], reading: &Reading) -> Result<Node, Vec<Finding>> {
+    read(files, file, bytes, reading).map_err(|mut findings| {
+        // Of duplicate keys the inner ones are met first.
+        findings.sort_by_key(Finding::span);
+        findings
+    })
+}
+
+fn read(files: &Files, file: FileId, bytes: &[u8], reading: &Reading) -> Result<Node, Vec<Finding>> {
     let text = decode(files, file, bytes, reading).map_err(|finding| vec![finding])?;
     if ends_in_json(files.name(file)) {
         return json::parse(files, file, text, reading).map_err(|refused| refused.findings);
