@@ -41,3 +41,19 @@ impl Deadline {
         }
     }
 }
+
+/// How long something has taken.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins now.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since it began.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}

@@ -27,7 +27,7 @@ pub mod raw;
 pub mod recorder;
 pub mod tls;
 
-pub use deadline::Deadline;
+pub use deadline::{Deadline, Stopwatch};
 pub use exchange::{Request, Response, Wire};
 pub use gateway::{Gateway, Signal};
 pub use recorder::{Message, Recorder, Reply};

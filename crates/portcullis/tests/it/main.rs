@@ -21,6 +21,7 @@ mod drain;
 mod exhaustion;
 mod explain;
 mod fidelity;
+mod neighbours;
 mod path_confusion;
 mod readme;
 mod records;
