@@ -57,7 +57,7 @@ pub enum Wire {
 
 impl Wire {
     /// Every wire that tables are run over.
-    pub const ALL: &[Self] = &[Self::Http1];
+    pub const ALL: &[Self] = &[Self::Http1, Self::Http2];
 
     /// Sends `request` on a new connection and reads the reply.
     ///

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod framing;
+mod http2;
 mod syntax;
 mod target;
 

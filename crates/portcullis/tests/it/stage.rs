@@ -22,7 +22,7 @@ pub(crate) const KEY_FIELD: &str = "X-API-Key";
 pub(crate) const CONFIG: &str = r#"version: 1
 state: none
 admin: { probes: 127.0.0.1:0 }
-listeners: { public: { bind: 127.0.0.1:0 } }
+listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
 consumers:
   tester:
     apis: [secured]
