@@ -15,7 +15,7 @@ use h2::RecvStream;
 use http::HeaderMap;
 use portcullis_http1::Fields;
 
-use super::http2_head::is_trimmed;
+use super::http2_head::{is_token, is_trimmed};
 use super::pace::Pace;
 use crate::bounds::Bounds;
 use crate::http::interim::Interim;
@@ -115,6 +115,9 @@ impl StreamBody {
         }
         let mut fields = Fields::new();
         for (name, value) in map {
+            if !is_token(name) {
+                return Err(BodyError::Malformed("a forbidden character in the name of a trailer field"));
+            }
             if !is_trimmed(value) {
                 return Err(BodyError::Malformed("a trailer field begins or ends with white space"));
             }

@@ -16,7 +16,7 @@
 
 use http::header::{CONTENT_LENGTH, COOKIE};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use portcullis_http1::{Fields, Refusal, RequestHead};
 
 use crate::bounds::Bounds;
@@ -107,6 +107,9 @@ fn target(parts: &Parts) -> Result<&str, Refused> {
 fn copy(map: &HeaderMap, fields: &mut Fields) -> Result<(), Refused> {
     let mut cookie = Vec::new();
     for (name, value) in map {
+        if !is_token(name) {
+            return Err(Refused::Bytes(Refusal::FieldNameInvalid));
+        }
         if !is_trimmed(value) {
             return Err(Refused::Head(Malformed::FieldSpace));
         }
@@ -123,6 +126,12 @@ fn copy(map: &HeaderMap, fields: &mut Fields) -> Result<(), Refused> {
         fields.push(COOKIE, cookie);
     }
     Ok(())
+}
+
+/// RFC 9110 §5.6.2. The codec takes a quotation mark for part of a name; behind us, where HTTP/1.1 is spoken, no
+/// two readers agree on it.
+pub(super) fn is_token(name: &HeaderName) -> bool {
+    !name.as_str().contains('"')
 }
 
 /// RFC 9113 §8.2.1. Other implementations trim what they are sent; then two of them read two values.

@@ -39,12 +39,13 @@ fn every_line_reaches_the_backend_in_order() {
         let message = stage.backend.expect("the request", |_| true);
         assert_eq!(message.all("x-a"), [&b"1"[..], b"3", b""], "{wire:?}");
         assert_eq!(message.all("accept"), [&b"a/b"[..], b"c/d;q=0.5, e/f"], "{wire:?}");
+        assert_eq!(message.text("cookie").as_deref(), Some("a=1"), "{wire:?}");
         let sent =
             |name: &[u8]| [&b"x-a"[..], b"x-b", b"accept"].contains(&name.to_ascii_lowercase().as_slice());
         let lines = message.fields.iter().filter(|(name, _)| sent(name));
         let order: Vec<String> = lines.map(|(_, value)| value.escape_ascii().to_string()).collect();
-        assert_eq!(order, ["1", "2", "3", "", "a/b", "c/d;q=0.5, e/f"], "{wire:?}");
-        assert_eq!(message.text("cookie").as_deref(), Some("a=1"), "{wire:?}");
+        // HTTP/2 keeps the order of lines of one name only.
+        assert!(*wire == Wire::Http2 || order == ["1", "2", "3", "", "a/b", "c/d;q=0.5, e/f"], "{order:?}");
     }
 }
 
