@@ -136,7 +136,7 @@ fn configuration(text: &str) {
             for (name, api) in &loaded.config.apis {
                 assert!(loaded.place(&Pointer::new().key("apis").key(name).to_string()).is_some(), "{name}");
                 for key in api.operations.keys() {
-                    assert!(loaded.effective(name, &[key]).is_ok(), "{name} {key}");
+                    assert!(loaded.effective(name, &[config::Layer::Entry(key)]).is_ok(), "{name} {key}");
                 }
             }
             assert_eq!(loaded.hash.len(), 64);

@@ -29,6 +29,8 @@ mod bounds;
 mod caller;
 mod check;
 mod controls;
+mod definitions;
+mod effective;
 mod listener;
 mod load;
 mod patterns;
@@ -46,11 +48,14 @@ pub use backend::{
 pub use bounds::{BoundsSettings, OperationBoundsSettings};
 pub use caller::{ApiKey, CertificateCredential, Consumer, Credential, Introspection, Issuer};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
+pub use definitions::ApiDefinition;
+pub use effective::{Effective, Layer};
 pub use listener::{
     Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Listener, ListenerTls,
     Protocol, ProxyProtocol, TlsVersion,
 };
-pub use load::{Effective, Loaded, Place, load, parse};
+pub use load::{Loaded, Place, load, load_noting, parse};
+pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source::Finding;
 pub use settings::{Forward, ForwardedFields, Require, Settings, Stream};
 pub use telemetry::{Sink, Telemetry};

@@ -42,6 +42,10 @@ pub struct Files {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FileId(u32);
 
+/// How far the files of one [`Files`] moved when another took them in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Shift(u32);
+
 /// Where something was written: file, line and column, the latter two from 1 and in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
@@ -159,6 +163,13 @@ impl Files {
         id
     }
 
+    /// Takes all files of another set in. Spans of that set, shifted, are then spans of this one.
+    pub fn adopt(&mut self, other: &Self) -> Shift {
+        let shift = Shift(u32::try_from(self.names.len()).unwrap_or(u32::MAX));
+        self.names.extend(other.names.iter().cloned());
+        shift
+    }
+
     /// The name of a file; empty for one of another `Files`.
     pub fn name(&self, file: FileId) -> &Arc<str> {
         static NONE: std::sync::LazyLock<Arc<str>> = std::sync::LazyLock::new(|| Arc::from(""));
@@ -184,6 +195,12 @@ impl Span {
     pub fn new(file: FileId, line: usize, column: usize) -> Self {
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         Self { file, line: narrow(line), column: narrow(column) }
+    }
+
+    /// The same place among the files of a set that adopted this one's.
+    #[must_use]
+    pub fn shifted(self, shift: Shift) -> Self {
+        Self { file: FileId(self.file.0.saturating_add(shift.0)), ..self }
     }
 }
 

@@ -92,6 +92,20 @@ macro_rules! define_settings {
                 bounds
             }
 
+            /// The keys whose value allows more than `general` does.
+            pub fn loosened(&self, general: &Bounds) -> Vec<&'static str> {
+                let mut loosened = Vec::new();
+                $(if let Some(value) = self.$name_op {
+                    let (own, general) = (setting_value!($kind_op value), general.$name_op);
+                    // A least speed allows more the lower it is; every other bound is a most.
+                    let looser = if stringify!($name_op) == "body_rate" { own < general } else { own > general };
+                    if looser {
+                        loosened.push(stringify!($name_op));
+                    }
+                })*
+                loosened
+            }
+
             fn set(&self) -> Vec<(&'static str, BoundValue)> {
                 let mut set = Vec::new();
                 $(if let Some(value) = self.$name_op { set.push((stringify!($name_op), setting_row_value!($kind_op value))); })*

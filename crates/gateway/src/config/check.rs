@@ -5,8 +5,8 @@
 
 use portcullis_openapi::source::{Files, Finding, Node, Pointer, nearest};
 
-use super::Config;
 use super::load::span_of;
+use super::{Config, Settings};
 
 mod apis;
 mod authentication;
@@ -24,6 +24,23 @@ pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Ve
     callers::judge(&mut judge);
     backends::judge(&mut judge);
     apis::judge(&mut judge);
+}
+
+/// Judges settings that stand at `base` of a definition.
+pub(super) fn definition_settings(
+    files: &Files,
+    node: &Node,
+    base: &Pointer,
+    config: &Config,
+    settings: &Settings,
+    findings: &mut Vec<Finding>,
+) {
+    let mut own = Vec::new();
+    apis::settings(&mut Judge { files, tree: node, config, findings: &mut own }, &root(), settings);
+    findings.extend(own.into_iter().map(|mut finding| {
+        finding.path = base.join(&finding.path.parse().unwrap_or_default()).to_string();
+        finding
+    }));
 }
 
 struct Judge<'a> {

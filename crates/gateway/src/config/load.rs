@@ -8,12 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
+use indexmap::IndexMap;
 use portcullis_openapi::source::{
     self, FileId, Files, Finding, Mapping, Node, Pointer, Reading, Segment, Span,
 };
 use portcullis_openapi::source::{Value, de};
 
-use super::{Config, Settings, check, settings, unbuilt};
+use super::definitions::ApiDefinition;
+use super::{Config, check, unbuilt};
 
 mod include;
 mod outside;
@@ -31,8 +33,11 @@ pub struct Loaded {
     /// SHA-256 in hexadecimal over its documents as they were written. What comes from outside is not in it: the hash
     /// is shown, and must not be a way to guess secrets.
     pub hash: String,
-    tree: Node,
-    names: Files,
+    /// What was noticed in definitions and does not keep them from being loaded.
+    pub warnings: Vec<Finding>,
+    pub(super) definitions: IndexMap<String, Arc<ApiDefinition>>,
+    pub(super) tree: Node,
+    pub(super) names: Files,
 }
 
 /// Where something stands.
@@ -44,32 +49,32 @@ pub struct Place {
     pub line: u32,
 }
 
-/// What applies to an operation once all scopes are merged.
-#[derive(Debug, Clone)]
-pub struct Effective {
-    /// The settings.
-    pub settings: Settings,
-    tree: Node,
-    names: Files,
-}
-
-/// Reads the configuration file at `path`, with environment variables of this process.
+/// Reads the configuration file at `path` and the definitions it names, with environment variables of this process.
 ///
 /// # Errors
 /// Returns every mistake found, in the order of the document.
 pub fn load(path: &Path) -> Result<Loaded, Vec<Finding>> {
+    load_noting(path, &mut Vec::new())
+}
+
+/// As [`load`], and notes every file that was looked at: those whose change may make a refused configuration good.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_noting(path: &Path, files: &mut Vec<PathBuf>) -> Result<Loaded, Vec<Finding>> {
     let name = path.display().to_string();
     let mut session = Session::new(&|variable| std::env::var(variable).ok());
+    files.push(path.to_owned());
     let bytes = read_bounded(path, Reading::CONFIGURATION.file_bytes_max).map_err(|error| {
         let file = session.names.add(name.as_str());
         vec![session.names.finding(Span { file, line: 0, column: 0 }, "", format!("cannot be read: {error}"))]
     })?;
     session.watch(path.to_owned());
     let base = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-    session.run(&name, &bytes, base)
+    session.run(&name, &bytes, base, files)?.with_definitions(files)
 }
 
-/// Reads a configuration from a text. Paths in it are relative to `base_dir`.
+/// Reads a configuration from a text, without the definitions it names. Paths in it are relative to `base_dir`.
 ///
 /// # Errors
 /// Returns every mistake found, in the order of the document.
@@ -79,7 +84,7 @@ pub fn parse(
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Vec<Finding>> {
-    Session::new(env).run(name, text.as_bytes(), base_dir.to_owned())
+    Session::new(env).run(name, text.as_bytes(), base_dir.to_owned(), &mut Vec::new())
 }
 
 /// Reads a file, but no more than `bytes_max` and one byte, which the reader of the text then refuses.
@@ -88,6 +93,13 @@ fn read_bounded(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
     let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+pub(super) fn hexadecimal(hash: digest::Context) -> String {
+    hash.finish().as_ref().iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// One reading of a configuration.
@@ -113,10 +125,17 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn run(mut self, name: &str, bytes: &[u8], base: PathBuf) -> Result<Loaded, Vec<Finding>> {
+    fn run(
+        mut self,
+        name: &str,
+        bytes: &[u8],
+        base: PathBuf,
+        files: &mut Vec<PathBuf>,
+    ) -> Result<Loaded, Vec<Finding>> {
         let mut tree = self.document(name, bytes, base)?;
         include::merge_all(&mut self, &mut tree);
         outside::put_in(&mut self, &mut tree);
+        files.clone_from(&self.watched);
         // A value that could not be put in is no further mistake of the document, nor is what is not built.
         let unresolved: Vec<Span> = self.findings.iter().map(Finding::span).collect();
         unbuilt::find(&self.names, &tree, &mut self.findings);
@@ -139,11 +158,16 @@ impl<'a> Session<'a> {
         };
         match config {
             Some(config) if self.findings.is_empty() => {
-                let hash = self.hash.finish().as_ref().iter().fold(String::new(), |mut hex, byte| {
-                    let _ = write!(hex, "{byte:02x}");
-                    hex
-                });
-                Ok(Loaded { config, files: self.watched, hash, tree, names: self.names })
+                let hash = hexadecimal(self.hash);
+                Ok(Loaded {
+                    config,
+                    files: self.watched,
+                    hash,
+                    warnings: Vec::new(),
+                    definitions: IndexMap::new(),
+                    tree,
+                    names: self.names,
+                })
             }
             _ => {
                 self.findings.sort_by_key(Finding::span);
@@ -210,29 +234,9 @@ impl Loaded {
         };
         self.names.finding(span, path, message)
     }
-
-    /// What applies to an operation of an API: `keys` are the entries under `operations` that select it, the most
-    /// general first (`tag:…`, then `/path`, then the operation's own).
-    ///
-    /// # Errors
-    /// Returns what the merge made impossible.
-    pub fn effective(&self, api: &str, keys: &[&str]) -> Result<Effective, Vec<Finding>> {
-        let entries = keys.iter().map(|key| self.tree.at(&["apis", api, "operations", key]));
-        let layers = [self.tree.at(&["defaults"]), self.tree.at(&["apis", api])];
-        let tree = settings::merge(layers.into_iter().chain(entries).flatten());
-        let settings = de::read(&self.names, &tree)?;
-        Ok(Effective { settings, tree, names: self.names.clone() })
-    }
 }
 
-impl Effective {
-    /// Where a setting was written, such as `auth` or `bounds.body`.
-    pub fn place(&self, path: &str) -> Option<Place> {
-        place(&self.names, &self.tree, &path.parse().unwrap_or_default())
-    }
-}
-
-fn place(names: &Files, tree: &Node, path: &Pointer) -> Option<Place> {
+pub(super) fn place(names: &Files, tree: &Node, path: &Pointer) -> Option<Place> {
     let span = span_of(tree, path)?;
     Some(Place { file: Arc::clone(names.name(span.file)), line: span.line })
 }

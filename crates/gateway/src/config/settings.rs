@@ -10,6 +10,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor};
 
+mod loosening;
+
+pub use loosening::loosened;
+
 /// Declares a struct with fields of its own and all shared settings.
 macro_rules! with_settings {
     ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
@@ -162,21 +166,20 @@ pub(super) const KEYS: &[&str] = &[
     "bounds",
 ];
 
-/// Merges settings, the most general first. Other keys than settings are left out; every value keeps its place.
-pub fn merge<'a>(layers: impl IntoIterator<Item = &'a Node>) -> Node {
-    let mut merged: Option<Node> = None;
-    for layer in layers {
-        let Value::Mapping(mapping) = &layer.value else { continue };
-        let own = mapping.iter().filter(|(key, _)| KEYS.contains(&&*key.text)).cloned().collect();
-        let own = Node::new(Value::Mapping(Mapping::new(own, |_, _| ())), layer.span);
-        merged = Some(match merged {
-            None => own,
-            Some(general) => over(general, own, "", 0),
-        });
+/// Lays settings over more general ones. Other keys than settings are left out; every value keeps its place.
+pub fn lay(general: Option<Node>, layer: &Node) -> Node {
+    let Value::Mapping(mapping) = &layer.value else { return general.unwrap_or_else(nothing) };
+    let own = mapping.iter().filter(|(key, _)| KEYS.contains(&&*key.text)).cloned().collect();
+    let own = Node::new(Value::Mapping(Mapping::new(own, |_, _| ())), layer.span);
+    match general {
+        None => own,
+        Some(general) => over(general, own, "", 0),
     }
-    merged.unwrap_or_else(|| {
-        Node::new(Value::Mapping(Mapping::default()), portcullis_openapi::source::Span::default())
-    })
+}
+
+/// Settings that say nothing.
+pub fn nothing() -> Node {
+    Node::new(Value::Mapping(Mapping::default()), portcullis_openapi::source::Span::default())
 }
 
 /// Reads merged settings.

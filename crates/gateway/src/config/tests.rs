@@ -122,7 +122,7 @@ fn a_good_configuration_is_read_whole() {
 #[test]
 fn settings_merge_from_the_general_to_the_specific() {
     let (_folder, loaded) = good();
-    let effective = loaded.effective("orders", &["get"]).unwrap();
+    let effective = loaded.effective("orders", &[Layer::Entry("get")]).unwrap();
     assert_eq!(effective.settings.auth, Some(Auth::ApiKey(ApiKeyAuth::default())));
     assert_eq!(effective.settings.require.as_ref().unwrap().scopes, ["read"]);
     let bounds = effective.settings.bounds.as_ref().unwrap();
@@ -132,7 +132,7 @@ fn settings_merge_from_the_general_to_the_specific() {
     assert_eq!(line("bounds.body_idle").as_deref(), Some("portcullis.yaml:21"));
     assert_eq!(line("stream"), None);
 
-    let effective = loaded.effective("orders", &["rest"]).unwrap();
+    let effective = loaded.effective("orders", &[Layer::Entry("rest")]).unwrap();
     assert_eq!(effective.settings.auth, Some(Auth::None));
     assert_eq!(effective.settings.bounds.as_ref().unwrap().body.unwrap().get(), 2 << 20);
     assert_eq!(effective.place("auth").unwrap().line, 24);

@@ -30,7 +30,6 @@ pub const UNBUILT: &[&str] = &[
     "backends.*.breaker",
     "backends.*.concurrency",
     "apis.*.overlays",
-    "apis.*.trust_definition",
     "apis.*.schemes",
     "settings.auth = definition",
     "settings.auth.** = certificate",
@@ -52,7 +51,18 @@ const SCOPES: &[&str] = &["defaults", "apis.*", "apis.*.operations.*"];
 /// Finds every key that is not built.
 pub(super) fn find(files: &Files, root: &Node, findings: &mut Vec<Finding>) {
     let patterns: Vec<Pattern> = UNBUILT.iter().flat_map(|written| patterns(written)).collect();
-    walk(files, root, &patterns, &mut Pointer::new(), findings);
+    Walk { files, patterns, base: Pointer::new(), findings }.node(root, &mut Pointer::new());
+}
+
+/// Finds every key that is not built in settings of a definition, which stand at `base` there.
+pub(super) fn find_in_settings(files: &Files, settings: &Node, base: &Pointer, findings: &mut Vec<Finding>) {
+    let patterns = UNBUILT.iter().filter_map(|written| {
+        let (path, value) = split(written);
+        let steps = path.strip_prefix("settings.")?.split('.').collect();
+        Some(Pattern { steps, value })
+    });
+    let patterns = patterns.collect();
+    Walk { files, patterns, base: base.clone(), findings }.node(settings, &mut Pointer::new());
 }
 
 struct Pattern {
@@ -60,11 +70,16 @@ struct Pattern {
     value: Option<&'static str>,
 }
 
-fn patterns(written: &'static str) -> Vec<Pattern> {
-    let (path, value) = match written.split_once(" = ") {
+/// A written path, and the value it is for, if for one only.
+fn split(written: &'static str) -> (&'static str, Option<&'static str>) {
+    match written.split_once(" = ") {
         Some((path, value)) => (path, Some(value)),
         None => (written, None),
-    };
+    }
+}
+
+fn patterns(written: &'static str) -> Vec<Pattern> {
+    let (path, value) = split(written);
     match path.strip_prefix("settings.") {
         None => vec![Pattern { steps: path.split('.').collect(), value }],
         Some(rest) => SCOPES
@@ -74,49 +89,52 @@ fn patterns(written: &'static str) -> Vec<Pattern> {
     }
 }
 
-fn walk(files: &Files, node: &Node, patterns: &[Pattern], path: &mut Pointer, findings: &mut Vec<Finding>) {
-    if let Some(text) = node.as_str() {
-        let not_built =
-            |pattern: &Pattern| pattern.value == Some(text) && matches(&pattern.steps, path.segments());
-        if patterns.iter().any(not_built) {
-            findings.push(finding(files, node.span, path, &format!("`{text}` is not built yet")));
-        }
-    }
-    match &node.value {
-        Value::Mapping(mapping) => walk_mapping(files, mapping, patterns, path, findings),
-        Value::Sequence(items) => {
-            for (index, item) in items.iter().enumerate() {
-                path.push(Segment::Index(index));
-                walk(files, item, patterns, path, findings);
-                path.pop();
+/// A walk through a tree of which the root stands at `base` of its document.
+struct Walk<'a> {
+    files: &'a Files,
+    patterns: Vec<Pattern>,
+    base: Pointer,
+    findings: &'a mut Vec<Finding>,
+}
+
+impl Walk<'_> {
+    fn node(&mut self, node: &Node, path: &mut Pointer) {
+        if let Some(text) = node.as_str() {
+            let not_built =
+                |pattern: &Pattern| pattern.value == Some(text) && matches(&pattern.steps, path.segments());
+            if self.patterns.iter().any(not_built) {
+                self.push(node.span, path, &format!("`{text}` is not built yet"));
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
-fn walk_mapping(
-    files: &Files,
-    mapping: &Mapping,
-    patterns: &[Pattern],
-    path: &mut Pointer,
-    findings: &mut Vec<Finding>,
-) {
-    for (key, node) in mapping {
-        path.push(Segment::Key(key.text.clone()));
-        let not_built =
-            |pattern: &Pattern| pattern.value.is_none() && matches(&pattern.steps, path.segments());
-        if patterns.iter().any(not_built) {
-            findings.push(finding(files, key.span, path, "is not built yet"));
-        } else {
-            walk(files, node, patterns, path, findings);
+        match &node.value {
+            Value::Mapping(mapping) => self.mapping(mapping, path),
+            Value::Sequence(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    path.push(Segment::Index(index));
+                    self.node(item, path);
+                    path.pop();
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
-        path.pop();
     }
-}
 
-fn finding(files: &Files, span: portcullis_openapi::source::Span, path: &Pointer, what: &str) -> Finding {
-    files
-        .finding(span, path, format!("{what}, so it does not load"))
-        .with_hint("take it out: this release would not apply it")
+    fn mapping(&mut self, mapping: &Mapping, path: &mut Pointer) {
+        for (key, node) in mapping {
+            path.push(Segment::Key(key.text.clone()));
+            let not_built =
+                |pattern: &Pattern| pattern.value.is_none() && matches(&pattern.steps, path.segments());
+            if self.patterns.iter().any(not_built) {
+                self.push(key.span, path, "is not built yet");
+            } else {
+                self.node(node, path);
+            }
+            path.pop();
+        }
+    }
+
+    fn push(&mut self, span: portcullis_openapi::source::Span, path: &Pointer, what: &str) {
+        let finding = self.files.finding(span, self.base.join(path), format!("{what}, so it does not load"));
+        self.findings.push(finding.with_hint("take it out: this release would not apply it"));
+    }
 }

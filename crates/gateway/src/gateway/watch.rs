@@ -3,8 +3,10 @@
 //! By content, twice a second, on a thread of its own. File notifications lost: they differ between systems, miss
 //! network file systems and the symlink swaps by which Kubernetes updates a mounted file, and would need the same
 //! comparison of contents afterwards. A change counts once it has been the same for two looks, so that a file
-//! that is still being written is left alone.
+//! that is still being written is left alone. What counts as known is what was seen before the change was told, so that
+//! an edit made while the configuration is being read again is not lost; at worst it is read once more.
 
+use std::collections::HashMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::path::PathBuf;
@@ -34,20 +36,27 @@ impl Watch {
         let mut files = files;
         let hasher = RandomState::new();
         let mut known = look(&files, &hasher);
-        let mut before = known;
+        let mut before = known.clone();
         thread::Builder::new().name("watch".to_owned()).spawn(move || {
             loop {
                 match inbox.recv_timeout(EVERY) {
                     Ok(other) => {
                         files = other;
-                        known = look(&files, &hasher);
-                        before = known;
+                        before = look(&files, &hasher);
+                        // What was watched already is known as it was when its change was told.
+                        let mut now = before.clone();
+                        for (file, seen) in &mut now {
+                            if let Some(known) = known.get(file) {
+                                *seen = *known;
+                            }
+                        }
+                        known = now;
                     }
                     Err(RecvTimeoutError::Disconnected) => return,
                     Err(RecvTimeoutError::Timeout) => {
                         let now = look(&files, &hasher);
                         if now != known && now == before {
-                            known = now;
+                            known.clone_from(&now);
                             changed();
                         }
                         before = now;
@@ -65,20 +74,17 @@ impl Watch {
     }
 }
 
-fn look(files: &[PathBuf], hasher: &RandomState) -> u64 {
-    let seen: Vec<_> = files
-        .iter()
-        .map(|file| {
-            let about = fs::metadata(file).ok().map(|about| (about.len(), about.modified().ok()));
-            let content = match about {
-                Some((len, _)) if len <= READ_BYTES_MAX => fs::read(file).ok(),
-                _ => None,
-            };
-            match content {
-                Some(content) => (Some(content), None),
-                None => (None, about),
-            }
-        })
-        .collect();
-    hasher.hash_one(seen)
+fn look(files: &[PathBuf], hasher: &RandomState) -> HashMap<PathBuf, u64> {
+    let seen = |file: &PathBuf| {
+        let about = fs::metadata(file).ok().map(|about| (about.len(), about.modified().ok()));
+        let content = match about {
+            Some((len, _)) if len <= READ_BYTES_MAX => fs::read(file).ok(),
+            _ => None,
+        };
+        match content {
+            Some(content) => hasher.hash_one((Some(content), None::<()>)),
+            None => hasher.hash_one((None::<Vec<u8>>, about)),
+        }
+    };
+    files.iter().map(|file| (file.clone(), seen(file))).collect()
 }

@@ -4,16 +4,19 @@
 //! certificates, templates that clash. Findings carry the place in the configuration, and nothing that runs is
 //! touched until all of it compiles.
 
+mod authentication;
 mod backends;
 mod callers;
+mod declared;
 mod listeners;
 mod operations;
+mod selection;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
-use portcullis_openapi::source::Finding;
+use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
 use crate::bounds::Bounds;
@@ -99,8 +102,17 @@ fn spell(place: Option<Place>, path: &str) -> Arc<str> {
 impl Compiler<'_> {
     /// Notes something wrong with the setting at `path`.
     fn wrong(&mut self, path: &str, message: impl Into<String>) {
-        let pointer = path.parse().unwrap_or_default();
-        self.findings.push(self.loaded.finding(&pointer, message));
+        self.wrong_at(&path.parse().unwrap_or_default(), message);
+    }
+
+    /// Notes something wrong with the setting at `path`; a message may end in `; hint: …`.
+    fn wrong_at(&mut self, path: &Pointer, message: impl Into<String>) {
+        let message = message.into();
+        let (message, hint) = match message.split_once("; hint: ") {
+            Some((message, hint)) => (message, Some(hint.to_owned())),
+            None => (message.as_str(), None),
+        };
+        self.findings.push(self.loaded.finding(path, message).with_hint_if(hint));
     }
 
     /// Where a setting stands, as `explain` shows it.

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Pointer, Segment, Span};
+use super::{Pointer, Segment, Shift, Span};
 
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,26 @@ impl Node {
     /// Whether its text came from outside the document and must not be shown.
     pub fn is_from_outside(&self) -> bool {
         self.interpolated
+    }
+
+    /// The same tree with its places among the files of a set that adopted this one's.
+    #[must_use]
+    pub fn shifted(mut self, shift: Shift) -> Self {
+        self.span = self.span.shifted(shift);
+        match &mut self.value {
+            Value::Sequence(items) => {
+                *items = std::mem::take(items).into_iter().map(|item| item.shifted(shift)).collect();
+            }
+            Value::Mapping(mapping) => {
+                for (key, node) in &mut mapping.entries {
+                    key.span = key.span.shifted(shift);
+                    let value = std::mem::replace(&mut node.value, Value::Null);
+                    *node = Self { value, ..*node }.shifted(shift);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        self
     }
 
     /// The value under a key; nothing for what is no mapping.

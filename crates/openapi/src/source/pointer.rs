@@ -41,6 +41,12 @@ impl Pointer {
         deeper
     }
 
+    /// A path below this one.
+    #[must_use]
+    pub fn join(&self, below: &Self) -> Self {
+        Self { segments: self.segments.iter().chain(&below.segments).cloned().collect() }
+    }
+
     /// Goes one step deeper in place.
     pub fn push(&mut self, segment: Segment) {
         self.segments.push(segment);

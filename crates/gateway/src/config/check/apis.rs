@@ -7,7 +7,9 @@ use portcullis_openapi::source::Pointer;
 use super::authentication::PASTE;
 use super::names::{base_path_fault, host_fault, is_field_name};
 use super::{Judge, authentication, callers, gateway, root};
-use crate::config::{Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require};
+use crate::config::{
+    Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
+};
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
     let config = judge.config;
@@ -28,7 +30,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         let path = root().key("apis").key(name);
         one(judge, &path, api);
         place(judge, &path, api, &mut published);
-        operations(judge, &path, name, api);
+        operations(judge, &path, api);
     }
 }
 
@@ -55,6 +57,20 @@ fn shared(judge: &mut Judge<'_>, path: &Pointer, settings: &Shared<'_>) {
     if let Some(bounds) = settings.bounds {
         gateway::bounds(judge, &path.key("bounds"), bounds);
     }
+}
+
+/// Judges settings on their own.
+pub(super) fn settings(judge: &mut Judge<'_>, path: &Pointer, settings: &Settings) {
+    shared(
+        judge,
+        path,
+        &Shared {
+            auth: settings.auth.as_ref(),
+            require: settings.require.as_ref(),
+            fields: settings.fields.as_ref(),
+            bounds: settings.bounds.as_ref(),
+        },
+    );
 }
 
 fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
@@ -144,25 +160,23 @@ fn place(
     }
 }
 
-fn operations(judge: &mut Judge<'_>, path: &Pointer, name: &str, api: &Api) {
+fn operations(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
     if api.openapi.is_none() && api.operations.is_empty() {
         let hint = "add `openapi: definition.yaml`, or `operations: { all: { match: \"* /{rest*}\" } }`";
         judge.key(path, "publishes no operation", hint);
     }
     let inherited = api.auth.as_ref().or(judge.config.defaults.auth.as_ref());
     let mut declared: Vec<(Pointer, &Match)> = Vec::new();
-    let mut said = inherited.is_some();
     for (key, operation) in &api.operations {
         let path = path.key("operations").key(key);
         entry(judge, &path, key, api, operation);
         let auth = operation.auth.as_ref().or(inherited);
-        said |= operation.auth.is_some();
-        if let Some(matches) = &operation.matches {
-            if auth.is_none() {
-                judge.key(&path, "says nothing about who may call", PASTE);
-            }
-            overlap(judge, &path, matches, &mut declared);
+        // What an entry that selects from a definition inherits is known once that is read.
+        let Some(matches) = &operation.matches else { continue };
+        if auth.is_none() && api.openapi.is_none() {
+            judge.key(&path, "says nothing about who may call", PASTE);
         }
+        overlap(judge, &path, matches, &mut declared);
         let required =
             operation.require.as_ref().or(api.require.as_ref()).or(judge.config.defaults.require.as_ref());
         if auth == Some(&Auth::None) && required.is_some_and(|require| !require.scopes.is_empty()) {
@@ -170,10 +184,6 @@ fn operations(judge: &mut Judge<'_>, path: &Pointer, name: &str, api: &Api) {
             let hint = "with `auth: none` nobody is known who could hold a scope";
             judge.value(&at, "asks for scopes of anonymous callers", hint);
         }
-    }
-    // Which of a definition's operations the entries select is known once it is read; none at all is known now.
-    if api.openapi.is_some() && !said {
-        judge.key(path, "says nothing about who may call", format!("below `{name}:` {PASTE}"));
     }
 }
 
@@ -204,11 +214,6 @@ fn entry(judge: &mut Judge<'_>, path: &Pointer, key: &str, api: &Api, operation:
             let example = if example.starts_with('/') { format!("* {example}") } else { example.to_owned() };
             let hint = format!("declare it: `match: \"{example}\"`");
             judge.key(path, "selects from a definition, and the API has none", hint);
-        }
-        None if key.contains(' ') => {
-            if let Err(hint) = Match::read(key) {
-                judge.key(path, "is no method and path", hint);
-            }
         }
         None => {}
     }

@@ -10,7 +10,8 @@ fn merged(layers: &[&str]) -> String {
         .iter()
         .map(|text| parse(&files, file, text.as_bytes(), &Reading::CONFIGURATION).unwrap())
         .collect();
-    serde_json::to_string(&merge(&nodes)).unwrap()
+    let merged = nodes.iter().fold(None, |merged, layer| Some(lay(merged, layer)));
+    serde_json::to_string(&merged.unwrap_or_else(nothing)).unwrap()
 }
 
 #[test]

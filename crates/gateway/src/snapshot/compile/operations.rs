@@ -1,23 +1,52 @@
 //! APIs: settings merged for each operation, templates made into matchers, published on their listeners.
+//!
+//! An API's operations come from its definition, from entries with `match`, or from both. The API's `base_path` is where
+//! they are published; what the definition says of its servers decides nothing.
 
 use std::sync::Arc;
 
 use foldhash::HashMap;
+use http::Method;
+use portcullis_openapi::definition;
 use portcullis_openapi::matcher::{MatcherBuilder, Methods};
+use portcullis_openapi::source::{Finding, Pointer};
 use portcullis_openapi::template::Template;
 
-use super::{Compiler, spell};
-use crate::config::{Api, ApiKeyAuth, Auth, Match, Stream as StreamConfig};
-use crate::pipeline::authentication::Authenticator;
+use super::selection::{Selection, spelled};
+use super::{Compiler, declared, spell};
+use crate::config::{Api, ApiDefinition, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig};
 use crate::pipeline::operation::Stream;
 use crate::pipeline::{Expression, Needs, Operation, Policy};
-use crate::policies::api_key::{ApiKey, Keys};
+use crate::policies::api_key::Keys;
+use crate::policies::fields::Fields;
 use crate::policies::require::Require;
 use crate::route::HostPattern;
 use crate::snapshot::Listening;
 
-/// An OR of ANDs of authenticators.
-type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
+/// An operation that is to be published.
+struct Draft<'a> {
+    name: String,
+    /// As shown: a method, or `*`.
+    method: &'a str,
+    methods: Methods,
+    /// Below the base path.
+    path: &'a str,
+    layers: Vec<Layer<'a>>,
+    origin: Origin<'a>,
+}
+
+/// Where an operation comes from.
+#[derive(Clone, Copy)]
+enum Origin<'a> {
+    /// An entry of the configuration, by its key.
+    Entry(&'a str),
+    /// The API's definition.
+    Definition(&'a ApiDefinition, &'a definition::Operation),
+}
+
+/// Operations without `auth`, to be reported together.
+#[derive(Default)]
+struct Silent(Vec<String>);
 
 impl Compiler<'_> {
     /// One API: its operations, published under its hosts on its listeners.
@@ -29,105 +58,179 @@ impl Compiler<'_> {
         listening: &mut HashMap<Arc<str>, Listening>,
         operations: &mut Vec<Arc<Operation>>,
     ) {
+        let loaded = self.loaded;
+        let definition = loaded.definition(name);
+        let at = Pointer::new().key("apis").key(name);
+        if api.openapi.is_some() && definition.is_none() {
+            return self.wrong_at(&at.key("openapi"), "the definition was not read");
+        }
+        let selection = definition.map(|definition| Selection::of(api, definition.definition()));
+        let selection = selection.unwrap_or_default();
+        for (key, message) in &selection.wrong {
+            self.wrong_at(&at.key("operations").key(key), message);
+        }
         let base = api.base_path().trim_end_matches('/');
         let mut builder = MatcherBuilder::new();
-        for (key, settings) in &api.operations {
-            let path = format!("apis.{name}.operations.{key}");
-            let Some(matches) = settings.matches.clone().or_else(|| key.parse().ok()) else {
-                self.wrong(&path, "no operation of this name; hint: add `match: \"GET /path\"`");
-                continue;
-            };
-            let Some(operation) = self.operation(name, api, key, &matches, keys) else { continue };
-            let template = match Template::parse(&operation.template) {
+        let mut silent = Silent::default();
+        let mut origins: Vec<Origin<'_>> = Vec::new();
+        for draft in self.drafts(&at, api, definition, &selection) {
+            let template = match Template::parse(&format!("{base}{}", draft.path)) {
                 Ok(template) => template,
                 Err(error) => {
-                    self.wrong(&format!("{path}.match"), error.to_string());
+                    self.wrong_operation(&at, draft.origin, error.to_string());
                     continue;
                 }
             };
-            let methods = match &matches.method {
-                None => Methods::Any,
-                Some(method) => match http::Method::from_bytes(method.as_bytes()) {
-                    Ok(method) => Methods::One(method),
-                    Err(_) => {
-                        self.wrong(&format!("{path}.match"), "this is no method");
-                        continue;
-                    }
-                },
+            let Some(operation) = self.operation(name, api, &draft, &template, keys, &mut silent) else {
+                continue;
             };
-            operations.push(Arc::clone(&operation));
-            if let Err(clash) = builder.insert(methods, template, operation) {
-                self.wrong(&format!("{path}.match"), clash.to_string());
+            match builder.insert(draft.methods, template, Arc::clone(&operation)) {
+                Ok(()) => {
+                    origins.push(draft.origin);
+                    operations.push(operation);
+                }
+                Err(clash) => {
+                    let other = origins.get(clash.existing).map(|other| self.origin_place(&at, *other));
+                    let message = format!(
+                        "matches the same requests as the operation at {}",
+                        other.as_deref().unwrap_or("another place")
+                    );
+                    self.wrong_operation(&at, draft.origin, message);
+                }
             }
         }
-        let matcher = match builder.build() {
-            Ok(matcher) => Arc::new(matcher),
-            Err(error) => return self.wrong(&format!("apis.{name}.operations"), error.to_string()),
-        };
+        self.report_silent(name, &at, &silent);
+        match builder.build() {
+            Ok(matcher) => self.publish(api, base, &Arc::new(matcher), listening),
+            Err(error) => self.wrong_at(&at, error.to_string()),
+        }
+    }
+
+    fn publish(
+        &self,
+        api: &Api,
+        base: &str,
+        matcher: &Arc<portcullis_openapi::matcher::Matcher<Arc<Operation>>>,
+        listening: &mut HashMap<Arc<str>, Listening>,
+    ) {
         let everywhere: Vec<String> = self.config.listeners.keys().cloned().collect();
         for listener in api.listen.as_ref().unwrap_or(&everywhere) {
             let Some(listening) = listening.get_mut(listener.as_str()) else { continue };
             match &api.hosts {
-                None => listening.routes.publish(HostPattern::Any, base, Arc::clone(&matcher)),
+                None => listening.routes.publish(HostPattern::Any, base, Arc::clone(matcher)),
                 Some(hosts) => {
                     for host in hosts {
-                        listening.routes.publish(HostPattern::parse(host), base, Arc::clone(&matcher));
+                        listening.routes.publish(HostPattern::parse(host), base, Arc::clone(matcher));
                     }
                 }
             }
         }
     }
 
+    /// Every operation of an API: the definition's in its order, then those with `match`.
+    fn drafts<'a>(
+        &mut self,
+        at: &Pointer,
+        api: &'a Api,
+        definition: Option<&'a ApiDefinition>,
+        selection: &'a Selection<'a>,
+    ) -> Vec<Draft<'a>> {
+        let mut drafts = Vec::new();
+        if let Some(own) = definition {
+            let document = own.definition();
+            drafts.extend(document.operations.iter().enumerate().map(|(index, operation)| Draft {
+                name: operation.id.as_deref().map_or_else(|| spelled(operation), str::to_owned),
+                method: operation.method.as_str(),
+                methods: Methods::One(operation.method.clone()),
+                path: operation.template.as_str(),
+                layers: selection.layers(document, index, operation),
+                origin: Origin::Definition(own, operation),
+            }));
+        }
+        for (key, entry) in &api.operations {
+            let Some(Match { method, path }) = &entry.matches else { continue };
+            let origin = Origin::Entry(key);
+            if let Some(same) = drafts.iter().find(|draft| draft.name == *key) {
+                let message =
+                    format!("is the name of the operation at {} already", self.origin_place(at, same.origin));
+                self.wrong_at(&at.key("operations").key(key), message);
+                continue;
+            }
+            let methods = match method.as_deref().map(|method| Method::from_bytes(method.as_bytes())) {
+                None => Methods::Any,
+                Some(Ok(method)) => Methods::One(method),
+                Some(Err(_)) => {
+                    self.wrong_operation(at, origin, "this is no method".to_owned());
+                    continue;
+                }
+            };
+            drafts.push(Draft {
+                name: key.clone(),
+                method: method.as_deref().unwrap_or("*"),
+                methods,
+                path,
+                layers: vec![Layer::Entry(key)],
+                origin,
+            });
+        }
+        drafts
+    }
+
     fn operation(
         &mut self,
         api_name: &str,
         api: &Api,
-        key: &str,
-        matches: &Match,
+        draft: &Draft<'_>,
+        template: &Template,
         keys: &Arc<Keys>,
+        silent: &mut Silent,
     ) -> Option<Arc<Operation>> {
-        let path = format!("apis.{api_name}.operations.{key}");
-        let effective = match self.loaded.effective(api_name, &[key]) {
+        let at = Pointer::new().key("apis").key(api_name);
+        let effective = match self.loaded.effective(api_name, &draft.layers) {
             Ok(effective) => effective,
             Err(findings) => {
-                self.findings.extend(findings);
+                // What stands at an API is found again with each of its operations.
+                let new = findings.into_iter().filter(|finding| !self.findings.contains(finding));
+                let new: Vec<Finding> = new.collect();
+                self.findings.extend(new);
                 return None;
             }
         };
         let settings = &effective.settings;
-        let authentication = match &settings.auth {
-            Some(auth) => self.expression(&path, auth, keys)?,
-            None => {
-                self.wrong(&path, "nothing says who may call; hint: `auth: none` or `auth: { api_key: {} }`");
-                return None;
-            }
+        let Some(auth) = &settings.auth else {
+            silent.0.push(draft.name.clone());
+            return None;
         };
-        let place = self.place(&path);
-        let mut chain: Vec<Arc<dyn Policy>> = Vec::new();
-        if let Some(require) = settings.require.as_ref().filter(|require| !require.scopes.is_empty()) {
-            if matches!(authentication, Expression::Anonymous(_)) {
-                self.wrong(&path, "asks for scopes but lets anonymous callers in");
-                return None;
-            }
-            let scopes = require.scopes.iter().map(|scope| scope.as_str().into()).collect();
-            chain.push(Arc::new(Require::new(scopes, Arc::clone(&place))));
+        let authentication = self.expression(&at.key("auth"), auth, keys)?;
+        let place: Arc<str> = self.origin_place(&at, draft.origin).into();
+        if matches!(authentication, Expression::Anonymous(_))
+            && settings.require.as_ref().is_some_and(|require| !require.scopes.is_empty())
+        {
+            self.wrong_operation(
+                &at,
+                draft.origin,
+                "asks for scopes but lets anonymous callers in".to_owned(),
+            );
+            return None;
         }
-        let base = api.base_path().trim_end_matches('/');
-        let template: Arc<str> = format!("{base}{}", matches.path).into();
+        let fields_place =
+            effective.place("fields").map_or_else(|| Arc::clone(&place), |it| spell(Some(it), "fields"));
+        let chain = chain(settings, draft.origin, &place, &fields_place);
         let bounds = match &settings.bounds {
             Some(own) => Arc::new(own.over(&self.bounds)),
             None => Arc::clone(&self.bounds),
         };
         let Some(backend) = self.config.backends.get_index_of(&api.backend) else {
-            self.wrong(&format!("apis.{api_name}.backend"), "no backend of this name");
+            self.wrong_at(&at.key("backend"), "no backend of this name");
             return None;
         };
+        let base = api.base_path().trim_end_matches('/');
         Some(Arc::new(Operation {
             api: api_name.into(),
-            name: key.into(),
-            metrics: self.observe.operation(api_name, key, &template),
-            template,
-            method: matches.method.as_deref().unwrap_or("*").into(),
+            name: draft.name.as_str().into(),
+            metrics: self.observe.operation(api_name, &draft.name, template.as_str()),
+            template: template.as_str().into(),
+            method: draft.method.into(),
             authentication,
             needs: chain.iter().map(|policy| policy.needs()).max().unwrap_or(Needs::Head),
             chain,
@@ -144,60 +247,74 @@ impl Compiler<'_> {
         }))
     }
 
-    fn expression(&mut self, path: &str, auth: &Auth, keys: &Arc<Keys>) -> Option<Expression> {
-        if *auth == Auth::None {
-            return Some(Expression::anonymous());
+    fn wrong_operation(&mut self, at: &Pointer, origin: Origin<'_>, message: String) {
+        match origin {
+            Origin::Entry(key) => self.wrong_at(&at.key("operations").key(key).key("match"), message),
+            Origin::Definition(definition, operation) => {
+                let span = definition.span(operation.span);
+                self.findings.push(self.loaded.finding_at(span, &operation.pointer, message));
+            }
         }
-        let alternatives = self.alternatives(path, auth, keys)?;
-        if alternatives.is_empty() || alternatives.iter().any(Vec::is_empty) {
-            self.wrong(path, "an empty list lets nobody be proven; hint: `auth: none` must be written out");
-            return None;
-        }
-        Some(Expression::AnyOf(alternatives))
     }
 
-    /// `auth` as an OR of ANDs.
-    fn alternatives(&mut self, path: &str, auth: &Auth, keys: &Arc<Keys>) -> Option<Alternatives> {
-        match auth {
-            Auth::ApiKey(settings) => {
-                let header = settings.header().unwrap_or(ApiKeyAuth::HEADER);
-                let authenticator: Arc<dyn Authenticator> = Arc::new(ApiKey::new(header, Arc::clone(keys)));
-                Some(vec![vec![authenticator]])
-            }
-            Auth::AnyOf(several) => {
-                let several: Option<Vec<_>> =
-                    several.iter().map(|one| self.alternatives(path, one, keys)).collect();
-                Some(several?.into_iter().flatten().collect())
-            }
-            Auth::AllOf(several) => {
-                let mut all: Alternatives = vec![Vec::new()];
-                for one in several {
-                    let more = self.alternatives(path, one, keys)?;
-                    all = all
-                        .iter()
-                        .flat_map(|left| more.iter().map(|right| left.iter().chain(right).cloned().collect()))
-                        .collect();
-                    if all.len() > ALTERNATIVES_MAX {
-                        self.wrong(path, "combines into too many alternatives");
-                        return None;
-                    }
-                }
-                Some(all)
-            }
-            Auth::None => {
-                self.wrong(
-                    path,
-                    "`none` stands alone: an alternative that asks nothing makes the others idle",
-                );
-                None
-            }
-            Auth::Definition | Auth::Certificate(_) | Auth::Jwt(_) => {
-                self.wrong(path, "this way to prove a caller is not built yet");
-                None
+    /// Where an operation stands, with the path of what stands there.
+    fn origin_place(&self, at: &Pointer, origin: Origin<'_>) -> String {
+        match origin {
+            Origin::Entry(key) => self.place(&at.key("operations").key(key).to_string()).to_string(),
+            Origin::Definition(definition, operation) => {
+                let place = self.loaded.place_of(definition.span(operation.span));
+                format!("{place} {}", operation.pointer)
             }
         }
+    }
+
+    fn report_silent(&mut self, name: &str, at: &Pointer, silent: &Silent) {
+        const SHOWN_MAX: usize = 20;
+        let names = &silent.0;
+        if names.is_empty() {
+            return;
+        }
+        let mut list = names.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+        if let Some(more) = names.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
+            list.push_str(&format!(" and {more} more"));
+        }
+        let finding = self.loaded.finding(at, format!("nothing says who may call {list}"));
+        self.findings.push(finding.with_hint(format!(
+            "below `{name}:` paste `auth: {{ any_of: [{{ api_key: {{}} }}] }}` to ask for a consumer's key, or `auth: none` to let \
+             anybody in; or for some of them `operations: {{ {}: {{ auth: none }} }}`",
+            serde_json::Value::from(names.first().map_or("", String::as_str)),
+        )));
     }
 }
 
-/// Alternatives that one `auth` may multiply out to.
-const ALTERNATIVES_MAX: usize = 64;
+/// The policies of an operation, in the order of `POLICIES`.
+fn chain(
+    settings: &Settings,
+    origin: Origin<'_>,
+    place: &Arc<str>,
+    fields_place: &Arc<str>,
+) -> Vec<Arc<dyn Policy>> {
+    let mut chain: Vec<Arc<dyn Policy>> = Vec::new();
+    if let Some(require) = settings.require.as_ref().filter(|require| !require.scopes.is_empty()) {
+        let scopes = require.scopes.iter().map(|scope| scope.as_str().into()).collect();
+        chain.push(Arc::new(Require::new(scopes, Arc::clone(place))));
+    }
+    let declared = match origin {
+        Origin::Entry(_) => None,
+        Origin::Definition(definition, operation) => {
+            Some(declared::fields(definition.definition(), operation))
+        }
+    };
+    let passing = match (&settings.fields, declared) {
+        (Some(ForwardedFields::Any), _) | (None, None) => None,
+        (Some(ForwardedFields::Declared), declared) => Some(declared.unwrap_or_default()),
+        (None, Some(declared)) => Some(declared),
+        (Some(ForwardedFields::Named(names)), declared) => {
+            Some(declared.into_iter().flatten().chain(names.iter().cloned()).collect())
+        }
+    };
+    if let Some(names) = passing {
+        chain.push(Arc::new(Fields::new(names, Arc::clone(fields_place))));
+    }
+    chain
+}

@@ -1,0 +1,247 @@
+//! The definitions that APIs name: read, their errors reported, their settings judged.
+//!
+//! A definition with an error does not load: half a contract would leave operations out of which nobody knows why.
+//! Every document that was read is watched and counts towards the revision. Places within a definition become places
+//! among the configuration's files, so that merged settings know where each of them was written.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use portcullis_openapi::definition::documents::Unreadable;
+use portcullis_openapi::definition::{
+    Bounds, Definition, Documents, Folder, Notice, Operation, Settings as Carried, Severity,
+};
+use portcullis_openapi::source::{Files, Finding, Pointer, Shift, Span, de};
+
+use super::load::hexadecimal;
+use super::{Api, Config, Loaded, Settings, check, settings, unbuilt};
+
+/// A definition whose settings have places among the configuration's files.
+#[derive(Debug)]
+pub struct ApiDefinition {
+    definition: Definition,
+    shift: Shift,
+}
+
+impl ApiDefinition {
+    /// What the documents say.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// A place in one of its documents, among the configuration's files.
+    pub fn span(&self, span: Span) -> Span {
+        span.shifted(self.shift)
+    }
+}
+
+impl Loaded {
+    /// Reads the definitions that its APIs name, and notes their files.
+    ///
+    /// # Errors
+    /// Returns what is wrong with them, in the order of each document.
+    pub fn with_definitions(mut self, files: &mut Vec<PathBuf>) -> Result<Self, Vec<Finding>> {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(self.hash.as_bytes());
+        let mut findings = Vec::new();
+        let named: Vec<(String, PathBuf)> = self
+            .config
+            .apis
+            .iter()
+            .filter_map(|(name, api)| Some((name.clone(), api.openapi.as_ref()?.into())))
+            .collect();
+        if named.is_empty() {
+            return Ok(self);
+        }
+        for (name, path) in named {
+            let at = Pointer::new().key("apis").key(&name);
+            let reading = match Reading::of(&path) {
+                Ok(reading) => reading,
+                Err(unreadable) => {
+                    let message = format!("{} {unreadable}", path.display());
+                    findings.push(self.finding(&at.key("openapi"), message));
+                    continue;
+                }
+            };
+            let read = Definition::load(&reading, reading.folder.root(), &Bounds::DEFAULT);
+            let (documents, digest) = reading.end();
+            hash.update(&digest);
+            for document in documents {
+                for list in [&mut self.files, &mut *files] {
+                    if !list.contains(&document) {
+                        list.push(document.clone());
+                    }
+                }
+            }
+            match read {
+                Ok(definition) => self.take_in(&name, definition, &mut findings),
+                Err(refused) => findings.extend(errors(&refused.notices)),
+            }
+        }
+        self.hash = hexadecimal(hash);
+        if findings.is_empty() { Ok(self) } else { Err(findings) }
+    }
+
+    /// The definition of an API, if it has one.
+    pub fn definition(&self, api: &str) -> Option<&ApiDefinition> {
+        self.definitions.get(api).map(AsRef::as_ref)
+    }
+
+    /// A finding at a place in a definition.
+    pub fn finding_at(&self, span: Span, path: &Pointer, message: impl Into<String>) -> Finding {
+        self.names.finding(span, path, message)
+    }
+
+    /// Where something in a definition stands, such as `orders.yaml:12`.
+    pub fn place_of(&self, span: Span) -> String {
+        format!("{}:{}", self.names.name(span.file), span.line)
+    }
+
+    fn take_in(&mut self, name: &str, mut definition: Definition, findings: &mut Vec<Finding>) {
+        let is_error = |notice: &&Notice| notice.severity == Severity::Error;
+        findings.extend(errors(&definition.notices));
+        self.warnings.extend(
+            definition.notices.iter().filter(|notice| !is_error(notice)).map(|notice| notice.finding.clone()),
+        );
+        let shift = self.names.adopt(&definition.files);
+        let mut judged = Judged::new(shift);
+        judged.all(&mut definition);
+        judged.judge(&self.names, &self.config, findings);
+        if let Some(api) = self.config.apis.get(name) {
+            self.remark_base_path(name, api, &definition).into_iter().for_each(|it| self.warnings.push(it));
+        }
+        self.definitions.insert(name.to_owned(), Arc::new(ApiDefinition { definition, shift }));
+    }
+
+    /// The configuration's `base_path` decides; a document that names another may be meant to be published there.
+    fn remark_base_path(&self, name: &str, api: &Api, definition: &Definition) -> Option<Finding> {
+        let stated = definition.base_path().filter(|path| !path.is_empty() && api.base_path.is_none())?;
+        let at = Pointer::new().key("apis").key(name);
+        let finding = self.finding(&at, format!("is published at `/`; its definition says `{stated}`"));
+        Some(
+            finding.with_hint(format!(
+                "write `base_path: {stated}`, or `base_path: /` to say that it is meant so"
+            )),
+        )
+    }
+}
+
+fn errors(notices: &[Notice]) -> impl Iterator<Item = Finding> {
+    notices.iter().filter(|notice| notice.severity == Severity::Error).map(|notice| notice.finding.clone())
+}
+
+/// A folder of documents that remembers what was read from it.
+struct Reading {
+    folder: Folder,
+    seen: RefCell<(Vec<PathBuf>, digest::Context)>,
+}
+
+impl Reading {
+    fn of(root: &Path) -> Result<Self, Unreadable> {
+        let seen = RefCell::new((Vec::new(), digest::Context::new(&digest::SHA256)));
+        Ok(Self { folder: Folder::of(root)?, seen })
+    }
+
+    /// The files that were asked for, and a digest of what was in them.
+    fn end(self) -> (Vec<PathBuf>, Vec<u8>) {
+        let (files, digest) = self.seen.into_inner();
+        (files, digest.finish().as_ref().to_vec())
+    }
+}
+
+impl Documents for Reading {
+    fn read(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Unreadable> {
+        let bytes = self.folder.read(path, bytes_max);
+        let mut seen = self.seen.borrow_mut();
+        // One that is missing is watched as well: it may come.
+        seen.0.push(self.folder.path(path));
+        if let Ok(bytes) = &bytes {
+            seen.1.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            seen.1.update(bytes);
+        }
+        bytes
+    }
+
+    fn name(&self, path: &str) -> String {
+        self.folder.name(path)
+    }
+}
+
+/// The settings of a definition, each once however often it is shared.
+struct Judged {
+    shift: Shift,
+    known: HashMap<usize, Arc<Carried>>,
+    /// In the order of the document, and whether they stand at a response.
+    found: Vec<(Arc<Carried>, bool)>,
+}
+
+impl Judged {
+    fn new(shift: Shift) -> Self {
+        Self { shift, known: HashMap::new(), found: Vec::new() }
+    }
+
+    /// Gives every settings node places among the configuration's files.
+    fn all(&mut self, definition: &mut Definition) {
+        self.optional(&mut definition.settings);
+        for tag in &mut definition.tags {
+            self.optional(&mut tag.settings);
+        }
+        for operation in &mut definition.operations {
+            let Operation { path_settings, settings, response_settings, .. } = operation;
+            self.optional(path_settings);
+            self.optional(settings);
+            for (_, settings) in response_settings {
+                self.one(settings, true);
+            }
+        }
+    }
+
+    fn optional(&mut self, settings: &mut Option<Arc<Carried>>) {
+        if let Some(settings) = settings {
+            self.one(settings, false);
+        }
+    }
+
+    fn one(&mut self, carried: &mut Arc<Carried>, at_response: bool) {
+        // An address is looked up only while somebody still holds what lies there.
+        let identity = Arc::as_ptr(carried).addr();
+        let shifted = match self.known.get(&identity) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let node = carried.node.clone().shifted(self.shift);
+                let shifted = Arc::new(Carried { node, pointer: carried.pointer.clone() });
+                self.known.insert(identity, Arc::clone(&shifted));
+                self.found.push((Arc::clone(&shifted), at_response));
+                shifted
+            }
+        };
+        *carried = shifted;
+    }
+
+    fn judge(&self, names: &Files, config: &Config, findings: &mut Vec<Finding>) {
+        for (carried, at_response) in &self.found {
+            let Carried { node, pointer } = &**carried;
+            let before = findings.len();
+            unbuilt::find_in_settings(names, node, pointer, findings);
+            match de::read::<Settings>(names, node) {
+                Ok(read) => check::definition_settings(names, node, pointer, config, &read, findings),
+                Err(found) => findings.extend(found.into_iter().map(|mut finding| {
+                    finding.path = pointer.join(&finding.path.parse().unwrap_or_default()).to_string();
+                    finding
+                })),
+            }
+            if *at_response && findings.len() == before {
+                let keys = node.as_mapping().into_iter().flat_map(|mapping| mapping.iter());
+                findings.extend(keys.filter(|(key, _)| settings::KEYS.contains(&&*key.text)).map(
+                    |(key, _)| {
+                        let message = "does not apply to a response, so it does not load";
+                        names.finding(key.span, pointer.key(&key.text), message)
+                    },
+                ));
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What allows more than before: judged for settings that come from a definition.
+//!
+//! Each key has its own order. What cannot be ordered, such as one way to prove a caller in place of another, counts
+//! as loosening: somebody who knows both must have said it.
+
+use super::{Forward, ForwardedFields, Settings};
+use crate::bounds::Bounds;
+use crate::config::Auth;
+
+/// The keys by which `above` allows more than `below`, and how. `general` are the gateway's own bounds.
+pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut push = |key: &str, why: &str| found.push((key.to_owned(), why.to_owned()));
+    if let Some(auth) = above.auth.as_ref().filter(|auth| looser_auth(below.auth.as_ref(), auth)) {
+        push(
+            "auth",
+            match auth {
+                Auth::None => "lets anybody in",
+                _ => "lets callers in that would not be otherwise",
+            },
+        );
+    }
+    let scopes = |settings: &Settings| settings.require.clone().unwrap_or_default().scopes;
+    let kept = scopes(above);
+    if scopes(below).iter().any(|scope| !kept.contains(scope)) {
+        push("require.scopes", "no longer asks for every scope that is asked for otherwise");
+    }
+    if above.stream.is_some() && below.stream != above.stream {
+        push("stream", "takes the total time away that requests have otherwise");
+    }
+    if let Some(fields) = above.fields.as_ref().filter(|fields| looser_fields(below.fields.as_ref(), fields))
+    {
+        push(
+            "fields",
+            match fields {
+                ForwardedFields::Any => "lets every field through",
+                ForwardedFields::Declared | ForwardedFields::Named(_) => "lets more fields through",
+            },
+        );
+    }
+    if above.forward == Some(Forward::Encoded) && below.forward != Some(Forward::Encoded) {
+        push("forward", "sends on another form of a body than the one that was judged");
+    }
+    let inherited = below.bounds.clone().unwrap_or_default().over(general);
+    for key in above.bounds.iter().flat_map(|bounds| bounds.loosened(&inherited)) {
+        found.push((format!("bounds.{key}"), "allows more than the bound that holds otherwise".to_owned()));
+    }
+    found
+}
+
+/// Whether somebody gets in by `above` whom `below` would refuse. Where nothing was said nothing is loosened, but by
+/// `none`: an operation without `auth` does not load.
+fn looser_auth(below: Option<&Auth>, above: &Auth) -> bool {
+    let Some(below) = below else { return *above == Auth::None };
+    let below = alternatives(below);
+    // Whoever meets an alternative of the new expression must have met one of the old: its parts are among them.
+    alternatives(above).iter().any(|new| !below.iter().any(|old| old.iter().all(|part| new.contains(part))))
+}
+
+/// An expression as an OR of ANDs of statements; `none` is one alternative that asks for nothing.
+fn alternatives(auth: &Auth) -> Vec<Vec<&Auth>> {
+    /// Beyond it the expression does not load anyway.
+    const MAX: usize = 64;
+    match auth {
+        Auth::None => vec![Vec::new()],
+        Auth::AnyOf(several) => several.iter().flat_map(alternatives).take(MAX).collect(),
+        Auth::AllOf(several) => several.iter().fold(vec![Vec::new()], |all, one| {
+            let more = alternatives(one);
+            all.iter()
+                .flat_map(|left| more.iter().map(|right| left.iter().chain(right).copied().collect()))
+                .take(MAX)
+                .collect()
+        }),
+        Auth::Definition | Auth::ApiKey(_) | Auth::Certificate(_) | Auth::Jwt(_) => vec![vec![auth]],
+    }
+}
+
+/// Nothing said is `declared`, since there is a definition.
+fn looser_fields(below: Option<&ForwardedFields>, above: &ForwardedFields) -> bool {
+    fn named(fields: Option<&ForwardedFields>) -> Option<&[String]> {
+        match fields {
+            Some(ForwardedFields::Any) => None,
+            Some(ForwardedFields::Declared) | None => Some(&[]),
+            Some(ForwardedFields::Named(names)) => Some(names),
+        }
+    }
+    match (named(below), named(Some(above))) {
+        (None, _) => false,
+        (Some(_), None) => true,
+        (Some(below), Some(above)) => {
+            above.iter().any(|name| !below.iter().any(|known| known.eq_ignore_ascii_case(name)))
+        }
+    }
+}

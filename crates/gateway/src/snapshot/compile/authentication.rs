@@ -1,0 +1,77 @@
+//! `auth` to an expression of authenticators.
+
+use std::sync::Arc;
+
+use portcullis_openapi::source::Pointer;
+
+use super::Compiler;
+use crate::config::{ApiKeyAuth, Auth};
+use crate::pipeline::Expression;
+use crate::pipeline::authentication::Authenticator;
+use crate::policies::api_key::{ApiKey, Keys};
+
+/// An OR of ANDs of authenticators.
+type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
+
+/// Alternatives that one `auth` may multiply out to.
+const ALTERNATIVES_MAX: usize = 64;
+
+impl Compiler<'_> {
+    /// What `auth` at `path` asks for.
+    pub(super) fn expression(&mut self, path: &Pointer, auth: &Auth, keys: &Arc<Keys>) -> Option<Expression> {
+        if *auth == Auth::None {
+            return Some(Expression::anonymous());
+        }
+        let alternatives = self.alternatives(path, auth, keys)?;
+        if alternatives.is_empty() || alternatives.iter().any(Vec::is_empty) {
+            self.wrong_at(
+                path,
+                "an empty list lets nobody be proven; hint: `auth: none` must be written out",
+            );
+            return None;
+        }
+        Some(Expression::AnyOf(alternatives))
+    }
+
+    /// `auth` as an OR of ANDs.
+    fn alternatives(&mut self, path: &Pointer, auth: &Auth, keys: &Arc<Keys>) -> Option<Alternatives> {
+        match auth {
+            Auth::ApiKey(settings) => {
+                let header = settings.header().unwrap_or(ApiKeyAuth::HEADER);
+                let authenticator: Arc<dyn Authenticator> = Arc::new(ApiKey::new(header, Arc::clone(keys)));
+                Some(vec![vec![authenticator]])
+            }
+            Auth::AnyOf(several) => {
+                let several: Option<Vec<_>> =
+                    several.iter().map(|one| self.alternatives(path, one, keys)).collect();
+                Some(several?.into_iter().flatten().collect())
+            }
+            Auth::AllOf(several) => {
+                let mut all: Alternatives = vec![Vec::new()];
+                for one in several {
+                    let more = self.alternatives(path, one, keys)?;
+                    all = all
+                        .iter()
+                        .flat_map(|left| more.iter().map(|right| left.iter().chain(right).cloned().collect()))
+                        .collect();
+                    if all.len() > ALTERNATIVES_MAX {
+                        self.wrong_at(path, "combines into too many alternatives");
+                        return None;
+                    }
+                }
+                Some(all)
+            }
+            Auth::None => {
+                self.wrong_at(
+                    path,
+                    "`none` stands alone: an alternative that asks nothing makes the others idle",
+                );
+                None
+            }
+            Auth::Definition | Auth::Certificate(_) | Auth::Jwt(_) => {
+                self.wrong_at(path, "this way to prove a caller is not built yet");
+                None
+            }
+        }
+    }
+}
