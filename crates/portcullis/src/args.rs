@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 /// API security gateway: stands between remote clients and your services, and lets pass only what is well-formed,
@@ -17,7 +17,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Serve, by a configuration file
+    /// Serve, by a configuration file or an API definition
     Run(Run),
     /// Try it: a real gateway before a built-in backend; prints requests to try
     Demo(Demo),
@@ -54,12 +54,37 @@ pub(crate) struct Config {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) config: Config,
+    /// Serve this API definition without a configuration file: an OpenAPI document, 2.0 to 3.2
+    #[arg(long, value_name = "FILE", requires = "backend", conflicts_with = "config")]
+    pub(crate) openapi: Option<PathBuf>,
+    /// Where the API's requests go; a path in it stands in for the one of the definition
+    #[arg(long, value_name = "URL", requires = "openapi")]
+    pub(crate) backend: Option<String>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080", requires = "openapi")]
+    pub(crate) listen: SocketAddr,
+    /// Where to serve health and metrics
+    #[arg(long, value_name = "ADDRESS", requires = "openapi")]
+    pub(crate) probes: Option<SocketAddr>,
+    /// Who may call: holders of the key that is made and shown at the start, or anybody
+    #[arg(long, value_name = "WHO", default_value = "api_key", requires = "openapi")]
+    pub(crate) auth: QuickAuth,
     /// Folder for what must survive a restart; overrides `state:` and $STATE_DIRECTORY
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Threads that serve; one per core unless given
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+}
+
+/// Who may call an API that is served without a configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum QuickAuth {
+    /// Holders of a key that is made and shown once
+    ApiKey,
+    /// Anybody
+    None,
 }
 
 #[derive(Debug, ClapArgs)]

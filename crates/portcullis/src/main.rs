@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod output;
+mod quick;
 mod sample;
 mod service;
 mod table;

@@ -22,8 +22,9 @@ use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
+use crate::quick::Quick;
 use crate::{output, table};
 
 /// A running process.
@@ -37,10 +38,9 @@ pub(crate) struct Service {
     end: Notify,
     /// One reload at a time, whoever asks for it.
     reloading: Mutex<()>,
-    /// Taken by whoever serves.
-    watching: Mutex<Option<Watching>>,
-    /// Files the configuration in force was read from.
-    files: Mutex<Vec<PathBuf>>,
+    /// Watches what was read for the configuration in force, or for the one refused since.
+    watch: Watch,
+    changed: Arc<Notify>,
 }
 
 /// The signals a process listens to. Taken hold of before anything is served: one that comes earlier would end the
@@ -66,6 +66,8 @@ impl Doors {
 pub(crate) enum Source {
     /// A file.
     File(PathBuf),
+    /// A definition, and what the command line says of it.
+    Quick(Quick),
     /// Text made by the command itself; there is nothing to read again.
     Made,
 }
@@ -83,24 +85,6 @@ const ADMIN_SOCKET: &str = "admin.sock";
 /// Records that wait to be written when the process ends.
 const FLUSH: Duration = Duration::from_secs(2);
 
-/// The watch over the configuration's files, and where it tells of changes. Started before anything is announced:
-/// what is written after the first request was served is seen.
-struct Watching {
-    watch: Watch,
-    changes: mpsc::Receiver<()>,
-}
-
-impl Watching {
-    fn start(files: Vec<PathBuf>) -> std::io::Result<Self> {
-        let (changed, changes) = mpsc::channel(1);
-        let watch = Watch::start(files, move || {
-            // A change that finds the queue full is seen with the one before it.
-            let _ = changed.try_send(());
-        })?;
-        Ok(Self { watch, changes })
-    }
-}
-
 impl Service {
     /// Starts serving, and answering operators.
     pub(crate) fn start(
@@ -109,13 +93,16 @@ impl Service {
         wishes: Wishes,
         log: &Log,
     ) -> anyhow::Result<(Arc<Self>, Doors)> {
-        let watching = Watching::start(loaded.files.clone())?;
         let state = state_directory(&loaded.config, &source, wishes.state_dir)?;
         let observe = Observe::default();
         observe.watch_log(log);
         observe.adopt(observe.prepare(&settings(&loaded.config)).context("cannot open the logs")?);
         // Bound before anything is served: a second gateway with the same socket stops here.
         let doors = Bound::bind(&admin_settings(&loaded.config, state.as_deref()))?;
+        // Before anybody hears that it serves: from then on every edit counts.
+        let changed = Arc::new(Notify::new());
+        let noticed = Arc::clone(&changed);
+        let watch = Watch::start(loaded.files.clone(), move || noticed.notify_one())?;
         let options = Options { workers: wishes.workers, state };
         let gateway =
             Gateway::start(loaded, observe.clone(), options).map_err(|refused| refused_error(&refused))?;
@@ -134,8 +121,8 @@ impl Service {
             draining: AtomicBool::new(false),
             end: Notify::new(),
             reloading: Mutex::new(()),
-            watching: Mutex::new(Some(watching)),
-            files: Mutex::new(loaded.files.clone()),
+            watch,
+            changed,
         });
         if let Some(address) = doors.probes() {
             tracing::info!(%address, "probes listening");
@@ -151,21 +138,24 @@ impl Service {
 
     /// Reads the configuration again and applies it. Gives its hash.
     fn read_again(&self) -> Result<String, String> {
-        let Source::File(path) = &self.source else {
-            return Err("this configuration has no file".to_owned());
-        };
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let outcome =
-            config::load(path).map_err(|found| output::findings(&found).to_string()).and_then(|loaded| {
-                let outputs =
-                    self.observe.prepare(&settings(&loaded.config)).map_err(|error| error.to_string())?;
-                self.gateway.apply(&loaded).map_err(|refused| refused_error(&refused).to_string())?;
-                self.observe.adopt(outputs);
-                self.observe.config_applied(&loaded.hash, clock::wall());
-                tracing::info!(revision = loaded.hash, "configuration reloaded");
-                *self.files.lock().unwrap_or_else(PoisonError::into_inner) = loaded.files;
-                Ok(loaded.hash)
-            });
+        let mut files = Vec::new();
+        let loaded = match &self.source {
+            Source::File(path) => config::load_noting(path, &mut files),
+            Source::Quick(quick) => quick.load(&mut files),
+            Source::Made => return Err("this configuration has no file".to_owned()),
+        };
+        // Also what could not be used is watched: a change of any of these files may mend it.
+        self.watch.replace(files);
+        let outcome = loaded.map_err(|found| output::findings(&found).to_string()).and_then(|loaded| {
+            let outputs =
+                self.observe.prepare(&settings(&loaded.config)).map_err(|error| error.to_string())?;
+            self.gateway.apply(&loaded).map_err(|refused| refused_error(&refused).to_string())?;
+            self.observe.adopt(outputs);
+            self.observe.config_applied(&loaded.hash, clock::wall());
+            tracing::info!(revision = loaded.hash, "configuration reloaded");
+            Ok(loaded.hash)
+        });
         let mut status = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         match &outcome {
             Ok(hash) => {
@@ -199,19 +189,16 @@ impl Service {
     }
 
     async fn serve(&self, mut end: Signal, mut interrupt: Signal, mut again: Signal) -> anyhow::Result<()> {
-        let watching = self.watching.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Watching { watch, mut changes }) = watching else { return Ok(()) };
         loop {
             tokio::select! {
                 _ = end.recv() => break,
                 _ = interrupt.recv() => break,
                 () = self.end.notified() => break,
                 _ = again.recv() => self.observe.reopen(),
-                _ = changes.recv() => {}
+                () = self.changed.notified() => {}
             }
-            if self.read_again().is_ok() {
-                watch.replace(self.watched());
-            }
+            // What became of it is in the log.
+            let _ = self.read_again();
         }
         // Readiness fails before the listeners close: a balancer looks only now and then.
         self.draining.store(true, Ordering::Release);
@@ -222,10 +209,6 @@ impl Service {
             _ = interrupt.recv() => {}
         }
         Ok(())
-    }
-
-    fn watched(&self) -> Vec<PathBuf> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -338,7 +321,7 @@ fn state_directory(
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = match (wish, &config.state, source) {
         (Some(folder), _, _) => folder,
-        (None, Some(State::None), _) | (None, None, Source::Made) => return Ok(None),
+        (None, Some(State::None), _) | (None, None, Source::Made | Source::Quick(_)) => return Ok(None),
         (None, Some(State::Directory(folder)), _) => folder.clone(),
         (None, None, Source::File(file)) => match variable("STATE_DIRECTORY") {
             Some(folder) => folder,

@@ -28,6 +28,7 @@ pub struct Builder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     limits: Vec<String>,
+    has_config: bool,
 }
 
 /// A running gateway in a folder of its own; it dies with this value.
@@ -49,7 +50,13 @@ impl Builder {
             arguments: Vec::new(),
             environment: Vec::new(),
             limits: Vec::new(),
+            has_config: true,
         }
+    }
+
+    /// One that gets no configuration file: its arguments stand behind `run`.
+    pub fn without_config(executable: impl Into<PathBuf>) -> Self {
+        Self { has_config: false, ..Self::new(executable, "") }
     }
 
     /// Puts a file beside the configuration.
@@ -87,7 +94,8 @@ impl Builder {
     pub fn start(self) -> Gateway {
         let folder = self.prepare();
         let mut command = self.command(folder.path());
-        command.args(["run", "-c", "portcullis.yaml"]).args(&self.arguments);
+        let with: &[&str] = if self.has_config { &["-c", "portcullis.yaml"] } else { &[] };
+        command.arg("run").args(with).args(&self.arguments);
         let mut child = command.spawn().expect("the executable starts");
         let stdout = Lines::of(child.stdout.take().expect("a pipe"));
         let stderr = Lines::of(child.stderr.take().expect("a pipe"));

@@ -1,20 +1,77 @@
-//! `portcullis run`: serves by a configuration file.
+//! `portcullis run`: serves by a configuration file, or by a definition and a backend's URL.
 
-use portcullis_gateway::config;
-use portcullis_gateway::observe::lifecycle::{self, Format};
+use std::path::Path;
 
-use crate::args::Run;
-use crate::output::{Outcome, findings};
+use portcullis_gateway::config::{self, Loaded};
+use portcullis_gateway::observe::lifecycle::{self, Format, Log};
+use portcullis_identity::api_key::ApiKey;
+
+use crate::args::{QuickAuth, Run};
+use crate::output::{Outcome, findings, say};
+use crate::quick::{self, Quick};
 use crate::service::{Service, Signals, Source, Wishes};
 
 /// Serves until told to end.
 pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
     let log = lifecycle::init(Format::Auto)?;
-    let path = &run.config.config;
+    match (&run.openapi, &run.backend) {
+        (Some(openapi), Some(backend)) => quickly(run, openapi, backend, &log),
+        _ => by_file(run, &run.config.config, &log),
+    }
+}
+
+fn by_file(run: &Run, path: &Path, log: &Log) -> anyhow::Result<Outcome> {
     let loaded = config::load(path).map_err(|found| findings(&found))?;
-    let wishes = Wishes { state_dir: run.state_dir.clone(), workers: run.workers };
+    mention_warnings(&loaded);
     let signals = Signals::install()?;
-    let (service, _doors) = Service::start(&loaded, Source::File(path.clone()), wishes, &log)?;
+    let (service, _doors) = Service::start(&loaded, Source::File(path.to_owned()), wishes(run), log)?;
     service.wait(signals)?;
     Ok(Outcome::Good)
+}
+
+fn quickly(run: &Run, openapi: &Path, backend: &str, log: &Log) -> anyhow::Result<Outcome> {
+    let key = match run.auth {
+        QuickAuth::None => None,
+        QuickAuth::ApiKey => {
+            Some(ApiKey::generate().map_err(|_| anyhow::anyhow!("the system gave no randomness"))?)
+        }
+    };
+    let quick = Quick {
+        openapi: openapi.to_owned(),
+        backend: backend.to_owned(),
+        listen: run.listen,
+        probes: run.probes,
+        key_sha256: key.as_ref().map(|key| key.digest().to_string()),
+    };
+    let loaded = quick.load(&mut Vec::new()).map_err(|found| findings(&found))?;
+    mention_warnings(&loaded);
+    let api = quick.api();
+    let signals = Signals::install()?;
+    let (service, _doors) = Service::start(&loaded, Source::Quick(quick), wishes(run), log)?;
+    let listening = service.gateway().addresses().first().map_or(run.listen, |(_, address, _)| *address);
+    let revealed = key.as_ref().map(ApiKey::reveal);
+    if let Some(command) = quick::curl(&loaded, &api, listening, revealed) {
+        if revealed.is_some() {
+            say("# every operation asks for this key, which is shown once and is another one next time");
+        }
+        say(command);
+    }
+    drop(key);
+    service.wait(signals)?;
+    Ok(Outcome::Good)
+}
+
+fn wishes(run: &Run) -> Wishes {
+    Wishes { state_dir: run.state_dir.clone(), workers: run.workers }
+}
+
+/// Warnings are for whoever writes the definition: `check` lists them.
+fn mention_warnings(loaded: &Loaded) {
+    if let Some(first) = loaded.warnings.first() {
+        tracing::warn!(
+            warnings = loaded.warnings.len(),
+            first = %first,
+            "there is something to look at in the definitions; `portcullis check` lists it"
+        );
+    }
 }

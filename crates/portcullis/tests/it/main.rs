@@ -16,13 +16,17 @@
 
 mod bounds;
 mod claims;
+mod definitions;
 mod demo;
 mod drain;
+mod examples;
 mod exhaustion;
 mod explain;
 mod fidelity;
+mod guides;
 mod neighbours;
 mod path_confusion;
+mod quick;
 mod readme;
 mod records;
 mod reference;

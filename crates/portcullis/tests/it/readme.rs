@@ -15,7 +15,7 @@ const README: &str = include_str!("../../../../README.md");
 #[test]
 fn every_configuration_loads() {
     let folder = tempfile::tempdir().expect("it works");
-    let blocks = blocks("yaml");
+    let blocks = blocks(README, "yaml");
     assert!(!blocks.is_empty());
     for (at, yaml) in blocks.iter().enumerate() {
         let file = folder.path().join(format!("{at}.yaml"));
@@ -33,7 +33,7 @@ fn every_command_prints_what_is_shown() {
     let folder = tempfile::tempdir().expect("it works");
     fs::write(folder.path().join("mistake.yaml"), "version: 1\nlisteners:\n  - public\n").expect("it works");
     let mut ran = 0;
-    for block in blocks("console") {
+    for block in blocks(README, "console") {
         for (command, shown) in commands(&block) {
             let Some(arguments) = command.strip_prefix("portcullis ") else {
                 assert!(command.starts_with("cargo run") || command == "./test.sh", "untested: {command}");
@@ -53,12 +53,12 @@ fn every_command_prints_what_is_shown() {
 }
 
 /// The contents of the fenced blocks of one language.
-fn blocks(language: &str) -> Vec<String> {
+pub(crate) fn blocks(page: &str, language: &str) -> Vec<String> {
     let fence = format!("```{language}\n");
-    README.split(&fence).skip(1).map(|rest| rest.split("```").next().expect("it works").to_owned()).collect()
+    page.split(&fence).skip(1).map(|rest| rest.split("```").next().expect("it works").to_owned()).collect()
 }
 
-fn commands(block: &str) -> Vec<(String, Vec<String>)> {
+pub(crate) fn commands(block: &str) -> Vec<(String, Vec<String>)> {
     let mut commands: Vec<(String, Vec<String>)> = Vec::new();
     for line in block.lines() {
         match (line.strip_prefix("$ "), commands.last_mut()) {
@@ -71,13 +71,13 @@ fn commands(block: &str) -> Vec<(String, Vec<String>)> {
 }
 
 /// Runs the executable and gives what it prints on either stream.
-fn portcullis(folder: &Path, arguments: &[&str]) -> String {
+pub(crate) fn portcullis(folder: &Path, arguments: &[&str]) -> String {
     let ran = Command::new(executable()).args(arguments).current_dir(folder).output().expect("it works");
     format!("{}{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr))
 }
 
 /// Whether a printed line is the shown one, with `…` for anything.
-fn fits(printed: &str, shown: &str) -> bool {
+pub(crate) fn fits(printed: &str, shown: &str) -> bool {
     let mut rest = printed;
     let mut pieces = shown.split('…');
     let first = pieces.next().unwrap_or_default();

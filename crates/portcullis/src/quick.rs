@@ -1,0 +1,168 @@
+//! `run --openapi`: a configuration made of a definition and a backend's URL.
+//!
+//! It is an ordinary configuration, written as text and read like any other, so that nothing works here that a file could
+//! not say. The definition decides where its operations are published: at the path of its first server. A path in the
+//! backend's URL stands in for that one (`--backend http://127.0.0.1:9000/v2`), as a document's server URL would.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use portcullis_gateway::config::definition::{Operation, ParameterPlace};
+use portcullis_gateway::config::{self, Finding, Loaded};
+use serde_json::json;
+
+/// What the command line says.
+#[derive(Debug, Clone)]
+pub(crate) struct Quick {
+    /// The definition.
+    pub(crate) openapi: PathBuf,
+    /// Where requests go.
+    pub(crate) backend: String,
+    /// Where to listen.
+    pub(crate) listen: SocketAddr,
+    /// Where health and metrics are served, if anywhere.
+    pub(crate) probes: Option<SocketAddr>,
+    /// SHA-256 of the key that is asked for; without one anybody may call.
+    pub(crate) key_sha256: Option<String>,
+}
+
+/// The name messages give the made configuration.
+const NAME: &str = "(run --openapi)";
+
+impl Quick {
+    /// The name of the API: the file's, as far as it can be one.
+    pub(crate) fn api(&self) -> String {
+        const CHARS_MAX: usize = 64;
+        let stem = self.openapi.file_stem().map(|stem| stem.to_string_lossy()).unwrap_or_default();
+        let name: String = stem
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '-' })
+            .skip_while(|c| !c.is_ascii_alphanumeric())
+            .take(CHARS_MAX)
+            .collect();
+        if name.is_empty() { "api".to_owned() } else { name }
+    }
+
+    /// Reads definition and configuration, and notes the files that were looked at.
+    pub(crate) fn load(&self, files: &mut Vec<PathBuf>) -> Result<Loaded, Vec<Finding>> {
+        let read = |base: &str, files: &mut Vec<PathBuf>| {
+            config::parse(NAME, &self.text(base), Path::new(""), &|_| None)?.with_definitions(files)
+        };
+        let loaded = read("/", files)?;
+        // Only the definition knows where it wants to be published.
+        let stated = loaded.definition(&self.api()).and_then(|it| it.definition().base_path());
+        match stated.filter(|base| !base.is_empty()).map(str::to_owned) {
+            Some(base) => read(&base, files),
+            None => Ok(loaded),
+        }
+    }
+
+    /// The configuration. Strings are written as JSON, which YAML reads as they are.
+    fn text(&self, base: &str) -> String {
+        // `${` would be a reference.
+        let literal = |text: &str| json!(text.replace("${", "$${"));
+        let has_path =
+            self.backend.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/').contains('/'));
+        let api = literal(&self.api());
+        let mut text = String::from("version: 1\nstate: none\n");
+        if let Some(probes) = self.probes {
+            let _ = writeln!(text, "admin: {{ probes: {} }}", json!(probes.to_string()));
+        }
+        let _ = writeln!(text, "listeners: {{ public: {{ bind: {} }} }}", json!(self.listen.to_string()));
+        if let Some(sha256) = &self.key_sha256 {
+            let _ = writeln!(
+                text,
+                "consumers: {{ caller: {{ apis: [{api}], credentials: [{{ id: k1, api_key: {{ sha256: {} }} }}] }} }}",
+                json!(sha256)
+            );
+        }
+        let _ = writeln!(text, "backends: {{ backend: {{ targets: [{}] }} }}", literal(&self.backend));
+        let _ = writeln!(text, "apis:\n  {api}:\n    openapi: {}", literal(&self.openapi.to_string_lossy()));
+        let _ = writeln!(text, "    base_path: {}\n    strip_base_path: {has_path}", literal(base));
+        let auth = if self.key_sha256.is_some() { "{ api_key: {} }" } else { "none" };
+        let _ = writeln!(text, "    backend: backend\n    auth: {auth}");
+        text
+    }
+}
+
+/// A command that reaches one operation of a definition: the GET that needs the least, else whatever there is.
+pub(crate) fn curl(loaded: &Loaded, api: &str, at: SocketAddr, key: Option<&str>) -> Option<String> {
+    let definition = loaded.definition(api)?.definition();
+    let settings = loaded.config.apis.get(api)?;
+    let needs = |operation: &&Operation| {
+        let required = operation.parameters.iter().filter(|parameter| parameter.is_required).count();
+        (operation.method != http::Method::GET, operation.is_deprecated, required)
+    };
+    let operation = definition.operations.iter().min_by_key(needs)?;
+    let mut command = String::from("curl -i");
+    if operation.method != http::Method::GET {
+        let _ = write!(command, " -X {}", operation.method);
+    }
+    if let Some(key) = key {
+        let _ = write!(command, " -H 'x-api-key: {key}'");
+    }
+    let mut query = String::new();
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.is_required) {
+        let (name, value) = (plain(&parameter.name), example(&parameter.name));
+        match parameter.place {
+            ParameterPlace::Query => {
+                let separator = if query.is_empty() { '?' } else { '&' };
+                let _ = write!(query, "{separator}{name}={value}");
+            }
+            ParameterPlace::Header => {
+                let _ = write!(command, " -H '{name}: {value}'");
+            }
+            ParameterPlace::Cookie => {
+                let _ = write!(command, " -b '{name}={value}'");
+            }
+            ParameterPlace::Path | ParameterPlace::QueryString => {}
+        }
+    }
+    if operation.body.as_ref().is_some_and(|body| body.is_required) {
+        command.push_str(" -H 'content-type: application/json' -d '{}'");
+    }
+    let name = operation.template.parameters().first().map_or("", |name| name);
+    let path = operation.template.example(example(name));
+    let base = settings.base_path().trim_end_matches('/');
+    let _ = write!(command, " 'http://{}{base}{path}{query}'", reachable(at));
+    Some(command)
+}
+
+/// A value that a parameter of this name could have.
+fn example(name: &str) -> &'static str {
+    let name = name.to_ascii_lowercase();
+    match () {
+        () if name.contains("uuid") || name.contains("guid") => "00000000-0000-4000-8000-000000000001",
+        () if name.contains("date") => "2026-01-01",
+        () => "1",
+    }
+}
+
+/// A name as it can stand in quotes and in a query.
+fn plain(name: &str) -> String {
+    let mut plain = String::new();
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            plain.push(char::from(byte));
+        } else {
+            let _ = write!(plain, "%{byte:02X}");
+        }
+    }
+    plain
+}
+
+/// Where this machine reaches a listener that may listen everywhere.
+fn reachable(at: SocketAddr) -> SocketAddr {
+    let mut at = at;
+    if at.ip().is_unspecified() {
+        at.set_ip(match at.ip() {
+            std::net::IpAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            std::net::IpAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    at
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,52 @@
+//! What is made of a definition: the name, the text, the command.
+
+use super::*;
+
+const DEFINITION: &str = "openapi: 3.0.3
+info: { title: t, version: '1' }
+servers: [{ url: https://api.example.com/v2 }]
+paths:
+  /things:
+    post: { requestBody: { required: true, content: { application/json: {} } }, responses: {} }
+    get: { parameters: [{ name: 'page[size]', in: query, required: true }], responses: {} }
+  /things/{thingUuid}: { get: { parameters: [{ name: thingUuid, in: path, required: true }, { name: x-tenant, in: header, required: true }], responses: {} } }
+  /old: { get: { deprecated: true, responses: {} } }
+";
+
+fn quick(folder: &Path, backend: &str) -> Quick {
+    let openapi = folder.join("shop ${x}.yaml");
+    std::fs::write(&openapi, DEFINITION).expect("a file");
+    Quick {
+        openapi,
+        backend: backend.to_owned(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        probes: None,
+        key_sha256: None,
+    }
+}
+
+#[test]
+fn the_definition_says_where_it_is_published() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (backend, strip) in [
+        ("http://127.0.0.1:9000", false),
+        ("http://127.0.0.1:9000/", false),
+        ("http://127.0.0.1:9000/v1", true),
+    ] {
+        let loaded = quick(folder.path(), backend).load(&mut Vec::new()).expect("a configuration");
+        let api = &loaded.config.apis["shop---x-"];
+        assert_eq!((api.base_path(), api.strip_base_path), ("/v2", Some(strip)), "{backend}");
+    }
+}
+
+#[test]
+fn the_command_reaches_what_needs_the_least() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let quick = quick(folder.path(), "http://127.0.0.1:9000");
+    let loaded = quick.load(&mut Vec::new()).expect("a configuration");
+    let command = curl(&loaded, &quick.api(), ([0, 0, 0, 0], 8080).into(), Some("secret"));
+    assert_eq!(
+        command.as_deref(),
+        Some("curl -i -H 'x-api-key: secret' 'http://127.0.0.1:8080/v2/things?page%5Bsize%5D=1'")
+    );
+}
