@@ -3,7 +3,8 @@
 //! [`Upstreams::forward`] takes an [`Admitted`] and nothing else. What the backend sees is written anew from the
 //! canonical request (`request`), on a connection of this core (`pool`, `connect`); the request's body goes up
 //! (`upload`) while the answer comes down (`answer`, `download`), in the exchange's own task, without channels
-//! or locks: on a kept connection a plain exchange costs one write and one read.
+//! or locks: on a kept connection a plain exchange costs one write and one read. Where the backend speaks HTTP/2,
+//! exchanges share connections (`http2`).
 //!
 //! # Limits
 //! Every wait has its timeout ([`spec::Timeouts`]); the answer's head, interim answers, idle connections and the
@@ -19,6 +20,7 @@ mod connect;
 mod connection;
 mod download;
 mod failure;
+mod http2;
 mod pool;
 mod request;
 mod schedule;
@@ -34,18 +36,20 @@ pub use backend::{Backend, BackendError};
 pub use failure::{
     BACKEND_CLOSED, BACKEND_MALFORMED, BACKEND_TIMEOUT, BACKEND_UNREACHABLE, BACKEND_UNTRUSTED, PROBLEMS,
 };
-pub use pool::{idle, sweep};
+pub use pool::idle;
 pub use spec::BackendSpec;
 pub use tls::TlsError;
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::http::response::canonicalise_response;
-use crate::http::{Canonical, Reply, Upgrade};
+use crate::http::{Body, Canonical, Reply, Upgrade};
 use crate::pipeline::operation::Stream;
 use crate::pipeline::{Admitted, Answered, Context, Operation, Stop};
 use crate::problem::Problem;
 use answer::{Errand, Incoming};
+use backend::Speaks;
 use failure::Failure;
+use http2::Opened;
 use upload::Upload;
 
 /// The backends of one snapshot, by the index their operations know them by.
@@ -75,22 +79,9 @@ impl Upstreams {
             return Err(BACKEND_UNREACHABLE.with("the operation has no backend").into());
         };
         let started = clock::now();
-        let mut kept = pool::take(target.id, started);
-        let mut head = kept.as_mut().map(|kept| std::mem::take(&mut kept.spare)).unwrap_or_default();
-        head.reserve(HEAD_BYTES);
         let body = admitted.take_body();
         let request = admitted.request();
         let upgrade = switch(request, &operation);
-        let size = body.size();
-        let framing = request::write_head(
-            &mut head,
-            request,
-            operation.strip,
-            target,
-            size,
-            upgrade.is_some(),
-            cx.id.as_str(),
-        );
         let timeouts = &backend.spec().timeouts;
         let (idle, total) = match operation.stream {
             Some(_) => (timeouts.stream_idle, None),
@@ -108,13 +99,54 @@ impl Upstreams {
             deadline: &mut cx.deadline,
             interim: &cx.interim,
         };
-        let outcome = errand.run(kept, Upload::new(head, framing, body)).await;
+        let outcome = errand.forward(request, body, operation.strip, cx.id.as_str()).await;
         cx.asked(&target.name, clock::now().saturating_duration_since(started));
         let reply = outcome.and_then(|incoming| incoming.into_reply(admitted.request().method(), upgrade));
         match reply {
             Ok(reply) => Ok(Answered::new(admitted, reply)),
             Err(failure) => Err(Problem::from(failure).into()),
         }
+    }
+}
+
+/// Closes what has waited too long on this core, or was closed or spoken on by its backend.
+pub fn sweep(now: Instant) {
+    pool::sweep(now);
+    http2::sweep(now);
+}
+
+impl Errand<'_> {
+    /// Sends `request` in the version of HTTP its target speaks.
+    async fn forward(
+        mut self,
+        request: &Canonical,
+        body: Body,
+        strip: usize,
+        id: &str,
+    ) -> Result<Incoming, Failure> {
+        let target = self.target;
+        let size = body.size();
+        // A switch of protocols is HTTP/1.1's; see `http2`.
+        let is_http1 = target.speaks == Speaks::Http1 || self.upgrade.is_some();
+        let mut kept = match target.speaks {
+            Speaks::Http2 if !is_http1 => None,
+            _ => pool::take(target.id, self.started),
+        };
+        if !is_http1 && kept.is_none() {
+            match self.lease().await? {
+                Opened::Http1(connection) => kept = Some(connection),
+                Opened::Http2(lease) => {
+                    let head = http2::request(request, strip, target, size, id)?;
+                    // Boxed: exchanges over HTTP/1.1 need no room for it.
+                    return Box::pin(self.run_http2(lease, head, size, body)).await;
+                }
+            }
+        }
+        let mut head = kept.as_mut().map(|kept| std::mem::take(&mut kept.spare)).unwrap_or_default();
+        head.reserve(HEAD_BYTES);
+        let is_switch = self.upgrade.is_some();
+        let framing = request::write_head(&mut head, request, strip, target, size, is_switch, id);
+        self.run(kept, Upload::new(head, framing, body)).await
     }
 }
 

@@ -102,11 +102,11 @@ impl Errand<'_> {
         }
     }
 
-    fn total_due(&self) -> Option<Instant> {
+    pub(super) fn total_due(&self) -> Option<Instant> {
         self.started.checked_add(self.total?)
     }
 
-    fn waited_for(&self, wait: Wait) -> Wait {
+    pub(super) fn waited_for(&self, wait: Wait) -> Wait {
         match self.total_due() {
             Some(due) if due <= clock::now() => Wait::Total,
             _ => wait,

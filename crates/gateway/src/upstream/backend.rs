@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::schedule::Schedule;
 use super::spec::{BackendSpec, Protocol, TargetSpec};
@@ -29,10 +29,22 @@ pub(super) struct Target {
     pub(super) path: String,
     pub(super) address: Address,
     pub(super) port: u16,
+    pub(super) speaks: Speaks,
+    /// Whether the last handshake that offered both agreed on HTTP/1.1.
+    agreed_http1: AtomicBool,
     /// `None` on cleartext.
     pub(super) tls: Option<Tls>,
     /// Idle connections each core keeps.
     pub(super) idle_max: usize,
+}
+
+/// Which versions of HTTP a target is spoken to in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    Http1,
+    Http2,
+    /// What the TLS handshake agrees on.
+    Either,
 }
 
 /// Where a target is.
@@ -50,9 +62,6 @@ pub enum BackendError {
     /// No target ever has its turn.
     #[error("no target has a weight above 0")]
     NoTarget,
-    /// Not built yet.
-    #[error("`protocol: http2` toward backends is not built yet")]
-    Http2,
     /// No handshake could ever succeed.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -66,11 +75,8 @@ impl Backend {
     /// # Errors
     /// Settings that hold no target or ask for what is not there.
     pub fn new(spec: BackendSpec, cores: usize) -> Result<Self, BackendError> {
-        if spec.protocol == Protocol::Http2 {
-            return Err(BackendError::Http2);
-        }
         let tls = match spec.targets.iter().any(|target| target.is_tls) {
-            true => Some(tls::config(&spec.tls)?),
+            true => Some(tls::configs(&spec.tls)?),
             false => None,
         };
         let weights: Vec<u16> = spec.targets.iter().map(|target| target.weight).collect();
@@ -79,13 +85,13 @@ impl Backend {
         let mut targets = Vec::new();
         for target in &spec.targets {
             let tls = match (&tls, target.is_tls) {
-                (Some(config), true) => {
+                (Some(configs), true) => {
                     let name = tls::server_name(&spec.tls, &target.host)?;
-                    Some(Tls { config: Arc::clone(config), name })
+                    Some(Tls { configs: configs.clone(), name })
                 }
                 _ => None,
             };
-            targets.push(Arc::new(Target::new(target, tls, idle_max)));
+            targets.push(Arc::new(Target::new(target, tls, spec.protocol, idle_max)));
         }
         Ok(Self { spec, targets, schedule })
     }
@@ -102,7 +108,12 @@ impl Backend {
 }
 
 impl Target {
-    pub(super) fn new(spec: &TargetSpec, tls: Option<Tls>, idle_max: usize) -> Self {
+    pub(super) fn new(spec: &TargetSpec, tls: Option<Tls>, protocol: Protocol, idle_max: usize) -> Self {
+        let speaks = match protocol {
+            Protocol::Http2 => Speaks::Http2,
+            Protocol::Auto if tls.is_some() => Speaks::Either,
+            Protocol::Auto | Protocol::Http1 => Speaks::Http1,
+        };
         let address = match spec.host.parse::<IpAddr>() {
             Ok(ip) => Address::Literal(SocketAddr::new(ip, spec.port)),
             Err(_) => Address::Name(spec.host.clone()),
@@ -114,8 +125,20 @@ impl Target {
             path: spec.path.clone(),
             address,
             port: spec.port,
+            speaks,
+            agreed_http1: AtomicBool::new(false),
             tls,
             idle_max,
         }
+    }
+
+    /// Whether a handshake that offers both will likely agree on HTTP/1.1.
+    pub(super) fn is_known_http1(&self) -> bool {
+        self.agreed_http1.load(Ordering::Relaxed)
+    }
+
+    /// Remembers what a handshake agreed on.
+    pub(super) fn know(&self, is_http2: bool) {
+        self.agreed_http1.store(!is_http2, Ordering::Relaxed);
     }
 }

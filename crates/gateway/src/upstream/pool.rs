@@ -74,7 +74,7 @@ pub(super) fn put(connection: Connection, now: Instant, idle_for: Duration) {
 }
 
 /// Closes what has waited too long on this core, or was closed or spoken on by its backend.
-pub fn sweep(now: Instant) {
+pub(super) fn sweep(now: Instant) {
     POOL.with_borrow_mut(|pool| pool.sweep(now));
 }
 

@@ -49,7 +49,7 @@ pub(super) fn write_head(
 }
 
 /// The target's path in front, then the published path without its first `strip` bytes, then the query as it is.
-fn request_target(request: &Canonical, strip: usize, prefix: &str) -> SmallVec<[u8; 256]> {
+pub(super) fn request_target(request: &Canonical, strip: usize, prefix: &str) -> SmallVec<[u8; 256]> {
     let mut line = SmallVec::new();
     let target = request.target();
     if target.starts_with('/') {
@@ -67,7 +67,7 @@ fn request_target(request: &Canonical, strip: usize, prefix: &str) -> SmallVec<[
 }
 
 /// RFC 9110 §8.6: a method that gives content a meaning says so when there is none.
-fn framing(method: &Method, body: Size) -> Framing {
+pub(super) fn framing(method: &Method, body: Size) -> Framing {
     match body {
         Size::Exactly(length) => Framing::Length(length),
         Size::Unknown => Framing::Chunked,

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bodies;
+mod http2;
 mod rig;
 mod tls;
 mod waits;

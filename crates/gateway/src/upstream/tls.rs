@@ -15,8 +15,16 @@ use super::spec::TlsSpec;
 /// What a handshake with one target needs.
 #[derive(Clone, Debug)]
 pub(super) struct Tls {
-    pub(super) config: Arc<ClientConfig>,
+    pub(super) configs: Configs,
     pub(super) name: ServerName<'static>,
+}
+
+/// What all handshakes with a backend share, by the versions of HTTP they offer (RFC 7301).
+#[derive(Clone, Debug)]
+pub(super) struct Configs {
+    pub(super) http1: Arc<ClientConfig>,
+    pub(super) http2: Arc<ClientConfig>,
+    pub(super) either: Arc<ClientConfig>,
 }
 
 /// Why no handshake could ever succeed.
@@ -42,17 +50,28 @@ pub enum TlsError {
     ServerName(String),
 }
 
-/// The one HTTP version spoken, so that no backend answers in another (RFC 7301).
-const ALPN: &[u8] = b"http/1.1";
+const HTTP1: &[u8] = b"http/1.1";
+
+const HTTP2: &[u8] = b"h2";
 
 /// What all handshakes with a backend share.
-pub(super) fn config(spec: &TlsSpec) -> Result<Arc<ClientConfig>, TlsError> {
+pub(super) fn configs(spec: &TlsSpec) -> Result<Configs, TlsError> {
+    let config = config(spec)?;
+    let offering = |versions: &[&[u8]]| {
+        let mut config = config.clone();
+        config.alpn_protocols = versions.iter().map(|version| version.to_vec()).collect();
+        Arc::new(config)
+    };
+    Ok(Configs { http1: offering(&[HTTP1]), http2: offering(&[HTTP2]), either: offering(&[HTTP2, HTTP1]) })
+}
+
+fn config(spec: &TlsSpec) -> Result<ClientConfig, TlsError> {
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsError::Versions(error.to_string()))?
         .with_root_certificates(authorities(spec.ca.as_deref())?);
-    let mut config = match &spec.client {
+    Ok(match &spec.client {
         None => builder.with_no_client_auth(),
         Some(client) => {
             let chain = certificates(&client.chain).map_err(TlsError::ClientCertificate)?;
@@ -62,9 +81,7 @@ pub(super) fn config(spec: &TlsSpec) -> Result<Arc<ClientConfig>, TlsError> {
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| TlsError::ClientCertificate(error.to_string()))?
         }
-    };
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
+    })
 }
 
 /// The name the certificate of `host` must bear, sent as SNI unless it is an address.

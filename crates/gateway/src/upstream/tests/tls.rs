@@ -15,11 +15,13 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::rig::{PATIENCE, Rig, backend, drain, read_head, say, spec};
+use crate::clock;
 use crate::http::{Body, BodyError};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::upstream::failure::{BACKEND_UNTRUSTED, Failure};
-use crate::upstream::spec::{BackendSpec, ClientCertificate};
+use crate::upstream::http2::{self, Opened};
+use crate::upstream::spec::{BackendSpec, ClientCertificate, Protocol};
 use crate::upstream::{Backend, BackendError, TlsError};
 
 type Stream = StreamOwned<ServerConnection, TcpStream>;
@@ -242,4 +244,36 @@ fn equal_settings_are_an_equal_spec() {
     assert_eq!(client("k"), client("k"));
     assert_ne!(client("k"), client("l"));
     assert!(!format!("{:?}", client("hunter2")).contains("hunter2"));
+}
+
+#[tokio::test]
+async fn what_the_handshake_agrees_on_is_spoken() {
+    let authority = Authority::new();
+    for (protocol, versions, is_http2) in [
+        (Protocol::Auto, &[&b"h2"[..], b"http/1.1"][..], Some(true)),
+        (Protocol::Auto, &[b"http/1.1"], Some(false)),
+        (Protocol::Auto, &[], Some(false)),
+        (Protocol::Http2, &[b"h2"], Some(true)),
+        (Protocol::Http2, &[], None),
+        (Protocol::Http2, &[b"http/1.1"], None),
+    ] {
+        let mut server = ServerConfig::clone(&authority.server(false));
+        server.alpn_protocols = versions.iter().map(|version| version.to_vec()).collect();
+        let port = naming(Arc::new(server));
+        let mut spec = spec(port);
+        trusting(&authority)(&mut spec);
+        spec.protocol = protocol;
+        let backend = Backend::new(spec, 1).expect("a backend");
+        let target = backend.target().expect("a target");
+        let due = clock::now().checked_add(PATIENCE).expect("a time");
+        let opened = match http2::open(target, PATIENCE, due).await {
+            Ok(Opened::Http2(_)) => Some(true),
+            Ok(Opened::Http1(_)) => Some(false),
+            Err(_) => None,
+        };
+        assert_eq!(opened, is_http2, "{protocol:?} {versions:?}");
+        if let Some(is_http2) = is_http2 {
+            assert_eq!(target.is_known_http1(), !is_http2, "{protocol:?} {versions:?}");
+        }
+    }
 }

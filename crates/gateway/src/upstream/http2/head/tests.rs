@@ -1,0 +1,114 @@
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderValue, Method, Response};
+use portcullis_http1::{Bounds, HeadDecoder};
+
+use super::{answer, fields, request};
+use crate::http::canonical::Rules;
+use crate::http::{Canonical, Head, Peer, Size, Wire};
+use crate::upstream::backend::Target;
+use crate::upstream::spec::{Protocol, TargetSpec};
+
+fn canonical(text: &str) -> Canonical {
+    let (request, _) = HeadDecoder::default()
+        .request(text.replace('\n', "\r\n").as_bytes(), &Bounds::default())
+        .expect("a valid head")
+        .expect("a whole head");
+    let peer = Peer {
+        listener: Arc::from("public"),
+        address: "192.0.2.7:4711".parse().expect("an address"),
+        local: "192.0.2.1:8080".parse().expect("an address"),
+        tls: None,
+    };
+    let head = Head { request, wire: Wire::Http11, size: Size::None };
+    Canonical::build(head, &peer, &Rules::default()).expect("a canonical request")
+}
+
+fn target() -> Target {
+    let spec = TargetSpec {
+        is_tls: false,
+        host: "10.0.0.5".to_owned(),
+        port: 9000,
+        path: "/v2".to_owned(),
+        weight: 1,
+    };
+    Target::new(&spec, None, Protocol::Http2, 1)
+}
+
+#[test]
+fn the_backend_sees_the_fields_it_would_have_seen_over_http1() {
+    let text = "POST /orders/1?a=b%2F HTTP/1.1\nHost: Api.Example.com:8080\nX-Mine: 1\nX-Mine: 2\n\
+                X_Request_Id: mine\nTE: trailers\nConnection: te, x-gone\nX-Gone: 1\n\n";
+    let head = request(&canonical(text), 7, &target(), Size::Exactly(7), "the-id").expect("a head");
+    assert_eq!(head.method(), Method::POST);
+    assert_eq!(head.uri(), "http://10.0.0.5:9000/v2/1?a=b%2F");
+    let headers = head.headers();
+    assert_eq!(headers.get_all("x-mine").iter().collect::<Vec<_>>(), ["1", "2"]);
+    for (name, value) in [
+        ("te", "trailers"),
+        ("content-length", "7"),
+        ("x-request-id", "the-id"),
+        ("x-forwarded-for", "192.0.2.7"),
+        ("x-forwarded-host", "api.example.com:8080"),
+    ] {
+        assert_eq!(headers.get_all(name).iter().collect::<Vec<_>>(), [value], "{name}");
+    }
+    for name in ["host", "connection", "x-gone", "x_request_id", "transfer-encoding"] {
+        assert!(!headers.contains_key(name), "{name}");
+    }
+}
+
+#[test]
+fn a_length_is_written_when_it_is_known() {
+    for (method, size, expected) in [
+        ("GET", Size::None, None),
+        ("POST", Size::None, Some("0")),
+        ("POST", Size::Unknown, None),
+        ("POST", Size::Exactly(3), Some("3")),
+    ] {
+        let text = format!("{method} /orders HTTP/1.1\nHost: a\n\n");
+        let head = request(&canonical(&text), 0, &target(), size, "id").expect("a head");
+        let length = head.headers().get("content-length").map(|value| value.to_str().expect("text"));
+        assert_eq!(length, expected, "{method} {size:?}");
+    }
+}
+
+#[test]
+fn a_request_about_the_server_keeps_its_form() {
+    let text = "OPTIONS * HTTP/1.1\nHost: a\n\n";
+    let head = request(&canonical(text), 0, &target(), Size::None, "id").expect("a head");
+    assert_eq!(head.uri().path(), "*");
+}
+
+#[test]
+fn an_answer_has_one_length() {
+    for (lengths, expected) in [
+        (&[][..], Some(Size::Unknown)),
+        (&["5"], Some(Size::Exactly(5))),
+        (&["5", "5"], None),
+        (&["+5"], None),
+        (&["5, 5"], None),
+        (&["18446744073709551616"], None),
+    ] {
+        let (mut parts, ()) = Response::new(()).into_parts();
+        for length in lengths {
+            parts.headers.append("content-length", HeaderValue::from_static(length));
+        }
+        assert_eq!(answer(&parts).ok().map(|(_, size)| size), expected, "{lengths:?}");
+    }
+}
+
+#[test]
+fn fields_are_bounded_and_trimmed() {
+    let section = |count: usize, value: &'static str| {
+        let mut map = HeaderMap::new();
+        for _ in 0..count {
+            map.append("x-mine", HeaderValue::from_static(value));
+        }
+        fields(&map).map(|fields| fields.len())
+    };
+    assert_eq!(section(100, "a b"), Ok(100));
+    assert!(section(101, "a").is_err());
+    assert!(section(1, " a").is_err());
+    assert!(section(1, "a\t").is_err());
+}
