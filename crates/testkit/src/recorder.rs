@@ -318,6 +318,10 @@ impl Session {
                     gate.wait(Deadline::soon());
                     Ok(())
                 }
+                Step::Open(gate) => {
+                    gate.open();
+                    Ok(())
+                }
                 Step::Tunnel => {
                     self.tunnel();
                     return Next::Close;

@@ -77,6 +77,7 @@ pub(super) fn builder(bounds: &Bounds) -> Builder {
 }
 
 /// What a connection's task does next.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and most of them are requests")]
 enum Turn {
     Serve(Request<RecvStream>, SendResponse<Bytes>),
     /// The client floods.

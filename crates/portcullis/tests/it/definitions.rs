@@ -80,7 +80,7 @@ fn config(api: &str) -> String {
         r#"version: 1
 state: none
 admin: {{ probes: 127.0.0.1:0 }}
-listeners: {{ public: {{ bind: 127.0.0.1:0 }} }}
+listeners: {{ public: {{ bind: 127.0.0.1:0, protocols: [http1, http2] }} }}
 consumers:
   tester:
     apis: ["*"]
@@ -203,7 +203,7 @@ fn a_greedy_operation_never_takes_over_what_the_definition_owns() {
 fn hosts_and_base_paths_choose_the_api() {
     let config = r#"version: 1
 state: none
-listeners: { public: { bind: 127.0.0.1:0 } }
+listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
 backends: { recorder: { targets: ["http://BACKEND"] } }
 defaults: { auth: none }
 apis:
@@ -467,7 +467,8 @@ fn only_declared_fields_reach_the_backend() {
             assert_eq!(wire.send(stage.public(), &request("/items")).status, 200);
         }
         for message in stage.backend.messages() {
-            let ours = ["host", "content-length", "x-request-id", "via", "te", "connection"];
+            let ours =
+                ["host", "content-length", "transfer-encoding", "x-request-id", "via", "te", "connection"];
             let mut names: Vec<String> = message
                 .fields
                 .iter()

@@ -46,7 +46,11 @@ fn run(name: &str, example: &Path, requests: &[Value], findings: &mut Findings) 
     let backend = Recorder::start();
     let config = fs::read_to_string(example.join("portcullis.yaml")).expect("portcullis.yaml");
     // The port an example shows may be taken here.
-    let config = config.replace("127.0.0.1:8080", "127.0.0.1:0");
+    let mut config = config.replace("127.0.0.1:8080", "127.0.0.1:0");
+    if !config.contains("protocols:") {
+        // What an example says holds over both wires; cleartext HTTP/2 has to be asked for.
+        config = config.replace("bind: 127.0.0.1:0", "bind: 127.0.0.1:0, protocols: [http1, http2]");
+    }
     let mut builder = Builder::new(executable(), config).environment("BACKEND", backend.url());
     for entry in fs::read_dir(example).expect("a folder") {
         let path = entry.expect("an entry").path();

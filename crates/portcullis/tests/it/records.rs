@@ -24,10 +24,15 @@ fn records(stage: &Stage, event: &str) -> BTreeMap<String, Vec<Value>> {
 /// Waits until `count` exchanges are recorded, and one more: whatever was recorded twice has had its time.
 fn settle(stage: &Stage, count: usize) {
     Wire::Http1.send(stage.public(), &Request::get("/settled"));
+    expect_records(stage, "portcullis.access", count + 1);
+}
+
+/// Waits for so many records of one stream. The streams are written side by side.
+fn expect_records(stage: &Stage, event: &str, count: usize) {
     let mut seen = 0;
-    stage.gateway.stdout().expect(&format!("{count} records and one"), |line| {
-        seen += usize::from(line.contains("portcullis.access"));
-        (seen > count).then_some(())
+    stage.gateway.stdout().expect(&format!("{count} of {event}"), |line| {
+        seen += usize::from(line.contains(event));
+        (seen >= count).then_some(())
     });
 }
 
@@ -77,6 +82,7 @@ fn every_exchange_leaves_one_record() {
             assert_eq!(record["client.address"], "127.0.0.1", "{wire:?}: {record}");
         }
         assert_eq!(found.len(), 1, "{wire:?}: records of nobody: {found:?}");
+        expect_records(&stage, "portcullis.incident", 2);
         let incidents = records(&stage, "portcullis.incident");
         for (id, (_, _, problem, _)) in &expected {
             let is_refusal = ["credential-invalid", "malformed-request"].map(Value::from).contains(problem);

@@ -36,6 +36,8 @@ pub enum Step {
     Pause(Duration),
     /// Waits until the test opens a gate.
     Wait(Gate),
+    /// Opens a gate at which the test waits.
+    Open(Gate),
     /// Sends back whatever comes from now on.
     Tunnel,
     /// Closes the connection.
@@ -79,16 +81,27 @@ impl Reply {
         self
     }
 
-    /// Then sends bytes.
+    /// Then sends bytes: in one write with those sent just before, so that they arrive together.
     #[must_use]
-    pub fn send(self, bytes: impl AsRef<[u8]>) -> Self {
-        self.then(Step::Send(bytes.as_ref().to_vec()))
+    pub fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref();
+        match self.steps.last_mut() {
+            Some(Step::Send(before)) => before.extend_from_slice(bytes),
+            _ => self.steps.push(Step::Send(bytes.to_vec())),
+        }
+        self
     }
 
     /// Then waits until `gate` is open.
     #[must_use]
     pub fn wait(self, gate: &Gate) -> Self {
         self.then(Step::Wait(gate.clone()))
+    }
+
+    /// Then opens `gate`: a test that waits there knows that what comes before has been sent.
+    #[must_use]
+    pub fn open(self, gate: &Gate) -> Self {
+        self.then(Step::Open(gate.clone()))
     }
 
     /// Then closes.

@@ -1,3 +1,5 @@
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+
 use std::time::Duration;
 
 use portcullis_testkit::h2::{Frame, PREFACE, code, flag, kind};

@@ -1,3 +1,5 @@
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers of a test")]
+
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
