@@ -71,8 +71,9 @@ pub struct Config {
     /// in two files is an error.
     #[serde(default)]
     pub include: Vec<String>,
-    /// Folder for what must outlive a restart, or `none` to keep nothing. Default: `--state-dir`, else
-    /// `$STATE_DIRECTORY`, else a folder of its own for each configuration file under `$XDG_STATE_HOME`.
+    /// Folder for what must outlive a restart, or `none` to keep nothing. Changes only with a restart. Default:
+    /// `--state-dir`, else `$STATE_DIRECTORY`, else a folder of its own for each configuration file under
+    /// `$XDG_STATE_HOME`.
     pub state: Option<State>,
     /// Stores outside this machine. Default: SQLite in the state directory, counters in memory.
     pub stores: Option<Stores>,
@@ -141,13 +142,13 @@ pub struct Stores {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Admin {
-    /// Where the admin API listens: `unix:` and a path, relative to the state directory, or a loopback address and
-    /// port, which needs `token`. Default: `unix:admin.sock`.
+    /// Where the admin API listens: `unix:` and a path, relative to the state directory. Default: `unix:admin.sock`.
+    /// Changes only with a restart.
     pub bind: Option<values::Bind>,
     /// Bearer token the admin API asks for when it listens on TCP; at least 32 characters.
     pub token: Option<Secret>,
-    /// Address and port for `/livez`, `/readyz`, `/startupz` and `/metrics`, and nothing else; no credential. Default:
-    /// none.
+    /// Address and port for `/livez`, `/readyz`, `/startupz` and `/metrics`, and nothing else; no credential. Changes
+    /// only with a restart. Default: none.
     pub probes: Option<values::Bind>,
 }
 

@@ -98,7 +98,7 @@ impl Gateway {
         let mut resources = Resources::default();
         let Compiled { snapshot, listeners } =
             compile(loaded, &mut resources, &observe, workers).map_err(Refused::Findings)?;
-        let bodies_held_max = snapshot.bounds.bodies_in_memory;
+        let bodies_held_max = snapshot.bounds.bodies_in_memory.into();
         let ground = Arc::new(Ground {
             observe,
             bodies_held: Default::default(),
@@ -132,6 +132,8 @@ impl Gateway {
                 .map_err(Refused::Findings)?;
         let kept: Vec<Arc<str>> = listeners.iter().map(|plan| Arc::clone(&plan.name)).collect();
         let fresh = self.bind_new(&listeners)?;
+        let most = snapshot.bounds.bodies_in_memory;
+        self.live.ground.bodies_held_max.store(most, Ordering::Relaxed);
         drop(self.live.swap(snapshot));
         self.with_running(|running| {
             resources.forget_unused();

@@ -9,6 +9,7 @@ mod output;
 mod quick;
 mod sample;
 mod service;
+mod standing;
 mod table;
 
 use std::process::ExitCode;

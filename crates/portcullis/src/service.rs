@@ -14,7 +14,6 @@ use anyhow::Context;
 use portcullis_admin::{Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status};
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
-use portcullis_gateway::config::values::Bind;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
 use portcullis_gateway::gateway::watch::Watch;
 use portcullis_gateway::gateway::{Gateway, Options, Refused};
@@ -25,6 +24,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use crate::quick::Quick;
+use crate::standing::Standing;
 use crate::{output, table};
 
 /// A running process.
@@ -32,6 +32,9 @@ pub(crate) struct Service {
     gateway: Gateway,
     observe: Observe,
     source: Source,
+    standing: Standing,
+    /// The command line's word on the state directory.
+    state_dir: Option<PathBuf>,
     started: Duration,
     config: Mutex<ConfigStatus>,
     draining: AtomicBool,
@@ -79,9 +82,6 @@ pub(crate) struct Wishes {
     pub(crate) workers: Option<usize>,
 }
 
-/// The admin socket's name within the state directory.
-const ADMIN_SOCKET: &str = "admin.sock";
-
 /// Records that wait to be written when the process ends.
 const FLUSH: Duration = Duration::from_secs(2);
 
@@ -93,17 +93,21 @@ impl Service {
         wishes: Wishes,
         log: &Log,
     ) -> anyhow::Result<(Arc<Self>, Doors)> {
-        let state = state_directory(&loaded.config, &source, wishes.state_dir)?;
+        let standing = standing(&loaded.config, &source, wishes.state_dir.as_deref())?;
+        if let Some(folder) = &standing.state {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create the state folder {}", folder.display()))?;
+        }
         let observe = Observe::default();
         observe.watch_log(log);
         observe.adopt(observe.prepare(&settings(&loaded.config)).context("cannot open the logs")?);
         // Bound before anything is served: a second gateway with the same socket stops here.
-        let doors = Bound::bind(&admin_settings(&loaded.config, state.as_deref()))?;
+        let doors = Bound::bind(&standing.doors())?;
         // Before anybody hears that it serves: from then on every edit counts.
         let changed = Arc::new(Notify::new());
         let noticed = Arc::clone(&changed);
         let watch = Watch::start(loaded.files.clone(), move || noticed.notify_one())?;
-        let options = Options { workers: wishes.workers, state };
+        let options = Options { workers: wishes.workers, state: standing.state.clone() };
         let gateway =
             Gateway::start(loaded, observe.clone(), options).map_err(|refused| refused_error(&refused))?;
         observe.config_applied(&loaded.hash, clock::wall());
@@ -116,6 +120,8 @@ impl Service {
             gateway,
             observe,
             source,
+            standing,
+            state_dir: wishes.state_dir,
             started: clock::wall(),
             config: Mutex::new(config),
             draining: AtomicBool::new(false),
@@ -148,6 +154,12 @@ impl Service {
         // Also what could not be used is watched: a change of any of these files may mend it.
         self.watch.replace(files);
         let outcome = loaded.map_err(|found| output::findings(&found).to_string()).and_then(|loaded| {
+            let wanted = standing(&loaded.config, &self.source, self.state_dir.as_deref())
+                .map_err(|error| error.to_string())?;
+            let contradictions = self.standing.contradictions(&loaded, &wanted);
+            if !contradictions.is_empty() {
+                return Err(output::findings(&contradictions).to_string());
+            }
             let outputs =
                 self.observe.prepare(&settings(&loaded.config)).map_err(|error| error.to_string())?;
             self.gateway.apply(&loaded).map_err(|refused| refused_error(&refused).to_string())?;
@@ -272,21 +284,6 @@ impl Control for Service {
     }
 }
 
-/// Where operators are answered. A relative socket path is relative to the state directory.
-fn admin_settings(config: &Config, state: Option<&Path>) -> portcullis_admin::Settings {
-    let socket = match (&config.admin.bind, state) {
-        (Some(Bind::Unix(path)), Some(state)) => Some(state.join(path)),
-        (Some(Bind::Unix(path)), None) => path.is_absolute().then(|| path.clone()),
-        (Some(Bind::Tcp(_)), _) => None,
-        (None, state) => state.map(|state| state.join(ADMIN_SOCKET)),
-    };
-    let probes = match &config.admin.probes {
-        Some(Bind::Tcp(address)) => Some(*address),
-        Some(Bind::Unix(_)) | None => None,
-    };
-    portcullis_admin::Settings { probes, socket }
-}
-
 /// Where the logs go.
 fn settings(config: &Config) -> Settings {
     let destination = |sink: &Sink| match sink {
@@ -305,22 +302,22 @@ fn settings(config: &Config) -> Settings {
 /// The admin socket of the gateway that runs by this configuration.
 pub(crate) fn socket_of(path: &Path) -> anyhow::Result<PathBuf> {
     let loaded = config::load(path).map_err(|found| output::findings(&found))?;
-    let state = state_directory(&loaded.config, &Source::File(path.to_owned()), None)?;
-    admin_settings(&loaded.config, state.as_deref())
-        .socket
+    standing(&loaded.config, &Source::File(path.to_owned()), None)?
+        .into_socket()
         .context("this configuration has no admin socket: with `state: none`, name it with an absolute path")
+}
+
+/// What a configuration asks for that only a start can give.
+fn standing(config: &Config, source: &Source, wish: Option<&Path>) -> anyhow::Result<Standing> {
+    Ok(Standing::of(config, state_directory(config, source, wish)?))
 }
 
 /// The folder for what must survive: the command line's, the configuration's, the service manager's, else one of
 /// its own for each configuration file.
-fn state_directory(
-    config: &Config,
-    source: &Source,
-    wish: Option<PathBuf>,
-) -> anyhow::Result<Option<PathBuf>> {
+fn state_directory(config: &Config, source: &Source, wish: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let folder = match (wish, &config.state, source) {
-        (Some(folder), _, _) => folder,
+        (Some(folder), _, _) => folder.to_owned(),
         (None, Some(State::None), _) | (None, None, Source::Made | Source::Quick(_)) => return Ok(None),
         (None, Some(State::Directory(folder)), _) => folder.clone(),
         (None, None, Source::File(file)) => match variable("STATE_DIRECTORY") {
@@ -334,8 +331,6 @@ fn state_directory(
             }
         },
     };
-    std::fs::create_dir_all(&folder)
-        .with_context(|| format!("cannot create the state folder {}", folder.display()))?;
     Ok(Some(folder))
 }
 

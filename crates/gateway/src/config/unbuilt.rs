@@ -11,6 +11,7 @@ use super::patterns::matches;
 /// for `defaults`, every API and every operation; `= word` at the end for that value only.
 pub const UNBUILT: &[&str] = &[
     "stores",
+    "admin.token",
     "issuers",
     "plans",
     "scanners",

@@ -95,7 +95,7 @@ apis:
         let access_log = Destination::File(folder.path().join("access"));
         let observe = Observe::start(&Settings { access_log, ..Settings::default() }).unwrap();
         let snapshot = compile(&loaded, &mut Resources::default(), &observe, 1).unwrap().snapshot;
-        let bodies_held_max = snapshot.bounds.bodies_in_memory;
+        let bodies_held_max = snapshot.bounds.bodies_in_memory.into();
         let ground = Ground { observe, bodies_held: Default::default(), bodies_held_max, spool: None };
         Self { live: Live::new(snapshot, Arc::new(ground)), folder, backend }
     }

@@ -30,7 +30,7 @@ pub(super) fn live(bounds: &str) -> Arc<Live> {
     let loaded = config::parse("test.yaml", &text, Path::new("."), &|_| None).expect("a configuration");
     let observe = Observe::default();
     let compiled = compile(&loaded, &mut Resources::default(), &observe, 1).expect("a snapshot");
-    let (bodies_held, bodies_held_max) = (AtomicU64::new(0), 1 << 20);
+    let (bodies_held, bodies_held_max) = (AtomicU64::new(0), AtomicU64::new(1 << 20));
     let ground = Arc::new(Ground { observe, bodies_held, bodies_held_max, spool: None });
     Arc::new(Live::new(compiled.snapshot, ground))
 }

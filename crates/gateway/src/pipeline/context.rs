@@ -28,8 +28,8 @@ pub struct Ground {
     pub observe: Observe,
     /// Bytes of request bodies held in memory now, against `bodies_in_memory`.
     pub bodies_held: AtomicU64,
-    /// Most bytes of request bodies held in memory.
-    pub bodies_held_max: u64,
+    /// Most bytes of request bodies held in memory, as the running configuration has it.
+    pub bodies_held_max: AtomicU64,
     /// Where large bodies are spooled; `None` with `state: none`.
     pub spool: Option<PathBuf>,
 }
@@ -271,7 +271,7 @@ impl Memory {
     pub(super) fn grow(held: &mut Option<Self>, more: usize, ground: &Arc<Ground>) -> bool {
         let more = more as u64;
         let before = ground.bodies_held.fetch_add(more, Ordering::Relaxed);
-        if before.saturating_add(more) > ground.bodies_held_max {
+        if before.saturating_add(more) > ground.bodies_held_max.load(Ordering::Relaxed) {
             ground.bodies_held.fetch_sub(more, Ordering::Relaxed);
             return false;
         }

@@ -233,3 +233,27 @@ fn an_edit_of_one_backend_keeps_the_connections_to_the_other() {
     ask_both();
     assert_eq!(scene.one.connections().len(), 1, "the pool of a backend that was not edited is kept");
 }
+
+#[test]
+fn what_only_a_restart_changes_refuses_the_reload() {
+    let scene = Scene::start();
+    for (from, to, told) in [
+        ("state: none", "state: kept", ":2:1: state: changes only with a restart; now it is `none`"),
+        ("127.0.0.1:0 }\nlisteners", "127.0.0.1:9 }\nlisteners", "admin.probes: changes only with a restart"),
+        ("{ probes", "{ bind: unix:/nowhere/admin.sock, probes", "admin.bind: changes only with a restart"),
+        (
+            "admin: { probes: 127.0.0.1:0 }\n",
+            "",
+            "admin.probes: changes only with a restart; now it is `127.",
+        ),
+    ] {
+        let config = second();
+        assert!(config.contains(from), "{from}");
+        scene.apply(&config.replacen(from, to, 1), false);
+        scene.gateway.log(told, |line| line.to_string().contains(told));
+        assert_eq!((scene.get("/varied/first").status, scene.get("/varied/second").status), (200, 404));
+        assert!(scene.counts("portcullis_config_last_reload_success 0"), "the probes are where they were");
+    }
+    scene.apply(&second(), true);
+    assert_eq!(scene.get("/varied/second").status, 200);
+}

@@ -143,7 +143,7 @@ impl Case {
         let ground = Arc::new(Ground {
             observe: Observe::default(),
             bodies_held: Default::default(),
-            bodies_held_max: self.bodies_max,
+            bodies_held_max: self.bodies_max.into(),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let outcome = self.judge(&ground, &saw).await;
