@@ -145,15 +145,8 @@ impl Service {
     /// Reads the configuration again and applies it. Gives its hash.
     fn read_again(&self) -> Result<String, String> {
         let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut files = Vec::new();
-        let loaded = match &self.source {
-            Source::File(path) => config::load_noting(path, &mut files),
-            Source::Quick(quick) => quick.load(&mut files),
-            Source::Made => return Err("this configuration has no file".to_owned()),
-        };
-        // Also what could not be used is watched: a change of any of these files may mend it.
-        self.watch.replace(files);
-        let outcome = loaded.map_err(|found| output::findings(&found).to_string()).and_then(|loaded| {
+        let loaded = self.read();
+        let outcome = loaded.and_then(|loaded| {
             let wanted = standing(&loaded.config, &self.source, self.state_dir.as_deref())
                 .map_err(|error| error.to_string())?;
             let contradictions = self.standing.contradictions(&loaded, &wanted);
@@ -184,6 +177,26 @@ impl Service {
             }
         }
         outcome
+    }
+
+    /// Reads the configuration, and watches every file that was looked at: also what could not be used, for a change of it
+    /// may mend it.
+    fn read(&self) -> Result<Loaded, String> {
+        const TRIES_MAX: u32 = 3;
+        let mut tries = 0_u32;
+        loop {
+            let mut files = Vec::new();
+            let loaded = match &self.source {
+                Source::File(path) => config::load_noting(path, &mut files),
+                Source::Quick(quick) => quick.load(&mut files),
+                Source::Made => return Err("this configuration has no file".to_owned()),
+            };
+            tries = tries.saturating_add(1);
+            let has_new = self.watch.replace(files);
+            if !has_new || tries >= TRIES_MAX {
+                return loaded.map_err(|found| output::findings(&found).to_string());
+            }
+        }
     }
 
     /// Serves until the process is told to end.
