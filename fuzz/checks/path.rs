@@ -11,7 +11,8 @@ pub(crate) fn check(data: &[u8]) {
         PathRules::default(),
         PathRules { empty_segments: true, ..PathRules::default() },
         PathRules { not_utf8: true, ..PathRules::default() },
-        PathRules { empty_segments: true, not_utf8: true, refuse_parameters: true },
+        PathRules { encoded_slashes: true, ..PathRules::default() },
+        PathRules { empty_segments: true, encoded_slashes: true, not_utf8: true, refuse_parameters: true },
     ] {
         let Some(path) = canonical(data, rules) else {
             // A leniency refuses nothing that passes without it.
@@ -29,7 +30,11 @@ pub(crate) fn check(data: &[u8]) {
             let is_last = at == path.matches('/').count();
             assert!(!segment.is_empty() || is_last || rules.empty_segments, "an empty segment");
             assert!(!(rules.refuse_parameters && segment.contains(';')), "parameters");
-            holds_no_other_path(segment, rules);
+            // What stands between escaped slashes is judged as a segment.
+            for piece in segment.split("%2F") {
+                assert!(!piece.is_empty() || segment.is_empty(), "an empty piece");
+                holds_no_other_path(piece, rules);
+            }
         }
     }
 }

@@ -51,8 +51,8 @@ pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, Re
 pub use definitions::ApiDefinition;
 pub use effective::{Effective, Layer};
 pub use listener::{
-    Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Listener, ListenerTls,
-    Protocol, ProxyProtocol, TlsVersion,
+    AliasNames, Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Leniency,
+    Listener, ListenerTls, PathParameters, Protocol, ProxyProtocol, TlsVersion,
 };
 pub use load::{Loaded, Place, load, load_noting, parse};
 pub use portcullis_openapi::definition;

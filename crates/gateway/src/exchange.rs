@@ -154,12 +154,29 @@ fn find<'a>(
             Found::OtherMethods(_) | Found::Nothing => false,
         };
         if !same {
-            cx.end_connection();
-            let problem = MALFORMED_REQUEST.with(MALFORMED_REQUEST.title);
-            return Err(problem.because("another reading of the path leads to another operation").into());
+            return Err(ambiguous("another reading of the path leads to another operation", cx));
+        }
+    }
+    if let (Found::Operation(operation), Some(merged)) = (&found, reading::merged(path)) {
+        let generous = reading::generous(&merged);
+        for other in [Some(merged), generous].into_iter().flatten() {
+            let leads_away = match routes.find(host, method, &other) {
+                Found::Operation(other) => !Arc::ptr_eq(operation, other),
+                Found::OtherMethods(_) => true,
+                Found::Nothing => false,
+            };
+            if leads_away {
+                return Err(ambiguous("another reading of its slashes leads to another operation", cx));
+            }
         }
     }
     Ok(found)
+}
+
+/// A path that leads to two operations, by two readings.
+fn ambiguous(why: &'static str, cx: &mut Context) -> Stop {
+    cx.end_connection();
+    MALFORMED_REQUEST.with(MALFORMED_REQUEST.title).because(why).into()
 }
 
 /// Answers bytes that never became a head, and records them once.

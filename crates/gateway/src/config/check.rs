@@ -26,6 +26,13 @@ pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Ve
     apis::judge(&mut judge);
 }
 
+/// What is allowed and should be known.
+pub(super) fn remarks(files: &Files, tree: &Node, config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    listeners::remarks(&mut Judge { files, tree, config, findings: &mut findings });
+    findings
+}
+
 /// Judges settings that stand at `base` of a definition.
 pub(super) fn definition_settings(
     files: &Files,

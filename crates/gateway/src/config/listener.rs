@@ -28,6 +28,18 @@ pub struct Listener {
     /// Whether every connection begins with a PROXY protocol header (v1 or v2): `off` or `require`. Default: `off`.
     #[serde(default)]
     pub proxy_protocol: ProxyProtocol,
+    /// What is let through although readers of HTTP disagree on it. Each loosens a protection, and `portcullis check`
+    /// says so. Default: none of it.
+    #[serde(default)]
+    pub lenient: Vec<Leniency>,
+    /// What becomes of `;` and what follows it in a segment of a path: `pass`, or `refuse` where a backend cuts it off,
+    /// as servlet containers do. Default: `pass`.
+    #[serde(default)]
+    pub path_parameters: PathParameters,
+    /// What becomes of a field whose name has `_` or `.` and is no spelling of a known name, such as `api_key`:
+    /// `distinct`, `drop` or `refuse`. Spellings of known names are always dropped. Default: `distinct`.
+    #[serde(default)]
+    pub alias_names: AliasNames,
     /// Connections held at once. Beyond it new ones are closed at once. Default: `bounds.connections`.
     pub connections: Option<u32>,
 }
@@ -63,6 +75,64 @@ pub enum ProxyProtocol {
     Off,
     /// They do, and one that does not is refused.
     Require,
+}
+
+/// Something that is refused unless a listener says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Leniency {
+    /// Empty segments in paths, but at the beginning: `/a//b`. For backends that do not merge slashes.
+    EmptySegments,
+    /// Escaped slashes in paths: `/projects/group%2Fname`. They stay escaped and separate nothing. For backends that keep
+    /// them so.
+    EncodedSlashes,
+    /// Escapes in paths that are no UTF-8: `/caf%E9`.
+    PathsNotUtf8,
+    /// A percent sign in a query without two digits behind it: `?q=100%`.
+    StrayPercent,
+    /// HTTP/1.0 requests without `Host`, which only APIs without `hosts` take.
+    Http10WithoutHost,
+}
+
+/// What becomes of parameters in segments of a path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PathParameters {
+    /// They are part of the segment.
+    #[default]
+    Pass,
+    /// The request is refused.
+    Refuse,
+}
+
+/// What becomes of a field name that some backends read as another name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AliasNames {
+    /// The field passes, unless another of the request has the same name in another spelling.
+    #[default]
+    Distinct,
+    /// The field is dropped.
+    Drop,
+    /// The request is refused.
+    Refuse,
+}
+
+impl Leniency {
+    /// What it takes away, as a sentence after its name.
+    pub fn loosens(self) -> &'static str {
+        match self {
+            Self::EmptySegments => {
+                "lets paths through that a backend which merges slashes reads as others; behind this listener none may"
+            }
+            Self::EncodedSlashes => {
+                "lets paths through that a backend which decodes first reads as others; behind this listener none may"
+            }
+            Self::PathsNotUtf8 => "lets paths through that backends read by character sets of their own",
+            Self::StrayPercent => "lets queries through that backends decode in different ways",
+            Self::Http10WithoutHost => "lets requests through that do not say which host they are for",
+        }
+    }
 }
 
 /// TLS of a listener.

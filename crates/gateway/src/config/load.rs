@@ -33,7 +33,8 @@ pub struct Loaded {
     /// SHA-256 in hexadecimal over its documents as they were written. What comes from outside is not in it: the hash
     /// is shown, and must not be a way to guess secrets.
     pub hash: String,
-    /// What was noticed in definitions and does not keep them from being loaded.
+    /// What should be known and does not keep it from being loaded: protections that are loosened, oddities of
+    /// definitions.
     pub warnings: Vec<Finding>,
     pub(super) definitions: IndexMap<String, Arc<ApiDefinition>>,
     pub(super) tree: Node,
@@ -159,11 +160,12 @@ impl<'a> Session<'a> {
         match config {
             Some(config) if self.findings.is_empty() => {
                 let hash = hexadecimal(self.hash);
+                let warnings = check::remarks(&self.names, &tree, &config);
                 Ok(Loaded {
                     config,
                     files: self.watched,
                     hash,
-                    warnings: Vec::new(),
+                    warnings,
                     definitions: IndexMap::new(),
                     tree,
                     names: self.names,

@@ -30,6 +30,10 @@ pub struct PathRules {
     /// Lets empty segments pass within and at the end of the path (`/a//b`, `/a//`, `/a/;x`). Two slashes at the
     /// beginning are refused all the same: they begin an authority for some readers.
     pub empty_segments: bool,
+    /// Lets an escaped slash pass within a segment (`/projects/group%2Fname`), still escaped: it separates nothing here.
+    /// What stands on either side of it is judged as a segment. A backslash is refused all the same, and so is a slash
+    /// in any other spelling.
+    pub encoded_slashes: bool,
     /// Lets escapes pass that are no UTF-8 (`/caf%E9`). Overlong encodings are refused all the same.
     pub not_utf8: bool,
     /// Refuses `;` and what follows it in a segment. Off, `/admin;x` is a segment of its own here and may be
@@ -59,8 +63,8 @@ pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut String) -> Result<(
             }
         } else {
             decoded.clear();
-            rewrite(segment, out, &mut decoded)?;
-            judge(&decoded, rules)?;
+            rewrite(segment, rules, out, &mut decoded)?;
+            judge_pieces(&decoded, rules)?;
         }
         leading = false;
     }
@@ -87,13 +91,19 @@ fn is_unreserved(b: u8) -> bool {
 }
 
 /// Writes one segment in its canonical spelling and collects what it decodes to.
-fn rewrite(segment: &[u8], out: &mut String, decoded: &mut SmallVec<[u8; 128]>) -> Result<(), Malformed> {
+fn rewrite(
+    segment: &[u8],
+    rules: PathRules,
+    out: &mut String,
+    decoded: &mut SmallVec<[u8; 128]>,
+) -> Result<(), Malformed> {
     let mut bytes = segment.iter().copied();
     while let Some(byte) = bytes.next() {
         let byte = match byte {
             b'%' => {
                 let value = escaped(bytes.next(), bytes.next()).ok_or(Malformed::PathEscape)?;
                 match value {
+                    b'/' if rules.encoded_slashes => push_escape(value, out),
                     b'/' | b'\\' => return Err(Malformed::PathSeparator),
                     0..=0x1f | 0x7f => return Err(Malformed::PathControl),
                     _ if is_unreserved(value) => out.push(char::from(value)),
@@ -118,13 +128,26 @@ fn rewrite(segment: &[u8], out: &mut String, decoded: &mut SmallVec<[u8; 128]>) 
     Ok(())
 }
 
+/// Judges what stands between the escaped slashes of a segment, each piece as a segment of its own; without
+/// [`PathRules::encoded_slashes`] there is one piece.
+fn judge_pieces(decoded: &[u8], rules: PathRules) -> Result<(), Malformed> {
+    if hides_escape(decoded) {
+        return Err(Malformed::PathEncodedTwice);
+    }
+    let mut pieces = decoded.split(|byte| *byte == b'/').peekable();
+    while let Some(piece) = pieces.next() {
+        if piece.is_empty() && (pieces.peek().is_some() || decoded.ends_with(b"/")) {
+            return Err(Malformed::PathEmptySegment);
+        }
+        judge(piece, rules)?;
+    }
+    Ok(())
+}
+
 /// Judges what a segment decodes to, under every reading that a backend may have of it.
 fn judge(decoded: &[u8], rules: PathRules) -> Result<(), Malformed> {
     if rules.refuse_parameters && decoded.contains(&b';') {
         return Err(Malformed::PathParameter);
-    }
-    if hides_escape(decoded) {
-        return Err(Malformed::PathEncodedTwice);
     }
     let folded: String = match std::str::from_utf8(decoded) {
         Ok(text) if text.is_ascii() => return judge_folded(text, rules),

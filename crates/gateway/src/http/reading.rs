@@ -6,6 +6,10 @@
 //! a servlet container would serve `/admin`. So routing asks twice when a path has such characters: both readings
 //! must lead to the same operation, or the request is refused. Letters of another case are another path (RFC 3986
 //! §6.2.2.1); a backend that disagrees must be given its own rule.
+//!
+//! A listener that is lenient on slashes lets pass what has one more reading, [`merged`]. There the operator has said that
+//! backends read the path as it stands, so a reading that leads to nothing published is fine: `/projects/a%2Fb` is a
+//! project. One that leads to another operation is refused all the same.
 
 use unicode_normalization::UnicodeNormalization;
 
@@ -27,6 +31,23 @@ pub fn generous(path: &str) -> Option<String> {
         encode(name.trim(), &mut read);
     }
     (read != path).then_some(read)
+}
+
+/// The path as a backend reads it for which an escaped slash separates and several slashes are one; `None` when it is
+/// the path itself, as it always is unless the listener is lenient there.
+pub fn merged(path: &str) -> Option<String> {
+    if !path.contains("%2F") && !path.contains("//") {
+        return None;
+    }
+    let mut read = String::with_capacity(path.len());
+    for segment in path.split('/').flat_map(|segment| segment.split("%2F")).filter(|one| !one.is_empty()) {
+        read.push('/');
+        read.push_str(segment);
+    }
+    if path.ends_with('/') || read.is_empty() {
+        read.push('/');
+    }
+    Some(read)
 }
 
 fn decode(segment: &str) -> Vec<u8> {

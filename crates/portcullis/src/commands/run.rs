@@ -65,13 +65,13 @@ fn wishes(run: &Run) -> Wishes {
     Wishes { state_dir: run.state_dir.clone(), workers: run.workers }
 }
 
-/// Warnings are for whoever writes the definition: `check` lists them.
+/// Warnings are for whoever writes configuration and definitions: `check` lists them.
 fn mention_warnings(loaded: &Loaded) {
     if let Some(first) = loaded.warnings.first() {
         tracing::warn!(
             warnings = loaded.warnings.len(),
             first = %first,
-            "there is something to look at in the definitions; `portcullis check` lists it"
+            "there is something to look at; `portcullis check` lists it"
         );
     }
 }

@@ -24,6 +24,7 @@ mod exhaustion;
 mod explain;
 mod fidelity;
 mod guides;
+mod leniency;
 mod neighbours;
 mod path_confusion;
 mod quick;

@@ -5,7 +5,9 @@ use portcullis_openapi::source::Pointer;
 use super::names::{host_fault, is_pem};
 use super::{Judge, root};
 use crate::bounds::{BoundValue, Bounds};
-use crate::config::listener::{ClientCertificateMode, ClientCertificates, Listener, ListenerTls};
+use crate::config::listener::{
+    ClientCertificateMode, ClientCertificates, Leniency, Listener, ListenerTls, Protocol,
+};
 use crate::config::values::Bind;
 
 const PEM_HINT: &str = "write `\"${file:path}\"` to take it from a file";
@@ -35,6 +37,7 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, listener: &Listener) {
         let hint = "add `trusted_proxies: [10.0.0.0/8]`, or take it out";
         judge.value(&path.key("forwarded"), "is read from nobody: no proxy is trusted", hint);
     }
+    lenient(judge, &path.key("lenient"), listener);
     if let Some(connections) = listener.connections {
         let row = Bounds::table().into_iter().find(|row| row.key == "connections");
         if let Some(row) = row.filter(|row| {
@@ -46,6 +49,31 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, listener: &Listener) {
     }
     if let Some(tls) = &listener.tls {
         self::tls(judge, &path.key("tls"), tls);
+    }
+}
+
+fn lenient(judge: &mut Judge<'_>, path: &Pointer, listener: &Listener) {
+    for (index, leniency) in listener.lenient.iter().enumerate() {
+        let path = path.index(index);
+        if listener.lenient.iter().take(index).any(|before| before == leniency) {
+            judge.value(&path, "stands here twice", "");
+        }
+        let is_idle = *leniency == Leniency::Http10WithoutHost
+            && (listener.tls.is_some() || !listener.protocols().contains(&Protocol::Http1));
+        if is_idle {
+            let hint = "over TLS a request's host is judged against the certificate";
+            judge.value(&path, "has no effect but on a cleartext listener that speaks `http1`", hint);
+        }
+    }
+}
+
+/// What loosens a protection, for whoever reads the configuration.
+pub(super) fn remarks(judge: &mut Judge<'_>) {
+    for (name, listener) in &judge.config.listeners {
+        let path = root().key("listeners").key(name).key("lenient");
+        for (index, leniency) in listener.lenient.iter().enumerate() {
+            judge.value(&path.index(index), leniency.loosens(), "");
+        }
     }
 }
 

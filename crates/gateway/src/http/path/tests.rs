@@ -158,6 +158,25 @@ fn leniencies_let_pass_what_they_name_and_nothing_else() {
     ] {
         assert_eq!(check_with(path.as_bytes(), empty), expected, "{path}");
     }
+    let slashes = PathRules { encoded_slashes: true, ..PathRules::default() };
+    for (path, expected) in [
+        ("/a%2fb", Ok("/a%2Fb".to_owned())),
+        ("/a%2Fb%2fc/d", Ok("/a%2Fb%2Fc/d".to_owned())),
+        ("/%40scope%2fname", Ok("/%40scope%2Fname".to_owned())),
+        ("/a%5Cb", Err(Malformed::PathSeparator)),
+        ("/a%252Fb", Err(Malformed::PathEncodedTwice)),
+        ("/a%EF%BC%8Fb", Err(Malformed::PathSeparator)),
+        ("/a%2F..", Err(Malformed::PathDotSegment)),
+        ("/a%2F%2e%2e%2Fb", Err(Malformed::PathDotSegment)),
+        ("/..%2Fa", Err(Malformed::PathDotSegment)),
+        ("/a%2F..;x%2Fb", Err(Malformed::PathDotSegment)),
+        ("/a%2F", Err(Malformed::PathEmptySegment)),
+        ("/%2Fa", Err(Malformed::PathEmptySegment)),
+        ("/a%2F%2Fb", Err(Malformed::PathEmptySegment)),
+        ("/%2F", Err(Malformed::PathEmptySegment)),
+    ] {
+        assert_eq!(check_with(path.as_bytes(), slashes), expected, "{path}");
+    }
     let bytes = PathRules { not_utf8: true, ..PathRules::default() };
     for (path, expected) in [
         ("/caf%e9", Ok("/caf%E9".to_owned())),

@@ -1,4 +1,4 @@
-use super::generous;
+use super::{generous, merged};
 
 #[test]
 fn a_plain_path_has_one_reading() {
@@ -23,5 +23,22 @@ fn what_a_generous_backend_folds_is_folded() {
     ];
     for (path, read) in cases {
         assert_eq!(generous(path).as_deref(), Some(read), "{path}");
+    }
+}
+
+#[test]
+fn slashes_in_excess_are_merged() {
+    for path in ["/", "/a/b", "/a/", "/a%20b"] {
+        assert_eq!(merged(path), None, "{path}");
+    }
+    let cases = [
+        ("/a%2Fb", "/a/b"),
+        ("/a%2Fb/c/", "/a/b/c/"),
+        ("/a//b", "/a/b"),
+        ("/a///", "/a/"),
+        ("/a%2Fb//c%2Fd", "/a/b/c/d"),
+    ];
+    for (path, read) in cases {
+        assert_eq!(merged(path).as_deref(), Some(read), "{path}");
     }
 }

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use super::Compiler;
 use crate::config::values::Bind;
-use crate::config::{ForwardedField as ForwardedConfig, Listener, Protocol, ProxyProtocol};
+use crate::config::{
+    AliasNames as AliasConfig, ForwardedField as ForwardedConfig, Leniency, Listener, PathParameters,
+    Protocol, ProxyProtocol,
+};
 use crate::http::Network;
-use crate::http::canonical::{ForwardedField, Rules};
+use crate::http::canonical::{AliasNames, ForwardedField, PathRules, Rules};
 use crate::http::tls::ServerTls;
 use crate::route::Routes;
 use crate::snapshot::{Listening, Opening};
@@ -49,7 +52,19 @@ impl Compiler<'_> {
                 Some(ForwardedConfig::Forwarded) => ForwardedField::Forwarded,
                 None => ForwardedField::None,
             },
-            ..Rules::default()
+            path: PathRules {
+                empty_segments: settings.lenient.contains(&Leniency::EmptySegments),
+                encoded_slashes: settings.lenient.contains(&Leniency::EncodedSlashes),
+                not_utf8: settings.lenient.contains(&Leniency::PathsNotUtf8),
+                refuse_parameters: settings.path_parameters == PathParameters::Refuse,
+            },
+            alias_names: match settings.alias_names {
+                AliasConfig::Distinct => AliasNames::Distinct,
+                AliasConfig::Drop => AliasNames::Drop,
+                AliasConfig::Refuse => AliasNames::Refuse,
+            },
+            stray_percent_in_query: settings.lenient.contains(&Leniency::StrayPercent),
+            http10_without_host: settings.lenient.contains(&Leniency::Http10WithoutHost),
         };
         let proxy_protocol = settings.proxy_protocol == ProxyProtocol::Require;
         if proxy_protocol && settings.trusted_proxies.is_empty() {
