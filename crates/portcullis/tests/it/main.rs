@@ -31,6 +31,7 @@ mod quick;
 mod readme;
 mod records;
 mod reference;
+mod refused_configurations;
 mod reload;
 mod slow;
 mod smuggling;
