@@ -2,25 +2,31 @@
 # Runs every test of the repository: installs what they need, says what ran and what could not.
 #
 #   ./test.sh           everything
-#   ./test.sh STEP...   only these steps: fmt tidy clippy unit it corpora
+#   ./test.sh STEP...   only these steps: fmt tidy clippy unit clients-setup it corpora
 #
 # Needs Rust and, for what is missing, apt-get as root. No step is skipped in silence: one that cannot run fails,
-# except those on data that only some machines have, which the table names.
+# except those on data that only some machines have, which the table names, and real clients where
+# PORTCULLIS_WITHOUT_CLIENTS=1 says that they need not be there.
 set -uo pipefail
 cd "$(dirname "$0")"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
 
 # Packages of Debian, and the command by which each is recognised. cmake and cc build the cryptography, npm gets corpora.
 PACKAGES=(cmake:cmake gcc:cc g++:c++ curl:curl util-linux:prlimit npm:npm)
-STEPS=(fmt tidy clippy unit it corpora)
+# Clients that the tests drive, besides the Python packages of clients_setup.
+CLIENTS=(chromium:chromium nghttp2-client:h2load nghttp2-server:nghttpd nodejs:node python3:python3)
+STEPS=(fmt tidy clippy unit clients-setup it corpora)
+WITHOUT_CLIENTS="${PORTCULLIS_WITHOUT_CLIENTS:-}"
 declare -a NAMES RESULTS NOTES
 failed=0
 
 install_missing() {
     local missing=() pair
+    [ -n "$WITHOUT_CLIENTS" ] || PACKAGES+=("${CLIENTS[@]}")
     for pair in "${PACKAGES[@]}"; do
-        command -v "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
+        PATH="$PATH:/usr/sbin" command -v "${pair#*:}" >/dev/null || missing+=("${pair%%:*}")
     done
+    [ -n "$WITHOUT_CLIENTS" ] || python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     [ ${#missing[@]} -eq 0 ] && return 0
     if [ "$(id -u)" -ne 0 ]; then
         echo "missing: ${missing[*]}; install them, or run this as root" >&2
@@ -48,7 +54,21 @@ fmt() { step "formatting" cargo fmt --all --check; }
 tidy() { step "tidy and generated reference" cargo test --quiet --package xtask; }
 clippy() { step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings; }
 unit() { step "units, examples in docs, fuzz corpora" cargo test --locked --workspace --exclude xtask --exclude portcullis; }
-it() { step "the real executable" cargo test --locked --package portcullis; }
+it() {
+    step "the real executable" cargo test --locked --package portcullis
+    [ -z "$WITHOUT_CLIENTS" ] || note "real clients that are not there" "not run" "PORTCULLIS_WITHOUT_CLIENTS is set"
+}
+
+# Real clients in Python, pinned with all they need, in an environment of their own.
+clients_setup() { [ -n "$WITHOUT_CLIENTS" ] || step "Python clients" python_clients; }
+
+python_clients() {
+    local folder="${CARGO_TARGET_DIR:-target}/clients-venv" pinned=crates/portcullis/tests/it/clients/requirements.txt
+    cmp -s "$pinned" "$folder/requirements.txt" && return 0
+    rm -rf "$folder" && python3 -m venv "$folder" || return 1
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --requirement "$pinned" &&
+        cp "$pinned" "$folder/requirements.txt"
+}
 
 # Public collections, fetched once by their registry's own client and pinned by version.
 corpora() {
@@ -77,7 +97,7 @@ install_missing || note "packages" failed "see above"
 [ $# -gt 0 ] && STEPS=("$@")
 for name in "${STEPS[@]}"; do
     case "$name" in
-        fmt | tidy | clippy | unit | it | corpora) "$name" ;;
+        fmt | tidy | clippy | unit | clients-setup | it | corpora) "${name//-/_}" ;;
         *) echo "no step is called '$name'" >&2; exit 2 ;;
     esac
 done

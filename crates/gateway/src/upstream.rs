@@ -101,7 +101,9 @@ impl Upstreams {
         };
         let outcome = errand.forward(request, body, operation.strip, cx.id.as_str()).await;
         cx.asked(&target.name, clock::now().saturating_duration_since(started));
-        let reply = outcome.and_then(|incoming| incoming.into_reply(admitted.request().method(), upgrade));
+        let request = admitted.request();
+        let key = upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
+        let reply = outcome.and_then(|incoming| incoming.into_reply(request.method(), key));
         match reply {
             Ok(reply) => Ok(Answered::new(admitted, reply)),
             Err(failure) => Err(Problem::from(failure).into()),
@@ -156,8 +158,8 @@ fn switch(request: &Canonical, operation: &Operation) -> Option<Upgrade> {
 }
 
 impl Incoming {
-    fn into_reply(self, method: &Method, asked: Option<Upgrade>) -> Result<Reply, Failure> {
-        let (status, fields) = canonicalise_response(self.head, method, asked)?;
+    fn into_reply(self, method: &Method, key: Option<&[u8]>) -> Result<Reply, Failure> {
+        let (status, fields) = canonicalise_response(self.head, method, key)?;
         Ok(Reply { status, fields, body: self.body })
     }
 }

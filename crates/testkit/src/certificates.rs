@@ -1,9 +1,10 @@
 //! Certificates that live as long as a test: an authority, and what it signs.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType,
-    SerialNumber, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, RevokedCertParams,
+    SanType, SerialNumber, date_time_ymd,
 };
 
 /// An authority that nobody else trusts.
@@ -21,6 +22,8 @@ pub struct Pair {
     pub key: String,
     /// Its serial number, for revocation.
     pub serial: u64,
+    /// Its public key, as DER.
+    pub public_key: Vec<u8>,
 }
 
 /// Whether a certificate holds today.
@@ -32,6 +35,27 @@ pub enum Validity {
     Past,
     /// It will.
     Future,
+}
+
+impl Pair {
+    /// The SHA-256 of its public key in base 64, by which browsers are told which key to trust.
+    pub fn pin(&self) -> String {
+        base64(digest(&SHA256, &self.public_key).as_ref())
+    }
+}
+
+/// RFC 4648 §4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for piece in bytes.chunks(3) {
+        let bits = (0..3).fold(0_usize, |bits, at| bits << 8 | usize::from(*piece.get(at).unwrap_or(&0)));
+        for digit in 0..4 {
+            let is_there = digit <= piece.len();
+            text.push(if is_there { char::from(DIGITS[bits >> (18 - 6 * digit) & 63]) } else { '=' });
+        }
+    }
+    text
 }
 
 impl Authority {
@@ -116,6 +140,7 @@ impl Authority {
         params.serial_number = Some(SerialNumber::from(serial));
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(&key, &self.issuer).expect("a certificate");
-        Pair { certificate: certificate.pem(), key: key.serialize_pem(), serial }
+        let public_key = key.subject_public_key_info();
+        Pair { certificate: certificate.pem(), key: key.serialize_pem(), serial, public_key }
     }
 }

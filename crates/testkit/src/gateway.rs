@@ -253,6 +253,11 @@ impl Drop for Gateway {
     }
 }
 
+/// Asks a process that a test started to end.
+pub fn terminate(child: &Child) {
+    process::send(child.id(), Signal::Term);
+}
+
 /// The name under which [`Gateway::address`] knows the probes.
 const PROBES: &str = "(probes)";
 

@@ -17,8 +17,9 @@ use http::{Method, StatusCode};
 use portcullis_http1::{Fields, ResponseHead};
 use smallvec::SmallVec;
 
-use super::connection::{Upgrade, list, options};
+use super::connection::{list, options};
 use super::names::{self, Kind};
+use super::websocket;
 
 /// Why an answer of a backend is not passed on. The client gets 502.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,17 +36,18 @@ pub enum MalformedResponse {
     ConnectionOption,
 }
 
-/// The final answer to a request of `method` that asked to be switched to `asked`.
+/// The final answer to a request of `method`. `key` is that of its WebSocket handshake, where it asked for one and may
+/// have it.
 pub fn canonicalise_response(
     head: ResponseHead,
     method: &Method,
-    asked: Option<Upgrade>,
+    key: Option<&[u8]>,
 ) -> Result<(StatusCode, Fields), MalformedResponse> {
     let status = StatusCode::from_u16(head.status).map_err(|_| MalformedResponse::Status)?;
     let mut fields = head.fields;
-    match (status.as_u16(), asked) {
+    match (status.as_u16(), key) {
         (101, None) => return Err(MalformedResponse::SwitchUnasked),
-        (101, Some(Upgrade::WebSocket)) => websocket_accepted(&fields)?,
+        (101, Some(key)) => websocket_accepted(&fields, key)?,
         (100..=199, _) => return Err(MalformedResponse::Interim),
         (200..=599, _) => {}
         _ => return Err(MalformedResponse::Status),
@@ -84,13 +86,13 @@ fn is_ours(name: &[u8]) -> bool {
     name.get(..OURS.len()).is_some_and(|start| names::are_aliases(start, OURS))
 }
 
-// RFC 6455 §4.2.2. That the key was answered rightly only the client can hold against the backend; here it is
-// enough that there is one protocol, one option and one answer, so that nobody takes the rest for HTTP.
-fn websocket_accepted(fields: &Fields) -> Result<(), MalformedResponse> {
+// RFC 6455 §4.2.2, judged as its client must (§4.1). What answers another key is no answer to this handshake: an end
+// that does not speak WebSocket, or a reply out of a cache. Nothing of it goes on, so that nobody takes the rest for HTTP.
+fn websocket_accepted(fields: &Fields, key: &[u8]) -> Result<(), MalformedResponse> {
     let mut protocols = list(fields, "upgrade");
     let protocol = protocols.next().is_some_and(|name| name.eq_ignore_ascii_case(b"websocket"));
     let option = list(fields, "connection").any(|name| name.eq_ignore_ascii_case(b"upgrade"));
-    let answer = matches!(fields.only("sec-websocket-accept"), Ok(Some(value)) if value.len() == 28);
+    let answer = fields.only("sec-websocket-accept") == Ok(Some(websocket::acceptance(key).as_bytes()));
     if protocol && protocols.next().is_none() && option && answer {
         Ok(())
     } else {

@@ -4,8 +4,11 @@
 //! no WebSocket frame ends both sides. When the gateway drains, a close frame goes out between two frames of
 //! each direction, and the ends have a moment to answer it.
 //!
+//! Once both ends have said close, the gateway closes at once: a client waits for its server to do so first (RFC 6455
+//! §7.1.1), and to the client the gateway is the server.
+//!
 //! # Limits
-//! `stream_idle` without a byte in either direction; [`CLOSING`] for the ends to answer a close.
+//! `stream_idle` without a byte in either direction; [`CLOSING`] for an end to answer a close.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -86,6 +89,7 @@ pub async fn carry(
     let mut down = Direction::new(&mut tunnel.reader, client.1, Sender::Server);
     let mut drain = std::pin::pin!(drain);
     let mut draining = false;
+    let mut closing = false;
     deadline.set(idle);
     let outcome = poll_fn(|cx| {
         if !draining && drain.as_mut().poll(cx).is_ready() {
@@ -94,16 +98,22 @@ pub async fn carry(
         }
         let before = up.bytes.wrapping_add(down.bytes);
         let ended = [up.poll(cx, draining)?, down.poll(cx, draining)?];
-        if up.bytes.wrapping_add(down.bytes) != before && !draining {
+        if !draining && !closing && (up.written.is_closed() || down.written.is_closed()) {
+            closing = true;
+            deadline.set(CLOSING);
+        } else if up.bytes.wrapping_add(down.bytes) != before && !draining && !closing {
             deadline.set(idle);
         }
-        if ended.iter().all(Poll::is_ready) || deadline.poll(cx).is_ready() {
+        let is_over = ended.iter().all(Poll::is_ready) || (up.is_over(cx) && down.is_over(cx));
+        if is_over || deadline.poll(cx).is_ready() {
             return Poll::Ready(Ok(()));
         }
         Poll::Pending
     })
     .await;
-    let properly = outcome == Ok(()) && (draining || up.written.is_closed() || down.written.is_closed());
+    let said_so = draining || up.written.is_closed() || down.written.is_closed();
+    // An end that said close need not wait for the answer, so that one may find nobody.
+    let properly = said_so && outcome != Err(Broken::NotFrames);
     let carried = Carried { up: up.bytes, down: down.bytes, properly };
     if outcome == Err(Broken::NotFrames) {
         up.say_goodbye(PROTOCOL_ERROR).await;
@@ -161,6 +171,11 @@ impl<'a> Direction<'a> {
                 Poll::Ready(_) => return Err(Broken::Closed),
             }
         }
+    }
+
+    /// Whether its sender's close frame has reached its reader.
+    fn is_over(&mut self, cx: &mut Context<'_>) -> bool {
+        self.written.is_closed() && Pin::new(&mut *self.writer).poll_flush(cx).is_ready()
     }
 
     /// Judges what was read since the last time, before any of it is written.

@@ -1,8 +1,13 @@
 //! WebSocket frames as they pass: where one ends and the next begins, and which may not be there (RFC 6455 §5).
 //!
+//! The handshake is judged on both sides: `http/connection.rs` reads the client's, `http/response.rs` holds the
+//! backend's answer against [`acceptance`].
+//!
 //! The gateway does not take messages apart; it counts. Knowing the boundaries lets a close frame of our own
 //! stand between two frames, and lets bytes that are no frames end the connection instead of tunnelling whatever
 //! two ends agreed on.
+
+use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 /// Follows one direction of a connection.
 #[derive(Debug, Clone)]
@@ -156,6 +161,31 @@ pub fn close_frame(sender: Sender, status: u16) -> Vec<u8> {
         Sender::Server => vec![0x88, 2, high, low],
         Sender::Client => vec![0x88, 0x82, 0, 0, 0, 0, high, low],
     }
+}
+
+/// What a server answers to a handshake with `key` (RFC 6455 §4.2.2): the base 64 of a hash.
+pub fn acceptance(key: &[u8]) -> String {
+    const SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut context = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(key);
+    context.update(SUFFIX);
+    let mut text = String::with_capacity(28);
+    // 20 bytes: six groups of three, and one of two.
+    for group in context.finish().as_ref().chunks(3) {
+        let [a, b, c] = std::array::from_fn(|at| group.get(at).copied().unwrap_or(0));
+        let digits = [a >> 2, (a & 3) << 4 | b >> 4, (b & 15) << 2 | c >> 6, c & 63];
+        let there = group.len().saturating_add(1);
+        text.extend(
+            digits
+                .iter()
+                .take(there)
+                .filter_map(|digit| DIGITS.get(usize::from(*digit)))
+                .map(|d| char::from(*d)),
+        );
+        text.extend(std::iter::repeat_n('=', digits.len().saturating_sub(there)));
+    }
+    text
 }
 
 /// The server is going away.

@@ -16,6 +16,7 @@
 
 mod bounds;
 mod claims;
+mod clients;
 mod definitions;
 mod demo;
 mod drain;

@@ -124,6 +124,31 @@ fn no_tunnel_without_the_backends_101() {
     assert!(read_head(&mut client).starts_with("HTTP/1.1 404 "));
 }
 
+/// RFC 6455 §4.1: an answer to another key is no answer to this handshake.
+#[test]
+fn no_tunnel_to_a_backend_that_answers_another_key() {
+    const OTHER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: ICX+Yqv66kxgM0FcWaLWlFLwTAI=\r\n\r\n";
+    const NONE: &str =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    for answer in [OTHER, NONE] {
+        let gateway = gateway(answer);
+        let (_, head) = ask(&gateway, "/socket", "13");
+        assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
+    }
+}
+
+/// RFC 6455 §7.1.1: a client that has said and heard close waits for the server to close the connection.
+#[test]
+fn the_gateway_closes_once_both_ends_have_said_so() {
+    let gateway = gateway(SWITCHED);
+    let (mut client, _) = ask(&gateway, "/socket", "13");
+    client.write_all(b"\x88\x82\0\0\0\0\x03\xe8").expect("the gateway reads");
+    let mut rest = Vec::new();
+    client.read_to_end(&mut rest).expect("the gateway closes");
+    assert_eq!(rest, b"\x88\x02\x03\xe8", "the backend's answer, and the end");
+}
+
 #[test]
 fn an_operation_that_is_not_declared_as_one_is_not_switched() {
     let gateway = gateway(SWITCHED);

@@ -1,7 +1,7 @@
 use http::Method;
 use portcullis_http1::{Fields, ResponseHead};
 
-use super::{MalformedResponse, Upgrade, canonicalise_interim, canonicalise_response};
+use super::{MalformedResponse, canonicalise_interim, canonicalise_response};
 
 fn head(status: u16, lines: &[(&str, &str)]) -> ResponseHead {
     let mut head = ResponseHead::synthesize(status);
@@ -111,7 +111,7 @@ fn a_switch_is_to_what_was_asked_for() {
     let accept = ("Sec-WebSocket-Accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     let (upgrade, connection) = (("Upgrade", "websocket"), ("Connection", "Upgrade"));
     let switch = |lines: &[(&str, &str)]| {
-        canonicalise_response(head(101, lines), &Method::GET, Some(Upgrade::WebSocket))
+        canonicalise_response(head(101, lines), &Method::GET, Some(b"dGhlIHNhbXBsZSBub25jZQ=="))
             .map(|(status, fields)| (status.as_u16(), fields.len()))
     };
     assert_eq!(switch(&[upgrade, connection, accept]), Ok((101, 1)));
@@ -123,6 +123,10 @@ fn a_switch_is_to_what_was_asked_for() {
         &[("Upgrade", "websocket, h2c"), connection, accept],
         &[upgrade, connection, accept, accept],
         &[upgrade, ("Connection", "close"), accept],
+        &[upgrade, connection, ("Sec-WebSocket-Accept", "AAAAAAAAAAAAAAAAAAAAAAAAAAA=")],
+        &[upgrade, connection, ("Sec-WebSocket-Accept", "S3pPLMBiTxaQ9kYGzzhZRbK+xOo=")],
+        &[upgrade, connection, ("Sec-WebSocket-Accept", "dGhlIHNhbXBsZSBub25jZQ==")],
+        &[upgrade, connection, ("Sec-WebSocket-Accept", "")],
     ] {
         assert_eq!(switch(lines), Err(MalformedResponse::SwitchInvalid), "{lines:?}");
     }

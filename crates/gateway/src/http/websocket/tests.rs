@@ -1,4 +1,4 @@
-use super::{Frames, Sender, Violation, close_frame};
+use super::{Frames, Sender, Violation, acceptance, close_frame};
 
 /// Follows `bytes` at once and byte by byte; both must say the same.
 fn follow(sender: Sender, bytes: &[u8]) -> Result<bool, Violation> {
@@ -73,5 +73,17 @@ fn our_own_close_frames_are_frames() {
         let mut frames = Frames::new(sender);
         frames.advance(&close_frame(sender, 1001)).unwrap();
         assert!(frames.is_closed());
+    }
+}
+
+/// The example of RFC 6455 §1.3, and answers computed elsewhere.
+#[test]
+fn a_key_has_one_answer() {
+    for (key, answer) in [
+        ("dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("AAAAAAAAAAAAAAAAAAAAAA==", "ICX+Yqv66kxgM0FcWaLWlFLwTAI="),
+        ("/////////////////////w==", "XXpj4jYzLM2yUE0C7TIgMwTQh2g="),
+    ] {
+        assert_eq!(acceptance(key.as_bytes()), answer, "{key}");
     }
 }
