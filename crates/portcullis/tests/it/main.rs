@@ -28,6 +28,7 @@ mod guides;
 mod leniency;
 mod neighbours;
 mod path_confusion;
+mod proxy_protocol;
 mod quick;
 mod readme;
 mod records;
