@@ -61,8 +61,8 @@ macro_rules! each_bound {
                 h2_stream_window: size = 256 << 10, 64 << 10..=16 << 20;
                 /// Bytes one HTTP/2 connection may send ahead of being read.
                 h2_connection_window: size = 1 << 20, 64 << 10..=64 << 20;
-                /// Resets of streams by one HTTP/2 client, or provoked by it, within ten seconds. Protects against
-                /// rapid reset. Beyond it: ENHANCE_YOUR_CALM.
+                /// Resets of streams by one HTTP/2 client within ten seconds, and as many messages of it that had to
+                /// be refused. Protects against rapid reset, also in reverse. Beyond it: ENHANCE_YOUR_CALM.
                 h2_resets: count = 200, 10..=100_000;
                 /// PING, SETTINGS, PRIORITY, WINDOW_UPDATE and empty frames of one HTTP/2 client within ten
                 /// seconds, each kind counted for itself. Beyond it: ENHANCE_YOUR_CALM.

@@ -67,6 +67,8 @@ pub mod code {
     pub const NO_ERROR: u32 = 0;
     /// The peer broke the protocol.
     pub const PROTOCOL_ERROR: u32 = 1;
+    /// The peer failed.
+    pub const INTERNAL_ERROR: u32 = 2;
     /// The peer broke flow control.
     pub const FLOW_CONTROL_ERROR: u32 = 3;
     /// A frame on a closed stream.
@@ -110,6 +112,8 @@ pub struct Client {
     stream_window: i64,
     /// Windows of streams with a body still to send.
     windows: Vec<(u32, i64)>,
+    /// Whether what is read is followed by leave to send as much again.
+    gives_leave: bool,
 }
 
 impl Frame {
@@ -158,7 +162,13 @@ impl Client {
             window: WINDOW,
             stream_window: WINDOW,
             windows: Vec::new(),
+            gives_leave: true,
         }
+    }
+
+    /// Gives no leave to send more by itself from now on; [`Client::frame`] does.
+    pub fn keep_windows(&mut self) {
+        self.gives_leave = false;
     }
 
     /// Says the preface and these settings.
@@ -372,8 +382,10 @@ impl Client {
             }
             kind::DATA if !frame.payload.is_empty() => {
                 let spent = u32::try_from(frame.payload.len()).expect("a frame").to_be_bytes();
-                self.frame(kind::WINDOW_UPDATE, 0, 0, spent);
-                if !frame.has(flag::END_STREAM) {
+                if self.gives_leave {
+                    self.frame(kind::WINDOW_UPDATE, 0, 0, spent);
+                }
+                if self.gives_leave && !frame.has(flag::END_STREAM) {
                     self.frame(kind::WINDOW_UPDATE, 0, frame.stream, spent);
                 }
                 frame.payload = without_padding(&frame);

@@ -46,7 +46,7 @@ impl Watch {
         self.heads.load(Ordering::Relaxed)
     }
 
-    /// Has `count` refused heads counted as resets of their streams.
+    /// Has `count` refused heads counted.
     pub(super) fn blame(&self, count: u32) {
         self.faults.fetch_add(count, Ordering::Relaxed);
     }

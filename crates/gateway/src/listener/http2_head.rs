@@ -11,8 +11,9 @@
 //! in front of us passes `https` through on cleartext: that is believed from trusted proxies, and decides nothing.
 //!
 //! # Limits
-//! `head`, `line` and `fields`, as for HTTP/1.1; every crumb of a cookie counts as a field (CVE-2026-49975). The
-//! bound on the decoded list, `h2_header_list`, is the codec's.
+//! `head`, `line` and `fields`, as for HTTP/1.1; every crumb of a cookie counts as a field (CVE-2026-49975). Beyond
+//! that, [`REPEATED_BYTES_MAX`]: a byte that refers to a table of 4 KiB unfolds to no more than the table, unless
+//! it is said again and again. The bound on the decoded list, `h2_header_list`, is the codec's.
 
 use http::header::{CONTENT_LENGTH, COOKIE};
 use http::request::Parts;
@@ -22,6 +23,9 @@ use portcullis_http1::{Fields, Refusal, RequestHead};
 use crate::bounds::Bounds;
 use crate::exchange::Refused;
 use crate::http::{Head, Malformed, Peer, Size, Wire};
+
+/// Bytes of fields that have been said before in the same head, name and value. No honest client has any.
+const REPEATED_BYTES_MAX: usize = 4 * 1024;
 
 /// The head of a request, or why it has none. `ended` says that no body follows, `tls_ends_before` that the sender
 /// may speak for clients of its own.
@@ -69,10 +73,26 @@ fn measure(parts: &Parts, bounds: &Bounds) -> Result<(), Refused> {
     if count > bounds.fields as usize {
         return Err(Refused::Bytes(Refusal::TooManyFields));
     }
-    if total as u64 > bounds.head {
+    if total as u64 > bounds.head || repeated_bytes(&parts.headers) > REPEATED_BYTES_MAX {
         return Err(Refused::Bytes(Refusal::HeadTooLarge));
     }
     Ok(())
+}
+
+/// Bytes of values that repeat a value of the same name.
+fn repeated_bytes(map: &HeaderMap) -> usize {
+    if map.keys_len() == map.len() {
+        return 0;
+    }
+    let mut bytes = 0_usize;
+    for name in map.keys() {
+        for (at, value) in map.get_all(name).iter().enumerate() {
+            if map.get_all(name).iter().take(at).any(|before| before == value) {
+                bytes = bytes.saturating_add(value.len());
+            }
+        }
+    }
+    bytes
 }
 
 fn judge_scheme(uri: &Uri, peer: &Peer, tls_ends_before: bool) -> Result<(), Refused> {

@@ -5,13 +5,14 @@
 //! counted within a window of ten seconds. What an honest client must send grows with what we send it, and it is
 //! given that much more: WINDOW_UPDATEs for the data it was sent, resets for streams that were served.
 //!
-//! Two rules of RFC 9113 that the codec does not keep are kept here too, because frames are seen here: SETTINGS
-//! comes first (§3.4), and no pseudo-header field stands in trailers (§8.1).
+//! Rules of RFC 9113 that the codec does not keep, or ends the connection for with another code, are kept here too,
+//! because frames are seen here: SETTINGS comes first (§3.4), a frame has the size of its kind (§4.2), a window has
+//! an end (§6.5.2), and no pseudo-header field stands in trailers (§8.1).
 //!
 //! # Limits
-//! `h2_resets`: also for resets that the client provoked (MadeYouReset, CVE-2025-8671) and for heads that were
-//! refused (a small block that unfolds to many fields, CVE-2026-49975). `h2_control_frames` for each other kind;
-//! `h2_continuations` of one head.
+//! `h2_resets` for resets by the client; as many again for what it makes us refuse: resets that it provokes
+//! (MadeYouReset, CVE-2025-8671) and heads (a small block that unfolds to many fields, CVE-2026-49975).
+//! `h2_control_frames` for each other kind; `h2_continuations` of one head.
 
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ const PINGS_PER_PIECE: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Excess {
     Resets,
+    Faults,
     Pings,
     Settings,
     Priorities,
@@ -44,6 +46,8 @@ pub(super) enum Excess {
     Others,
     SlowHead,
     SettingsMissing,
+    FrameSize,
+    WindowSize,
     PseudoInTrailers,
 }
 
@@ -65,6 +69,7 @@ struct Tally {
 #[derive(Clone, Copy, Debug, Default)]
 struct Tallies {
     resets: Tally,
+    faults: Tally,
     pings: Tally,
     settings: Tally,
     priorities: Tally,
@@ -141,7 +146,7 @@ impl Ledger {
     /// Counts heads that were refused, or that the codec never passed on.
     pub(super) fn blame(&mut self, heads: u32) {
         for _ in 0..heads {
-            self.count(Excess::Resets);
+            self.count(Excess::Faults);
         }
     }
 
@@ -152,6 +157,9 @@ impl Ledger {
             if frame.kind != Kind::Settings || frame.has(ACK) {
                 self.trip(Excess::SettingsMissing);
             }
+        }
+        if !frame.has_size_of_kind() {
+            self.trip(Excess::FrameSize);
         }
         match frame.kind {
             Kind::Data if frame.is_idle() => self.count(Excess::EmptyData),
@@ -166,10 +174,15 @@ impl Ledger {
             }
             Kind::Priority => self.count(Excess::Priorities),
             Kind::Reset => self.count(Excess::Resets),
-            Kind::Settings => self.count(Excess::Settings),
+            Kind::Settings => {
+                self.count(Excess::Settings);
+                if frame.sets_endless_window() {
+                    self.trip(Excess::WindowSize);
+                }
+            }
             Kind::Ping => self.count(Excess::Pings),
             Kind::WindowUpdate => self.count(Excess::WindowUpdates),
-            Kind::Other => self.count(Excess::Others),
+            Kind::GoAway | Kind::Other => self.count(Excess::Others),
         }
     }
 
@@ -182,7 +195,7 @@ impl Ledger {
                 window_updates.earn(pieces.saturating_mul(UPDATES_PER_PIECE));
                 pings.earn(PINGS_PER_PIECE);
             }
-            Kind::Reset if frame.is_provoked() => self.count(Excess::Resets),
+            Kind::Reset if frame.is_provoked() => self.count(Excess::Faults),
             _ => {}
         }
         if matches!(frame.kind, Kind::Data | Kind::Headers) && frame.has(END_STREAM) {
@@ -203,19 +216,23 @@ impl Ledger {
     }
 
     fn count(&mut self, what: Excess) {
-        let limit = if what == Excess::Resets { self.limits.resets } else { self.limits.control };
+        let Limits { resets, control, .. } = self.limits;
         let tallies = &mut self.tallies;
-        let tally = match what {
-            Excess::Resets => &mut tallies.resets,
-            Excess::Pings => &mut tallies.pings,
-            Excess::Settings => &mut tallies.settings,
-            Excess::Priorities => &mut tallies.priorities,
-            Excess::WindowUpdates => &mut tallies.window_updates,
-            Excess::EmptyData => &mut tallies.empty_data,
-            Excess::Others => &mut tallies.others,
-            Excess::Continuations | Excess::SlowHead | Excess::SettingsMissing | Excess::PseudoInTrailers => {
-                return;
-            }
+        let (tally, limit) = match what {
+            Excess::Resets => (&mut tallies.resets, resets),
+            Excess::Faults => (&mut tallies.faults, resets),
+            Excess::Pings => (&mut tallies.pings, control),
+            Excess::Settings => (&mut tallies.settings, control),
+            Excess::Priorities => (&mut tallies.priorities, control),
+            Excess::WindowUpdates => (&mut tallies.window_updates, control),
+            Excess::EmptyData => (&mut tallies.empty_data, control),
+            Excess::Others => (&mut tallies.others, control),
+            Excess::Continuations
+            | Excess::SlowHead
+            | Excess::SettingsMissing
+            | Excess::FrameSize
+            | Excess::WindowSize
+            | Excess::PseudoInTrailers => return,
         };
         tally.seen = tally.seen.saturating_add(1);
         if tally.seen > limit.saturating_add(tally.earned) {
@@ -245,6 +262,33 @@ impl Frame {
             0
         };
         self.length <= padding && !self.has(END_STREAM)
+    }
+
+    /// Whether its length is one that its kind may have (RFC 9113 §4.2). Longer than any frame may be, the codec
+    /// refuses.
+    fn has_size_of_kind(&self) -> bool {
+        let padding = if self.has(PADDED) { 1 } else { 0 };
+        let priority = if self.has(WITH_PRIORITY) { 5 } else { 0_usize };
+        match self.kind {
+            Kind::Data => self.length >= padding,
+            Kind::Headers => self.length >= priority.saturating_add(padding),
+            Kind::Priority => self.length == 5,
+            Kind::Reset | Kind::WindowUpdate => self.length == 4,
+            Kind::Settings if self.has(ACK) => self.length == 0,
+            Kind::Settings => self.length.is_multiple_of(6),
+            Kind::Ping => self.length == 8,
+            Kind::GoAway => self.length >= 8,
+            Kind::Continuation | Kind::Other => true,
+        }
+    }
+
+    /// Whether SETTINGS ask for windows beyond 2^31-1 bytes (RFC 9113 §6.5.2).
+    fn sets_endless_window(&self) -> bool {
+        const INITIAL_WINDOW_SIZE: [u8; 2] = [0, 4];
+        self.peek.chunks_exact(6).any(|value| match value {
+            [i0, i1, first, ..] => [*i0, *i1] == INITIAL_WINDOW_SIZE && *first >= 0x80,
+            _ => false,
+        })
     }
 
     /// A reset of ours that the client is to blame for: neither the polite end of an upload that nobody wants
@@ -300,7 +344,10 @@ impl Excess {
     pub(super) fn reason(self) -> Reason {
         match self {
             Self::SettingsMissing | Self::PseudoInTrailers => Reason::PROTOCOL_ERROR,
+            Self::FrameSize => Reason::FRAME_SIZE_ERROR,
+            Self::WindowSize => Reason::FLOW_CONTROL_ERROR,
             Self::Resets
+            | Self::Faults
             | Self::Pings
             | Self::Settings
             | Self::Priorities
@@ -316,6 +363,7 @@ impl Excess {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Resets => "too many streams were reset",
+            Self::Faults => "too many messages had to be refused",
             Self::Pings => "too many PING frames",
             Self::Settings => "too many SETTINGS frames",
             Self::Priorities => "too many PRIORITY frames",
@@ -325,6 +373,8 @@ impl Excess {
             Self::Others => "too many frames of other kinds",
             Self::SlowHead => "a head came too slowly",
             Self::SettingsMissing => "the first frame was not SETTINGS",
+            Self::FrameSize => "a frame has not the size of its kind",
+            Self::WindowSize => "a window without end",
             Self::PseudoInTrailers => "a pseudo-header field in trailers",
         }
     }

@@ -14,6 +14,9 @@ const HEAD_BYTES: usize = 9;
 /// Payload bytes that are looked at: an error code, a pad length, the beginning of a field block.
 const PEEK_BYTES: usize = 16;
 
+/// Of SETTINGS more is looked at: a hundred values, of which a client sends half a dozen.
+const SETTINGS_BYTES: usize = 100 * 6;
+
 /// Flags of frames (RFC 9113 §6).
 pub(super) const END_STREAM: u8 = 0x1;
 pub(super) const ACK: u8 = 0x1;
@@ -30,9 +33,10 @@ pub(super) enum Kind {
     Reset,
     Settings,
     Ping,
+    GoAway,
     WindowUpdate,
     Continuation,
-    /// GOAWAY, PUSH_PROMISE and whatever extensions bring.
+    /// PUSH_PROMISE and whatever extensions bring.
     Other,
 }
 
@@ -119,6 +123,7 @@ impl Frame {
             3 => Kind::Reset,
             4 => Kind::Settings,
             6 => Kind::Ping,
+            7 => Kind::GoAway,
             8 => Kind::WindowUpdate,
             9 => Kind::Continuation,
             _ => Kind::Other,
@@ -139,6 +144,7 @@ impl Frame {
             Kind::Reset => 4,
             Kind::Data if self.has(PADDED) => 1,
             Kind::Headers => PEEK_BYTES,
+            Kind::Settings => SETTINGS_BYTES,
             _ => 0,
         };
         wanted.min(self.length)

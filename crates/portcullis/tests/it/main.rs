@@ -25,6 +25,8 @@ mod exhaustion;
 mod explain;
 mod fidelity;
 mod guides;
+mod http2_floods;
+mod http2_frames;
 mod leniency;
 mod neighbours;
 mod path_confusion;

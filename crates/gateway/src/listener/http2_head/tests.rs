@@ -137,8 +137,8 @@ fn the_scheme_is_that_of_the_connection_unless_a_trusted_proxy_ends_tls() {
 fn bounds_count_what_http1_would_count() {
     let crumbs: Vec<(&str, &str)> = std::iter::repeat_n(("cookie", "a=b"), 99).collect();
     let long = "x".repeat(16 * 1024);
-    let wide = "x".repeat(16 * 1024 - 10);
-    let many: Vec<(&str, &str)> = std::iter::repeat_n(("a", wide.as_str()), 4).collect();
+    let wide: Vec<String> = (0..4).map(|n| format!("{n}{}", "x".repeat(16 * 1024 - 11))).collect();
+    let many: Vec<(&str, &str)> = wide.iter().map(|value| ("a", value.as_str())).collect();
     let path = format!("http://gw.test/{long}");
     for (uri, fields, expected) in [
         ("http://gw.test/", &crumbs[..], "passes"),
@@ -151,4 +151,20 @@ fn bounds_count_what_http1_would_count() {
     ] {
         assert_eq!(why(&parts("GET", uri, fields), &Bounds::default()), expected);
     }
+}
+
+#[test]
+fn a_head_repeats_itself_only_so_often() {
+    let bounds = Bounds::default();
+    let (large, other) = ("y".repeat(2048), "z".repeat(2048));
+    let of = |values: &[&String]| {
+        let fields: Vec<(&str, &str)> = values.iter().map(|value| ("x", value.as_str())).collect();
+        why(&parts("GET", "http://gw.test/", &fields), &bounds)
+    };
+    assert_eq!(of(&[&large, &large, &large]), "passes");
+    assert_eq!(of(&[&large, &large, &large, &large]), "HeadTooLarge");
+    assert_eq!(of(&[&large, &other, &large, &other, &large, &other]), "HeadTooLarge");
+    // Whoever says something new pays for it.
+    let new: Vec<String> = (0..8).map(|n| format!("{n}{large}")).collect();
+    assert_eq!(of(&new.iter().collect::<Vec<_>>()), "passes");
 }

@@ -21,6 +21,7 @@ fn ledger(resets: u32, control: u32) -> Ledger {
 async fn each_kind_is_counted_for_itself_and_only_within_its_window() {
     for (kind, length, excess) in [
         (Kind::Ping, 8, Excess::Pings),
+        (Kind::GoAway, 8, Excess::Others),
         (Kind::Priority, 5, Excess::Priorities),
         (Kind::WindowUpdate, 4, Excess::WindowUpdates),
         (Kind::Data, 0, Excess::EmptyData),
@@ -83,13 +84,71 @@ async fn resets_that_the_client_provoked_are_its_own() {
     for (code, counts) in [(0, false), (1, true), (2, false), (3, true), (5, true), (7, false), (8, true)] {
         let mut ledger = ledger(0, 1);
         ledger.sent(&frame(Kind::Reset, 0, 1, 4, &[0, 0, 0, code]));
-        assert_eq!(ledger.excess(), counts.then_some(Excess::Resets), "{code}");
+        assert_eq!(ledger.excess(), counts.then_some(Excess::Faults), "{code}");
     }
     let mut ledger = ledger(3, 1);
     ledger.blame(3);
     assert_eq!(ledger.excess(), None);
     ledger.blame(1);
-    assert_eq!(ledger.excess(), Some(Excess::Resets));
+    assert_eq!(ledger.excess(), Some(Excess::Faults));
+}
+
+#[tokio::test]
+async fn a_refusal_earns_nothing() {
+    let mut ledger = ledger(3, 1);
+    for _ in 0..4 {
+        ledger.blame(1);
+        ledger.sent(&frame(Kind::Headers, END_STREAM | END_HEADERS, 1, 20, &[]));
+    }
+    assert_eq!(ledger.excess(), Some(Excess::Faults));
+}
+
+#[tokio::test]
+async fn a_frame_has_the_size_of_its_kind() {
+    for (kind, flags, length, is_right) in [
+        (Kind::Data, 0, 0, true),
+        (Kind::Data, PADDED, 1, true),
+        (Kind::Data, PADDED, 0, false),
+        (Kind::Headers, WITH_PRIORITY, 5, true),
+        (Kind::Headers, WITH_PRIORITY, 4, false),
+        (Kind::Headers, WITH_PRIORITY | PADDED, 5, false),
+        (Kind::Priority, 0, 5, true),
+        (Kind::Priority, 0, 4, false),
+        (Kind::Priority, 0, 6, false),
+        (Kind::Reset, 0, 4, true),
+        (Kind::Reset, 0, 3, false),
+        (Kind::Settings, 0, 12, true),
+        (Kind::Settings, 0, 11, false),
+        (Kind::Settings, ACK, 0, true),
+        (Kind::Settings, ACK, 6, false),
+        (Kind::Ping, 0, 8, true),
+        (Kind::Ping, ACK, 7, false),
+        (Kind::GoAway, 0, 8, true),
+        (Kind::GoAway, 0, 20, true),
+        (Kind::GoAway, 0, 7, false),
+        (Kind::WindowUpdate, 0, 4, true),
+        (Kind::WindowUpdate, 0, 5, false),
+        (Kind::Other, 0, 3, true),
+    ] {
+        let mut ledger = ledger(2, 10);
+        ledger.received(&frame(kind, flags, 1, length, &[]));
+        let expected = (!is_right).then_some(Excess::FrameSize);
+        assert_eq!(ledger.excess(), expected, "{kind:?} {flags:x} {length}");
+    }
+}
+
+#[tokio::test]
+async fn a_window_has_an_end() {
+    for (values, expected) in [
+        (&[0, 4, 0x7f, 0xff, 0xff, 0xff][..], None),
+        (&[0, 4, 0x80, 0, 0, 0], Some(Excess::WindowSize)),
+        (&[0, 3, 0x80, 0, 0, 0], None),
+        (&[0, 3, 0, 0, 0, 4, 0, 4, 0xff, 0, 0, 0], Some(Excess::WindowSize)),
+    ] {
+        let mut ledger = ledger(2, 10);
+        ledger.received(&frame(Kind::Settings, 0, 0, values.len(), values));
+        assert_eq!(ledger.excess(), expected, "{values:x?}");
+    }
 }
 
 #[tokio::test]

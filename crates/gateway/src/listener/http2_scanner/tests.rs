@@ -22,14 +22,14 @@ fn seen(scanner: &mut Scanner, pieces: &[&[u8]]) -> Vec<(Kind, u8, u32, usize, V
 #[test]
 fn frames_are_found_wherever_the_bytes_are_cut() {
     let mut bytes = PREFACE.to_vec();
-    bytes.extend(frame(4, 0, 0, &[]));
+    bytes.extend(frame(4, 0, 0, &[7; 606]));
     bytes.extend(frame(1, END_HEADERS | END_STREAM, 0x8000_0001, &[0x82; 40]));
     bytes.extend(frame(0, PADDED, 3, &[2, b'x', 0, 0]));
     bytes.extend(frame(3, 0, 3, &[0, 0, 0, 8]));
     bytes.extend(frame(0xfa, 7, 0, b"whatever"));
     bytes.extend(frame(6, 0, 0, &[0; 8]));
     let expected = [
-        (Kind::Settings, 0, 0, 0, vec![]),
+        (Kind::Settings, 0, 0, 606, vec![7; 600]),
         (Kind::Headers, END_HEADERS | END_STREAM, 1, 40, vec![0x82; 16]),
         (Kind::Data, PADDED, 3, 4, vec![2]),
         (Kind::Reset, 0, 3, 4, vec![0, 0, 0, 8]),
