@@ -69,7 +69,7 @@ pub async fn exchange<W: Wire>(
         Ok(answered) => answered.into_reply(),
         Err(stop) => stopped(stop, &mut cx),
     };
-    leave(wire, reply, cx).await
+    leave(wire, reply, &mut cx).await
 }
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
@@ -196,7 +196,7 @@ pub async fn refuse<W: Wire>(
         Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
     let reply = stopped(stop, &mut cx);
-    leave(wire, reply, cx).await
+    leave(wire, reply, &mut cx).await
 }
 
 /// Why there is no head.
@@ -223,10 +223,10 @@ fn begin<W: Wire>(
 }
 
 /// The one door every reply leaves by.
-async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, mut cx: Context) -> Deadline {
+async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context) -> Deadline {
     reply.fields.set("x-request-id", cx.id.as_str());
     let status = reply.status;
-    let sent = wire.send(reply, &mut cx).await;
+    let sent = wire.send(reply, cx).await;
     cx.finish(Some(status), sent.bytes, sent.complete)
 }
 

@@ -100,7 +100,7 @@ impl Upstreams {
             interim: &cx.interim,
         };
         let outcome = errand.forward(request, body, operation.strip, cx.id.as_str()).await;
-        cx.asked(&target.name, clock::now().saturating_duration_since(started));
+        cx.asked(&target.name, started);
         let request = admitted.request();
         let key = upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
         let reply = outcome.and_then(|incoming| incoming.into_reply(request.method(), key));

@@ -45,9 +45,14 @@ impl<'a> HeadWriter<'a> {
     }
 
     /// Adds a field line; one without a name is nothing and adds nothing.
-    pub fn field(self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
-        put_field(self.out, Field { name: name.as_ref(), value: value.as_ref() });
+    pub fn field(mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Self {
+        self.add(name, value);
         self
+    }
+
+    /// Adds a field line, as [`Self::field`] does, to a writer that is kept.
+    pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        put_field(self.out, Field { name: name.as_ref(), value: value.as_ref() });
     }
 
     /// Adds all `fields`, those that frame the message included.
@@ -193,7 +198,7 @@ fn put_field(out: &mut Vec<u8>, field: Field<'_>) {
 }
 
 fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    if octets::text_end(text, 0) == text.len() {
+    if octets::is_plain_text(text) {
         out.extend_from_slice(text);
     } else {
         out.extend(text.iter().map(|&byte| if octets::is_text(byte) { byte } else { b' ' }));
@@ -203,7 +208,7 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
 fn put_token(out: &mut Vec<u8>, token: &[u8]) {
     match token {
         [] => out.push(b'_'),
-        _ if octets::token_end(token, 0) == token.len() => out.extend_from_slice(token),
+        _ if octets::is_all_token(token) => out.extend_from_slice(token),
         _ => out.extend(token.iter().map(|&byte| if octets::is_token(byte) { byte } else { b'_' })),
     }
 }
@@ -211,7 +216,7 @@ fn put_token(out: &mut Vec<u8>, token: &[u8]) {
 fn put_target(out: &mut Vec<u8>, target: &[u8]) {
     match target {
         [] => out.push(b'/'),
-        _ if octets::target_end(target, 0) == target.len() => out.extend_from_slice(target),
+        _ if octets::is_all_target(target) => out.extend_from_slice(target),
         _ => {
             for &byte in target {
                 match octets::is_target(byte) {

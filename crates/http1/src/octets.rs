@@ -26,6 +26,34 @@ pub(crate) fn is_target(byte: u8) -> bool {
     is(byte, TARGET)
 }
 
+/// Whether every byte is a token character.
+pub(crate) fn is_all_token(bytes: &[u8]) -> bool {
+    is_all(bytes, TOKEN)
+}
+
+/// Whether every byte may stand in a target.
+pub(crate) fn is_all_target(bytes: &[u8]) -> bool {
+    is_all(bytes, TARGET)
+}
+
+/// Whether every byte may stand in a field value and none is HTAB: so says one pass without a branch.
+pub(crate) fn is_plain_text(bytes: &[u8]) -> bool {
+    let (words, tail) = bytes.as_chunks::<8>();
+    let controls = |seen: u64, word: u64| seen | controls_in(word);
+    let seen = words.iter().fold(0, |seen, word| controls(seen, u64::from_le_bytes(*word)));
+    let seen = match (words, bytes.last_chunk::<8>()) {
+        // The last eight bytes overlap a word that was seen.
+        ([_, ..], Some(last)) if !tail.is_empty() => controls(seen, u64::from_le_bytes(*last)),
+        ([_, ..], _) => seen,
+        ([], _) => {
+            let mut word = [b' '; 8];
+            word.iter_mut().zip(tail).for_each(|(place, byte)| *place = *byte);
+            controls(seen, u64::from_le_bytes(word))
+        }
+    };
+    seen == 0
+}
+
 /// Index of the first byte at or after `from` that is no token character; the length when there is none.
 pub(crate) fn token_end(bytes: &[u8], from: usize) -> usize {
     end_of(bytes, from, TOKEN)
@@ -76,15 +104,27 @@ fn controls_in(word: u64) -> u64 {
     (below_space | delete) & HIGHS
 }
 
+// Looks at every byte whatever came before, so that the loop has one branch in eight bytes.
+fn is_all(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().fold(class, |all, &byte| all & classes_of(byte)) != 0
+}
+
 fn end_of(bytes: &[u8], from: usize, class: u8) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    let run = rest.iter().position(|&byte| !is(byte, class)).unwrap_or(rest.len());
-    from.saturating_add(run)
+    let (words, _) = rest.as_chunks::<8>();
+    let whole = words.iter().take_while(|word| is_all(*word, class)).count().saturating_mul(8);
+    let tail = rest.get(whole..).unwrap_or_default();
+    let run = tail.iter().position(|&byte| !is(byte, class)).unwrap_or(tail.len());
+    from.saturating_add(whole).saturating_add(run)
+}
+
+fn is(byte: u8, class: u8) -> bool {
+    classes_of(byte) & class != 0
 }
 
 #[expect(clippy::indexing_slicing, reason = "a byte always lies in a table of 256")]
-fn is(byte: u8, class: u8) -> bool {
-    CLASSES[byte as usize] & class != 0
+fn classes_of(byte: u8) -> u8 {
+    CLASSES[byte as usize]
 }
 
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated at compile time")]

@@ -26,7 +26,6 @@
 //! [`CONNECTION_OPTIONS_MAX`] options in `Connection`; `forwarded::HOPS_MAX` trusted proxies in a chain. The size
 //! and number of fields are bounded by the wire.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
 use http::Method;
@@ -88,8 +87,12 @@ pub enum AliasNames {
 }
 
 /// One request with one reading.
+// PERF: boxed, because every state of an exchange takes the one before it by value.
 #[derive(Debug)]
-pub struct Canonical {
+pub struct Canonical(Box<Parts>);
+
+#[derive(Debug)]
+struct Parts {
     head: RequestHead,
     wire: Wire,
     size: Size,
@@ -116,108 +119,108 @@ impl Canonical {
         let (reading, gone) = Reading::of(&request, wire, size, peer, rules)?;
         let mut gone = gone.iter().copied();
         request.fields.retain(|_| !gone.next().unwrap_or(true));
-        Ok(Self { head: request, wire, size, reading })
+        Ok(Self(Box::new(Parts { head: request, wire, size, reading })))
     }
 
     /// The method: any token but CONNECT, TRACE and misspelt known ones.
     pub fn method(&self) -> &Method {
-        &self.reading.method
+        &self.0.reading.method
     }
 
     /// The host in lower case, without port and trailing dot; an IPv6 address in brackets. Empty only where
     /// `http10_without_host` let it pass.
     pub fn host(&self) -> &str {
-        self.reading.text.get(..self.reading.host_end).unwrap_or_default()
+        self.0.reading.text.get(..self.0.reading.host_end).unwrap_or_default()
     }
 
     /// The port the client claims, if it names one.
     pub fn port(&self) -> Option<u16> {
-        self.reading.port
+        self.0.reading.port
     }
 
     /// Appends `host` or `host:port`, as the client claims it.
     pub fn push_authority(&self, out: &mut String) {
         out.push_str(self.host());
-        if let Some(port) = self.reading.port {
-            // Writing to a string cannot fail.
-            let _ = write!(out, ":{port}");
+        if let Some(port) = self.0.reading.port {
+            out.push(':');
+            out.push_str(itoa::Buffer::new().format(port));
         }
     }
 
     /// The path in canonical spelling, percent-encoded, from its first slash; or `*` for OPTIONS of the server.
     pub fn path(&self) -> &str {
-        self.reading.text.get(self.reading.host_end..self.reading.path_end).unwrap_or_default()
+        self.0.reading.text.get(self.0.reading.host_end..self.0.reading.path_end).unwrap_or_default()
     }
 
     /// The query as it came, without its question mark.
     pub fn query(&self) -> Option<&str> {
-        self.reading.text.get(self.reading.path_end.saturating_add(1)..)
+        self.0.reading.text.get(self.0.reading.path_end.saturating_add(1)..)
     }
 
     /// Path and query as they are to be written in a request line.
     pub fn target(&self) -> &str {
-        self.reading.text.get(self.reading.host_end..).unwrap_or_default()
+        self.0.reading.text.get(self.0.reading.host_end..).unwrap_or_default()
     }
 
     /// The end-to-end fields, in order.
     pub fn fields(&self) -> &Fields {
-        &self.head.fields
+        &self.0.head.fields
     }
 
     /// The end-to-end fields, to be changed.
     pub fn fields_mut(&mut self) -> &mut Fields {
-        &mut self.head.fields
+        &mut self.0.head.fields
     }
 
     /// The request line as it came; synthesised for HTTP/2. For rules and logs.
     pub fn request_line(&self) -> &[u8] {
-        self.head.line()
+        self.0.head.line()
     }
 
     /// The wire it came over.
     pub fn wire(&self) -> Wire {
-        self.wire
+        self.0.wire
     }
 
     /// What the framing says of the body's length.
     pub fn size(&self) -> Size {
-        self.size
+        self.0.size
     }
 
     /// The client's address, as far as trusted proxies can tell.
     pub fn client(&self) -> IpAddr {
         // The chain is never empty.
-        self.reading.origin.chain.first().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+        self.0.reading.origin.chain.first().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
     }
 
     /// From the client (first) to the address of the connection (last); never empty.
     pub fn client_chain(&self) -> &[IpAddr] {
-        &self.reading.origin.chain
+        &self.0.reading.origin.chain
     }
 
     /// `http` or `https`, as the client saw it: of the connection, or as a trusted proxy says.
     pub fn scheme(&self) -> &'static str {
-        self.reading.origin.scheme
+        self.0.reading.origin.scheme
     }
 
     /// The protocol the client may be switched to, after a valid handshake request.
     pub fn upgrade(&self) -> Option<Upgrade> {
-        self.reading.connection.upgrade
+        self.0.reading.connection.upgrade
     }
 
     /// Whether the client waits for 100 (Continue) before it sends the body.
     pub fn expects_continue(&self) -> bool {
-        self.reading.connection.expects_continue
+        self.0.reading.connection.expects_continue
     }
 
     /// Whether the client is willing to go on with this connection.
     pub fn keep_alive(&self) -> bool {
-        self.reading.connection.keep_alive
+        self.0.reading.connection.keep_alive
     }
 
     /// Whether the client said that it takes trailers.
     pub fn te_trailers(&self) -> bool {
-        self.reading.connection.te_trailers
+        self.0.reading.connection.te_trailers
     }
 }
 

@@ -65,6 +65,24 @@ impl Deadline {
         }
     }
 
+    /// Awaits `future`, due in `after` from the moment it has to be waited for. What is there at once asks no
+    /// clock.
+    pub async fn race_for<F: Future>(&mut self, after: Duration, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        let mut is_set = false;
+        std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            if !is_set {
+                self.set(after);
+                is_set = true;
+            }
+            self.poll(cx).map(Err)
+        })
+        .await
+    }
+
     /// Awaits `future` until the deadline passes. The deadline keeps its due time.
     pub async fn race<F: Future>(&mut self, future: F) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);

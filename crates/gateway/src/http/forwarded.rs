@@ -70,37 +70,48 @@ pub(super) fn origin(fields: &Fields, peer: &Peer, rules: &Rules) -> Result<Orig
     }
 }
 
-/// Writes what backends are told of the request's way: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Via`.
+/// Says what backends are told of the request's way: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Via`.
 ///
 /// RFC 9110 §7.6.3: a gateway sends `Via` with the version it received; its name stands for the host.
-pub fn forwarded_fields(request: &Canonical, out: &mut Fields) {
-    let mut text = String::with_capacity(64);
+pub fn forwarded_fields(request: &Canonical, mut say: impl FnMut(&'static str, &[u8])) {
+    let mut text = String::with_capacity(128);
     for address in request.client_chain() {
         if !text.is_empty() {
             text.push_str(", ");
         }
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{address}");
+        push_address(*address, &mut text);
     }
-    out.push("x-forwarded-for", &text);
-    out.push("x-forwarded-proto", request.scheme());
+    say("x-forwarded-for", text.as_bytes());
+    say("x-forwarded-proto", request.scheme().as_bytes());
     if !request.host().is_empty() {
         text.clear();
         request.push_authority(&mut text);
-        out.push("x-forwarded-host", &text);
+        say("x-forwarded-host", text.as_bytes());
     }
     let port = request.port().unwrap_or(if request.scheme() == "https" { 443 } else { 80 });
-    text.clear();
-    let _ = write!(text, "{port}");
-    out.push("x-forwarded-port", &text);
-    out.push(
-        "via",
-        match request.wire() {
-            Wire::Http10 => "1.0 portcullis",
-            Wire::Http11 => "1.1 portcullis",
-            Wire::Http2 => "2 portcullis",
-        },
-    );
+    say("x-forwarded-port", itoa::Buffer::new().format(port).as_bytes());
+    let via: &[u8] = match request.wire() {
+        Wire::Http10 => b"1.0 portcullis",
+        Wire::Http11 => b"1.1 portcullis",
+        Wire::Http2 => b"2 portcullis",
+    };
+    say("via", via);
+}
+
+// PERF: the formatter of the standard library takes ten times as long for an IPv4 address.
+fn push_address(address: IpAddr, out: &mut String) {
+    match address {
+        IpAddr::V4(address) => {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    out.push('.');
+                }
+                out.push_str(itoa::Buffer::new().format(octet));
+            }
+        }
+        // Writing to a string cannot fail.
+        IpAddr::V6(address) => drop(write!(out, "{address}")),
+    }
 }
 
 fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {

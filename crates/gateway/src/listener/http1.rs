@@ -197,12 +197,16 @@ impl Connection {
                 return Next::Over;
             }
         }
-        deadline.set(snapshot.bounds.head_timeout);
+        let mut is_timed = false;
         loop {
             match decode(&mut decoder, reader, &bounds) {
                 Ok(Some(head)) => return Next::Head(head),
                 Ok(None) => {}
                 Err(refusal) => return Next::Refused(refusal),
+            }
+            if !is_timed {
+                deadline.set(snapshot.bounds.head_timeout);
+                is_timed = true;
             }
             match deadline.race(reader.fill(HEAD_READ_BYTES)).await {
                 Ok(Ok(read)) if read > 0 => {}

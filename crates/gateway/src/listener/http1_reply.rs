@@ -31,6 +31,9 @@ use crate::pipeline::Context;
 /// Pieces up to this size are copied behind what waits to be written; larger ones are written from where they lie.
 const COPY_BYTES_MAX: usize = 16 * 1024;
 
+/// Room for what is added to a reply's own fields, and for what stands between names and values.
+const HEAD_ROOM_BYTES: usize = 256;
+
 /// What is gathered at most before it is written.
 const GATHER_BYTES_MAX: usize = 64 * 1024;
 
@@ -142,6 +145,12 @@ impl Sending {
     fn head(&mut self, turn: &mut Turn<'_>, status: StatusCode, fields: &Fields, body: &Body) {
         let out = &mut turn.connection.out;
         out.clear();
+        let room = match body.size() {
+            Size::Exactly(size) => usize::try_from(size).unwrap_or(usize::MAX).min(COPY_BYTES_MAX),
+            Size::None | Size::Unknown => 0,
+        };
+        // One growth for the head and a body that is copied behind it.
+        out.reserve(fields.text_len().saturating_add(HEAD_ROOM_BYTES).saturating_add(room));
         let mut writer = HeadWriter::response(out, status.as_u16(), reason(status)).fields(fields);
         if !fields.has("date") {
             writer = writer.field("date", date::now().as_str());
@@ -251,7 +260,6 @@ impl Turn<'_> {
         let mut rest = piece.unwrap_or_default();
         let mut gathered = &out[..];
         while !gathered.is_empty() || !rest.is_empty() {
-            deadline.set(write_idle);
             let slices = [IoSlice::new(gathered), IoSlice::new(&rest)];
             let write = poll_fn(|cx| {
                 let written = Pin::new(&mut *writer).poll_write_vectored(cx, &slices);
@@ -261,7 +269,7 @@ impl Turn<'_> {
                 }
                 written
             });
-            let written = match deadline.race(write).await {
+            let written = match deadline.race_for(write_idle, write).await {
                 Ok(Ok(written)) if written > 0 => written,
                 _ => return Err(BrokenOff),
             };
@@ -271,7 +279,7 @@ impl Turn<'_> {
         }
         out.clear();
         // A TLS session may still hold a record back.
-        match deadline.race(writer.flush()).await {
+        match deadline.race_for(write_idle, writer.flush()).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(BrokenOff),
         }

@@ -77,10 +77,39 @@ struct Stopped {
 #[derive(Debug)]
 struct Seen {
     method: Method,
-    host: Box<str>,
-    path: Box<str>,
     client: std::net::IpAddr,
-    user_agent: Option<Box<str>>,
+    // Host, path and user agent, one behind the other.
+    text: String,
+    host_end: usize,
+    path_end: usize,
+    has_user_agent: bool,
+}
+
+impl Seen {
+    fn of(request: &Canonical) -> Self {
+        let (host, path) = (request.host(), request.path());
+        let user_agent = request.fields().first("user-agent");
+        let host_end = host.len();
+        let path_end = host_end.saturating_add(path.len());
+        let mut text = String::with_capacity(path_end.saturating_add(user_agent.map_or(0, <[u8]>::len)));
+        text.push_str(host);
+        text.push_str(path);
+        text.extend(user_agent.map(String::from_utf8_lossy));
+        let (method, client) = (request.method().clone(), request.client());
+        Self { method, client, text, host_end, path_end, has_user_agent: user_agent.is_some() }
+    }
+
+    fn host(&self) -> &str {
+        self.text.get(..self.host_end).unwrap_or_default()
+    }
+
+    fn path(&self) -> &str {
+        self.text.get(self.host_end..self.path_end).unwrap_or_default()
+    }
+
+    fn user_agent(&self) -> Option<&str> {
+        self.text.get(self.path_end..).filter(|_| self.has_user_agent)
+    }
 }
 
 impl Context {
@@ -133,13 +162,7 @@ impl Context {
 
     /// Remembers the canonical request for the record.
     pub fn saw(&mut self, request: &Canonical) {
-        self.seen = Some(Seen {
-            method: request.method().clone(),
-            host: request.host().into(),
-            path: request.path().into(),
-            client: request.client(),
-            user_agent: request.fields().first("user-agent").map(|v| String::from_utf8_lossy(v).into()),
-        });
+        self.seen = Some(Seen::of(request));
     }
 
     /// Remembers the operation for the record.
@@ -190,10 +213,12 @@ impl Context {
         self.decision = Decision::Answered;
     }
 
-    /// Remembers which target was asked and how long it took to answer.
-    pub fn asked(&mut self, target: &Arc<str>, took: Duration) {
+    /// Remembers which target was asked, and that it has answered just now or not at all.
+    pub fn asked(&mut self, target: &Arc<str>, asked: Instant) {
+        let now = clock::now();
+        let took = now.saturating_duration_since(asked);
         self.backend = Some((Arc::clone(target), took));
-        let until_head = clock::now().saturating_duration_since(self.started);
+        let until_head = now.saturating_duration_since(self.started);
         self.overhead = Some(until_head.saturating_sub(took));
     }
 
@@ -223,7 +248,7 @@ impl Context {
     }
 
     /// Ends the exchange: exactly one record, whatever happened.
-    pub fn finish(self, status: Option<StatusCode>, response_bytes: u64, complete: bool) -> Deadline {
+    pub fn finish(&mut self, status: Option<StatusCode>, response_bytes: u64, complete: bool) -> Deadline {
         let seen = self.seen.as_ref();
         let decision = if complete { self.decision } else { Decision::Aborted };
         self.ground.observe.record(&Record {
@@ -234,10 +259,10 @@ impl Context {
             peer: &self.peer,
             client: seen.map_or(self.peer.ip(), |seen| seen.client),
             method: seen.map(|seen| seen.method.as_str()),
-            host: seen.map(|seen| &*seen.host),
-            path: seen.map(|seen| &*seen.path),
+            host: seen.map(Seen::host),
+            path: seen.map(Seen::path),
             raw_line: if seen.is_none() { self.raw_line.as_deref() } else { None },
-            user_agent: seen.and_then(|seen| seen.user_agent.as_deref()),
+            user_agent: seen.and_then(Seen::user_agent),
             api: self.operation.as_ref().map(|operation| &*operation.api),
             operation: self.operation.as_ref().map(|operation| &*operation.name),
             template: self.operation.as_ref().map(|operation| &*operation.template),
@@ -255,7 +280,7 @@ impl Context {
             overhead: self.overhead,
             verdicts: &self.verdicts,
         });
-        self.deadline
+        std::mem::take(&mut self.deadline)
     }
 }
 

@@ -26,15 +26,13 @@ impl RequestId {
     }
 
     fn spell(number: u128) -> Self {
+        /// Where the two digits of each byte stand.
+        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
+        let digit = |half: u8| if half < 10 { b'0'.wrapping_add(half) } else { b'W'.wrapping_add(half) };
         let mut text = [b'-'; 36];
-        let mut shift = 128_u32;
-        for (at, place) in text.iter_mut().enumerate() {
-            if !matches!(at, 8 | 13 | 18 | 23) {
-                shift = shift.saturating_sub(4);
-                let digit = number.checked_shr(shift).unwrap_or_default() & 0xf;
-                *place = char::from_digit(u32::try_from(digit).unwrap_or_default(), 16)
-                    .and_then(|c| u8::try_from(c).ok())
-                    .unwrap_or(b'0');
+        for (place, byte) in PLACES.into_iter().zip(number.to_be_bytes()) {
+            if let Some([high, low]) = text.get_mut(place..).and_then(|rest| rest.first_chunk_mut()) {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
             }
         }
         Self(text)
@@ -58,4 +56,24 @@ fn random() -> u64 {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^ (mixed >> 31)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::RequestId;
+
+    #[test]
+    fn an_id_is_a_uuid_of_version_7_with_its_time_in_front() {
+        assert_eq!(
+            RequestId::spell(0x0123_4567_89ab_7cde_8f01_2345_6789_abcd).as_str(),
+            "01234567-89ab-7cde-8f01-23456789abcd"
+        );
+        let id = RequestId::new(Duration::from_millis(0x0123_4567_89ab));
+        let text = id.as_str();
+        assert!(text.starts_with("01234567-89ab-7"), "{text}");
+        assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
+        assert_ne!(text, RequestId::new(Duration::from_millis(0x0123_4567_89ab)).as_str());
+    }
 }

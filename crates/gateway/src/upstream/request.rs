@@ -8,7 +8,7 @@
 //! canonical request already), and a request id in any spelling, which is written anew here.
 
 use http::Method;
-use portcullis_http1::{Fields, Framing, HeadWriter};
+use portcullis_http1::{Framing, HeadWriter};
 use smallvec::SmallVec;
 
 use super::backend::Target;
@@ -28,16 +28,15 @@ pub(super) fn write_head(
 ) -> Framing {
     let line: SmallVec<[u8; 256]> = request_target(request, strip, &target.path);
     let framing = framing(request.method(), body);
-    let mut forwarded = Fields::with_capacity(192, 8);
-    forwarded_fields(request, &mut forwarded);
     let mut writer = HeadWriter::request(out, request.method().as_str().as_bytes(), &line)
         .field("host", &target.authority);
     for field in request.fields().iter() {
         if !claims::are_aliases(field.name, b"x-request-id") {
-            writer = writer.field(field.name, field.value);
+            writer.add(field.name, field.value);
         }
     }
-    writer = writer.fields(&forwarded).field("x-request-id", id);
+    forwarded_fields(request, |name, value| writer.add(name, value));
+    writer.add("x-request-id", id);
     if is_switch {
         writer = writer.field("connection", "upgrade").field("upgrade", "websocket");
     } else if request.te_trailers() {

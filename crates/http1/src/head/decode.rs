@@ -16,6 +16,9 @@ use crate::{
 /// `HTTP/1.1`, or as long.
 const VERSION_BYTES: usize = 8;
 
+/// Room behind a head's text, so that a field its owner adds grows nothing.
+const SPARE_BYTES: usize = 64;
+
 /// Reads one head after the other; remembers how far it read an incomplete one.
 #[derive(Clone, Debug, Default)]
 pub struct HeadDecoder {
@@ -101,7 +104,8 @@ impl HeadDecoder {
         };
         match end {
             Some(end) => {
-                let text = window.get(..end).unwrap_or_default().to_vec();
+                let mut text = Vec::with_capacity(end.saturating_add(SPARE_BYTES));
+                text.extend_from_slice(window.get(..end).unwrap_or_default());
                 Ok(Some((Fields::from_parts(text, self.section.take_lines()), end)))
             }
             // The window is full and the head goes on.

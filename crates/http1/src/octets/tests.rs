@@ -9,6 +9,10 @@ fn a_value_ends_at_every_control_but_tab_wherever_it_stands() {
             let ends = (byte < 0x20 && byte != b'\t') || byte == 0x7f;
             assert_eq!(text_end(&text, 0), if ends { place } else { 20 }, "{byte:#x} at {place}");
             assert_eq!(is_text(byte), !ends, "{byte:#x}");
+            for length in [place + 1, 20] {
+                let plain = !ends && byte != b'\t';
+                assert_eq!(is_plain_text(&text[..length]), plain, "{byte:#x} at {place} of {length}");
+            }
         }
     }
 }
@@ -27,4 +31,12 @@ fn tokens_and_targets_are_those_of_the_grammar() {
     let refused: Vec<u8> = (0..=255).filter(|&byte| !is_target(byte)).collect();
     let expected: Vec<u8> = (0..=0x20).chain([b'#']).chain(0x7f..=0xff).collect();
     assert_eq!(refused, expected);
+    for byte in 0..=255u8 {
+        for place in 0..20 {
+            let mut text = vec![b'v'; 20];
+            text[place] = byte;
+            assert_eq!(is_all_token(&text), is_token(byte), "{byte:#x} at {place}");
+            assert_eq!(is_all_target(&text), is_target(byte), "{byte:#x} at {place}");
+        }
+    }
 }

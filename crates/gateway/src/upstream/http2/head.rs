@@ -42,12 +42,11 @@ pub(in crate::upstream) fn request(
             append(headers, field.name, field.value).ok_or(UNSPEAKABLE)?;
         }
     }
-    let mut forwarded = Fields::with_capacity(192, 8);
-    forwarded_fields(request, &mut forwarded);
-    forwarded.push("x-request-id", id);
-    for field in forwarded.iter() {
-        append(headers, field.name, field.value).ok_or(UNSPEAKABLE)?;
-    }
+    let mut said = append(headers, b"x-request-id", id.as_bytes());
+    forwarded_fields(request, |name, value| {
+        said = said.and_then(|()| append(headers, name.as_bytes(), value));
+    });
+    said.ok_or(UNSPEAKABLE)?;
     if request.te_trailers() {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
