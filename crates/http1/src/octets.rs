@@ -111,11 +111,8 @@ fn is_all(bytes: &[u8], class: u8) -> bool {
 
 fn end_of(bytes: &[u8], from: usize, class: u8) -> usize {
     let rest = bytes.get(from..).unwrap_or_default();
-    let (words, _) = rest.as_chunks::<8>();
-    let whole = words.iter().take_while(|word| is_all(*word, class)).count().saturating_mul(8);
-    let tail = rest.get(whole..).unwrap_or_default();
-    let run = tail.iter().position(|&byte| !is(byte, class)).unwrap_or(tail.len());
-    from.saturating_add(whole).saturating_add(run)
+    let run = rest.iter().position(|&byte| !is(byte, class)).unwrap_or(rest.len());
+    from.saturating_add(run)
 }
 
 fn is(byte: u8, class: u8) -> bool {

@@ -82,21 +82,26 @@ pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Ar
         let stay = match next {
             Next::Over => return,
             Next::Refused(refusal) => {
-                connection.refuse(Refused::Bytes(refusal), HttpVersion::Http11, live, &peer, deadline).await;
+                let refused = Refused::Bytes(refusal);
+                Box::pin(connection.refuse(refused, HttpVersion::Http11, live, &peer, deadline)).await;
                 break;
             }
             Next::TimedOut => {
-                connection.refuse(Refused::TooSlow, HttpVersion::Http11, live, &peer, deadline).await;
+                let refused = Refused::TooSlow;
+                Box::pin(connection.refuse(refused, HttpVersion::Http11, live, &peer, deadline)).await;
                 break;
             }
             Next::Head(head) => match request_framing(&head) {
                 Err(refusal) => {
-                    connection.refuse(Refused::Bytes(refusal), wire(&head), live, &peer, deadline).await;
+                    let refused = Refused::Bytes(refusal);
+                    Box::pin(connection.refuse(refused, wire(&head), live, &peer, deadline)).await;
                     break;
                 }
                 Ok(framing) => {
-                    let (stay, given_back) =
-                        connection.exchange(head, framing, may_stay, &snapshot, live, &peer, deadline).await;
+                    // PERF: four of the five KiB of a connection's state; a waiting one holds none of it.
+                    let exchange =
+                        connection.exchange(head, framing, may_stay, &snapshot, live, &peer, deadline);
+                    let (stay, given_back) = Box::pin(exchange).await;
                     deadline = given_back;
                     stay
                 }

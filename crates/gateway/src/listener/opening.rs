@@ -67,7 +67,7 @@ pub(super) async fn serve(
         Some(tls) => {
             // Nagle's algorithm off before the handshake: its messages are small and waited for.
             let _ = stream.set_nodelay(true);
-            let Ok(Ok((stream, facts))) = deadline.race(tls.accept(stream)).await else {
+            let Ok(Ok((stream, facts))) = deadline.race(Box::pin(tls.accept(stream))).await else {
                 metrics.outcome(ConnectionOutcome::Handshake);
                 return;
             };
@@ -80,10 +80,11 @@ pub(super) async fn serve(
     };
     drop((snapshot, opening));
     metrics.outcome(ConnectionOutcome::Accepted);
+    // PERF: what is boxed here and in `http1` is not there while a connection waits; most of them wait.
     match wire {
         None => {}
         Some(Spoken::Http1) => http1::serve(reader, writer, peer, live).await,
-        Some(Spoken::Http2) => http2::serve(Duplex::new(reader, writer), peer, live).await,
+        Some(Spoken::Http2) => Box::pin(http2::serve(Duplex::new(reader, writer), peer, live)).await,
     }
 }
 
