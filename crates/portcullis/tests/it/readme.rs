@@ -8,6 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use portcullis_testkit::gateway::Builder;
+
 use crate::stage::executable;
 
 const README: &str = include_str!("../../../../README.md");
@@ -39,6 +41,11 @@ fn every_command_prints_what_is_shown() {
                 assert!(command.starts_with("cargo run") || command == "./test.sh", "untested: {command}");
                 continue;
             };
+            ran += 1;
+            if let Some(arguments) = arguments.strip_prefix("run ") {
+                serve(arguments, &shown);
+                continue;
+            }
             let printed = portcullis(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
             for line in shown {
                 assert!(
@@ -46,10 +53,22 @@ fn every_command_prints_what_is_shown() {
                     "`{command}` lacks `{line}`:\n{printed}"
                 );
             }
-            ran += 1;
         }
     }
-    assert!(ran >= 4, "only {ran} commands ran");
+    assert!(ran >= 5, "only {ran} commands ran");
+}
+
+/// Serves as `portcullis run` is told to, and waits for the lines that are shown.
+fn serve(arguments: &str, shown: &[String]) {
+    let document = "openapi: 3.1.0\ninfo: { title: Pets, version: '1' }\npaths: { /pets: { get: {} } }\n";
+    let builder = Builder::without_config(executable()).file("petstore.yaml", document);
+    // The port that is shown may be taken here.
+    let arguments = arguments.split(' ').chain(["--listen", "127.0.0.1:0"]);
+    let gateway = arguments.fold(builder, |builder, argument| builder.argument(argument)).start();
+    for line in shown {
+        let line = line.replace("8080", "…");
+        gateway.stdout().expect(&line, |printed| fits(printed, &line).then_some(()));
+    }
 }
 
 /// The contents of the fenced blocks of one language.
