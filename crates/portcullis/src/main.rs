@@ -10,6 +10,7 @@ mod quick;
 mod sample;
 mod service;
 mod standing;
+mod subject;
 mod table;
 
 use std::process::ExitCode;

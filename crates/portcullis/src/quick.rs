@@ -25,6 +25,8 @@ pub(crate) struct Quick {
     pub(crate) probes: Option<SocketAddr>,
     /// SHA-256 of the key that is asked for; without one anybody may call.
     pub(crate) key_sha256: Option<String>,
+    /// What of the definition is left out.
+    pub(crate) skip: Vec<String>,
 }
 
 /// The name messages give the made configuration.
@@ -79,6 +81,10 @@ impl Quick {
         }
         let _ = writeln!(text, "backends: {{ backend: {{ targets: [{}] }} }}", literal(&self.backend));
         let _ = writeln!(text, "apis:\n  {api}:\n    openapi: {}", literal(&self.openapi.to_string_lossy()));
+        if !self.skip.is_empty() {
+            let skip: Vec<_> = self.skip.iter().map(|key| literal(key)).collect();
+            let _ = writeln!(text, "    skip: {}", json!(skip));
+        }
         let _ = writeln!(text, "    base_path: {}\n    strip_base_path: {has_path}", literal(base));
         let auth = if self.key_sha256.is_some() { "{ api_key: {} }" } else { "none" };
         let _ = writeln!(text, "    backend: backend\n    auth: {auth}");

@@ -21,6 +21,10 @@ with_settings! {
         /// Its definition: a file with an OpenAPI 2.0, 3.0, 3.1 or 3.2 document, in YAML or JSON. What is not declared
         /// there does not pass.
         pub openapi: Option<String>,
+        /// What of the definition is not published, and not read: `/path` as the document writes it, `METHOD /path`, or an
+        /// `operationId`. For documents with operations that cannot be routed.
+        #[serde(default)]
+        pub skip: Vec<String>,
         /// OpenAPI Overlays applied to the definition, in order.
         pub overlays: Option<Vec<String>>,
         /// Whether the definition may loosen what applies (`auth: none`, a weaker mode, a higher bound). Default: `false`.

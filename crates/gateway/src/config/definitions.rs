@@ -66,7 +66,8 @@ impl Loaded {
                     continue;
                 }
             };
-            let read = Definition::load(&reading, reading.folder.root(), &Bounds::DEFAULT);
+            let skip = self.config.apis.get(&name).map_or(&[][..], |api| &api.skip);
+            let read = Definition::load_without(&reading, reading.folder.root(), &Bounds::DEFAULT, skip);
             let (documents, digest) = reading.end();
             hash.update(&digest);
             for document in documents {
@@ -106,6 +107,13 @@ impl Loaded {
         self.warnings.extend(
             definition.notices.iter().filter(|notice| !is_error(notice)).map(|notice| notice.finding.clone()),
         );
+        for index in &definition.skipped_nothing {
+            let at = Pointer::new().key("apis").key(name).key("skip").index(*index);
+            let finding = self.finding(&at, "names nothing in the definition");
+            findings.push(
+                finding.with_hint("write `/path` as the document does, `METHOD /path`, or an `operationId`"),
+            );
+        }
         let shift = self.names.adopt(&definition.files);
         let mut judged = Judged::new(shift);
         judged.all(&mut definition);

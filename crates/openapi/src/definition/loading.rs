@@ -33,6 +33,7 @@ pub(super) struct Loading<'t> {
     abandoned: HashSet<usize, RandomState>,
     library: &'t Library<'t>,
     bounds: &'t Bounds,
+    skip: Skip<'t>,
     notices: Vec<Notice>,
     errors: usize,
     warnings: usize,
@@ -41,9 +42,14 @@ pub(super) struct Loading<'t> {
     pub(super) refused: usize,
 }
 
-pub(super) fn load(documents: &dyn Documents, root: &str, bounds: &Bounds) -> Result<Definition, Refused> {
+pub(super) fn load(
+    documents: &dyn Documents,
+    root: &str,
+    bounds: &Bounds,
+    skip: &[String],
+) -> Result<Definition, Refused> {
     let library = Library::new(documents, bounds);
-    let result = read(&library, root, bounds);
+    let result = read(&library, root, bounds, skip);
     let (documents, files, findings) = library.into_parts();
     let complete = |mut notices: Vec<Notice>| {
         notices.extend(findings.into_iter().map(|finding| Notice { severity: Severity::Error, finding }));
@@ -60,7 +66,12 @@ pub(super) fn load(documents: &dyn Documents, root: &str, bounds: &Bounds) -> Re
 
 type Notices = Vec<Notice>;
 
-fn read(library: &Library<'_>, root: &str, bounds: &Bounds) -> Result<(Definition, Notices), Notices> {
+fn read(
+    library: &Library<'_>,
+    root: &str,
+    bounds: &Bounds,
+    skip: &[String],
+) -> Result<(Definition, Notices), Notices> {
     let refuse = |finding| vec![Notice { severity: Severity::Error, finding }];
     let root = match library.open(root) {
         Ok(root) => At::root(root),
@@ -73,6 +84,7 @@ fn read(library: &Library<'_>, root: &str, bounds: &Bounds) -> Result<(Definitio
     };
     let dialect = dialect(library, &root).map_err(refuse)?;
     let mut loading = Loading::new(library, bounds, dialect, root);
+    loading.skip = Skip { keys: skip, used: vec![false; skip.len()] };
     let definition = loading.definition();
     strays::misplaced_settings(&mut loading, library);
     match loading.finish() {
@@ -115,6 +127,7 @@ impl<'t> Loading<'t> {
             abandoned: HashSet::default(),
             library,
             bounds,
+            skip: Skip { keys: &[], used: Vec::new() },
             notices: Vec::new(),
             errors: 0,
             warnings: 0,
@@ -127,6 +140,7 @@ impl<'t> Loading<'t> {
     fn definition(&mut self) -> Result<Definition, Unusable> {
         let root = self.root;
         strays::unknown_keys(self, &root, strays::ROOT)?;
+        strays::foreign_keys(self);
         let info = root.get("info");
         let text = |key: &str| info.and_then(|info| text_of(info.node.get(key)?)).unwrap_or_default();
         let (title, version) = (text("title"), text("version"));
@@ -147,6 +161,7 @@ impl<'t> Loading<'t> {
             servers,
             operations,
             refused: self.refused,
+            skipped_nothing: self.skip.unused(),
             tags,
             schemes,
             settings,
@@ -178,6 +193,11 @@ impl<'t> Loading<'t> {
         let at = at.get(SETTINGS)?;
         let read = || Arc::new(Settings { node: at.node.clone(), pointer: at.pointer() });
         Some(Arc::clone(self.settings.entry(at.identity()).or_insert_with(read)))
+    }
+
+    /// Whether something that `key` names is to be left out.
+    pub(super) fn skips(&mut self, key: &str) -> bool {
+        self.skip.takes(key)
     }
 
     /// Leaves a node that is refused, with all below it.
@@ -332,6 +352,29 @@ impl<'t> Loading<'t> {
         let finding = self.library.finding(&self.root, bound);
         self.notices.push(Notice { severity: Severity::Error, finding });
         Err(self.notices)
+    }
+}
+
+/// What whoever loads does without.
+struct Skip<'t> {
+    keys: &'t [String],
+    used: Vec<bool>,
+}
+
+impl Skip<'_> {
+    fn takes(&mut self, key: &str) -> bool {
+        let mut found = false;
+        for (own, used) in self.keys.iter().zip(&mut self.used) {
+            if own == key {
+                (*used, found) = (true, true);
+            }
+        }
+        found
+    }
+
+    fn unused(&self) -> Vec<usize> {
+        let unused = self.used.iter().enumerate().filter(|(_, used)| !**used);
+        unused.map(|(index, _)| index).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use super::media::Content;
 use super::parameters::{self, BodyKind, BodyPart};
 use super::paths::PathItem;
 use super::trail::At;
-use super::{Body, Dialect, Operation, Settings, Stream, security, strays};
+use super::{Body, Dialect, Operation, Settings, Severity, Stream, security, strays};
 use crate::source::Key;
 
 /// Reads an operation of a path. All its faults are noted before it is refused.
@@ -25,6 +25,12 @@ pub(super) fn read<'t>(
     if at.node.as_mapping().is_none() {
         loading.error(at, format!("expected an operation, found {}", at.node.describe()));
         return Err(Unusable);
+    }
+    if at.node.get("$ref").is_some() {
+        // What it leads to would be left out without a word: OpenAPI has no references here, in any version.
+        let finding = loading.finding_at(key.span, at, "an operation cannot be a reference");
+        let hint = "write the operation here, or refer to a path item: `$ref` beside the methods";
+        return Err(loading.note(Severity::Error, finding.with_hint(hint)));
     }
     let security = match at.get("security") {
         Some(at) => security::read(loading, &at).map(Arc::new),

@@ -18,6 +18,8 @@ pub(super) enum Declared {
     Parameter(Arc<Parameter>),
     /// 2.0: the body, or a field of a form.
     Body(BodyPart),
+    /// One without a name: no request can have it.
+    Nameless,
 }
 
 /// What 2.0 declares of a body among the parameters.
@@ -93,10 +95,14 @@ fn declaration(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<Declared, U
             return Err(Unusable);
         }
     };
-    let Some(name) = text("name").filter(|name| !name.is_empty()) else {
+    let Some(name) = text("name") else {
         loading.error(at, "expected a parameter with a `name` and `in`");
         return Err(Unusable);
     };
+    if name.is_empty() {
+        loading.warn(at, "has an empty name, which no request can carry: not read");
+        return Ok(Declared::Nameless);
+    }
     let is_required = is_required || place == ParameterPlace::Path;
     Ok(Declared::Parameter(Arc::new(Parameter { name, place, is_required, span: at.node.span })))
 }
@@ -130,6 +136,7 @@ pub(super) fn merge<'t>(
                 loading.warn(operation, format!("the parameter `{}` is declared twice", parameter.name));
             }
             Declared::Body(part) => body.push(*part),
+            Declared::Nameless => {}
         }
     }
     let has_body = !body.is_empty();
@@ -139,7 +146,7 @@ pub(super) fn merge<'t>(
                 parameters.push(Arc::clone(parameter))
             }
             Declared::Body(part) if !has_body => body.push(*part),
-            Declared::Parameter(_) | Declared::Body(_) => {}
+            Declared::Parameter(_) | Declared::Body(_) | Declared::Nameless => {}
         }
     }
     (parameters, body)

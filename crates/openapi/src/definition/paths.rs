@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use http::Method;
 
-use super::loading::{ENDLESS, Loading, SETTINGS, Unusable};
+use super::loading::{ENDLESS, Loading, SETTINGS, Unusable, text_of};
 use super::parameters::{self, Declared};
 use super::trail::At;
 use super::{Dialect, Operation, Settings, Severity, operation};
@@ -38,19 +38,27 @@ pub(super) fn read(loading: &mut Loading<'_>) -> Result<Vec<Operation>, Unusable
         if key.text.starts_with("x-") {
             continue;
         }
+        if loading.skips(&key.text) {
+            loading.abandon(&at);
+            continue;
+        }
         match Template::parse(&key.text) {
             Ok(template) => path(loading, template, at, &mut operations),
             Err(error) => {
                 let finding =
                     loading.finding_at(key.span, &at, format!("{error} (at byte {})", error.offset));
-                let finding =
-                    finding.with_hint("its operations are not published; declare the path without it");
+                let finding = finding.with_hint(without(&key.text));
                 loading.note(Severity::Error, finding);
                 leave(loading, &at);
             }
         }
     }
     Ok(operations)
+}
+
+/// How to publish a document without something in it.
+pub(super) fn without(key: &str) -> String {
+    format!("mend the document, or write `skip: [{key:?}]` below the API to publish it without this")
 }
 
 /// A path item with those it refers to, merged: what they declare together.
@@ -196,14 +204,20 @@ fn stranger(loading: &mut Loading<'_>, key: &Key, at: &At<'_, '_>) {
         return;
     }
     let lower = key.text.to_ascii_lowercase();
+    let near = nearest(&key.text, KEYS.iter().copied());
     let (severity, message) = if is_method {
         (Severity::Error, format!("OpenAPI {} does not know `{}`", loading.dialect, key.text))
     } else if fixed_method(&lower, Dialect::V3_2).is_some() {
         (Severity::Error, "methods are written in lower case".to_owned())
+    } else if &*key.text == "security" {
+        // Whoever wrote it believes that it holds for all operations below.
+        (Severity::Error, "has no effect on a path: it stands at operations, or at the root".to_owned())
+    } else if near.is_some_and(|near| fixed_method(near, Dialect::V3_2).is_some()) {
+        (Severity::Error, "is not known here: an operation would be left out".to_owned())
     } else {
         (Severity::Warning, "is not known here and not read".to_owned())
     };
-    let hint = nearest(&key.text, KEYS.iter().copied()).filter(|near| *near != &*key.text);
+    let hint = near.filter(|near| *near != &*key.text);
     let finding = loading.finding_at(key.span, at, message);
     loading.note(severity, finding.with_hint_if(hint.map(|near| format!("did you mean `{near}`?"))));
     if severity == Severity::Error {
@@ -261,15 +275,23 @@ fn publish<'t>(
     operations: &mut Vec<Operation>,
 ) {
     let errors = loading.errors();
-    let refusal = if matches!(method, Method::CONNECT | Method::TRACE) {
-        Some(format!("{method} never passes the gateway: the operation is not published"))
-    } else if !item.methods.insert(method.clone()) {
-        Some("is declared beside a reference and behind it".to_owned())
-    } else {
-        None
-    };
-    if let Some(message) = refusal {
+    let id = at.node.get("operationId").and_then(text_of);
+    // Both are asked: a key that names something twice over is used.
+    let by_name = loading.skips(&format!("{method} {}", item.template));
+    if id.is_some_and(|id| loading.skips(&id)) || by_name {
+        loading.abandon(at);
+        return;
+    }
+    if matches!(method, Method::CONNECT | Method::TRACE) {
+        // Nothing is lost that could be had: the gateway answers these itself, whatever is published.
+        let message = format!("{method} never passes the gateway: the operation is not published");
         let finding = loading.finding_at(key.span, at, message);
+        loading.note(Severity::Warning, finding);
+        loading.abandon(at);
+        return;
+    }
+    if !item.methods.insert(method.clone()) {
+        let finding = loading.finding_at(key.span, at, "is declared beside a reference and behind it");
         loading.note(Severity::Error, finding);
         loading.refuse(1);
         loading.abandon(at);

@@ -2,10 +2,10 @@
 //!
 //! A control that does not apply must say so, also when it is only misspelt or misplaced.
 
-use super::Severity;
 use super::library::Library;
 use super::loading::{Loading, SETTINGS, Unusable};
 use super::trail::At;
+use super::{Dialect, Severity};
 use crate::source::nearest;
 
 /// The keys of the root, of all versions.
@@ -32,6 +32,31 @@ pub(super) const ROOT: &[&str] = &[
     "tags",
     "externalDocs",
 ];
+
+/// Keys of the root that not every version has, and the versions that do.
+const OF_SOME: &[(&str, Dialect, Dialect)] = &[
+    ("$self", Dialect::V3_2, Dialect::V3_2),
+    ("jsonSchemaDialect", Dialect::V3_1, Dialect::V3_2),
+    ("servers", Dialect::V3_0, Dialect::V3_2),
+    ("host", Dialect::V2_0, Dialect::V2_0),
+    ("basePath", Dialect::V2_0, Dialect::V2_0),
+    ("schemes", Dialect::V2_0, Dialect::V2_0),
+    ("consumes", Dialect::V2_0, Dialect::V2_0),
+    ("produces", Dialect::V2_0, Dialect::V2_0),
+    ("webhooks", Dialect::V3_1, Dialect::V3_2),
+    ("components", Dialect::V3_0, Dialect::V3_2),
+    ("securityDefinitions", Dialect::V2_0, Dialect::V2_0),
+];
+
+/// Notes keys of the root that belong to another version, and are not read in this one.
+pub(super) fn foreign_keys(loading: &mut Loading<'_>) {
+    let root = loading.root;
+    for (key, first, last) in OF_SOME {
+        if let Some(at) = root.get(key).filter(|_| !(*first..=*last).contains(&loading.dialect)) {
+            loading.warn(&at, format!("OpenAPI {} does not know `{key}`: it is not read", loading.dialect));
+        }
+    }
+}
 
 /// The keys of an operation, of all versions.
 pub(super) const OPERATION: &[&str] = &[

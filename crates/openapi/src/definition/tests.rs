@@ -215,7 +215,7 @@ components: {}
         &[
             "error: api.yaml:5:7: paths./a.additionalOperations.GET: has a key of its own in the path item",
             "error: api.yaml:6:7: paths./a.additionalOperations.\"NO WAY\": is no method",
-            "error: api.yaml:7:7: paths./a.additionalOperations.CONNECT: CONNECT never passes the gateway: the operation \
+            "warning: api.yaml:7:7: paths./a.additionalOperations.CONNECT: CONNECT never passes the gateway: the operation \
              is not published",
         ],
     );
@@ -308,9 +308,10 @@ paths:
         &["HEAD /c", "GET /f"],
         &[
             "error: api.yaml:3:3: paths.\"/a?x=y\": a query is not part of a path: requests are not told apart by it \
-             (at byte 2); hint: its operations are not published; declare the path without it",
-            "error: api.yaml:4:3: paths.b: a path template starts with `/` (at byte 0); hint: its operations are not \
-             published; declare the path without it",
+             (at byte 2); hint: mend the document, or write \
+             `skip: [\"/a?x=y\"]` below the API to publish it without this",
+            "error: api.yaml:4:3: paths.b: a path template starts with `/` (at byte 0); hint: mend the document, or write \
+             `skip: [\"b\"]` below the API to publish it without this",
             "error: api.yaml:6:10: paths./c.get: expected an operation, found a list",
             "error: api.yaml:7:24: paths./c.put.parameters: expected a list of parameters, found a mapping",
             "error: api.yaml:8:26: paths./c.post.parameters[0]: `in: body` is no place for a parameter in OpenAPI 3.0",
@@ -325,8 +326,8 @@ paths:
             "error: api.yaml:16:5: paths./d.put: is not published: a part it shares with other operations cannot be used",
             "error: api.yaml:17:7: paths./e: expected operations by method, found a list",
             "error: api.yaml:18:9: paths./f.GET: methods are written in lower case; hint: did you mean `get`?",
-            "warning: api.yaml:18:18: paths./f.gett: is not known here and not read; hint: did you mean `get`?",
-            "error: api.yaml:18:28: paths./f.trace: TRACE never passes the gateway: the operation is not published",
+            "error: api.yaml:18:18: paths./f.gett: is not known here: an operation would be left out; hint: did you mean `get`?",
+            "warning: api.yaml:18:28: paths./f.trace: TRACE never passes the gateway: the operation is not published",
             "error: api.yaml:18:39: paths./f.query: OpenAPI 3.0 does not know `query`",
             "warning: api.yaml:19:3: paths./g: declares no operation",
         ],
@@ -349,9 +350,11 @@ paths:
         &["PUT /a/{y}", "GET /b", "PUT /%62"],
         &[
             "error: api.yaml:3:13: paths.\"/a/{x}\".get: matches the same requests as `GET /a/{y}` on line 4, column \
-             13: neither is published",
+             13: neither is published; hint: mend the document, or write \
+             `skip: [\"GET /a/{x}\"]` below the API to publish it without this",
             "error: api.yaml:4:13: paths.\"/a/{y}\".get: matches the same requests as `GET /a/{x}` on line 3, column \
-             13: neither is published",
+             13: neither is published; hint: mend the document, or write \
+             `skip: [\"GET /a/{y}\"]` below the API to publish it without this",
             "warning: api.yaml:5:9: paths./b.get: the operationId `same` stands at several operations, so it addresses \
              none; hint: address this one as `GET /b`",
             "warning: api.yaml:6:11: paths.\"/%62\".put: the operationId `same` stands at several operations, so it \
@@ -448,4 +451,69 @@ fn streams_are_told_by_their_media_types() {
         );
         assert_eq!(sound(&text).operations[0].stream, expected, "{media_type}");
     }
+}
+
+#[test]
+fn what_would_be_left_out_without_a_word_is_an_error() {
+    check(
+        &[(
+            "api.yaml",
+            "openapi: 3.0.0
+paths:
+  /a: { get: { $ref: '#/components/x-operations/a' }, put: {} }
+  /b: { security: [], get: {} }
+  /c: { post: {}, delte: {} }
+  /d: { get: { parameters: [{ in: query, name: '' }, { in: query, name: q }] } }
+components: { x-operations: { a: { security: [] } } }
+",
+        )],
+        &["PUT /a", "GET /b", "POST /c", "GET /d"],
+        &[
+            "error: api.yaml:3:9: paths./a.get: an operation cannot be a reference; hint: write the operation here, or refer \
+             to a path item: `$ref` beside the methods",
+            "error: api.yaml:4:9: paths./b.security: has no effect on a path: it stands at operations, or at the root",
+            "error: api.yaml:5:19: paths./c.delte: is not known here: an operation would be left out; hint: did you mean \
+             `delete`?",
+            "warning: api.yaml:6:29: paths./d.get.parameters[0]: has an empty name, which no request can carry: not read",
+        ],
+    );
+}
+
+#[test]
+fn keys_of_another_version_are_named() {
+    check(
+        &[(
+            "api.yaml",
+            "openapi: 3.0.0
+host: api.example
+securityDefinitions: {}
+webhooks: {}
+paths: { /a: { get: {} } }
+",
+        )],
+        &["GET /a"],
+        &[
+            "warning: api.yaml:2:7: host: OpenAPI 3.0 does not know `host`: it is not read",
+            "warning: api.yaml:3:22: securityDefinitions: OpenAPI 3.0 does not know `securityDefinitions`: it is not read",
+            "warning: api.yaml:4:11: webhooks: OpenAPI 3.0 does not know `webhooks`: it is not read",
+        ],
+    );
+}
+
+#[test]
+fn what_is_to_be_left_out_is_not_read() {
+    let text = "openapi: 3.0.0
+paths:
+  /a?x=y: { get: {} }
+  /b/{x}: { get: {}, put: { security: 5 } }
+  /b/{y}: { get: {} }
+  /c: { get: { operationId: broken, parameters: 5 }, delete: { operationId: sound } }
+";
+    let skip =
+        ["/a?x=y", "GET /b/{y}", "PUT /b/{x}", "broken", "GET /b/{z}", "/c/", "PUT /c"].map(str::to_owned);
+    let documents = documents(&[("api.yaml", text)]);
+    let definition = Definition::load_without(&documents, "api.yaml", &Bounds::DEFAULT, &skip).unwrap();
+    assert!(!definition.has_errors(), "{:#?}", definition.notices);
+    assert_eq!(list(&definition), ["GET /b/{x}", "DELETE /c"]);
+    assert_eq!(definition.skipped_nothing, [4, 5, 6]);
 }

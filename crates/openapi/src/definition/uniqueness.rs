@@ -6,7 +6,7 @@ use foldhash::fast::RandomState;
 use http::Method;
 
 use super::loading::Loading;
-use super::{Operation, Severity};
+use super::{Operation, Severity, paths};
 use crate::source::{Finding, Span};
 use crate::template::Segment;
 
@@ -46,7 +46,8 @@ fn clash(loading: &Loading<'_>, operation: &Operation, other: &Operation) -> Fin
         "matches the same requests as `{} {}` on line {line}, column {column}: neither is published",
         other.method, other.template
     );
-    loading.finding_of(operation, message)
+    let hint = paths::without(&format!("{} {}", operation.method, operation.template));
+    loading.finding_of(operation, message).with_hint(hint)
 }
 
 fn ids(loading: &mut Loading<'_>, operations: &mut [Operation]) {

@@ -1,18 +1,17 @@
 //! `portcullis routes`: the published operations, who may call them, where they go.
 
-use portcullis_gateway::config;
 use portcullis_gateway::gateway;
 use portcullis_gateway::pipeline::Operation;
 
-use crate::args::Inspect;
+use crate::args::Routes;
 use crate::output::{Outcome, findings, say};
 use crate::table;
 
-/// Prints the operations of a configuration.
-pub(crate) fn routes(inspect: &Inspect) -> anyhow::Result<Outcome> {
-    let loaded = config::load(&inspect.config.config).map_err(|found| findings(&found))?;
+/// Prints the operations of a configuration, or of a definition.
+pub(crate) fn routes(args: &Routes) -> anyhow::Result<Outcome> {
+    let loaded = args.subject.load()?;
     let snapshot = gateway::check(&loaded).map_err(|found| findings(&found))?;
-    if inspect.json {
+    if args.json {
         say(serde_json::to_string_pretty(&table::routes(&snapshot.operations))?);
         return Ok(Outcome::Good);
     }

@@ -42,6 +42,7 @@ fn quickly(run: &Run, openapi: &Path, backend: &str, log: &Log) -> anyhow::Resul
         listen: run.listen,
         probes: run.probes,
         key_sha256: key.as_ref().map(|key| key.digest().to_string()),
+        skip: run.skip.clone(),
     };
     let loaded = quick.load(&mut Vec::new()).map_err(|found| findings(&found))?;
     mention_warnings(&loaded);

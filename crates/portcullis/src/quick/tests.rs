@@ -22,6 +22,7 @@ fn quick(folder: &Path, backend: &str) -> Quick {
         listen: ([127, 0, 0, 1], 0).into(),
         probes: None,
         key_sha256: None,
+        skip: Vec::new(),
     }
 }
 

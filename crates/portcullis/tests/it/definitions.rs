@@ -519,6 +519,28 @@ fn a_definition_of_several_files_follows_each_of_them() {
 }
 
 #[test]
+fn an_operation_that_is_a_reference_does_not_load() {
+    let document = "openapi: 3.1.0
+paths:
+  /open: { get: {} }
+  /kept: { get: { $ref: '#/components/secured' } }
+components: { secured: { security: [{ key: [] }] } }
+";
+    let config = "version: 1
+listeners: { public: { bind: 127.0.0.1:0 } }
+backends: { shop: { targets: [\"http://127.0.0.1:9\"] } }
+apis: { shop: { backend: shop, auth: none, openapi: shop.yaml } }
+";
+    let output = Builder::new(executable(), config).file("shop.yaml", document).run(&["check"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(
+        told.contains("shop.yaml:4:12: paths./kept.get: an operation cannot be a reference; hint: "),
+        "{told}"
+    );
+}
+
+#[test]
 fn warnings_do_not_keep_a_definition_from_loading() {
     let output = check("openapi: shop.yaml, auth: none", &[("shop.yaml", SHOP[1].1)]);
     let said = String::from_utf8_lossy(&output.stderr);

@@ -33,6 +33,7 @@ mod path_confusion;
 mod proxy_protocol;
 mod quick;
 mod readme;
+mod real_definitions;
 mod records;
 mod reference;
 mod refused_configurations;

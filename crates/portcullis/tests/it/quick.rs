@@ -87,6 +87,67 @@ fn the_printed_command_works_and_nothing_works_without_its_key() {
 }
 
 #[test]
+fn what_it_would_serve_can_be_looked_at_first() {
+    let look = |document: &str, arguments: &[&str]| {
+        let output = Builder::without_config(executable()).file("pets.yaml", document).run(arguments);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (code, said, _) = look(PETS, &["check", "--openapi", "pets.yaml"]);
+    assert_eq!((code, said.as_str()), (Some(0), "pets.yaml: good, 3 operations\n"));
+    let (code, said, _) =
+        look(PETS, &["routes", "--openapi", "pets.yaml", "--backend", "http://127.0.0.1:7"]);
+    assert_eq!(code, Some(0));
+    let found = said.lines().any(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.starts_with(&["GET", "/v3/pets/{petId}", "pets/getPet", "api_key"])
+            && line.contains("pets.yaml:7")
+    });
+    assert!(found, "{said}");
+    let (_, said, _) = look(PETS, &["routes", "--openapi", "pets.yaml", "--auth", "none", "--json"]);
+    assert!(said.contains("\"none\""), "{said}");
+
+    // What cannot be published is named, with a way out; `run` takes the same words.
+    let broken = PETS.replace("  /pets:\n", "  /pets#owner: { get: {} }\n  /pets:\n");
+    let hint = "write `skip: [\"/pets#owner\"]` below the API";
+    for verb in ["check", "routes", "run"] {
+        let mut arguments = vec![verb, "--openapi", "pets.yaml", "--backend", "http://127.0.0.1:7"];
+        let (code, _, told) = look(&broken, &arguments);
+        assert_eq!(code, Some(2), "{verb}: {told}");
+        assert!(
+            told.contains("pets.yaml:8:3: paths.\"/pets#owner\": ") && told.contains(hint),
+            "{verb}: {told}"
+        );
+        if verb != "run" {
+            arguments.extend(["--skip", "/pets#owner", "--skip", "addPet"]);
+            assert_eq!(look(&broken, &arguments).0, Some(0), "{verb}");
+            arguments.extend(["--skip", "noPet"]);
+            let (code, _, told) = look(&broken, &arguments);
+            assert_eq!(code, Some(2), "{verb}: {told}");
+            assert!(told.contains("apis.pets.skip[2]: names nothing in the definition"), "{told}");
+        }
+    }
+    let (code, _, told) = look(PETS, &["check", "--openapi", "pets.yaml", "-c", "portcullis.yaml"]);
+    assert_eq!(code, Some(2), "one or the other: {told}");
+}
+
+#[test]
+fn what_is_left_out_is_not_served() {
+    let backend = Recorder::start();
+    let document = PETS.replace("  /pets:\n", "  /pets#owner: { get: {} }\n  /pets:\n");
+    let gateway = start(
+        &document,
+        &backend.url(),
+        &["--auth", "none", "--skip", "/pets#owner", "--skip", "POST /pets"],
+    );
+    let ask = |method: &str, target: &str| {
+        Wire::Http1.send(gateway.address("public"), &Request::new(method, target)).status
+    };
+    assert_eq!((ask("GET", "/v3/pets/1"), ask("GET", "/v3/pets")), (200, 200));
+    assert_eq!(ask("POST", "/v3/pets"), 405);
+}
+
+#[test]
 fn anybody_may_call_where_that_is_said() {
     let backend = Recorder::start();
     let gateway = start(PETS, &backend.url(), &["--auth", "none"]);

@@ -25,6 +25,10 @@ struct Survey {
     documents: usize,
     /// Documents of which every operation is published.
     whole: usize,
+    /// Documents that load once what their errors say is left out.
+    whole_without: usize,
+    /// Documents that do not, which have errors without a way out.
+    stuck: Vec<String>,
     /// Documents that publish nothing.
     refused_documents: usize,
     published: usize,
@@ -103,7 +107,9 @@ impl Survey {
         let loaded = Definition::load(&folder, folder.root(), &Bounds::DEFAULT);
         let notices = match loaded {
             Ok(definition) => {
-                if !definition.has_errors() {
+                if definition.has_errors() {
+                    self.without(name, &folder, &definition.notices);
+                } else {
                     self.whole = self.whole.saturating_add(1);
                 }
                 self.operations(name, &definition)?;
@@ -120,6 +126,20 @@ impl Survey {
             self.notice(name, notice)?;
         }
         Ok(())
+    }
+
+    /// A document with errors loads when what their hints name is left out.
+    fn without(&mut self, name: &str, folder: &Folder, notices: &[Notice]) {
+        let hints = notices.iter().filter_map(|notice| notice.finding.hint.as_deref());
+        let lists = hints.filter_map(|hint| Some(hint.split_once("`skip: ")?.1.split_once('`')?.0));
+        let keys = lists.filter_map(|list| serde_json::from_str::<Vec<String>>(list).ok());
+        let skip: Vec<String> = keys.flatten().collect();
+        match Definition::load_without(folder, folder.root(), &Bounds::DEFAULT, &skip) {
+            Ok(definition) if !definition.has_errors() && definition.skipped_nothing.is_empty() => {
+                self.whole_without = self.whole_without.saturating_add(1);
+            }
+            Ok(_) | Err(_) => self.stuck.push(name.to_owned()),
+        }
     }
 
     /// Each published operation is found by a path of its own.
@@ -163,6 +183,7 @@ impl Survey {
         for (key, count) in [
             ("documents", self.documents),
             ("documents_whole", self.whole),
+            ("documents_whole_without_what_errors_name", self.whole_without),
             ("documents_refused", self.refused_documents),
             ("operations_published", self.published),
             ("operations_refused", self.refused),
@@ -180,7 +201,8 @@ impl Survey {
 /// What the run has and the list has not, and the other way round.
 fn compare(survey: &Survey, known: &[Known]) -> Vec<String> {
     let mut found: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    let mut differences = Vec::new();
+    let stuck = survey.stuck.iter().map(|name| format!("{name}: its errors do not say what to leave out"));
+    let mut differences: Vec<String> = stuck.collect();
     for (document, messages) in &survey.errors {
         for message in messages {
             match known.iter().find(|class| message.starts_with(&class.says)) {
@@ -208,8 +230,8 @@ fn compare(survey: &Survey, known: &[Known]) -> Vec<String> {
 
 fn print_table(survey: &Survey, known: &[Known], elapsed: Duration) {
     println!(
-        "documents    {:>7}  of which whole {}, refused {}",
-        survey.documents, survey.whole, survey.refused_documents
+        "documents    {:>7}  of which whole {}, whole without what errors name {}, refused {}",
+        survey.documents, survey.whole, survey.whole_without, survey.refused_documents
     );
     println!("operations   {:>7}  published, {} refused", survey.published, survey.refused);
     println!("overtaken    {:>7}  by a more concrete one on their own example path", survey.overtaken);

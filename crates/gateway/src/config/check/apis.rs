@@ -112,6 +112,14 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
         let message = format!("{definition:?} is not a file");
         judge.value(&path.key("openapi"), message, "definitions are read from files");
     }
+    if api.openapi.is_none() && !api.skip.is_empty() {
+        judge.key(&path.key("skip"), "leaves out of a definition, and the API has none", "take it out");
+    }
+    for (index, key) in api.skip.iter().enumerate() {
+        if api.skip.iter().take(index).any(|before| before == key) {
+            judge.value(&path.key("skip").index(index), format!("{key:?} stands here twice"), "");
+        }
+    }
     for (scheme, auth) in api.schemes.iter().flatten() {
         authentication::judge(judge, &path.key("schemes").key(scheme), auth);
     }

@@ -20,17 +20,13 @@ paths:
             "paths/a.yaml",
             "parameters: [{ $ref: '../shared.yaml#/parameters/id' }]
 get: { responses: { 200: { $ref: '../shared.yaml#/ok' } } }
-put: { $ref: ignored }
 ",
         ),
         ("paths/all.json", r##"{ "/b": { "get": { "requestBody": { "$ref": "#/body" } } }, "body": { "content": { "a/b": {} } } }"##),
         ("shared.yaml", "parameters: { id: { $ref: '#/id' } }\nid: { in: path, name: id }\nok: { content: { text/event-stream: {} } }\n"),
     ])
     .unwrap();
-    assert_eq!(
-        describe_all(&definition),
-        ["GET /a/{id} Path:id! Events", "PUT /a/{id} Path:id!", "GET /b body=a/b"]
-    );
+    assert_eq!(describe_all(&definition), ["GET /a/{id} Path:id! Events", "GET /b body=a/b"]);
     assert_eq!(
         definition.documents,
         ["api.yaml".into(), "paths/a.yaml".into(), "shared.yaml".into(), "paths/all.json".into()]

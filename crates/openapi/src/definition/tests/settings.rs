@@ -75,7 +75,8 @@ components: { responses: { x: {}, y: { x-portcullis: {} } } }
              tags, paths, operations and responses in use",
             "error: api.yaml:10:64: paths./a.get.responses.200.x-portcullis: has no effect beside `$ref`",
             "error: api.yaml:12:3: paths.\"/b?\": a query is not part of a path: requests are not told apart by it (at \
-             byte 2); hint: its operations are not published; declare the path without it",
+             byte 2); hint: mend the document, or write \
+             `skip: [\"/b?\"]` below the API to publish it without this",
             "warning: api.yaml:13:40: components.responses.y.x-portcullis: has no effect here; hint: settings may stand at \
              the root, in tags, paths, operations and responses in use",
         ],
