@@ -12,6 +12,7 @@ mod connection;
 pub mod date;
 pub mod deadline;
 pub mod forwarded;
+pub mod frames;
 pub mod interim;
 pub mod io;
 mod malformed;

@@ -13,7 +13,6 @@ mod http2_body;
 mod http2_frames;
 mod http2_head;
 mod http2_ledger;
-mod http2_scanner;
 mod http2_stream;
 pub mod opening;
 mod pace;

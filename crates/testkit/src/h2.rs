@@ -4,6 +4,7 @@
 //! so that a test can tell which came first. It shares nothing with the library that the gateway uses.
 
 pub mod hpack;
+pub mod server;
 
 #[cfg(test)]
 mod tests;
@@ -174,8 +175,7 @@ impl Client {
     /// Says the preface and these settings.
     pub fn open(&mut self, settings: &[(u16, u32)]) {
         self.connection.send(PREFACE);
-        let pairs = settings.iter().map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat());
-        self.frame(kind::SETTINGS, 0, 0, pairs.collect::<Vec<_>>().concat());
+        self.frame(kind::SETTINGS, 0, 0, self::settings(settings));
     }
 
     /// Sends any bytes.
@@ -199,25 +199,37 @@ impl Client {
         let stream = self.stream();
         let ends = request.body.is_empty() && request.trailers.is_empty();
         self.fields(stream, &request_fields(request), ends);
-        self.windows.push((stream, self.stream_window));
-        let mut rest = request.body.as_slice();
-        while !rest.is_empty() {
-            let room = self.room(stream, rest.len());
-            if room == 0 {
-                return stream; // the peer went away or answered early
-            }
-            let (piece, more) = rest.split_at(room);
-            rest = more;
-            let last = rest.is_empty() && request.trailers.is_empty();
-            self.frame(kind::DATA, if last { flag::END_STREAM } else { 0 }, stream, piece);
+        if !self.content(stream, &request.body, request.trailers.is_empty()) {
+            return stream; // the peer went away or answered early
         }
-        self.windows.retain(|(other, _)| *other != stream);
         if !request.trailers.is_empty() {
             let lower =
                 request.trailers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.clone()));
             self.fields(stream, &lower.collect(), true);
         }
         stream
+    }
+
+    /// Sends content within the peer's windows; `false` when the peer stopped taking it.
+    pub fn content(&mut self, stream: u32, body: &[u8], ends_stream: bool) -> bool {
+        if !self.windows.iter().any(|(other, _)| *other == stream) {
+            self.windows.push((stream, self.stream_window));
+        }
+        let mut rest = body;
+        while !rest.is_empty() {
+            let room = self.room(stream, rest.len());
+            if room == 0 {
+                return false;
+            }
+            let (piece, more) = rest.split_at(room);
+            rest = more;
+            let last = rest.is_empty() && ends_stream;
+            self.frame(kind::DATA, if last { flag::END_STREAM } else { 0 }, stream, piece);
+        }
+        if ends_stream {
+            self.windows.retain(|(other, _)| *other != stream);
+        }
+        true
     }
 
     /// Sends a field section as HEADERS and as many CONTINUATION frames as it needs.
@@ -421,6 +433,11 @@ impl Client {
         }
         self.windows.iter_mut().filter(|(other, _)| *other == stream).for_each(|(_, window)| *window += by);
     }
+}
+
+/// The payload of SETTINGS.
+fn settings(settings: &[(u16, u32)]) -> Vec<u8> {
+    settings.iter().flat_map(|(id, value)| [&id.to_be_bytes()[..], &value.to_be_bytes()].concat()).collect()
 }
 
 /// The fields of a request, pseudo-fields first, names in lower case.

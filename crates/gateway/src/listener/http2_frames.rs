@@ -19,9 +19,9 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::http2_ledger::{Excess, Ledger};
-use super::http2_scanner::Scanner;
 use crate::bounds::Bounds;
 use crate::http::deadline::Deadline;
+use crate::http::frames::Scanner;
 
 /// What is still read after the last write, and for how long.
 const LINGER_BYTES: usize = 256 * 1024;

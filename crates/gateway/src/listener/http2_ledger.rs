@@ -18,9 +18,9 @@ use std::time::Duration;
 
 use h2::Reason;
 
-use super::http2_scanner::{ACK, END_HEADERS, END_STREAM, Frame, Kind, PADDED, WITH_PRIORITY};
 use crate::bounds::Bounds;
 use crate::clock::{self, Instant};
+use crate::http::frames::{ACK, END_HEADERS, END_STREAM, Frame, Kind, PADDED, WITH_PRIORITY};
 
 /// How long frames are counted together.
 const WINDOW: Duration = Duration::from_secs(10);

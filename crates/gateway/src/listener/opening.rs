@@ -14,11 +14,11 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::http2_scanner::PREFACE;
 use super::{http1, http2, proxy_protocol};
 use crate::bounds::Bounds;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
+use crate::http::frames::PREFACE;
 use crate::http::io::{Duplex, Reader, split_tcp, split_tls_server};
 use crate::observe::{ConnectionOutcome, ListenerMetrics};
 use crate::snapshot::Live;

@@ -15,12 +15,17 @@
 //!
 //! # Threats
 //! Streams share windows, so a client that does not read could stop the others: the connection's window is as
-//! large as those of all its streams. A connection on which an answer did not come in time is not used again.
+//! large as those of all its streams. A connection on which an answer did not come in time is not used again. A backend
+//! that sends frames without end that are no answer loses its connection (`watched`).
+//!
+//! The codec drops two things that RFC 9113 §8.3 calls malformed rather than refuse them: pseudo-header fields of
+//! requests in an answer's head, and any in trailers. None of them reaches a client.
 
 mod download;
 mod head;
 mod pool;
 mod upload;
+mod watched;
 
 use std::future::{Future, poll_fn};
 use std::io;

@@ -9,6 +9,7 @@ mod chromium;
 mod curl;
 mod grpc;
 mod h2load;
+mod nghttpd;
 mod node;
 mod requests;
 mod websockets;

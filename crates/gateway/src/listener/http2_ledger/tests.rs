@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::{Excess, Ledger, WINDOW, begins_with_pseudo};
 use crate::bounds::Bounds;
-use crate::listener::http2_scanner::{ACK, END_HEADERS, END_STREAM, Frame, Kind, PADDED, WITH_PRIORITY};
+use crate::http::frames::{ACK, END_HEADERS, END_STREAM, Frame, Kind, PADDED, WITH_PRIORITY};
 
 fn frame(kind: Kind, flags: u8, stream: u32, length: usize, peek: &[u8]) -> Frame {
     Frame { kind, flags, stream, length, peek: peek.into() }

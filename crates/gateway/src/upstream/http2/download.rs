@@ -3,7 +3,8 @@
 //! A piece gives its room in the windows back when the next one is asked for, that is, when it has been passed on:
 //! a slow client slows the backend. What is left of the request goes up meanwhile.
 //!
-//! SECURITY: only END_STREAM is an end. A reset, a GOAWAY, a connection that closes or a pause beyond
+//! SECURITY: only END_STREAM is an end. An answer of known length looks whole to a client with its last byte, so its last
+//! piece waits for the end, too. A reset, a GOAWAY, a connection that closes or a pause beyond
 //! `timeout.idle` is an error, and the client sees the transfer break off.
 
 use std::task::{Context, Poll, ready};
@@ -30,6 +31,10 @@ pub(super) struct Download {
     place: Option<Place>,
     size: Size,
     state: State,
+    /// Bytes still to come, where that is known.
+    left: Option<u64>,
+    /// The last piece of a known length, until the end is there.
+    last: Option<Bytes>,
     /// Bytes handed out whose room the backend has not got back yet.
     lent: usize,
     idle: Duration,
@@ -61,6 +66,11 @@ impl Download {
             place: Some(place),
             size,
             state: State::Data,
+            left: match size {
+                Size::Exactly(length) => Some(length),
+                Size::None | Size::Unknown => None,
+            },
+            last: None,
             lent: 0,
             idle,
             total_due,
@@ -111,12 +121,21 @@ impl Download {
             match ready!(receive.poll_data(cx)) {
                 Some(Ok(piece)) if piece.is_empty() => {}
                 Some(Ok(piece)) => {
+                    // The codec judges more than the announced length.
+                    self.left = self.left.map(|left| left.saturating_sub(piece.len() as u64));
+                    if self.left == Some(0) && !receive.is_end_stream() {
+                        self.last = Some(piece);
+                        continue;
+                    }
                     self.lent = piece.len();
                     return Poll::Ready(Ok(Frame::Data(piece)));
                 }
                 Some(Err(error)) => return Poll::Ready(Err(broken(&error))),
                 None => self.state = State::Trailers,
             }
+        }
+        if let Some(piece) = self.last.take() {
+            return Poll::Ready(Ok(Frame::Data(piece)));
         }
         Poll::Ready(match ready!(receive.poll_trailers(cx)) {
             Ok(Some(map)) => match head::fields(&map) {

@@ -2,16 +2,18 @@
 //!
 //! A connection takes as many streams as the backend allows, then another one is opened. While one is being opened
 //! for a target, others wait for it rather than open their own. What drives a connection is a task of its own: it
-//! ends when the backend closes, or when nobody holds the connection any more and no stream is left.
+//! ends when the backend closes, or soon after nobody holds the connection any more and no stream is left.
 //!
 //! # Limits
-//! [`STREAMS_MAX`] streams on a connection, [`CONNECTIONS_MAX`] connections per target and core; beyond both a
+//! A backend that takes no goodbye has [`CLOSING`]. [`STREAMS_MAX`] streams on a connection, [`CONNECTIONS_MAX`] connections per target and core; beyond both a
 //! request is not sent. `idle_for` without a stream. Memory of one connection, at most: [`STREAM_WINDOW`] bytes of
 //! answer and [`SEND_BYTES`] of request for each stream.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -21,8 +23,11 @@ use bytes::Bytes;
 use foldhash::fast::FixedState;
 use h2::client::{Builder, SendRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Notify;
 
+use super::watched::Watched;
 use crate::clock::{self, Instant};
+use crate::http::deadline::Deadline;
 use crate::tasks::Tasks;
 use crate::upstream::backend::{Speaks, Target};
 use crate::upstream::connect::{Offer, Socket, dial, plain};
@@ -53,6 +58,9 @@ const HEADER_LIST_BYTES: u32 = 64 * 1024;
 /// What the codec may spend on keeping small DATA frames apart until they are read.
 const SMALL_DATA_BYTES: usize = 2 * 1024 * 1024;
 
+/// How long a connection that is no longer wanted may take to end.
+const CLOSING: Duration = Duration::from_secs(2);
+
 thread_local! {
     static SITES: RefCell<HashMap<u64, Arc<Site>, FixedState>> = RefCell::default();
     /// No drain waits for them: a connection lives as long as its exchanges, and those are waited for.
@@ -77,6 +85,14 @@ struct Shared {
 struct Use {
     streams: AtomicUsize,
     is_doubted: AtomicBool,
+    /// Told when nobody uses the connection any more.
+    over: Arc<Notify>,
+}
+
+impl Drop for Use {
+    fn drop(&mut self) {
+        self.over.notify_one();
+    }
 }
 
 /// One stream's place on a connection.
@@ -186,17 +202,13 @@ impl Site {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = builder().handshake(io).await.map_err(|error| {
+        let (sender, connection) = builder().handshake(Watched::new(io)).await.map_err(|error| {
             Failure::Closed(Some(error.into_io().unwrap_or_else(|| io::ErrorKind::InvalidData.into())))
         })?;
-        DRIVERS.with(|drivers| {
-            drivers.spawn(async move {
-                if let Err(error) = connection.await {
-                    tracing::debug!(%error, "a connection to a backend ended");
-                }
-            });
-        });
-        let mut shared = Shared { sender, usage: Arc::default(), last: clock::now(), idle_for };
+        let usage = Arc::<Use>::default();
+        let over = Arc::clone(&usage.over);
+        DRIVERS.with(|drivers| drivers.spawn(drive(connection, over)));
+        let mut shared = Shared { sender, usage, last: clock::now(), idle_for };
         let lease = shared.lease(true);
         self.connections().push(shared);
         Ok(Opened::Http2(lease))
@@ -234,6 +246,27 @@ impl Shared {
         self.usage.streams.fetch_add(1, Ordering::Relaxed);
         let place = Place { usage: Arc::clone(&self.usage) };
         Lease { sender: self.sender.clone(), place, is_new }
+    }
+}
+
+/// Drives `connection` to its end, which it must not put off once it is `over`.
+async fn drive(connection: impl Future<Output = Result<(), h2::Error>>, over: Arc<Notify>) {
+    let mut connection = pin!(connection);
+    let mut over = pin!(over.notified());
+    let ended = poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending => over.as_mut().poll(cx).map(|()| None),
+    });
+    let ended = match ended.await {
+        Some(ended) => ended,
+        None => {
+            let mut deadline = Deadline::new();
+            deadline.set(CLOSING);
+            deadline.race(connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection to a backend ended");
     }
 }
 

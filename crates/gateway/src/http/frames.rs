@@ -6,7 +6,7 @@
 use smallvec::SmallVec;
 
 /// What the client says first (RFC 9113 §3.4).
-pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Bytes before each payload.
 const HEAD_BYTES: usize = 9;
@@ -17,16 +17,21 @@ const PEEK_BYTES: usize = 16;
 /// Of SETTINGS more is looked at: a hundred values, of which a client sends half a dozen.
 const SETTINGS_BYTES: usize = 100 * 6;
 
-/// Flags of frames (RFC 9113 §6).
-pub(super) const END_STREAM: u8 = 0x1;
-pub(super) const ACK: u8 = 0x1;
-pub(super) const END_HEADERS: u8 = 0x4;
-pub(super) const PADDED: u8 = 0x8;
-pub(super) const WITH_PRIORITY: u8 = 0x20;
+/// Flag (RFC 9113 §6): the last frame of its sender on a stream.
+pub const END_STREAM: u8 = 0x1;
+/// Flag: an acknowledgement.
+pub const ACK: u8 = 0x1;
+/// Flag: the last frame of a field block.
+pub const END_HEADERS: u8 = 0x4;
+/// Flag: padding follows.
+pub const PADDED: u8 = 0x8;
+/// Flag: priority stands in front of the field block.
+pub const WITH_PRIORITY: u8 = 0x20;
 
 /// A kind of frame (RFC 9113 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+#[expect(missing_docs, reason = "the names of RFC 9113")]
+pub enum Kind {
     Data,
     Headers,
     Priority,
@@ -42,18 +47,22 @@ pub(super) enum Kind {
 
 /// One frame: its head, and the first bytes of its payload where they matter.
 #[derive(Clone, Debug)]
-pub(super) struct Frame {
-    pub(super) kind: Kind,
-    pub(super) flags: u8,
-    pub(super) stream: u32,
+pub struct Frame {
+    /// What it is.
+    pub kind: Kind,
+    /// Its flags.
+    pub flags: u8,
+    /// Its stream, 0 for the connection.
+    pub stream: u32,
     /// Bytes of payload.
-    pub(super) length: usize,
-    pub(super) peek: SmallVec<[u8; PEEK_BYTES]>,
+    pub length: usize,
+    /// The first bytes of the payload, of kinds where they matter.
+    pub peek: SmallVec<[u8; PEEK_BYTES]>,
 }
 
 /// Where in the stream of bytes we are.
 #[derive(Debug)]
-pub(super) struct Scanner {
+pub struct Scanner {
     // Bytes to pass over before the next frame begins.
     skip: usize,
     head: SmallVec<[u8; HEAD_BYTES]>,
@@ -64,17 +73,17 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// For what a client sends: the preface, then frames.
-    pub(super) fn of_client() -> Self {
+    pub fn of_client() -> Self {
         Self { skip: PREFACE.len(), ..Self::of_server() }
     }
 
     /// For what a server sends: frames.
-    pub(super) fn of_server() -> Self {
+    pub fn of_server() -> Self {
         Self { skip: 0, head: SmallVec::new(), frame: None, passing: Kind::Other }
     }
 
     /// Whether a frame with a field block has begun of which not all bytes have passed.
-    pub(super) fn is_within_block(&self) -> bool {
+    pub fn is_within_block(&self) -> bool {
         let is_block = |kind| matches!(kind, Kind::Headers | Kind::Continuation);
         match &self.frame {
             Some(frame) => is_block(frame.kind),
@@ -83,7 +92,7 @@ impl Scanner {
     }
 
     /// Passes over `bytes` and tells of each frame as soon as it is known well enough.
-    pub(super) fn scan(&mut self, mut bytes: &[u8], mut seen: impl FnMut(&Frame)) {
+    pub fn scan(&mut self, mut bytes: &[u8], mut seen: impl FnMut(&Frame)) {
         while !bytes.is_empty() {
             if self.skip > 0 {
                 let passed = take(&mut bytes, self.skip);
@@ -134,7 +143,8 @@ impl Frame {
         Some(Self { kind, flags, stream, length, peek: SmallVec::new() })
     }
 
-    pub(super) fn has(&self, flag: u8) -> bool {
+    /// Whether `flag` is set.
+    pub fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
 
