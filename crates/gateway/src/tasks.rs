@@ -35,6 +35,8 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let guard = self.enter();
+        // PERF: taken by value, the task would lie in its own state twice (rust-lang/rust#62958).
+        let task = Box::pin(task);
         drop(tokio::spawn(async move {
             task.await;
             drop(guard);
