@@ -65,25 +65,41 @@ fn an_ambiguous_response_is_a_bad_gateway() {
     let mut findings = Findings::default();
     let stage = Stage::start();
     for (number, (name, bytes)) in NONSENSE.iter().enumerate() {
-        let target = format!("/nonsense/{number}/");
-        stage.backend.on(&target, Reply::raw(bytes).close());
-        findings.note(*name, is_bad_gateway(&stage, &target));
+        for wire in Wire::ALL {
+            let target = format!("/nonsense/{number}/{wire:?}");
+            stage.backend.on(&target, Reply::raw(bytes).close());
+            findings.note(format!("{name} over {wire:?}"), is_bad_gateway(&stage, *wire, &target));
+        }
     }
     let long = format!("HTTP/1.1 200 OK\r\nX: {}\r\nContent-Length: 0\r\n\r\n", "a".repeat(1024 * 1024));
     stage.backend.on("/long", Reply::raw(long));
-    findings.note("a head of 1 MiB", is_bad_gateway(&stage, "/long"));
+    for wire in Wire::ALL {
+        findings.note(
+            format!("a head of 1 MiB over {wire:?}"),
+            is_bad_gateway(&stage, *wire, &format!("/long/{wire:?}")),
+        );
+    }
     let many = format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", "X: y\r\n".repeat(20_000));
     stage.backend.on("/many", Reply::raw(many));
-    findings.note("20,000 fields", is_bad_gateway(&stage, "/many"));
+    for wire in Wire::ALL {
+        findings.note(
+            format!("20,000 fields over {wire:?}"),
+            is_bad_gateway(&stage, *wire, &format!("/many/{wire:?}")),
+        );
+    }
     let flood = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(100_000);
     stage.backend.on("/flood", Reply::raw(flood).then(Step::Echo));
-    findings.note("100,000 interim responses", is_bad_gateway(&stage, "/flood"));
-    findings.conclude(34);
+    for wire in Wire::ALL {
+        let target = format!("/flood/{wire:?}");
+        findings
+            .note(format!("100,000 interim responses over {wire:?}"), is_bad_gateway(&stage, *wire, &target));
+    }
+    findings.conclude(34 * Wire::ALL.len());
 }
 
 /// 502 with a problem, and the next request over a connection of its own.
-fn is_bad_gateway(stage: &Stage, target: &str) -> Result<(), String> {
-    let response = Wire::Http1.try_send(stage.public(), &Request::get(target));
+fn is_bad_gateway(stage: &Stage, wire: Wire, target: &str) -> Result<(), String> {
+    let response = wire.try_send(stage.public(), &Request::get(target));
     let response = response.map_err(|failure| format!("no reply: {failure}"))?;
     if response.status != 502 || response.problem().is_none() {
         return Err(format!("{response:?}"));
