@@ -265,7 +265,19 @@ impl Client {
             if wanted(&frame) {
                 return Ok(frame);
             }
+            self.settle(frame);
         }
+    }
+
+    /// A frame that is put aside or thrown away. Blocks count on those before them (RFC 7541 §2.2), so its own is
+    /// read now, and spelled out for whoever reads it again.
+    fn settle(&mut self, mut frame: Frame) -> Frame {
+        if frame.kind == kind::HEADERS
+            && let Ok(fields) = self.decoder.decode(&frame.payload)
+        {
+            frame.payload = hpack::encode(&fields);
+        }
+        frame
     }
 
     /// Reads the response on `stream`; frames of other streams stay for later.
@@ -290,7 +302,7 @@ impl Client {
                         Err(end) => break Err(end),
                     }
                 }
-                _ if frame.stream != 0 && frame.stream != stream => others.push_back(frame),
+                _ if frame.stream != 0 && frame.stream != stream => others.push_back(self.settle(frame)),
                 _ => {}
             }
         };
@@ -362,6 +374,7 @@ impl Client {
                 Ok(frame) => {
                     let is_over = matches!(frame.kind, kind::GOAWAY)
                         || (frame.stream == stream && matches!(frame.kind, kind::RST_STREAM | kind::HEADERS));
+                    let frame = self.settle(frame);
                     self.waiting.push_back(frame);
                     if is_over {
                         return 0;

@@ -25,6 +25,7 @@ mod exhaustion;
 mod explain;
 mod fidelity;
 mod guides;
+mod http2_answers;
 mod http2_backends;
 mod http2_floods;
 mod http2_frames;
