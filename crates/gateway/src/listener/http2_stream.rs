@@ -180,12 +180,20 @@ struct Sending<'s> {
 
 impl Sending<'_> {
     async fn pieces(&mut self, body: &mut Body) -> Result<(), BrokenOff> {
+        let mut ahead = None;
         loop {
-            match self.frame_or_gone(body).await? {
+            let frame = match ahead.take() {
+                Some(frame) => Ok(frame),
+                None => self.frame_or_gone(body).await?,
+            };
+            match frame {
                 Ok(Frame::Data(piece)) => {
                     let sent = self.bytes.saturating_add(piece.len() as u64);
-                    // Only the end can follow the last byte of a known length: it leaves in the same frame.
-                    let ends = self.size == Size::Exactly(sent) && is_at_end(body).await?;
+                    // Only trailers or the end can follow the last byte of a known length; the end leaves with it.
+                    if self.size == Size::Exactly(sent) {
+                        ahead = behind_content(body).await?;
+                    }
+                    let ends = matches!(ahead, Some(Frame::End));
                     self.piece(piece, ends).await?;
                     if ends {
                         return Ok(());
@@ -246,13 +254,13 @@ impl Sending<'_> {
     }
 }
 
-/// Whether the end of a body is there already. Asked when nothing but the end may follow.
-async fn is_at_end(body: &mut Body) -> Result<bool, BrokenOff> {
+/// What follows the last byte of a body, if it is there already.
+async fn behind_content(body: &mut Body) -> Result<Option<Frame>, BrokenOff> {
     poll_fn(|cx| {
         Poll::Ready(match body.poll_frame(cx) {
-            Poll::Ready(Ok(Frame::End)) => Ok(true),
-            Poll::Pending => Ok(false),
-            Poll::Ready(Ok(Frame::Data(_) | Frame::Trailers(_))) => Err(BrokenOff),
+            Poll::Ready(Ok(Frame::Data(_))) => Err(BrokenOff),
+            Poll::Ready(Ok(frame)) => Ok(Some(frame)),
+            Poll::Pending => Ok(None),
             Poll::Ready(Err(error)) => Err(broke(&error)),
         })
     })

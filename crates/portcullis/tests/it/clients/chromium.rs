@@ -42,6 +42,7 @@ fn a_page_fetches_hears_events_and_talks_over_http2() {
     chromium.arg(format!("{}/page", scene.url("tls")));
     chromium.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let browser = Browser(chromium.spawn().expect("the browser starts"));
+    scene.backend.expect("the browser", |message| message.target == b"/page");
     let report = scene.backend.expect("the page's report", |message| message.target == b"/report");
     drop(browser);
     let report: serde_json::Value = serde_json::from_slice(&report.body).expect("a report");
