@@ -6,7 +6,8 @@
 //! the codec, in the same turn.
 //!
 //! A malformed message ends its stream and not the connection: frames keep messages apart, and a proxy in front of
-//! us sends those of many clients. Ending the connection is for what spoils it: RFC 9113 §5.4.1, and floods.
+//! us sends those of many clients. Ending the connection is for what spoils it: RFC 9113 §5.4.1, bytes that no field
+//! may have, which the codec finds while it decodes, and floods.
 //!
 //! # Limits
 //! `h2_streams` at once; `handshake` until the preface has come; `keep_alive` without a stream, whatever else is

@@ -46,6 +46,56 @@ fn rapid_reset(burst: u32) -> Vec<u8> {
     streams(burst, 100).flat_map(one).collect()
 }
 
+/// The same with requests that are whole.
+fn rapid_reset_of_whole(burst: u32) -> Vec<u8> {
+    let one = |stream| {
+        let head = f(kind::HEADERS, flag::END_STREAM | flag::END_HEADERS, stream, head("GET", &[]));
+        [head, f(kind::RST_STREAM, 0, stream, code::CANCEL.to_be_bytes())].concat()
+    };
+    streams(burst, 100).flat_map(one).collect()
+}
+
+/// What makes a server reset each stream (CVE-2025-8671): windows that grow by nothing. Ours takes the first for an
+/// error of the connection (RFC 9113 §6.9 asks for one of the stream, §5.4.1 allows it).
+fn provoked_by_window(burst: u32) -> Vec<u8> {
+    let one = |stream| {
+        let head = f(kind::HEADERS, flag::END_HEADERS, stream, head("POST", &[]));
+        [head, f(kind::WINDOW_UPDATE, 0, stream, [0; 4])].concat()
+    };
+    streams(burst, 100).flat_map(one).collect()
+}
+
+/// Windows that overflow.
+fn provoked_by_overflow(burst: u32) -> Vec<u8> {
+    let one = |stream| {
+        let head = f(kind::HEADERS, flag::END_HEADERS, stream, head("POST", &[]));
+        [head, f(kind::WINDOW_UPDATE, 0, stream, [0x7f, 0xff, 0xff, 0xff])].concat()
+    };
+    streams(burst, 100).flat_map(one).collect()
+}
+
+/// Streams that depend on themselves.
+fn provoked_by_priority(burst: u32) -> Vec<u8> {
+    let one = |stream: u32| {
+        let head = f(kind::HEADERS, flag::END_HEADERS, stream, head("POST", &[]));
+        [head, f(kind::PRIORITY, 0, stream, [&stream.to_be_bytes()[..], &[9]].concat())].concat()
+    };
+    streams(burst, 100).flat_map(one).collect()
+}
+
+/// Heads that are no requests.
+fn provoked_by_head(burst: u32) -> Vec<u8> {
+    let one = |stream| f(kind::HEADERS, 5, stream, head("GET", &[("te", "gzip")]));
+    streams(burst, 100).flat_map(one).collect()
+}
+
+/// Streams beyond those that may be open.
+fn too_many_streams(burst: u32) -> Vec<u8> {
+    streams(burst, 100)
+        .flat_map(|stream| f(kind::HEADERS, flag::END_HEADERS, stream, head("POST", &[])))
+        .collect()
+}
+
 /// Content that contradicts its length: the server must reset each stream.
 fn provoked_reset(burst: u32) -> Vec<u8> {
     let one = |stream| {
@@ -96,16 +146,25 @@ fn bomb(burst: u32) -> Vec<u8> {
     streams(burst, 50).flat_map(one).collect()
 }
 
-const KINDS: [(&str, Burst); 9] = [
-    ("rapid reset", rapid_reset),
-    ("server-provoked reset", provoked_reset),
-    ("CONTINUATION", continuation),
-    ("PING", ping),
-    ("SETTINGS", settings),
-    ("PRIORITY", priority),
-    ("WINDOW_UPDATE", window_update),
-    ("empty DATA", empty_data),
-    ("indexed fields", bomb),
+const CALM: u32 = code::ENHANCE_YOUR_CALM;
+
+/// Each kind, and the code that its connection is told.
+const KINDS: [(&str, Burst, u32); 15] = [
+    ("rapid reset", rapid_reset, CALM),
+    ("rapid reset of whole requests", rapid_reset_of_whole, CALM),
+    ("server-provoked reset, by length", provoked_reset, CALM),
+    ("server-provoked reset, by window", provoked_by_window, code::PROTOCOL_ERROR),
+    ("server-provoked reset, by overflow", provoked_by_overflow, CALM),
+    ("server-provoked reset, by priority", provoked_by_priority, CALM),
+    ("server-provoked reset, by head", provoked_by_head, CALM),
+    ("streams beyond the bound", too_many_streams, CALM),
+    ("CONTINUATION", continuation, CALM),
+    ("PING", ping, CALM),
+    ("SETTINGS", settings, CALM),
+    ("PRIORITY", priority, CALM),
+    ("WINDOW_UPDATE", window_update, CALM),
+    ("empty DATA", empty_data, CALM),
+    ("indexed fields", bomb, CALM),
 ];
 
 #[test]
@@ -113,7 +172,7 @@ fn each_kind_of_flood_ends_its_connection_within_a_second() {
     let mut stage = Stage::with(CONFIG);
     let neighbour = Neighbour::start(stage.public());
     let mut wrong = Vec::new();
-    for (name, burst) in KINDS {
+    for (name, burst, code) in KINDS {
         let before = stage.gateway.usage().memory;
         let Flooded { took, said } = flood(Client::connect(stage.public()), burst);
         // Again, by one that hears nothing of it.
@@ -121,7 +180,7 @@ fn each_kind_of_flood_ends_its_connection_within_a_second() {
         let gained = stage.gateway.usage().memory_peak.saturating_sub(before);
         neighbour.expect_served(name);
         let is_right = took < Duration::from_secs(1)
-            && said == Ok(Some(code::ENHANCE_YOUR_CALM))
+            && said == Ok(Some(code))
             && cut < Duration::from_secs(3)
             && gained < GAIN_BYTES_MAX;
         if !is_right {
