@@ -81,7 +81,21 @@ impl Tls {
     /// # Errors
     /// Why the handshake failed.
     pub fn connect(&self, address: SocketAddr, name: &str) -> io::Result<(Client, Handshake)> {
-        let socket = TcpStream::connect_timeout(&address, crate::deadline::SOON)?;
+        self.connect_behind(address, b"", name)
+    }
+
+    /// Connects to `address`, says `prefix` in cleartext, and asks for `name`.
+    ///
+    /// # Errors
+    /// Why the handshake failed.
+    pub fn connect_behind(
+        &self,
+        address: SocketAddr,
+        prefix: &[u8],
+        name: &str,
+    ) -> io::Result<(Client, Handshake)> {
+        let mut socket = TcpStream::connect_timeout(&address, crate::deadline::SOON)?;
+        socket.write_all(prefix)?;
         socket.set_nodelay(true)?;
         socket.set_read_timeout(Some(crate::deadline::SOON))?;
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;

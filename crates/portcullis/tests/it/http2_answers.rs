@@ -1,13 +1,15 @@
 //! What a client of HTTP/2 is owed by a server: an end that says how it ended, room that is kept, a word before
 //! the connection goes (RFC 9113 §5.1, §5.2, §6.8, §8.1).
 
-use portcullis_testkit::gateway::Signal;
-use portcullis_testkit::h2::{Client, Frame, code, flag, kind, request_fields};
+use portcullis_testkit::certificates::Authority;
+use portcullis_testkit::gateway::{Builder, Signal};
+use portcullis_testkit::h2::{Client, Frame, code, flag, hpack, kind, request_fields};
 use portcullis_testkit::recorder::{Gate, Step};
+use portcullis_testkit::tls::{Choices, Tls};
 use portcullis_testkit::{Deadline, Reply, Request};
 
 use crate::http2_frames::CONFIG;
-use crate::stage::{Findings, Stage};
+use crate::stage::{Findings, Stage, executable};
 
 fn soon() -> Deadline {
     Deadline::soon()
@@ -286,4 +288,50 @@ fn a_gateway_that_goes_says_so_twice() {
     idle.find(soon(), |frame| frame.kind == kind::GOAWAY).expect("a GOAWAY");
     idle.closed(soon()).expect("closed");
     assert_eq!(stage.gateway.wait(soon()).code(), Some(0));
+}
+
+/// §3.2: over TLS it is the same, chosen by ALPN, whatever records the bytes come in.
+#[test]
+fn over_tls_frames_are_frames() {
+    let authority = Authority::new("tests");
+    let pair = authority.server(&["gw.test"]);
+    let tls = r#"protocols: [http1, http2], tls: { certificates: [ { cert: "${file:gw.crt}", key: "${file:gw.key}" } ] }"#;
+    let stage = Stage::built(|backend| {
+        let config = CONFIG.replacen("protocols: [http1, http2]", tls, 1).replace("BACKEND", backend);
+        let builder = Builder::new(executable(), config);
+        builder.file("gw.crt", &*pair.certificate).file("gw.key", &*pair.key)
+    });
+    let choices = Choices { protocols: &["h2", "http/1.1"], ..Choices::default() };
+    let connect = || {
+        let connected = Tls::new(&authority.pem(), &choices).connect(stage.public(), "gw.test");
+        let (connection, handshake) = connected.expect("a handshake");
+        assert_eq!(handshake.protocol.as_deref(), Some(&b"h2"[..]));
+        let mut client = Client::silent(connection);
+        client.open(&[]);
+        client
+    };
+    let mut fields = request_fields(&Request::get("/"));
+    fields[1].1 = b"https".to_vec();
+    let mut client = connect();
+    let stream = client.stream();
+    let block = hpack::encode(&fields);
+    let head = Frame::new(kind::HEADERS, flag::END_STREAM | flag::END_HEADERS, stream, block).bytes();
+    for byte in head {
+        client.send([byte]);
+    }
+    assert_eq!(client.response(stream, soon()).expect("an answer").status, 200);
+    for (bytes, said) in [
+        (Frame::new(kind::PING, 0, 0, [0; 7]).bytes(), code::FRAME_SIZE_ERROR),
+        (Frame::new(kind::PING, 0, 0, [0; 8]).bytes().repeat(2_000), code::ENHANCE_YOUR_CALM),
+    ] {
+        let mut client = connect();
+        client.send(bytes);
+        let last = client.find(soon(), |frame| frame.kind == kind::GOAWAY).expect("a GOAWAY");
+        assert_eq!(last.code(), Some(said));
+        client.closed(soon()).expect("closed");
+    }
+    // The scheme is that of the connection, over TLS too (§8.3.1).
+    let mut client = connect();
+    let stream = client.request(&Request::get("/"));
+    assert_eq!(client.response(stream, soon()).expect("a refusal").status, 400);
 }

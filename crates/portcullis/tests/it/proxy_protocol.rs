@@ -1,7 +1,9 @@
 //! The PROXY protocol before a request: whose word is taken, what it says, and what everybody else gets: nothing.
 
+use portcullis_testkit::certificates::Authority;
 use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::h2::Client as Http2;
+use portcullis_testkit::h2::{Client as Http2, request_fields};
+use portcullis_testkit::tls::{Choices, Tls};
 use portcullis_testkit::{Deadline, Request, Wire};
 
 use crate::stage::{CONFIG, Findings, Stage, executable};
@@ -160,6 +162,52 @@ fn the_word_of_a_stranger_is_not_taken() {
         connection.closed(stage.soon()).expect("closed without a word");
     }
     assert!(stage.backend.messages().is_empty());
+}
+
+/// The header is cleartext before TLS, and TLS is judged behind it.
+#[test]
+fn the_header_stands_before_tls() {
+    let authority = Authority::new("tests");
+    let pair = authority.server(&["gw.test"]);
+    let tls = r#"tls: { certificates: [ { cert: "${file:gw.crt}", key: "${file:gw.key}" } ] }"#;
+    let stage = Stage::built(|backend| {
+        let config = config("127.0.0.0/8")
+            .replace("proxy_protocol: require", &format!("proxy_protocol: require, {tls}"));
+        Builder::new(executable(), config.replace("BACKEND", backend))
+            .file("gw.crt", &*pair.certificate)
+            .file("gw.key", &*pair.key)
+    });
+    for (protocol, header) in [
+        ("http/1.1", b"PROXY TCP4 10.1.2.3 192.0.2.1 4711 443\r\n".to_vec()),
+        ("http/1.1", v2(0x21, 0x11, 12, V4)),
+        ("h2", b"PROXY TCP4 10.1.2.3 192.0.2.1 4711 443\r\n".to_vec()),
+        ("h2", v2(0x21, 0x11, 12, V4)),
+    ] {
+        let tls = Tls::new(&authority.pem(), &Choices { protocols: &[protocol], ..Choices::default() });
+        let (mut connection, handshake) =
+            tls.connect_behind(stage.public(), &header, "gw.test").expect("a handshake");
+        assert_eq!(handshake.protocol.as_deref(), Some(protocol.as_bytes()));
+        let mark = stage.backend.mark();
+        let request = Request::get("/");
+        let response = if protocol == "h2" {
+            let mut connection = Http2::silent(connection);
+            connection.open(&[]);
+            let mut fields = request_fields(&request);
+            fields[1].1 = b"https".to_vec();
+            let stream = connection.stream();
+            connection.fields(stream, &fields, true);
+            connection.response(stream, stage.soon())
+        } else {
+            connection.send(request.http1());
+            connection.response("GET", stage.soon())
+        };
+        assert_eq!(response.expect("an answer").status, 200, "{protocol}");
+        let arrived = stage.backend.since(mark);
+        assert_eq!(arrived[0].all("x-forwarded-for"), [b"10.1.2.3"], "{protocol}");
+        assert_eq!(arrived[0].all("x-forwarded-proto"), [b"https"], "{protocol}");
+    }
+    let tls = Tls::new(&authority.pem(), &Choices::default());
+    assert!(tls.connect(stage.public(), "gw.test").is_err(), "TLS without the header");
 }
 
 /// Where the header is not asked for, it is a request that breaks the grammar.
