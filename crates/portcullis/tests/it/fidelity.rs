@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use portcullis_testkit::recorder::{Gate, Reply};
-use portcullis_testkit::{Request, Wire};
+use portcullis_testkit::{Request, Wire, h2};
 
 use crate::stage::{CONFIG, Stage};
 
@@ -68,16 +68,44 @@ fn text_beyond_ascii_passes_both_ways() {
     }
 }
 
+/// RFC 8297: hints are of use before the answer only.
 #[test]
-fn the_first_event_arrives_before_the_second_is_made() {
+fn early_hints_arrive_before_the_answer_is_made() {
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n";
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfinal";
     let stage = Stage::start();
     let gate = Gate::new();
+    stage.backend.on("/http1", Reply::raw(hints).wait(&gate).send(answer));
+    let mut client = stage.connect();
+    client.send("GET /http1 HTTP/1.1\r\nHost: gw.test\r\n\r\n");
+    let expected = b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
+    let early = client.bytes(expected.len(), stage.soon()).expect("hints, while the backend waits");
+    assert_eq!(String::from_utf8_lossy(&early), String::from_utf8_lossy(expected));
+    gate.open();
+    assert_eq!(client.response("GET", stage.soon()).expect("the answer").body, b"final");
+
+    let gate = Gate::new();
+    stage.backend.on("/http2", Reply::raw(hints).wait(&gate).send(answer));
+    let mut client = h2::Client::connect(stage.public());
+    let stream = client.request(&Request::get("/http2"));
+    let early = client.find(stage.soon(), |frame| frame.kind == h2::kind::HEADERS).expect("hints");
+    let fields = client.decode(&early.payload).expect("fields");
+    let expected = [(":status", "103"), ("link", "</a.css>")].map(|(n, v)| (n.into(), v.into()));
+    assert_eq!((fields, early.has(h2::flag::END_STREAM)), (expected.to_vec(), false));
+    gate.open();
+    assert_eq!(client.response(stream, stage.soon()).expect("the answer").body, b"final");
+}
+
+#[test]
+fn the_first_event_arrives_before_the_second_is_made() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\n";
     let first = "data: one\n\n";
-    for (target, framing, piece) in [
-        ("/chunks", "Transfer-Encoding: chunked\r\n\r\n", format!("{:x}\r\n{first}\r\n", first.len())),
-        ("/close", "\r\n", first.to_owned()),
-    ] {
+    let chunk = format!("{:x}\r\n{first}\r\n", first.len());
+    for (target, framing, piece) in
+        [("/chunks", "Transfer-Encoding: chunked\r\n\r\n", chunk.as_str()), ("/close", "\r\n", first)]
+    {
+        let stage = Stage::start();
+        let gate = Gate::new();
         stage.backend.on(target, Reply::raw(format!("{head}{framing}{piece}")).wait(&gate).close());
         let mut client = stage.connect();
         client.send(format!("GET {target} HTTP/1.1\r\nHost: gw.test\r\nAccept: text/event-stream\r\n\r\n"));
@@ -85,8 +113,12 @@ fn the_first_event_arrives_before_the_second_is_made() {
         while !heard.ends_with(first.as_bytes()) {
             heard.extend(client.bytes(1, stage.soon()).expect("the first event, while the backend waits"));
         }
+        let mut client = h2::Client::connect(stage.public());
+        client.request(&Request::get(target).field("accept", "text/event-stream"));
+        let event = client.find(stage.soon(), |frame| frame.kind == h2::kind::DATA).expect("the first event");
+        assert_eq!(event.payload, first.as_bytes());
+        gate.open();
     }
-    gate.open();
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod examples;
 mod exhaustion;
 mod explain;
 mod fidelity;
+mod gigabytes;
 mod guides;
 mod http2_answers;
 mod http2_backends;

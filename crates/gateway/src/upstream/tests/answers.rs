@@ -4,7 +4,7 @@ use http::{Method, StatusCode};
 use portcullis_http1::{Framing, Refusal};
 
 use super::rig::{Rig, answering, backend, drain, read_head, say};
-use crate::http::{Body, BodyError, Size};
+use crate::http::{Body, BodyError, Size, Upgrade};
 use crate::upstream::answer::Incoming;
 use crate::upstream::failure::Failure;
 
@@ -62,6 +62,30 @@ async fn answers_with_two_readings_are_refused() {
     ] {
         let refused = outcome(answer).await.expect_err(answer);
         assert!(refused.contains(reason), "{answer:?}: {refused}");
+    }
+}
+
+/// RFC 6455 §4.1. What came behind the backend's 101 is the tunnel's.
+#[tokio::test]
+async fn a_switch_becomes_a_tunnel_if_it_answers_the_clients_key() {
+    const KEY: &[u8] = b"dGhlIHNhbXBsZSBub25jZQ==";
+    let answer = "HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n\
+         sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nsec-websocket-protocol: chat\r\n\r\nframes";
+    for (key, is_switched) in [(KEY, true), (b"AAAAAAAAAAAAAAAAAAAAAA==", false)] {
+        let mut rig = Rig::new(answering(answer));
+        rig.upgrade = Some(Upgrade::WebSocket);
+        let incoming = rig.get().await.expect("an answer");
+        match incoming.into_reply(&Method::GET, Some(key)) {
+            Ok(reply) => {
+                let Body::Switched(tunnel) = reply.body else { panic!("no tunnel") };
+                assert!(is_switched && reply.status == StatusCode::SWITCHING_PROTOCOLS);
+                assert_eq!(&tunnel.reader.buffer[..], b"frames");
+                assert_eq!(reply.fields.first("sec-websocket-protocol"), Some(&b"chat"[..]));
+                assert!(!reply.fields.has("upgrade") && !reply.fields.has("connection"));
+            }
+            Err(failure) => assert!(!is_switched, "{failure:?}"),
+        }
+        assert_eq!(rig.kept(), 0, "no pool gets it back");
     }
 }
 

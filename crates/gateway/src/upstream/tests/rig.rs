@@ -20,7 +20,7 @@ use super::super::{Backend, pool};
 use crate::clock;
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
-use crate::http::{Body, BodyError, Frame, Size, Source};
+use crate::http::{Body, BodyError, Frame, Size, Source, Upgrade};
 
 /// Longer than any test needs, shorter than patience.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,6 +29,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct Rig {
     pub(super) backend: Backend,
     pub(super) interim: Interim,
+    /// What the client asked to switch to.
+    pub(super) upgrade: Option<Upgrade>,
     deadline: Deadline,
 }
 
@@ -41,7 +43,7 @@ impl Rig {
         let mut spec = spec(port);
         change(&mut spec);
         let backend = Backend::new(spec, 1).expect("a backend");
-        Self { backend, interim: Interim::default(), deadline: Deadline::new() }
+        Self { backend, interim: Interim::default(), upgrade: None, deadline: Deadline::new() }
     }
 
     pub(super) async fn get(&mut self) -> Result<Incoming, Failure> {
@@ -72,7 +74,7 @@ impl Rig {
             idle: timeouts.idle,
             total: timeouts.total,
             idle_for: self.backend.spec().pool.idle_for,
-            upgrade: None,
+            upgrade: self.upgrade,
             started,
             deadline: &mut self.deadline,
             interim: &self.interim,
