@@ -10,7 +10,6 @@ pub mod watch;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::config::Loaded;
 use crate::listener::accept::{self, Doorway};
 use crate::observe::Observe;
 use crate::pipeline::context::Ground;
+use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
 use crate::tasks::Tasks;
@@ -98,17 +98,14 @@ impl Gateway {
         let mut resources = Resources::default();
         let Compiled { snapshot, listeners } =
             compile(loaded, &mut resources, &observe, workers).map_err(Refused::Findings)?;
-        let bodies_held_max = snapshot.bounds.bodies_in_memory.into();
         let ground = Arc::new(Ground {
             observe,
-            bodies_held: Default::default(),
-            bodies_held_max,
+            memory: Room::new(snapshot.bounds.bodies_in_memory),
+            files: Room::new(snapshot.bounds.bodies_in_files),
             spool: options.state,
         });
         let counted = Arc::downgrade(&ground);
-        ground.observe.bodies_in_memory(move || {
-            counted.upgrade().map_or(0, |ground| ground.bodies_held.load(Ordering::Relaxed))
-        });
+        ground.observe.bodies_in_memory(move || counted.upgrade().map_or(0, |ground| ground.memory.held()));
         let live = Arc::new(Live::new(snapshot, ground));
         let tasks = Tasks::default();
         let cores = (0..workers)
@@ -132,8 +129,8 @@ impl Gateway {
                 .map_err(Refused::Findings)?;
         let kept: Vec<Arc<str>> = listeners.iter().map(|plan| Arc::clone(&plan.name)).collect();
         let fresh = self.bind_new(&listeners)?;
-        let most = snapshot.bounds.bodies_in_memory;
-        self.live.ground.bodies_held_max.store(most, Ordering::Relaxed);
+        self.live.ground.memory.resize(snapshot.bounds.bodies_in_memory);
+        self.live.ground.files.resize(snapshot.bounds.bodies_in_files);
         drop(self.live.swap(snapshot));
         self.with_running(|running| {
             resources.forget_unused();

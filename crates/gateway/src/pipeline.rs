@@ -16,6 +16,7 @@ pub mod operation;
 pub mod policy;
 pub mod problem_reply;
 pub mod request_id;
+pub mod room;
 pub mod routed;
 pub mod step;
 

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use http::StatusCode;
+use portcullis_openapi::source::Finding;
 use tokio::sync::Notify;
 
 pub use compile::{Compiled, ListenerPlan, compile};
@@ -38,6 +39,8 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Every operation, in order of the configuration, for `routes`.
     pub operations: Vec<Arc<Operation>>,
+    /// What should be known and does not keep it from serving.
+    pub warnings: Vec<Finding>,
     /// Counts this snapshot for as long as a request holds it.
     pub alive: SnapshotAlive,
 }

@@ -84,7 +84,7 @@ impl Upstreams {
         let upgrade = switch(request, &operation);
         let timeouts = &backend.spec().timeouts;
         let (idle, total) = match operation.stream {
-            Some(_) => (timeouts.stream_idle, None),
+            Some(_) => (operation.bounds.stream_idle, None),
             None => (timeouts.idle, timeouts.total),
         };
         let errand = Errand {

@@ -12,6 +12,7 @@ use super::patterns::matches;
 pub const UNBUILT: &[&str] = &[
     "stores",
     "admin.token",
+    "bounds.stream_grace",
     "issuers",
     "plans",
     "scanners",
@@ -44,6 +45,7 @@ pub const UNBUILT: &[&str] = &[
     "settings.antivirus",
     "settings.cors",
     "settings.attestation",
+    "settings.forward",
 ];
 
 /// What `settings` at the front of a path stands for.

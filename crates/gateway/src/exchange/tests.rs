@@ -15,6 +15,7 @@ use crate::http::{Body, BodyError, Frame, Head, Peer, Reply, Size, Source, Wire 
 use crate::observe::{Destination, Observe, Settings};
 use crate::pipeline::Context;
 use crate::pipeline::context::Ground;
+use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::snapshot::{Live, compile};
 
@@ -95,8 +96,7 @@ apis:
         let access_log = Destination::File(folder.path().join("access"));
         let observe = Observe::start(&Settings { access_log, ..Settings::default() }).unwrap();
         let snapshot = compile(&loaded, &mut Resources::default(), &observe, 1).unwrap().snapshot;
-        let bodies_held_max = snapshot.bounds.bodies_in_memory.into();
-        let ground = Ground { observe, bodies_held: Default::default(), bodies_held_max, spool: None };
+        let ground = Ground { observe, memory: Room::new(1 << 20), files: Room::new(0), spool: None };
         Self { live: Live::new(snapshot, Arc::new(ground)), folder, backend }
     }
 

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use portcullis_testkit::h2::hpack::{self, Decoder};
@@ -15,6 +14,7 @@ use crate::config;
 use crate::http::Peer;
 use crate::observe::Observe;
 use crate::pipeline::context::Ground;
+use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::snapshot::{Live, compile};
 
@@ -30,8 +30,7 @@ pub(super) fn live(bounds: &str) -> Arc<Live> {
     let loaded = config::parse("test.yaml", &text, Path::new("."), &|_| None).expect("a configuration");
     let observe = Observe::default();
     let compiled = compile(&loaded, &mut Resources::default(), &observe, 1).expect("a snapshot");
-    let (bodies_held, bodies_held_max) = (AtomicU64::new(0), AtomicU64::new(1 << 20));
-    let ground = Arc::new(Ground { observe, bodies_held, bodies_held_max, spool: None });
+    let ground = Arc::new(Ground { observe, memory: Room::new(1 << 20), files: Room::new(0), spool: None });
     Arc::new(Live::new(compiled.snapshot, ground))
 }
 

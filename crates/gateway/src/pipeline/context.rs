@@ -5,7 +5,6 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -13,6 +12,7 @@ use smallvec::SmallVec;
 use tokio::fs::File;
 
 use super::request_id::RequestId;
+use super::room::Room;
 use super::{Operation, Proof, Routed};
 use crate::clock::{self, Instant};
 use crate::http::deadline::Deadline;
@@ -26,10 +26,10 @@ use crate::problem::{Problem, ProblemKind};
 pub struct Ground {
     /// Records, metrics, incidents.
     pub observe: Observe,
-    /// Bytes of request bodies held in memory now, against `bodies_in_memory`.
-    pub bodies_held: AtomicU64,
-    /// Most bytes of request bodies held in memory, as the running configuration has it.
-    pub bodies_held_max: AtomicU64,
+    /// Room for bodies in memory: `bodies_in_memory`.
+    pub memory: Arc<Room>,
+    /// Room for bodies in files: `bodies_in_files`.
+    pub files: Arc<Room>,
     /// Where large bodies are spooled; `None` with `state: none`.
     pub spool: Option<PathBuf>,
 }
@@ -281,34 +281,6 @@ impl Context {
             verdicts: &self.verdicts,
         });
         std::mem::take(&mut self.deadline)
-    }
-}
-
-/// A share of `bodies_in_memory`, given back when dropped.
-#[derive(Debug)]
-pub struct Memory {
-    ground: Arc<Ground>,
-    bytes: u64,
-}
-
-impl Memory {
-    /// Takes `more` bytes, or says that there is no room.
-    pub(super) fn grow(held: &mut Option<Self>, more: usize, ground: &Arc<Ground>) -> bool {
-        let more = more as u64;
-        let before = ground.bodies_held.fetch_add(more, Ordering::Relaxed);
-        if before.saturating_add(more) > ground.bodies_held_max.load(Ordering::Relaxed) {
-            ground.bodies_held.fetch_sub(more, Ordering::Relaxed);
-            return false;
-        }
-        let held = held.get_or_insert_with(|| Self { ground: Arc::clone(ground), bytes: 0 });
-        held.bytes = held.bytes.saturating_add(more);
-        true
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        self.ground.bodies_held.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 

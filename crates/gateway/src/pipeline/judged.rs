@@ -20,8 +20,9 @@ use http::StatusCode;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
 
-use super::context::{Ground, Memory};
+use super::context::Ground;
 use super::policy::Inspector;
+use super::room::Share;
 use super::{Admitted, Context, Identified, Needs, Stop};
 use crate::http::{Body, BodyError, Frame, Size, Source};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
@@ -72,7 +73,7 @@ pub struct Whole {
     memory: Bytes,
     file: Option<File>,
     len: u64,
-    _held: Option<Memory>,
+    held: Share,
 }
 
 /// Judges the body of a request as its operation's policies need, and admits the request.
@@ -134,6 +135,11 @@ fn too_large() -> Problem {
     BODY_TOO_LARGE.with("the body is longer than this operation allows")
 }
 
+/// Takes room in files.
+fn take(room: &mut Share, more: usize) -> Result<(), Stop> {
+    if room.grow(more as u64) { Ok(()) } else { Err(no_room("`bodies_in_files` is used up")) }
+}
+
 fn no_room(cause: impl std::fmt::Display) -> Stop {
     BODY_NO_ROOM
         .with("the body cannot be held for inspection now")
@@ -160,7 +166,7 @@ impl Whole {
 
     async fn read(mut body: Body, most: u64, in_memory: u64, ground: &Arc<Ground>) -> Result<Self, Stop> {
         let mut memory = BytesMut::new();
-        let mut held: Option<Memory> = None;
+        let mut held = Share::of(&ground.memory);
         let mut file: Option<File> = None;
         let mut len = 0_u64;
         loop {
@@ -175,30 +181,33 @@ impl Whole {
             if len > most {
                 return Err(too_large().into());
             }
-            if file.is_none() && (len > in_memory || !Memory::grow(&mut held, piece.len(), ground)) {
+            if file.is_none() && (len > in_memory || !held.grow(piece.len() as u64)) {
                 let mut spool = ground.spool().await.map_err(no_room)?;
+                let mut room = Share::of(&ground.files);
+                take(&mut room, memory.len())?;
                 spool.write_all(&memory).await.map_err(no_room)?;
-                (memory, held, file) = (BytesMut::new(), None, Some(spool));
+                (memory, held, file) = (BytesMut::new(), room, Some(spool));
             }
             match &mut file {
-                Some(spool) => spool.write_all(&piece).await.map_err(no_room)?,
+                Some(spool) => {
+                    take(&mut held, piece.len())?;
+                    spool.write_all(&piece).await.map_err(no_room)?;
+                }
                 None => memory.extend_from_slice(&piece),
             }
         }
         if let Some(spool) = &mut file {
             spool.flush().await.map_err(no_room)?;
         }
-        Ok(Self { memory: memory.freeze(), file, len, _held: held })
+        Ok(Self { memory: memory.freeze(), file, len, held })
     }
 
     async fn into_body(self) -> Result<Body, Stop> {
         match self.file {
             None if self.memory.is_empty() => Ok(Body::Empty),
-            None => Ok(Body::Stream(Box::new(Held {
-                bytes: Some(self.memory),
-                len: self.len,
-                _held: self._held,
-            }))),
+            None => {
+                Ok(Body::Stream(Box::new(Held { bytes: Some(self.memory), len: self.len, _held: self.held })))
+            }
             Some(mut file) => {
                 file.seek(SeekFrom::Start(0)).await.map_err(no_room)?;
                 Ok(Body::Stream(Box::new(Spooled {
@@ -206,6 +215,7 @@ impl Whole {
                     left: self.len,
                     len: self.len,
                     buffer: BytesMut::new(),
+                    _held: self.held,
                 })))
             }
         }
@@ -216,7 +226,7 @@ impl Whole {
 struct Held {
     bytes: Option<Bytes>,
     len: u64,
-    _held: Option<Memory>,
+    _held: Share,
 }
 
 impl Source for Held {
@@ -229,12 +239,13 @@ impl Source for Held {
     }
 }
 
-/// A whole body in an unlinked file.
+/// A whole body in an unlinked file, which gives its share of `bodies_in_files` back when it has been sent.
 struct Spooled {
     file: File,
     left: u64,
     len: u64,
     buffer: BytesMut,
+    _held: Share,
 }
 
 const SPOOL_PIECE_BYTES: usize = 64 * 1024;

@@ -43,6 +43,7 @@ struct Compiler<'a> {
     observe: &'a Observe,
     bounds: Arc<Bounds>,
     findings: Vec<Finding>,
+    warnings: Vec<Finding>,
     /// Name and end of validity of every certificate, for the metric.
     certificates: Vec<(String, Duration)>,
 }
@@ -59,8 +60,15 @@ pub fn compile(
 ) -> Result<Compiled, Vec<Finding>> {
     let config = &loaded.config;
     let bounds = Arc::new(config.bounds.over(&Bounds::default()));
-    let mut compiler =
-        Compiler { config, loaded, observe, bounds, findings: Vec::new(), certificates: Vec::new() };
+    let mut compiler = Compiler {
+        config,
+        loaded,
+        observe,
+        bounds,
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        certificates: Vec::new(),
+    };
 
     let keys = compiler.keys();
     let upstreams = compiler.backends(resources, cores);
@@ -86,6 +94,7 @@ pub fn compile(
         listeners: listening,
         upstreams: Upstreams::new(upstreams),
         operations,
+        warnings: compiler.warnings,
         alive: observe.snapshot(),
     };
     Ok(Compiled { snapshot, listeners: plans })

@@ -12,7 +12,7 @@
 //! of it had left.
 //!
 //! # Limits
-//! Interim answers: 16 per exchange, beyond that 502. Head: 64 KiB, 100 lines.
+//! [`AnswerBounds`](super::spec::AnswerBounds): bytes and fields of a head, interim answers. Beyond them: 502.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -61,8 +61,6 @@ pub(super) struct Incoming {
     pub(super) head: ResponseHead,
     pub(super) body: Body,
 }
-
-const INTERIM_MAX: u8 = 16;
 
 impl Errand<'_> {
     /// Sends the request, on `kept` if there is one, and awaits the head of the answer.
@@ -154,13 +152,18 @@ struct Turn<'a, 'b> {
     /// What the upload had sent before this attempt.
     sent_before: u64,
     is_timed: bool,
-    interims: u8,
+    interims: u32,
+    bounds: Bounds,
 }
 
 impl<'a, 'b> Turn<'a, 'b> {
     fn new(errand: &'a mut Errand<'b>, connection: &'a mut Connection, upload: &'a mut Upload) -> Self {
         let sent_before = upload.sent_bytes();
+        let answers = errand.target.answers;
+        let head_bytes = answers.head as usize;
+        let bounds = Bounds { head_bytes, line_bytes: head_bytes, fields: answers.fields as usize };
         Self {
+            bounds,
             errand,
             connection,
             upload,
@@ -231,7 +234,7 @@ impl<'a, 'b> Turn<'a, 'b> {
     fn read_head(&mut self) -> Result<Option<ResponseHead>, Failure> {
         loop {
             let buffer = &mut self.connection.reader.buffer;
-            let Some((head, used)) = self.decoder.response(buffer, &Bounds::default())? else {
+            let Some((head, used)) = self.decoder.response(buffer, &self.bounds)? else {
                 return Ok(None);
             };
             buffer.advance(used);
@@ -251,7 +254,7 @@ impl<'a, 'b> Turn<'a, 'b> {
     /// 100 answers an expectation that we never forward; the others are the client's to know (RFC 9110 §15.2).
     fn pass_interim(&mut self, head: ResponseHead) -> Result<(), Failure> {
         self.interims = self.interims.saturating_add(1);
-        if self.interims > INTERIM_MAX {
+        if self.interims > self.errand.target.answers.interim {
             return Err(Failure::Unexpected("too many interim answers"));
         }
         response_framing(&head, self.errand.method.as_str().as_bytes())?;

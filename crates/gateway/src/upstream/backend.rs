@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::schedule::Schedule;
-use super::spec::{BackendSpec, Protocol, TargetSpec};
+use super::spec::{AnswerBounds, BackendSpec, Protocol, TargetSpec};
 use super::tls::{self, Tls, TlsError};
 
 /// A named set of targets. Outlives a snapshot: equal specs share one.
@@ -36,6 +36,8 @@ pub(super) struct Target {
     pub(super) tls: Option<Tls>,
     /// Idle connections each core keeps.
     pub(super) idle_max: usize,
+    /// What the head of an answer may cost.
+    pub(super) answers: AnswerBounds,
 }
 
 /// Which versions of HTTP a target is spoken to in.
@@ -91,7 +93,7 @@ impl Backend {
                 }
                 _ => None,
             };
-            targets.push(Arc::new(Target::new(target, tls, spec.protocol, idle_max)));
+            targets.push(Arc::new(Target::new(target, tls, spec.protocol, idle_max, spec.answers)));
         }
         Ok(Self { spec, targets, schedule })
     }
@@ -108,7 +110,13 @@ impl Backend {
 }
 
 impl Target {
-    pub(super) fn new(spec: &TargetSpec, tls: Option<Tls>, protocol: Protocol, idle_max: usize) -> Self {
+    pub(super) fn new(
+        spec: &TargetSpec,
+        tls: Option<Tls>,
+        protocol: Protocol,
+        idle_max: usize,
+        answers: AnswerBounds,
+    ) -> Self {
         let speaks = match protocol {
             Protocol::Http2 => Speaks::Http2,
             Protocol::Auto if tls.is_some() => Speaks::Either,
@@ -129,6 +137,7 @@ impl Target {
             agreed_http1: AtomicBool::new(false),
             tls,
             idle_max,
+            answers,
         }
     }
 

@@ -11,7 +11,8 @@
 //! WebSocket is asked for in HTTP/1.1, whatever the backend's `protocol`: extended CONNECT (RFC 8441) is not spoken.
 //!
 //! # Limits
-//! Interim answers: 16 per exchange, beyond that 502. Head and trailers: 64 KiB and 100 fields each.
+//! [`AnswerBounds`](super::spec::AnswerBounds): bytes and fields of a head, interim answers; beyond them 502. Trailers: as
+//! many bytes, and 100 fields.
 //!
 //! # Threats
 //! Streams share windows, so a client that does not read could stop the others: the connection's window is as
@@ -52,8 +53,6 @@ pub(super) use pool::{Opened, open, sweep};
 use upload::{Upload, UploadError};
 
 /// As many as over HTTP/1.1.
-const INTERIM_MAX: u8 = 16;
-
 impl Errand<'_> {
     /// Sends the request on a stream of `lease` and awaits the head of the answer.
     pub(super) async fn run_http2(
@@ -140,7 +139,7 @@ impl Errand<'_> {
         lease: Lease,
     ) -> Result<Incoming, Failure> {
         let (parts, receive) = answer.into_parts();
-        let (head, size) = head::answer(&parts)?;
+        let (head, size) = head::answer(&parts, self.target.answers.fields)?;
         let upload = stream.filter(|_| !upload.is_done()).map(|stream| (upload, stream));
         let is_bodiless = self.method == http::Method::HEAD
             || parts.status == StatusCode::NO_CONTENT
@@ -224,7 +223,7 @@ struct Turn<'a, 'b> {
     response: ResponseFuture,
     is_sending: bool,
     is_timed: bool,
-    interims: u8,
+    interims: u32,
 }
 
 impl Turn<'_, '_> {
@@ -276,14 +275,14 @@ impl Turn<'_, '_> {
     /// 100 answers an expectation that we never forward; the others are the client's to know (RFC 9110 §15.2).
     fn pass_interim(&mut self, parts: http::response::Parts) -> Result<(), Failure> {
         self.interims = self.interims.saturating_add(1);
-        if self.interims > INTERIM_MAX {
+        if self.interims > self.errand.target.answers.interim {
             return Err(Failure::Unexpected("too many interim answers"));
         }
         // RFC 9113 §8.6: HTTP/2 has no 101.
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
             return Err(MalformedResponse::SwitchUnasked.into());
         }
-        let (mut head, _) = head::answer(&parts)?;
+        let (mut head, _) = head::answer(&parts, self.errand.target.answers.fields)?;
         canonicalise_interim(&mut head.fields)?;
         if parts.status != StatusCode::CONTINUE {
             self.errand.interim.push(parts.status, head.fields);

@@ -22,6 +22,8 @@ pub struct BackendSpec {
     pub tls: TlsSpec,
     /// How many idle connections are kept, and for how long.
     pub pool: PoolSpec,
+    /// What the head of an answer may cost.
+    pub answers: AnswerBounds,
 }
 
 /// One address of a backend.
@@ -59,10 +61,8 @@ pub struct Timeouts {
     /// From the last byte of the request the backend took to the head of its answer. Time in which the client is
     /// the slow one does not count. Default: 30 s.
     pub response: Duration,
-    /// Between two pieces of an answer's body. Default: 30 s.
+    /// Between two pieces of an answer's body; not for an operation declared `stream`. Default: 30 s.
     pub idle: Duration,
-    /// The same, for an operation declared `stream`. Default: 5 min.
-    pub stream_idle: Duration,
     /// For the whole exchange, from its forwarding to the end of the answer; not for an operation declared
     /// `stream`. Default: none, for `idle` bounds every wait.
     pub total: Option<Duration>,
@@ -76,6 +76,17 @@ pub struct PoolSpec {
     /// How long an idle connection is kept. Default: 30 s, or a second less than the backend's own
     /// `Keep-Alive: timeout`.
     pub idle_for: Duration,
+}
+
+/// What the head of an answer may cost. Beyond any of it: 502.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AnswerBounds {
+    /// Bytes of one head.
+    pub head: u32,
+    /// Fields of one head.
+    pub fields: u32,
+    /// Interim answers before the final one.
+    pub interim: u32,
 }
 
 /// How a backend proves who it is, and how we prove who we are.
@@ -104,9 +115,14 @@ impl Default for Timeouts {
             connect: Duration::from_secs(3),
             response: Duration::from_secs(30),
             idle: Duration::from_secs(30),
-            stream_idle: Duration::from_secs(300),
             total: None,
         }
+    }
+}
+
+impl Default for AnswerBounds {
+    fn default() -> Self {
+        Self { head: 64 * 1024, fields: 200, interim: 8 }
     }
 }
 

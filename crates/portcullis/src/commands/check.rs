@@ -9,7 +9,7 @@ use crate::output::{Outcome, findings, remark, say};
 pub(crate) fn check(args: &Check) -> anyhow::Result<Outcome> {
     let loaded = args.subject.load()?;
     let snapshot = gateway::check(&loaded).map_err(|found| findings(&found))?;
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().chain(&snapshot.warnings) {
         remark(format_args!("warning: {warning}"));
     }
     say(format_args!("{}: good, {} operations", args.subject.name(), snapshot.operations.len()));

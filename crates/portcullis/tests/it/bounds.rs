@@ -1,7 +1,8 @@
 //! Bounds of a message: each is met exactly, and one step beyond it gets its own status.
 
 use portcullis_testkit::raw::{Client, End};
-use portcullis_testkit::{Deadline, Message, Request, Response};
+use portcullis_testkit::recorder::Reply;
+use portcullis_testkit::{Deadline, Message, Request, Response, Wire};
 
 use crate::stage::{CONFIG, Findings, Stage};
 
@@ -210,4 +211,39 @@ fn options_of_the_server_is_answered_here() {
     assert_eq!(answer.status, 204);
     assert_eq!(answer.text("allow").as_deref(), Some("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     assert_eq!(stage.arrived_since(mark).expect("a sentinel").len(), 0);
+}
+
+#[test]
+fn heads_of_answers_within_their_bounds_pass_and_others_do_not() {
+    let stage = stage("response_head: 1KiB, response_fields: 10, response_interim: 2");
+    let mut findings = Findings::default();
+    let fields = |count: usize| {
+        let rest: String = (1..count).map(|number| format!("X-{number}: y\r\n")).collect();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n{rest}\r\n")
+    };
+    let head = |length: usize| {
+        let frame = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: \r\n\r\n".len();
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX: {}\r\n\r\n", "a".repeat(length - frame))
+    };
+    let interim = |count: usize| {
+        let before = "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n".repeat(count);
+        format!("{before}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    };
+    for (name, bytes, status) in [
+        ("10 fields", fields(10), 200),
+        ("11 fields", fields(11), 502),
+        ("a head of 1024 bytes", head(1024), 200),
+        ("a head of 1025 bytes", head(1025), 502),
+        ("2 interim answers", interim(2), 200),
+        ("3 interim answers", interim(3), 502),
+    ] {
+        for wire in Wire::ALL {
+            let target = format!("/{}", name.replace(' ', "-"));
+            stage.backend.on(&target, Reply::raw(&bytes).close());
+            let response = wire.send(stage.public(), &Request::get(&target));
+            let outcome = (response.status == status).then_some(()).ok_or(format!("{response:?}"));
+            findings.note(format!("{wire:?}: {name}"), outcome);
+        }
+    }
+    findings.conclude(12);
 }

@@ -483,6 +483,58 @@ fn only_declared_fields_reach_the_backend() {
     }
 }
 
+/// Names that only the caller can have written, as they arrive for a request with many of them.
+fn arriving(stage: &Stage, wire: &Wire, target: &str) -> String {
+    let mark = stage.backend.mark();
+    let request = Request::get(target)
+        .field("X-Path", "1")
+        .field("X-Own", "1")
+        .field("X-Vouch", "1")
+        .field("X-Other", "1")
+        .field("Cookie", "a=1")
+        .field("Accept-Language", "de")
+        .field("Sec-Fetch-Mode", "cors");
+    assert_eq!(wire.send(stage.public(), &request).status, 200, "{target}");
+    let message = stage.arrived_since(mark).expect("the sentinel").remove(0);
+    let names = message.fields.iter().map(|(name, _)| String::from_utf8_lossy(name).to_ascii_lowercase());
+    let mut names: Vec<String> = names
+        .filter(|name| name.starts_with("x-") || name == "cookie" || name.contains("-l"))
+        .filter(|name| name != "x-request-id" && !name.contains("forwarded"))
+        .collect();
+    names.sort_unstable();
+    names.join(" ")
+}
+
+#[test]
+fn what_declares_a_field_lets_it_through() {
+    let document = "openapi: 3.1.0
+paths:
+  /a:
+    parameters: [{ name: X-Path, in: header }]
+    get: { parameters: [{ name: X-Own, in: header }], security: [{ key: [] }] }
+  /b: { get: { parameters: [{ name: a, in: cookie }], security: [] } }
+  /c: { get: { x-portcullis: { fields: [] } } }
+  /d: { get: { x-portcullis: { fields: [x-other] } } }
+components: { securitySchemes: { key: { type: apiKey, in: header, name: X-Vouch }, unused: { type: apiKey, in: header, name: X-Other } } }
+";
+    let api = "openapi: shop.yaml, auth: none, trust_definition: true, operations: {
+      i: { match: \"GET /i\" }, j: { match: \"GET /j\", fields: declared }, k: { match: \"GET /k\", fields: [X-OTHER, cookie] } }";
+    let stage = stage(api, &[("shop.yaml", document)]);
+    for wire in Wire::ALL {
+        for (target, expected) in [
+            ("/a", "accept-language x-own x-path x-vouch"),
+            ("/b", "accept-language cookie"),
+            ("/c", "accept-language"),
+            ("/d", "accept-language x-other"),
+            ("/i", "accept-language cookie x-other x-own x-path x-vouch"),
+            ("/j", "accept-language"),
+            ("/k", "accept-language cookie x-other"),
+        ] {
+            assert_eq!(arriving(&stage, wire, target), expected, "{wire:?} {target}");
+        }
+    }
+}
+
 #[test]
 fn a_definition_of_several_files_follows_each_of_them() {
     let root = "openapi: 3.1.0\npaths:\n  /a: { $ref: 'parts/a.yaml' }\n";

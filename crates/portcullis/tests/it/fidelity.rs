@@ -278,3 +278,23 @@ fn a_chunked_response_to_an_old_client_is_not_chunked() {
         "{response:?}"
     );
 }
+
+#[test]
+fn compressed_bodies_pass_as_they_came() {
+    // Neither is a gzip stream: nobody may look.
+    let (up, down) = (b"\x1f\x8b not gzip \xff\x00".as_slice(), b"\x1f\x8b neither \x00\xfe".as_slice());
+    for wire in Wire::ALL {
+        let stage = Stage::start();
+        stage.backend.on("/", Reply::with("200 OK", "Content-Encoding: gzip\r\n", down));
+        let request = Request::post("/", up).field("Content-Encoding", "gzip");
+        let response = wire.send(stage.public(), &request);
+        assert_eq!((response.status, response.body.as_slice()), (200, down), "{wire:?}");
+        assert_eq!(response.text("content-encoding").as_deref(), Some("gzip"), "{wire:?}");
+        let message = stage.backend.expect("the request", |_| true);
+        assert_eq!(
+            (message.body.as_slice(), message.all("content-encoding")),
+            (up, vec![b"gzip".as_slice()]),
+            "{wire:?}"
+        );
+    }
+}

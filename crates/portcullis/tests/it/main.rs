@@ -44,6 +44,7 @@ mod reload;
 mod slow;
 mod smuggling;
 mod stage;
+mod streams;
 mod tls;
 mod upstream_hostile;
 mod websocket;

@@ -1,4 +1,3 @@
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, W
 use crate::observe::Observe;
 use crate::pipeline::context::Ground;
 use crate::pipeline::policy::Inspector;
+use crate::pipeline::room::Room;
 use crate::pipeline::step::Why;
 use crate::pipeline::{
     Admitted, Context, Expression, Identified, Needs, Operation, Policy, Routed, Step, Stop,
@@ -119,6 +119,7 @@ struct Case {
     body_max: u64,
     memory_max: u64,
     bodies_max: u64,
+    files_max: u64,
     state: Option<tempfile::TempDir>,
 }
 
@@ -133,6 +134,7 @@ impl Case {
             body_max: 1 << 20,
             memory_max: 1 << 20,
             bodies_max: 1 << 20,
+            files_max: 1 << 20,
             state,
         }
     }
@@ -142,8 +144,8 @@ impl Case {
         let saw = Arc::default();
         let ground = Arc::new(Ground {
             observe: Observe::default(),
-            bodies_held: Default::default(),
-            bodies_held_max: self.bodies_max.into(),
+            memory: Room::new(self.bodies_max),
+            files: Room::new(self.files_max),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let outcome = self.judge(&ground, &saw).await;
@@ -154,7 +156,7 @@ impl Case {
                 Why::Answer(_) => Err("answer".to_owned()),
             },
         };
-        assert_eq!(ground.bodies_held.load(Ordering::Relaxed), 0, "memory is given back");
+        assert_eq!((ground.memory.held(), ground.files.held()), (0, 0), "room is given back");
         let saw = saw.lock().unwrap().clone();
         (pulled, saw)
     }
@@ -261,6 +263,10 @@ fn a_whole_body_beyond_the_memory_of_one_lies_in_a_file() {
 fn a_whole_body_beyond_the_memory_of_all_lies_in_a_file() {
     let saw =
         check(&Case { bodies_max: 8, ..Case::new(Needs::Whole, &["hello", " world"]) }, Ok("hello world"));
+    let files =
+        |files_max| Case { memory_max: 4, files_max, ..Case::new(Needs::Whole, &["hello", " world"]) };
+    check(&files(11), Ok("hello world"));
+    check(&files(10), Err("body-no-room"));
     assert_eq!(saw, ["file of 11"]);
 }
 

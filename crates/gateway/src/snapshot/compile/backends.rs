@@ -7,7 +7,7 @@ use crate::config::{Backend as BackendConfig, BackendProtocol, BackendTls, Targe
 use crate::resources::Resources;
 use crate::upstream::Backend;
 use crate::upstream::spec::{
-    BackendSpec, ClientCertificate, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec,
+    AnswerBounds, BackendSpec, ClientCertificate, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec,
 };
 
 impl Compiler<'_> {
@@ -40,10 +40,14 @@ impl Compiler<'_> {
                 response: timeout.response.get(),
                 idle: timeout.idle.get(),
                 total: Some(timeout.total.get()),
-                stream_idle: self.bounds.stream_idle,
             },
             tls: settings.tls.as_ref().map(tls).unwrap_or_default(),
             pool: PoolSpec { idle_connections: self.bounds.pool as usize, idle_for: self.bounds.pool_idle },
+            answers: AnswerBounds {
+                head: u32::try_from(self.bounds.response_head).unwrap_or(u32::MAX),
+                fields: self.bounds.response_fields,
+                interim: self.bounds.response_interim,
+            },
         })
     }
 }

@@ -237,14 +237,46 @@ impl Compiler<'_> {
             backend,
             strip: if api.strip_base_path.unwrap_or(false) { base.len() } else { 0 },
             bounds,
-            stream: settings.stream.map(|stream| match stream {
-                StreamConfig::Sse => Stream::Events,
-                StreamConfig::Websocket => Stream::WebSocket,
-                StreamConfig::Grpc => Stream::Grpc,
-            }),
+            stream: self.stream(api_name, api, settings, draft.origin),
             auth_place: spell(effective.place("auth"), "auth"),
             place,
         }))
+    }
+
+    /// What an operation may become: as the settings say, else as a trusted definition declares its messages.
+    fn stream(
+        &mut self,
+        api_name: &str,
+        api: &Api,
+        settings: &Settings,
+        origin: Origin<'_>,
+    ) -> Option<Stream> {
+        let said = settings.stream.map(|stream| match stream {
+            StreamConfig::Sse => Stream::Events,
+            StreamConfig::Websocket => Stream::WebSocket,
+            StreamConfig::Grpc => Stream::Grpc,
+        });
+        let Origin::Definition(definition, operation) = origin else { return said };
+        let (declared, word) = match operation.stream {
+            Some(definition::Stream::Events) => (Stream::Events, "sse"),
+            Some(definition::Stream::Grpc) => (Stream::Grpc, "grpc"),
+            Some(definition::Stream::Sequence) | None => return said,
+        };
+        if said.is_some() || api.trust_definition.unwrap_or(false) {
+            return said.or(Some(declared));
+        }
+        let span = definition.span(operation.span);
+        let message = "is declared to answer with a stream, and ends as any answer: after the backend's `timeout.idle` \
+                       without a byte, and after `timeout.total`";
+        let hint = format!(
+            "write `operations: {{ {}: {{ stream: {word} }} }}` at apis.{api_name}, or `trust_definition: true`",
+            serde_json::Value::from(
+                operation.id.as_deref().map_or_else(|| spelled(operation), str::to_owned)
+            ),
+        );
+        let finding = self.loaded.finding_at(span, &operation.pointer, message).with_hint(hint);
+        self.warnings.push(finding);
+        None
     }
 
     fn wrong_operation(&mut self, at: &Pointer, origin: Origin<'_>, message: String) {

@@ -138,7 +138,7 @@ impl Download {
             return Poll::Ready(Ok(Frame::Data(piece)));
         }
         Poll::Ready(match ready!(receive.poll_trailers(cx)) {
-            Ok(Some(map)) => match head::fields(&map) {
+            Ok(Some(map)) => match head::fields(&map, head::TRAILER_FIELDS_MAX) {
                 Ok(mut fields) => {
                     canonicalise_trailers(&mut fields);
                     Ok(Frame::Trailers(fields))

@@ -18,8 +18,8 @@ use crate::upstream::backend::Target;
 use crate::upstream::failure::Failure;
 use crate::upstream::request::{framing, request_target};
 
-/// Fields of one section.
-const FIELDS_MAX: usize = 100;
+/// Fields of a trailer section.
+pub(super) const TRAILER_FIELDS_MAX: u32 = 100;
 
 const UNSPEAKABLE: Failure =
     Failure::Request(BodyError::Malformed("the request cannot be told in HTTP/2 without changing it"));
@@ -85,15 +85,15 @@ pub(super) fn map(fields: &Fields) -> Option<HeaderMap> {
 }
 
 /// The head of an answer, and what it says of its length.
-pub(super) fn answer(parts: &response::Parts) -> Result<(ResponseHead, Size), Failure> {
+pub(super) fn answer(parts: &response::Parts, fields_max: u32) -> Result<(ResponseHead, Size), Failure> {
     let mut head = ResponseHead::synthesize(parts.status.as_u16());
-    head.fields = fields(&parts.headers).map_err(Failure::Unexpected)?;
+    head.fields = fields(&parts.headers, fields_max).map_err(Failure::Unexpected)?;
     Ok((head, size(&parts.headers)?))
 }
 
 /// A section of fields as it came, or what is wrong with it.
-pub(super) fn fields(map: &HeaderMap) -> Result<Fields, &'static str> {
-    if map.len() > FIELDS_MAX {
+pub(super) fn fields(map: &HeaderMap, most: u32) -> Result<Fields, &'static str> {
+    if map.len() > most as usize {
         return Err("too many fields");
     }
     let mut fields = Fields::new();

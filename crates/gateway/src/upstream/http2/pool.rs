@@ -52,9 +52,6 @@ const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 /// Bytes of a request that the codec holds for one stream.
 const SEND_BYTES: usize = 64 * 1024;
 
-/// Head or trailers of an answer, decoded.
-const HEADER_LIST_BYTES: u32 = 64 * 1024;
-
 /// What the codec may spend on keeping small DATA frames apart until they are read.
 const SMALL_DATA_BYTES: usize = 2 * 1024 * 1024;
 
@@ -158,12 +155,12 @@ pub(in crate::upstream) async fn open(
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             target.know(is_http2);
             match (is_http2, target.speaks) {
-                (true, _) => site.share(stream, idle_for).await,
+                (true, _) => site.share(stream, target, idle_for).await,
                 (false, Speaks::Http2) => Err(Failure::Unexpected("it does not agree on HTTP/2")),
                 (false, _) => Ok(Opened::Http1(plain(target, Socket::Tls(stream)))),
             }
         }
-        Socket::Tcp(stream) => site.share(stream, idle_for).await,
+        Socket::Tcp(stream) => site.share(stream, target, idle_for).await,
     }
 }
 
@@ -198,13 +195,14 @@ impl Site {
     }
 
     /// Speaks HTTP/2 on `io` from now on.
-    async fn share<T>(&self, io: T, idle_for: Duration) -> Result<Opened, Failure>
+    async fn share<T>(&self, io: T, target: &Target, idle_for: Duration) -> Result<Opened, Failure>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) = builder().handshake(Watched::new(io)).await.map_err(|error| {
-            Failure::Closed(Some(error.into_io().unwrap_or_else(|| io::ErrorKind::InvalidData.into())))
-        })?;
+        let (sender, connection) =
+            builder(target.answers.head).handshake(Watched::new(io)).await.map_err(|error| {
+                Failure::Closed(Some(error.into_io().unwrap_or_else(|| io::ErrorKind::InvalidData.into())))
+            })?;
         let usage = Arc::<Use>::default();
         let over = Arc::clone(&usage.over);
         DRIVERS.with(|drivers| drivers.spawn(drive(connection, over)));
@@ -270,14 +268,14 @@ async fn drive(connection: impl Future<Output = Result<(), h2::Error>>, over: Ar
     }
 }
 
-fn builder() -> Builder {
+fn builder(head_bytes: u32) -> Builder {
     let mut builder = Builder::new();
     builder
         .enable_push(false)
         .initial_max_send_streams(STREAMS_FIRST)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEADER_LIST_BYTES)
+        .max_header_list_size(head_bytes)
         .max_send_buffer_size(SEND_BYTES)
         .data_frame_budget(SMALL_DATA_BYTES);
     builder

@@ -7,7 +7,7 @@ use super::{framing, write_head};
 use crate::http::canonical::Rules;
 use crate::http::{Canonical, Head, Peer, Size, Wire};
 use crate::upstream::backend::Target;
-use crate::upstream::spec::{Protocol, TargetSpec};
+use crate::upstream::spec::{AnswerBounds, Protocol, TargetSpec};
 
 fn canonical(text: &str) -> Canonical {
     let (request, _) = HeadDecoder::default()
@@ -32,7 +32,7 @@ fn target(path: &str) -> Target {
         path: path.to_owned(),
         weight: 1,
     };
-    Target::new(&spec, None, Protocol::Auto, 1)
+    Target::new(&spec, None, Protocol::Auto, 1, AnswerBounds::default())
 }
 
 fn written(text: &str, strip: usize, path: &str, body: Size) -> String {

@@ -14,7 +14,7 @@ use portcullis_http1::Framing;
 
 use super::super::answer::{Errand, Incoming};
 use super::super::failure::Failure;
-use super::super::spec::{BackendSpec, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec};
+use super::super::spec::{AnswerBounds, BackendSpec, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec};
 use super::super::upload::Upload;
 use super::super::{Backend, pool};
 use crate::clock;
@@ -116,6 +116,7 @@ pub(super) fn spec(port: u16) -> BackendSpec {
         timeouts: Timeouts::default(),
         tls: TlsSpec::default(),
         pool: PoolSpec::default(),
+        answers: AnswerBounds::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{answer, fields, request};
 use crate::http::canonical::Rules;
 use crate::http::{Canonical, Head, Peer, Size, Wire};
 use crate::upstream::backend::Target;
-use crate::upstream::spec::{Protocol, TargetSpec};
+use crate::upstream::spec::{AnswerBounds, Protocol, TargetSpec};
 
 fn canonical(text: &str) -> Canonical {
     let (request, _) = HeadDecoder::default()
@@ -32,7 +32,7 @@ fn target() -> Target {
         path: "/v2".to_owned(),
         weight: 1,
     };
-    Target::new(&spec, None, Protocol::Http2, 1)
+    Target::new(&spec, None, Protocol::Http2, 1, AnswerBounds::default())
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn an_answer_has_one_length() {
         for length in lengths {
             parts.headers.append("content-length", HeaderValue::from_static(length));
         }
-        assert_eq!(answer(&parts).ok().map(|(_, size)| size), expected, "{lengths:?}");
+        assert_eq!(answer(&parts, 100).ok().map(|(_, size)| size), expected, "{lengths:?}");
     }
 }
 
@@ -105,7 +105,7 @@ fn fields_are_bounded_and_trimmed() {
         for _ in 0..count {
             map.append("x-mine", HeaderValue::from_static(value));
         }
-        fields(&map).map(|fields| fields.len())
+        fields(&map, 100).map(|fields| fields.len())
     };
     assert_eq!(section(100, "a b"), Ok(100));
     assert!(section(101, "a").is_err());
