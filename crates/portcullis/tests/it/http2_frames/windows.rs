@@ -7,7 +7,10 @@ use portcullis_testkit::h2::{Client, Frame, code, flag, kind};
 use portcullis_testkit::{Deadline, Reply, Request, raw};
 
 use super::Expect::{Alive, Connection, Served, Stream as OnStream};
-use super::{CONFIG, Case, FLOW, PROTOCOL, SIZE, f, joined, request, settings, update, upload};
+use super::{
+    CONFIG, Case, FLOW, PROTOCOL, SIZE, f, fields, joined, on_stream, post, request, reset, settings, update,
+    upload,
+};
 use crate::stage::Stage;
 
 /// RFC 9113 §6.5, §6.9: what can be told by one answer.
@@ -269,4 +272,80 @@ fn the_last_word_names_the_last_stream() {
     let last = client.find(Deadline::soon(), |frame| frame.kind == kind::GOAWAY).expect("a GOAWAY");
     assert_eq!((&last.payload[..4], last.code()), (&[0, 0, 0, 7][..], Some(code::FRAME_SIZE_ERROR)));
     client.closed(Deadline::soon()).expect("closed");
+}
+
+/// The server's windows as its client counts them.
+struct Room {
+    connection: i64,
+    stream: i64,
+}
+
+impl Room {
+    /// Waits until `bytes` may be sent on `stream`, and takes them.
+    fn take(&mut self, client: &mut Client, stream: u32, bytes: i64) {
+        while self.connection.min(self.stream) < bytes {
+            let update = client.find(Deadline::soon(), |frame| frame.kind == kind::WINDOW_UPDATE);
+            self.heed(&update.expect("leave to send more"), stream);
+        }
+        self.connection -= bytes;
+        self.stream -= bytes;
+    }
+
+    fn heed(&mut self, update: &Frame, stream: u32) {
+        let increment = u32::from_be_bytes(update.payload[..4].try_into().expect("four bytes"));
+        match update.stream {
+            0 => self.connection += i64::from(increment),
+            own if own == stream => self.stream += i64::from(increment),
+            _ => {}
+        }
+    }
+}
+
+/// §6.1, §6.9.1: padding is counted, and its room is given back.
+#[test]
+fn the_room_of_padding_is_given_back() {
+    let stage = Stage::with(CONFIG);
+    let mut client = Client::connect(stage.public());
+    client.send(upload(1));
+    let mut room = Room { connection: 65_535, stream: 256 << 10 };
+    let frame = f(kind::DATA, flag::PADDED, 1, [&[255, b'x'][..], &[0; 255]].concat());
+    for _ in 0..60 {
+        room.take(&mut client, 1, 257 * 100);
+        client.send(frame.repeat(100));
+    }
+    client.send(f(kind::DATA, flag::END_STREAM, 1, b"y"));
+    assert_eq!(client.response(1, Deadline::soon()).expect("an answer").status, 200);
+    assert_eq!(stage.backend.messages()[0].body.len(), 6_001);
+}
+
+/// §6.9: what was sent on streams that were refused, or reset, takes no room from those behind them.
+#[test]
+fn the_room_of_streams_that_ended_is_given_back() {
+    let stage = Stage::start();
+    let mut client = Client::connect(stage.public());
+    let mut room = Room { connection: 65_535, stream: 0 };
+    let refused =
+        fields(&[(":method", "POST"), (":scheme", "http"), (":path", "/admin/x"), (":authority", "gw.test")]);
+    let piece = f(kind::DATA, 0, 1, vec![0; 16_000]);
+    for number in 0..60 {
+        let stream = number * 2 + 1;
+        room.stream = 256 << 10;
+        let head = if number % 2 == 0 { refused.clone() } else { post(&[]) };
+        client.send(f(kind::HEADERS, flag::END_HEADERS, stream, head));
+        for _ in 0..4 {
+            room.take(&mut client, stream, 16_000);
+            client.send(on_stream(piece.clone(), stream));
+        }
+        client.send(reset(stream));
+    }
+    // Two mebibytes more, for which all of the room is needed more than once.
+    let last = client.stream() + 1_000;
+    room.stream = 256 << 10;
+    client.send(f(kind::HEADERS, flag::END_HEADERS, last, post(&[])));
+    for _ in 0..130 {
+        room.take(&mut client, last, 16_000);
+        client.send(on_stream(piece.clone(), last));
+    }
+    client.send(on_stream(f(kind::DATA, flag::END_STREAM, 1, b""), last));
+    assert_eq!(client.response(last, Deadline::soon()).expect("an answer").status, 200);
 }
