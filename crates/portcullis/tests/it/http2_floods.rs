@@ -173,12 +173,21 @@ fn each_kind_of_flood_ends_its_connection_within_a_second() {
     let neighbour = Neighbour::start(stage.public());
     let mut wrong = Vec::new();
     for (name, burst, code) in KINDS {
+        let mark = stage.gateway.stdout().mark();
         let before = stage.gateway.usage().memory;
         let Flooded { took, said } = flood(Client::connect(stage.public()), burst);
         // Again, by one that hears nothing of it.
         let cut = flood_deaf(stage.public(), burst);
         let gained = stage.gateway.usage().memory_peak.saturating_sub(before);
         neighbour.expect_served(name);
+        if code == CALM {
+            // One for each of the two connections.
+            let mut seen = 0;
+            stage.gateway.stdout().expect_since(mark, "two incidents", |line| {
+                seen += usize::from(line.contains("http2-abuse"));
+                (seen == 2).then_some(())
+            });
+        }
         let is_right = took < Duration::from_secs(1)
             && said == Ok(Some(code))
             && cut < Duration::from_secs(3)
