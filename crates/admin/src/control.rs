@@ -46,6 +46,17 @@ pub struct Status {
     pub config: ConfigStatus,
     /// The bound listeners.
     pub listeners: Vec<ListenerStatus>,
+    /// Workers that do not turn; none of them when all is well.
+    pub stuck: Vec<StuckWorker>,
+}
+
+/// A worker that does not turn: its connections and requests stand still.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StuckWorker {
+    /// Its number, from 0, as in the name of its thread.
+    pub worker: usize,
+    /// For how long, in whole seconds.
+    pub seconds: u64,
 }
 
 /// Where a gateway is in its life.

@@ -20,7 +20,7 @@ pub mod server;
 mod socket;
 
 pub use api::{ROUTES, Route, openapi};
-pub use control::{ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status};
+pub use control::{ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker};
 pub use reply::PROBLEMS;
 
 use std::io;

@@ -1,8 +1,9 @@
 //! The probes: what an orchestrator, a load balancer and a scraper ask, without a credential.
 //!
-//! `/livez` fails when the process should be restarted, so it tells only that it answers. `/startupz` succeeds once
-//! the first configuration runs. `/readyz` succeeds while requests are welcome: it does not look at backends,
-//! stores or issuers, or one outage behind us would take every gateway out of rotation at once.
+//! `/livez` fails when the process should be restarted: when a worker has not turned for some seconds. Every worker says
+//! so once a second by way of its own queue; a thread that hangs, spins or is gone does not. `/startupz` succeeds once
+//! the first configuration runs. `/readyz` succeeds while requests are welcome and every worker turns: it does not look
+//! at backends, stores or issuers, or one outage behind us would take every gateway out of rotation at once.
 
 use std::fmt::Write as _;
 
@@ -18,7 +19,7 @@ const REASON_CHARS_MAX: usize = 300;
 /// Answers one request.
 pub(crate) fn answer(method: &Method, path: &str, control: &dyn Control) -> Reply {
     let answer: fn(&dyn Control) -> Reply = match path {
-        "/livez" => |_| reply::text(StatusCode::OK, "ok\n"),
+        "/livez" => |control| live(&control.status()),
         "/startupz" => |control| startup(&control.status()),
         "/readyz" => |control| ready(&control.status()),
         "/metrics" => |control| reply::with_type(StatusCode::OK, METRICS_CONTENT_TYPE, control.metrics()),
@@ -31,6 +32,22 @@ pub(crate) fn answer(method: &Method, path: &str, control: &dyn Control) -> Repl
     }
 }
 
+fn live(status: &Status) -> Reply {
+    if status.stuck.is_empty() {
+        return reply::text(StatusCode::OK, "ok\n");
+    }
+    reply::text(StatusCode::SERVICE_UNAVAILABLE, stuck(status))
+}
+
+/// A line for each worker that does not turn.
+fn stuck(status: &Status) -> String {
+    status.stuck.iter().fold(String::new(), |mut text, stuck| {
+        // Writing to a `String` does not fail.
+        let _ = writeln!(text, "worker {}: has not turned for {} s", stuck.worker, stuck.seconds);
+        text
+    })
+}
+
 fn startup(status: &Status) -> Reply {
     match status.phase {
         Phase::Starting => reply::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
@@ -40,8 +57,8 @@ fn startup(status: &Status) -> Reply {
 
 fn ready(status: &Status) -> Reply {
     let code = match status.phase {
-        Phase::Ready => StatusCode::OK,
-        Phase::Starting | Phase::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        Phase::Ready if status.stuck.is_empty() => StatusCode::OK,
+        Phase::Ready | Phase::Starting | Phase::Draining => StatusCode::SERVICE_UNAVAILABLE,
     };
     reply::text(code, detail(status))
 }
@@ -62,5 +79,5 @@ fn detail(status: &Status) -> String {
     for listener in &status.listeners {
         let _ = writeln!(text, "listener {}: {}", listener.name, listener.address);
     }
-    text
+    text + &stuck(status)
 }

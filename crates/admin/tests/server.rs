@@ -15,7 +15,7 @@ use std::time::Duration;
 use portcullis_admin::client::{self, Answer, CallError};
 use portcullis_admin::{
     Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, ROUTES, Settings, Status,
-    server,
+    StuckWorker, server,
 };
 use portcullis_gateway::observe::{Kept, METRICS_CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -43,6 +43,7 @@ impl Default for Fake {
                     address: "0.0.0.0:8443".into(),
                     connections: 3,
                 }],
+                stuck: Vec::new(),
             }),
             reload: Mutex::new(Ok("def456".into())),
         }
@@ -94,6 +95,7 @@ fn kept() -> Kept {
         address: SocketAddr::from(([192, 0, 2, 7], 4_000)),
         local: SocketAddr::from(([192, 0, 2, 1], 8_443)),
         tls: None,
+        term: Arc::default(),
     };
     let observe = Observe::default();
     observe.record(&Record {
@@ -124,6 +126,7 @@ fn kept() -> Kept {
         backend: None,
         overhead: None,
         verdicts: &[],
+        revision: "abc123",
     });
     observe.explain("known").unwrap()
 }
@@ -181,6 +184,18 @@ fn probes_tell_the_phase() {
     running.fake.change(|status| status.phase = Phase::Draining);
     assert_eq!(codes(), [200, 200, 503]);
     assert!(running.probe("/readyz").1.starts_with("draining\n"));
+}
+
+#[test]
+fn a_worker_that_does_not_turn_fails_the_probes_and_is_named() {
+    let running = start();
+    running.fake.change(|status| status.stuck = vec![StuckWorker { worker: 1, seconds: 7 }]);
+    let line = "worker 1: has not turned for 7 s\n";
+    assert_eq!(running.probe("/livez"), (503, line.to_owned()));
+    let (status, text) = running.probe("/readyz");
+    assert!(status == 503 && text.ends_with(line), "{status} {text}");
+    running.fake.change(|status| status.stuck.clear());
+    assert_eq!((running.probe("/livez").0, running.probe("/readyz").0), (200, 200));
 }
 
 #[test]

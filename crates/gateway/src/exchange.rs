@@ -5,12 +5,9 @@
 //! line consumes the state before it, so that no line can be left out. Whatever stops it, a problem or an
 //! answer of our own, leaves by the same door as a backend's answer.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
 
 use http::{Method, StatusCode};
 use portcullis_http1::{Fields, Refusal, RefusalClass};
@@ -18,6 +15,7 @@ use portcullis_http1::{Fields, Refusal, RefusalClass};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Wire as HttpVersion, reading};
+use crate::panics::{Contained, Panicked};
 use crate::pipeline::step::Why;
 use crate::pipeline::{Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
@@ -37,6 +35,9 @@ pub trait Wire: Send {
 
     /// Carries the reply away, pulling its body to the end.
     fn send(&mut self, reply: Reply, cx: &mut Context) -> impl Future<Output = Sent> + Send;
+
+    /// Ends what a reply was carried on, so that its client can tell that the reply is not whole.
+    fn break_off(&mut self);
 }
 
 /// What became of a reply.
@@ -64,12 +65,12 @@ pub async fn exchange<W: Wire>(
         let mut judging = pin!(judge(head, body, &snapshot, &mut cx));
         wire.drive(Contained(judging.as_mut())).await
     };
-    let Some(judged) = judged else { return cx.finish(None, 0, false) };
-    let reply = match judged {
+    let Some(judged) = judged else { return cx.finish(&snapshot.revision, None, 0, false) };
+    let reply = match judged.unwrap_or_else(|panicked| Err(defect(panicked).into())) {
         Ok(answered) => answered.into_reply(),
         Err(stop) => stopped(stop, &mut cx),
     };
-    leave(wire, reply, &mut cx).await
+    leave(wire, reply, &mut cx, &snapshot).await
 }
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
@@ -188,7 +189,8 @@ pub async fn refuse<W: Wire>(
     peer: &Arc<Peer>,
     deadline: Deadline,
 ) -> Deadline {
-    let mut cx = begin(wire, version, live, peer, deadline, &live.snapshot());
+    let snapshot = live.snapshot();
+    let mut cx = begin(wire, version, live, peer, deadline, &snapshot);
     cx.end_connection();
     let stop = match refused {
         Refused::Bytes(refusal) => unreadable(refusal).into(),
@@ -196,7 +198,7 @@ pub async fn refuse<W: Wire>(
         Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
     let reply = stopped(stop, &mut cx);
-    leave(wire, reply, &mut cx).await
+    leave(wire, reply, &mut cx, &snapshot).await
 }
 
 /// Why there is no head.
@@ -223,39 +225,24 @@ fn begin<W: Wire>(
 }
 
 /// The one door every reply leaves by.
-async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context) -> Deadline {
+async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapshot: &Snapshot) -> Deadline {
     reply.fields.set("x-request-id", cx.id.as_str());
     let status = reply.status;
-    let sent = wire.send(reply, cx).await;
-    cx.finish(Some(status), sent.bytes, sent.complete)
+    let sent = {
+        let mut sending = pin!(wire.send(reply, cx));
+        Contained(sending.as_mut()).await
+    };
+    let sent = sent.unwrap_or_else(|panicked| {
+        // Nobody knows how far the reply came: the client is told that it has no end.
+        wire.break_off();
+        cx.stopped(&defect(panicked));
+        Sent { bytes: 0, complete: false }
+    });
+    cx.finish(&snapshot.revision, Some(status), sent.bytes, sent.complete)
 }
 
-/// A panic inside an exchange ends this exchange and nothing else.
-// PERF: borrows what it polls. Taken by value, each wrapper would keep a second copy of the whole exchange's state
-// (rust-lang/rust#62958): 16 KiB a connection instead of 4.
-struct Contained<'a, F>(Pin<&'a mut F>);
-
-impl<F> Future for Contained<'_, F>
-where
-    F: Future<Output = Result<Answered, Stop>>,
-{
-    type Output = Result<Answered, Stop>;
-
-    fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(task))) {
-            Ok(poll) => poll,
-            Err(panic) => {
-                let problem = INTERNAL.with("the gateway failed").because(panic_text(&*panic));
-                Poll::Ready(Err(problem.into()))
-            }
-        }
-    }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text =
-        panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    format!("panic: {}", text.unwrap_or("without a message"))
+fn defect(panicked: Panicked) -> Problem {
+    INTERNAL.with("the gateway failed").because(panicked.0)
 }
 
 fn stopped(stop: Stop, cx: &mut Context) -> Reply {

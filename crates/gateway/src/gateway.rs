@@ -17,7 +17,7 @@ use portcullis_openapi::source::Finding;
 
 use self::core::Core;
 use crate::config::Loaded;
-use crate::listener::accept::{self, Doorway};
+use crate::listener::accept::{self, Doorway, Sign};
 use crate::observe::Observe;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
@@ -56,6 +56,13 @@ struct Listening {
     plan: ListenerPlan,
     address: SocketAddr,
     doorway: Arc<Doorway>,
+}
+
+impl Listening {
+    /// Whether its sockets are those that `plan` asks for. Port 0 asks for whatever port its listener has.
+    fn is_for(&self, plan: &ListenerPlan) -> bool {
+        plan.bind == self.address || (plan.bind == self.plan.bind && plan.name == self.plan.name)
+    }
 }
 
 /// Why the gateway did not start, or did not take a configuration.
@@ -127,24 +134,32 @@ impl Gateway {
         let Compiled { snapshot, listeners } =
             compile(loaded, &mut resources, &self.live.ground.observe, self.cores.len())
                 .map_err(Refused::Findings)?;
-        let kept: Vec<Arc<str>> = listeners.iter().map(|plan| Arc::clone(&plan.name)).collect();
+        let observe = &self.live.ground.observe;
         let fresh = self.bind_new(&listeners)?;
         self.live.ground.memory.resize(snapshot.bounds.bodies_in_memory);
         self.live.ground.files.resize(snapshot.bounds.bodies_in_files);
         drop(self.live.swap(snapshot));
         self.with_running(|running| {
+            for listening in &running.listening {
+                if !listeners.iter().any(|plan| Arc::ptr_eq(&plan.term, &listening.plan.term)) {
+                    listening.plan.term.end();
+                }
+            }
+            running.listening.retain_mut(|listening| {
+                let Some(plan) = listeners.iter().find(|plan| listening.is_for(plan)) else {
+                    listening.doorway.close();
+                    return false;
+                };
+                listening.doorway.change(Sign::new(plan.clone(), observe));
+                listening.plan = plan.clone();
+                true
+            });
             resources.forget_unused();
             running.resources = resources;
-            running.listening.retain(|listening| {
-                let stays = kept.contains(&listening.plan.name)
-                    && !fresh.iter().any(|(new, _)| new.plan.name == listening.plan.name);
-                if !stays {
-                    listening.doorway.close();
-                }
-                stays
-            });
         });
         self.serve(fresh);
+        let names: Vec<&str> = listeners.iter().map(|plan| &*plan.name).collect();
+        observe.retain_listeners(&names);
         Ok(())
     }
 
@@ -159,6 +174,11 @@ impl Gateway {
         &self.live
     }
 
+    /// The workers that have not turned for a while, and for how long: whatever is theirs stands still.
+    pub fn stuck(&self) -> Vec<(usize, Duration)> {
+        self.cores.iter().enumerate().filter_map(|(number, core)| Some((number, core.stuck()?))).collect()
+    }
+
     /// Connections and chores that run now.
     pub fn running_tasks(&self) -> usize {
         self.tasks.running()
@@ -167,7 +187,12 @@ impl Gateway {
     /// Accepts nothing more, lets every exchange end, and stops when the last one has or `most` has passed. Says
     /// whether everything ended by itself.
     pub fn drain(&self, most: Duration) -> bool {
-        self.live.drain();
+        self.with_running(|running| {
+            for listening in &running.listening {
+                listening.doorway.close();
+                listening.plan.term.end();
+            }
+        });
         let drained = Core::block_on_all_idle(&self.tasks, most);
         for core in &self.cores {
             core.stop();
@@ -186,14 +211,14 @@ impl Gateway {
         &self,
         plans: &[ListenerPlan],
     ) -> Result<Vec<(Listening, Vec<std::net::TcpListener>)>, Refused> {
-        let bound: Vec<ListenerPlan> = self.with_running(|running| {
-            running.listening.iter().map(|listening| listening.plan.clone()).collect()
-        });
+        let is_bound = |plan: &&ListenerPlan| {
+            self.with_running(|running| running.listening.iter().any(|listening| listening.is_for(plan)))
+        };
         plans
             .iter()
-            .filter(|plan| !bound.contains(plan))
+            .filter(|plan| !is_bound(plan))
             .map(|plan| {
-                bind_all(plan, self.cores.len()).map_err(|error| Refused::Bind {
+                self.bind_all(plan).map_err(|error| Refused::Bind {
                     listener: Arc::clone(&plan.name),
                     address: plan.bind,
                     error,
@@ -212,21 +237,21 @@ impl Gateway {
         }
     }
 
+    /// One socket a core on the same address. With port 0 the first decides which port that is.
+    fn bind_all(&self, plan: &ListenerPlan) -> io::Result<(Listening, Vec<std::net::TcpListener>)> {
+        let first = accept::bind(plan.bind)?;
+        let address = first.local_addr()?;
+        let mut sockets = vec![first];
+        for _ in 1..self.cores.len() {
+            sockets.push(accept::bind(address)?);
+        }
+        let sign = Sign::new(plan.clone(), &self.live.ground.observe);
+        Ok((Listening { plan: plan.clone(), address, doorway: Arc::new(Doorway::new(sign)) }, sockets))
+    }
+
     fn with_running<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
         // A panic while the lock was held leaves plain data behind, which is still good.
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         act(&mut running)
     }
-}
-
-/// One socket a core on the same address. With port 0 the first decides which port that is.
-fn bind_all(plan: &ListenerPlan, cores: usize) -> io::Result<(Listening, Vec<std::net::TcpListener>)> {
-    let first = accept::bind(plan.bind)?;
-    let address = first.local_addr()?;
-    let mut sockets = vec![first];
-    for _ in 1..cores {
-        sockets.push(accept::bind(address)?);
-    }
-    let doorway = Arc::new(Doorway::new(Arc::clone(&plan.name), plan.connections_max));
-    Ok((Listening { plan: plan.clone(), address, doorway }, sockets))
 }

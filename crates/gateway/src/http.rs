@@ -24,6 +24,7 @@ pub mod reading;
 pub mod reply;
 pub mod response;
 mod target;
+pub mod term;
 pub mod tls;
 pub mod trailers;
 pub mod tunnel;

@@ -22,5 +22,6 @@ pub mod upstream;
 
 pub mod bounds;
 pub mod clock;
+pub mod panics;
 pub mod secret;
 pub mod tasks;

@@ -20,3 +20,5 @@ mod proxy_protocol;
 
 #[cfg(test)]
 mod scene;
+#[cfg(test)]
+mod tests;

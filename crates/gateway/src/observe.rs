@@ -42,6 +42,7 @@ use sink::output::Target;
 use sink::{Counts, Sink};
 
 use crate::bounds::Bounds;
+use crate::panics;
 
 /// Where the streams go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +222,18 @@ impl Observe {
     pub fn watch_log(&self, log: &Log) {
         self.shared.metrics.watch(&log.output().counts);
         let _ = self.shared.log.set(Arc::clone(&log.output().sink));
+    }
+
+    /// Tells and counts every panic of the process from now on, once, in place of the standard library's own lines.
+    pub fn watch_panics(&self) {
+        let metrics = Arc::clone(&self.shared.metrics);
+        std::panic::set_hook(Box::new(move |panic| {
+            metrics.panicked();
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            let thread = std::thread::current();
+            let thread = thread.name().unwrap_or("unnamed");
+            tracing::error!(panic = panics::text(panic.payload()), place, thread, "a panic, contained");
+        }));
     }
 
     /// All metrics as text of the type [`METRICS_CONTENT_TYPE`].

@@ -1,16 +1,55 @@
-//! What outlives a snapshot, by name and settings: backends with their pools.
+//! What outlives a snapshot, by name and settings: backends with their pools, and the terms of connections.
 //!
-//! An unrelated edit must not close backend connections or reset what was learned of a target. A resource is
-//! kept as long as a configuration asks for one of the same name with the same settings.
+//! An unrelated edit must not close connections to backends or of clients, or reset what was learned of a target. A
+//! resource is kept as long as a configuration asks for one of the same name with the same settings.
 
 use std::sync::Arc;
 
+use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
+use crate::http::term::Term;
 use crate::upstream::{Backend, BackendError, BackendSpec};
 
 /// Resources by name and settings.
 #[derive(Debug, Clone, Default)]
 pub struct Resources {
     backends: Vec<Arc<Backend>>,
+    terms: Vec<(Box<str>, Terms, Arc<Term>)>,
+}
+
+/// What a listener asks of those who connect. A connection that was opened on other terms ends.
+///
+/// Not among them: the server's own certificates. A renewal closes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    proxy_protocol: ProxyProtocol,
+    protocols: Vec<Protocol>,
+    tls: Option<TlsTerms>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct TlsTerms {
+    min_version: TlsVersion,
+    clients: Option<ClientCertificates>,
+    clients_by_host: Vec<(String, ClientCertificates)>,
+}
+
+impl Terms {
+    /// Those of a listener.
+    pub fn of(settings: &Listener) -> Self {
+        Self {
+            proxy_protocol: settings.proxy_protocol,
+            protocols: settings.protocols().to_vec(),
+            tls: settings.tls.as_ref().map(|tls| TlsTerms {
+                min_version: tls.min_version,
+                clients: tls.client_certificates.clone(),
+                clients_by_host: tls
+                    .hosts
+                    .iter()
+                    .map(|(host, own)| (host.clone(), own.client_certificates.clone()))
+                    .collect(),
+            }),
+        }
+    }
 }
 
 impl Resources {
@@ -27,8 +66,21 @@ impl Resources {
         Ok(backend)
     }
 
+    /// The term of connections to the listener called `name`: the running one, or a new one for other terms.
+    pub fn term(&mut self, name: &str, terms: Terms) -> Arc<Term> {
+        let running =
+            self.terms.iter().find(|(own, under, term)| **own == *name && *under == terms && !term.is_over());
+        if let Some((_, _, term)) = running {
+            return Arc::clone(term);
+        }
+        let term = Arc::<Term>::default();
+        self.terms.push((name.into(), terms, Arc::clone(&term)));
+        term
+    }
+
     /// Forgets what no snapshot holds any more.
     pub fn forget_unused(&mut self) {
+        self.terms.retain(|(_, _, term)| !term.is_over());
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
     }
 }

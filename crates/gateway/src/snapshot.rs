@@ -6,17 +6,16 @@
 mod compile;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use foldhash::HashMap;
 use http::StatusCode;
 use portcullis_openapi::source::Finding;
-use tokio::sync::Notify;
 
 pub use compile::{Compiled, ListenerPlan, compile};
 
 use crate::bounds::Bounds;
+use crate::http::Network;
 use crate::http::canonical::Rules;
 use crate::http::tls::ServerTls;
 use crate::observe::SnapshotAlive;
@@ -49,7 +48,7 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Listening {
     /// How its connections begin.
-    pub opening: Opening,
+    pub opening: Arc<Opening>,
     /// How heads are made canonical.
     pub rules: Rules,
     /// The APIs published on it.
@@ -63,8 +62,8 @@ pub struct Opening {
     pub http1: bool,
     /// Whether HTTP/2 is spoken: by ALPN over TLS, by prior knowledge without.
     pub http2: bool,
-    /// Whether the PROXY protocol comes first, and only from trusted proxies.
-    pub proxy_protocol: bool,
+    /// Who says first, by the PROXY protocol, for whom the connection is; nobody else may connect.
+    pub proxy_protocol: Option<Vec<Network>>,
     /// How TLS is spoken, if it is.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -75,8 +74,6 @@ pub struct Live {
     snapshot: ArcSwap<Snapshot>,
     /// What every exchange stands on.
     pub ground: Arc<Ground>,
-    draining: AtomicBool,
-    drain: Notify,
 }
 
 /// The listener is gone from the configuration while a connection of it lives.
@@ -96,15 +93,30 @@ impl Snapshot {
     }
 }
 
+#[cfg(test)]
+impl Snapshot {
+    /// The same with one policy more on its first operation, which takes every path.
+    pub(crate) fn with_policy(mut self, policy: Arc<dyn crate::pipeline::Policy>) -> Self {
+        use portcullis_openapi::matcher::{MatcherBuilder, Methods};
+        for listening in self.listeners.values_mut() {
+            listening.routes = Routes::default();
+        }
+        Arc::get_mut(&mut self.operations[0]).expect("no other holder").chain.push(policy);
+        let mut builder = MatcherBuilder::new();
+        let template = portcullis_openapi::template::Template::parse("/{rest*}").expect("a template");
+        builder.insert(Methods::Any, template, Arc::clone(&self.operations[0])).expect("no clash");
+        let matcher = Arc::new(builder.build().expect("one template"));
+        for listening in self.listeners.values_mut() {
+            listening.routes.publish(crate::route::HostPattern::Any, "", Arc::clone(&matcher));
+        }
+        self
+    }
+}
+
 impl Live {
     /// Starts with a first snapshot.
     pub fn new(snapshot: Snapshot, ground: Arc<Ground>) -> Self {
-        Self {
-            snapshot: ArcSwap::from_pointee(snapshot),
-            ground,
-            draining: AtomicBool::new(false),
-            drain: Notify::new(),
-        }
+        Self { snapshot: ArcSwap::from_pointee(snapshot), ground }
     }
 
     /// The snapshot of this moment.
@@ -115,24 +127,5 @@ impl Live {
     /// Puts a new snapshot in place; requests under way keep theirs.
     pub fn swap(&self, snapshot: Snapshot) -> Arc<Snapshot> {
         self.snapshot.swap(Arc::new(snapshot))
-    }
-
-    /// Asks every connection to end after its current exchange.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-        self.drain.notify_waiters();
-    }
-
-    /// Whether connections should end after their current exchange.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
-
-    /// Waits until [`Live::drain`] is called; returns at once when it has been.
-    pub async fn drained(&self) {
-        let called = self.drain.notified();
-        if !self.is_draining() {
-            called.await;
-        }
     }
 }

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_admin::{Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status};
+use portcullis_admin::{
+    Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker,
+};
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
@@ -100,6 +102,7 @@ impl Service {
         }
         let observe = Observe::default();
         observe.watch_log(log);
+        observe.watch_panics();
         observe.adopt(observe.prepare(&settings(&loaded.config)).context("cannot open the logs")?);
         // Bound before anything is served: a second gateway with the same socket stops here.
         let doors = Bound::bind(&standing.doors())?;
@@ -264,6 +267,12 @@ impl Control for Service {
             started: self.started,
             config: self.config.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             listeners: listeners.collect(),
+            stuck: self
+                .gateway
+                .stuck()
+                .into_iter()
+                .map(|(worker, since)| StuckWorker { worker, seconds: since.as_secs() })
+                .collect(),
         }
     }
 

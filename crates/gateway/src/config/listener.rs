@@ -183,7 +183,7 @@ pub enum TlsVersion {
 }
 
 /// Whether and how clients prove themselves at the handshake.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientCertificates {
     /// `off`, `request` (asked for; a client without one goes on) or `require` (a client without one is refused at the

@@ -26,6 +26,10 @@ struct Client {
     leaves: bool,
     /// Goes away while it is answered.
     breaks_off: bool,
+    /// What carries its reply panics.
+    panics: bool,
+    /// Whether it was told that its reply has no end.
+    is_told: bool,
     got: Option<(u16, String)>,
 }
 
@@ -43,6 +47,7 @@ impl Wire for Client {
     }
 
     async fn send(&mut self, reply: Reply, _cx: &mut Context) -> Sent {
+        assert!(!self.panics, "a defect in a writer");
         let mut body = reply.body;
         let mut text = Vec::new();
         while let Ok(Frame::Data(piece)) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {
@@ -50,6 +55,10 @@ impl Wire for Client {
         }
         self.got = Some((reply.status.as_u16(), String::from_utf8(text).unwrap()));
         Sent { bytes: 7, complete: !self.breaks_off }
+    }
+
+    fn break_off(&mut self) {
+        self.is_told = true;
     }
 }
 
@@ -117,7 +126,7 @@ apis:
 
 fn peer() -> Arc<Peer> {
     let address = "192.0.2.7:4711".parse().unwrap();
-    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None })
+    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None, term: Arc::default() })
 }
 
 #[tokio::test]
@@ -145,6 +154,20 @@ async fn a_panic_is_a_500_told_once_and_the_next_exchange_goes_on() {
     scene.exchange(&mut next, "GET /nowhere HTTP/1.1\r\nHost: gw.test\r\n\r\n", Body::Empty).await;
     assert_eq!(next.got.unwrap().0, 404);
     assert_eq!(scene.records().len(), 2);
+}
+
+#[tokio::test]
+async fn a_panic_while_a_reply_is_sent_breaks_it_off_and_is_told_once() {
+    let scene = Scene::start();
+    let mut client = Client { panics: true, ..Client::default() };
+    scene.exchange(&mut client, "GET /nowhere HTTP/1.1\r\nHost: gw.test\r\n\r\n", Body::Empty).await;
+    assert!(client.is_told, "the client can tell that the reply is not whole");
+    let records = scene.records();
+    assert_eq!(records.len(), 1, "{records:?}");
+    assert_eq!(records[0]["portcullis.decision"], "aborted");
+    assert_eq!(records[0]["error.type"], "internal-error");
+    assert_eq!(records[0]["portcullis.flag"], "gateway");
+    assert!(records[0]["portcullis.cause"].as_str().unwrap().contains("a defect in a writer"), "{records:?}");
 }
 
 #[tokio::test]

@@ -5,11 +5,12 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::listener::accept::{Doorway, accept};
 use crate::snapshot::Live;
 use crate::tasks::Tasks;
@@ -19,42 +20,82 @@ use crate::upstream;
 #[derive(Debug)]
 pub(super) struct Core {
     orders: mpsc::Sender<Order>,
+    pulse: Arc<Pulse>,
+}
+
+/// When a core last said that it turns.
+#[derive(Debug)]
+struct Pulse {
+    started: Instant,
+    beat_ms: AtomicU64,
 }
 
 enum Order {
     Listen(std::net::TcpListener, Arc<Doorway>),
     Stop,
+    #[cfg(test)]
+    Hold(Box<dyn FnOnce() + Send>),
+}
+
+impl Pulse {
+    fn beat(&self) {
+        let age = clock::now().saturating_duration_since(self.started);
+        self.beat_ms.store(u64::try_from(age.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// How long ago the last beat was.
+    fn since(&self) -> Duration {
+        let age = clock::now().saturating_duration_since(self.started);
+        age.saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)))
+    }
 }
 
 /// Orders that may wait for a core: far more listeners than one configuration has.
 const ORDERS_MAX: usize = 1024;
 
-/// How often idle connections to backends are looked at on a core without traffic.
-const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often a core says that it turns: through its own queue of tasks, so that whatever holds it up shows.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// A core that has not said so for this long is stuck, and the process should be restarted.
+pub(super) const STUCK_AFTER: Duration = Duration::from_secs(5);
+
+/// Beats between two looks at idle connections to backends on a core without traffic.
+const SWEEP_BEATS: u64 = 5;
 
 impl Core {
     /// Starts a thread that waits for orders.
     pub(super) fn start(number: usize, live: Arc<Live>, tasks: Tasks) -> io::Result<Self> {
         let (orders, mut inbox) = mpsc::channel(ORDERS_MAX);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let pulse = Arc::new(Pulse { started: clock::now(), beat_ms: AtomicU64::new(0) });
+        let beating = Arc::clone(&pulse);
         let serve = async move {
+            let mut beats = 0_u64;
             loop {
-                let order = match tokio::time::timeout(SWEEP_EVERY, inbox.recv()).await {
+                beating.beat();
+                let order = match tokio::time::timeout(BEAT_EVERY, inbox.recv()).await {
                     Ok(Some(order)) => order,
                     Ok(None) => return,
-                    // A backend that left the configuration, or has no traffic, keeps no connections for long.
                     Err(_) => {
-                        upstream::sweep(clock::now());
+                        beats = beats.wrapping_add(1);
+                        // A backend that left the configuration, or has no traffic, keeps no connections for long.
+                        if beats.is_multiple_of(SWEEP_BEATS) {
+                            upstream::sweep(clock::now());
+                        }
                         continue;
                     }
                 };
                 match order {
+                    #[cfg(test)]
+                    Order::Hold(held) => held(),
                     Order::Stop => return,
                     Order::Listen(socket, doorway) => match tokio::net::TcpListener::from_std(socket) {
                         Ok(listener) => {
                             tasks.spawn(accept(listener, doorway, Arc::clone(&live), tasks.clone()))
                         }
-                        Err(error) => tracing::error!(%error, listener = &*doorway.name, "a socket was lost"),
+                        Err(error) => {
+                            tracing::error!(%error, listener = &*doorway.name(), "a socket was lost");
+                        }
                     },
                 }
             }
@@ -63,7 +104,19 @@ impl Core {
             runtime.block_on(serve);
             runtime.shutdown_background();
         })?;
-        Ok(Self { orders })
+        Ok(Self { orders, pulse })
+    }
+
+    /// For how long it has been stuck, if it is.
+    pub(super) fn stuck(&self) -> Option<Duration> {
+        let since = self.pulse.since();
+        (since > STUCK_AFTER).then_some(since)
+    }
+
+    /// Keeps the core from turning.
+    #[cfg(test)]
+    pub(super) fn hold(&self, held: Box<dyn FnOnce() + Send>) {
+        assert!(self.orders.try_send(Order::Hold(held)).is_ok());
     }
 
     /// Accepts from `socket` on this core.
@@ -87,3 +140,6 @@ impl Core {
         runtime.block_on(async { tokio::time::timeout(most, tasks.idle()).await.is_ok() })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use super::term::Term;
 use super::tls::Certificate;
 
 /// The connection a request came over. One per connection, shared by its requests.
@@ -16,6 +17,8 @@ pub struct Peer {
     pub local: SocketAddr,
     /// TLS facts; `None` on cleartext.
     pub tls: Option<TlsFacts>,
+    /// How long the connection may go on.
+    pub term: Arc<Term>,
 }
 
 /// What the TLS handshake established.

@@ -10,13 +10,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::{descriptors, opening};
-use crate::observe::{ConnectionOutcome, ListenerMetrics};
-use crate::snapshot::Live;
+use crate::http::term::Term;
+use crate::observe::{ConnectionOutcome, ListenerMetrics, Observe};
+use crate::snapshot::{ListenerPlan, Live};
 use crate::tasks::Tasks;
 
 /// Connections the kernel may hold for us before they are accepted.
@@ -25,23 +27,55 @@ const BACKLOG: i32 = 4096;
 /// How long accepting pauses when the process, or the machine, is out of descriptors or memory.
 const PAUSE_EXHAUSTED: Duration = Duration::from_secs(1);
 
-/// What the cores that serve one listener share.
+/// How long a connection that was accepted last has for its first request.
+const LAST_GRACE: Duration = Duration::from_secs(1);
+
+/// What the cores that serve one address share. It stays while the address does: a connection that waits in the
+/// kernel's queue is not lost to an edit.
 #[derive(Debug)]
 pub struct Doorway {
-    /// The listener's name.
-    pub name: Arc<str>,
-    /// Most connections at once.
-    pub connections_max: usize,
+    sign: ArcSwap<Sign>,
     open: AtomicUsize,
     closing: AtomicBool,
     close: Notify,
 }
 
+/// What a doorway says of the listener behind it, for the connections that come from now on.
+#[derive(Debug)]
+pub struct Sign {
+    plan: ListenerPlan,
+    metrics: ListenerMetrics,
+}
+
+impl Sign {
+    /// That of a listener.
+    pub fn new(plan: ListenerPlan, observe: &Observe) -> Self {
+        let metrics = observe.listener(&plan.name);
+        Self { plan, metrics }
+    }
+
+    /// For connections that had to wait until nothing more is accepted.
+    fn for_the_last(&self) -> Self {
+        let term = Arc::new(Term::last(LAST_GRACE));
+        Self { plan: ListenerPlan { term, ..self.plan.clone() }, metrics: self.metrics.clone() }
+    }
+}
+
 impl Doorway {
     /// An open doorway.
-    pub fn new(name: Arc<str>, connections_max: usize) -> Self {
+    pub fn new(sign: Sign) -> Self {
         let (open, closing, close) = (AtomicUsize::new(0), AtomicBool::new(false), Notify::new());
-        Self { name, connections_max, open, closing, close }
+        Self { sign: ArcSwap::from_pointee(sign), open, closing, close }
+    }
+
+    /// Changes what holds for the connections to come.
+    pub fn change(&self, sign: Sign) {
+        self.sign.store(Arc::new(sign));
+    }
+
+    /// The name of the listener behind it.
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.sign.load().plan.name)
     }
 
     /// Connections open now, over all cores.
@@ -49,7 +83,7 @@ impl Doorway {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Accepts nothing more on any core; connections stay.
+    /// Accepts nothing more on any core but what is waiting already; connections stay.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Release);
         self.close.notify_waiters();
@@ -77,23 +111,42 @@ pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     Ok(socket.into())
 }
 
-/// Accepts until the gateway drains.
+/// Accepts until the doorway closes.
 pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live>, tasks: Tasks) {
-    let metrics = live.ground.observe.listener(&doorway.name);
     loop {
         let accepted = tokio::select! {
             accepted = descriptors::accept(&listener, &tasks) => accepted,
-            () = live.drained() => return,
-            () = doorway.closed() => return,
+            () = doorway.closed() => break,
         };
+        let sign = doorway.sign.load_full();
         match accepted {
-            Ok((stream, address)) => admit(stream, address, &doorway, &metrics, &live, &tasks),
+            Ok((stream, address)) => admit(stream, address, &doorway, sign, &live, &tasks),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                metrics.outcome(ConnectionOutcome::Exhausted);
-                tracing::warn!(listener = &*doorway.name, %error, "accepting pauses");
+                sign.metrics.outcome(ConnectionOutcome::Exhausted);
+                tracing::warn!(listener = &*sign.plan.name, %error, "accepting pauses");
                 tokio::time::sleep(PAUSE_EXHAUSTED).await;
             }
+        }
+    }
+    accept_waiting(listener, &doorway, &live, &tasks);
+}
+
+/// Takes in what the kernel had queued when the doorway closed: closing the socket would reset it. No more than that
+/// queue can hold, or who connects again and again would keep the socket open.
+fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, live: &Arc<Live>, tasks: &Tasks) {
+    let Ok(listener) = listener.into_std() else { return };
+    let sign = Arc::new(doorway.sign.load().for_the_last());
+    for _ in 0..BACKLOG {
+        match listener.accept() {
+            Ok((stream, address)) => {
+                let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+                if let Ok(stream) = stream {
+                    admit(stream, address, doorway, Arc::clone(&sign), live, tasks);
+                }
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(_) => return,
         }
     }
 }
@@ -103,18 +156,18 @@ fn admit(
     stream: TcpStream,
     address: SocketAddr,
     doorway: &Arc<Doorway>,
-    metrics: &ListenerMetrics,
+    sign: Arc<Sign>,
     live: &Arc<Live>,
     tasks: &Tasks,
 ) {
-    let Some(place) = Place::take(doorway) else {
-        metrics.outcome(ConnectionOutcome::Full);
+    let Some(place) = Place::take(doorway, sign.plan.connections_max) else {
+        sign.metrics.outcome(ConnectionOutcome::Full);
         return;
     };
-    let (live, metrics) = (Arc::clone(live), metrics.clone());
+    let live = Arc::clone(live);
     tasks.spawn(async move {
-        let open = metrics.open();
-        opening::serve(stream, address, &place.0.name, &live, &metrics).await;
+        let open = sign.metrics.open();
+        opening::serve(stream, address, &sign.plan, &live, &sign.metrics).await;
         drop((place, open));
     });
 }
@@ -123,10 +176,10 @@ fn admit(
 struct Place(Arc<Doorway>);
 
 impl Place {
-    fn take(doorway: &Arc<Doorway>) -> Option<Self> {
+    fn take(doorway: &Arc<Doorway>, connections_max: usize) -> Option<Self> {
         let place = Self(Arc::clone(doorway));
         let before = doorway.open.fetch_add(1, Ordering::Relaxed);
-        (before < doorway.connections_max).then_some(place)
+        (before < connections_max).then_some(place)
     }
 }
 

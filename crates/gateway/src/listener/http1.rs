@@ -28,6 +28,7 @@ use crate::exchange::{self, Refused, Sent, Wire};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::io::{Reader, WriteHalf};
+use crate::http::term::Term;
 use crate::http::{Body, Head, Peer, Reply, Size, Wire as HttpVersion};
 use crate::pipeline::Context;
 use crate::snapshot::{Live, Snapshot};
@@ -76,7 +77,7 @@ pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Ar
     let mut served = 0_u32;
     loop {
         let snapshot = live.snapshot();
-        let next = connection.next(&snapshot, live, &mut deadline).await;
+        let next = connection.next(&snapshot, &peer.term, &mut deadline).await;
         served = served.saturating_add(1);
         let may_stay = served < snapshot.bounds.requests_per_connection;
         let stay = match next {
@@ -127,7 +128,7 @@ impl Connection {
         peer: &Arc<Peer>,
         deadline: Deadline,
     ) -> (bool, Deadline) {
-        let manner = Manner::of(&request, may_stay && !live.is_draining());
+        let manner = Manner::of(&request, may_stay && !peer.term.is_over());
         let size = match framing {
             Framing::None => Size::None,
             Framing::Length(0) => Size::None,
@@ -143,7 +144,7 @@ impl Connection {
             (_, Some(reader)) => {
                 let decoder = BodyDecoder::new(framing, &body_bounds(&snapshot.bounds));
                 let inbound =
-                    Inbound::new(reader, decoder, size, expects, Arc::clone(&self.interim), &snapshot.bounds);
+                    Inbound::new(reader, decoder, expects, Arc::clone(&self.interim), &snapshot.bounds);
                 let inbound = Arc::new(Mutex::new(inbound));
                 (Body::Stream(Box::new(ClientBody::new(Arc::clone(&inbound), size))), Some(inbound))
             }
@@ -185,7 +186,7 @@ impl Connection {
     }
 
     /// Waits for the next head.
-    async fn next(&mut self, snapshot: &Snapshot, live: &Live, deadline: &mut Deadline) -> Next {
+    async fn next(&mut self, snapshot: &Snapshot, term: &Term, deadline: &mut Deadline) -> Next {
         let Some(reader) = &mut self.reader else { return Next::Over };
         let bounds = head_bounds(&snapshot.bounds);
         let mut decoder = HeadDecoder::default();
@@ -196,7 +197,7 @@ impl Connection {
             let first = tokio::select! {
                 biased;
                 first = deadline.race(reader.fill(HEAD_READ_BYTES)) => first,
-                () = live.drained() => return Next::Over,
+                () = term.over() => return Next::Over,
             };
             if !matches!(first, Ok(Ok(read)) if read > 0) {
                 return Next::Over;
@@ -275,6 +276,11 @@ impl Wire for Turn<'_> {
 
     async fn send(&mut self, reply: Reply, cx: &mut Context) -> Sent {
         http1_reply::send(self, reply, cx).await
+    }
+
+    fn break_off(&mut self) {
+        self.manner.stay = false;
+        self.connection.out.clear();
     }
 }
 

@@ -92,7 +92,7 @@ pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) ->
     let mut sending = Sending { bytes: 0, chunked: false, trailers: None };
     let write_idle = cx.write_idle();
     // A drain may have begun since the request came: say so, or the client sends its next request into a close.
-    if cx.is_connection_over() || turn.connection.live.is_draining() || !turn.settle_request() {
+    if cx.is_connection_over() || cx.peer.term.is_over() || !turn.settle_request() {
         turn.manner.stay = false;
     }
     if let Body::Switched(tunnel) = body {
@@ -126,8 +126,9 @@ async fn switch(turn: &mut Turn<'_>, mut tunnel: Tunnel, fields: &Fields, cx: &m
     if turn.flush(None, &mut Body::Empty, &mut cx.deadline, write_idle).await.is_err() {
         return nothing;
     }
-    let Connection { reader: Some(reader), writer, live, .. } = &mut *turn.connection else { return nothing };
-    let carried = tunnel::carry((reader, writer), &mut tunnel, &mut cx.deadline, live.drained()).await;
+    let Connection { reader: Some(reader), writer, .. } = &mut *turn.connection else { return nothing };
+    let Context { peer, deadline, .. } = &mut *cx;
+    let carried = tunnel::carry((reader, writer), &mut tunnel, deadline, peer.term.over()).await;
     cx.count_request_bytes(carried.up);
     Sent { bytes: carried.down, complete: carried.properly }
 }

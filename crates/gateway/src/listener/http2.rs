@@ -113,7 +113,7 @@ async fn drive<T>(
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let mut streams = FuturesUnordered::new();
-    let mut drained = pin!(live.drained());
+    let mut drained = pin!(peer.term.over());
     deadline.set(bounds.keep_alive);
     let mut driver = Driver { codec, watch, bounds, deadline, stage: Stage::Open, served: 0, blamed: 0 };
     loop {

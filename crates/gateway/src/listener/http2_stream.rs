@@ -26,6 +26,7 @@ use crate::exchange::{self, Sent, Wire};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Frame, Peer, Reply, Size, Wire as HttpVersion, date};
+use crate::panics::Contained;
 use crate::pipeline::Context;
 use crate::snapshot::{Live, Snapshot};
 
@@ -45,8 +46,20 @@ pub(super) enum Outcome {
     Refused,
 }
 
-/// Serves one stream: one exchange, recorded once.
+/// Serves one stream: one exchange, recorded once. A panic that the exchange does not contain, in reading the head or
+/// in recording, ends this stream: dropping its handles resets it.
 pub(super) async fn serve(
+    request: Request<RecvStream>,
+    respond: SendResponse<Bytes>,
+    snapshot: Arc<Snapshot>,
+    peer: &Arc<Peer>,
+    live: &Live,
+) -> Outcome {
+    let mut serving = pin!(read_and_exchange(request, respond, snapshot, peer, live));
+    Contained(serving.as_mut()).await.unwrap_or(Outcome::Served)
+}
+
+async fn read_and_exchange(
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
     snapshot: Arc<Snapshot>,
@@ -87,7 +100,7 @@ pub(super) async fn serve(
 /// Whether a trusted proxy may have ended TLS before the bytes came to us.
 fn is_behind_proxy(snapshot: &Snapshot, peer: &Peer) -> bool {
     let Ok(listening) = snapshot.listener(&peer.listener) else { return false };
-    listening.opening.proxy_protocol
+    listening.opening.proxy_protocol.is_some()
         || listening.rules.trusted_proxies.iter().any(|network| network.contains(peer.ip()))
 }
 
@@ -120,10 +133,14 @@ impl Wire for Stream {
         let mut bytes = 0;
         let complete = self.try_send(reply, cx, &mut bytes).await.is_ok();
         if !complete {
-            self.respond.send_reset(Reason::INTERNAL_ERROR);
+            self.break_off();
         }
         cx.count_request_bytes(self.received.load(Ordering::Relaxed));
         Sent { bytes, complete }
+    }
+
+    fn break_off(&mut self) {
+        self.respond.send_reset(Reason::INTERNAL_ERROR);
     }
 }
 

@@ -20,8 +20,9 @@ use crate::http::Peer;
 use crate::http::deadline::Deadline;
 use crate::http::frames::PREFACE;
 use crate::http::io::{Duplex, Reader, split_tcp, split_tls_server};
+use crate::http::term::Term;
 use crate::observe::{ConnectionOutcome, ListenerMetrics};
-use crate::snapshot::Live;
+use crate::snapshot::{ListenerPlan, Live};
 
 /// Bytes asked of the socket while the protocol is not known.
 const READ_BYTES: usize = 8 * 1024;
@@ -30,19 +31,18 @@ const READ_BYTES: usize = 8 * 1024;
 pub(super) async fn serve(
     mut stream: TcpStream,
     mut address: SocketAddr,
-    name: &Arc<str>,
+    plan: &ListenerPlan,
     live: &Arc<Live>,
     metrics: &ListenerMetrics,
 ) {
     let Ok(mut local) = stream.local_addr() else { return };
     let snapshot = live.snapshot();
-    let Ok(listening) = snapshot.listener(name) else { return };
-    let opening = listening.opening.clone();
+    let opening = &plan.opening;
     let mut deadline = Deadline::new();
     deadline.set(snapshot.bounds.handshake);
-    if opening.proxy_protocol {
+    if let Some(senders) = &opening.proxy_protocol {
         // SECURITY: only from whom we trust, and before anything of theirs is read as something else.
-        let is_trusted = listening.rules.trusted_proxies.iter().any(|network| network.contains(address.ip()));
+        let is_trusted = senders.iter().any(|network| network.contains(address.ip()));
         let header =
             if is_trusted { deadline.race(proxy_protocol::read(&mut stream)).await.ok() } else { None };
         let Some(Ok(ends)) = header else {
@@ -53,14 +53,15 @@ pub(super) async fn serve(
             (address, local) = (ends.source, ends.destination);
         }
     }
-    let peer = |tls| Arc::new(Peer { listener: Arc::clone(name), address, local, tls });
+    let (listener, term) = (Arc::clone(&plan.name), Arc::clone(&plan.term));
+    let peer = |tls| Arc::new(Peer { listener, address, local, tls, term });
     let (peer, reader, writer, wire) = match &opening.tls {
         None => {
             let (mut reader, writer) = split_tcp(stream);
             let wire = match (opening.http1, opening.http2) {
                 (_, false) => Some(Spoken::Http1),
                 (false, true) => Some(Spoken::Http2),
-                (true, true) => sniff(&mut reader, &snapshot.bounds, live).await,
+                (true, true) => sniff(&mut reader, &snapshot.bounds, &plan.term).await,
             };
             (peer(None), reader, writer, wire)
         }
@@ -78,7 +79,7 @@ pub(super) async fn serve(
             (peer(Some(facts)), reader, writer, wire)
         }
     };
-    drop((snapshot, opening));
+    drop(snapshot);
     metrics.outcome(ConnectionOutcome::Accepted);
     // PERF: what is boxed here and in `http1` is not there while a connection waits; most of them wait.
     match wire {
@@ -96,14 +97,14 @@ enum Spoken {
 }
 
 /// Tells the protocol by the first bytes, which stay in the buffer. `None` when there is nothing to serve.
-async fn sniff(reader: &mut Reader, bounds: &Bounds, live: &Live) -> Option<Spoken> {
+async fn sniff(reader: &mut Reader, bounds: &Bounds, term: &Term) -> Option<Spoken> {
     let mut deadline = Deadline::new();
     deadline.set(bounds.keep_alive);
     loop {
         let first = tokio::select! {
             biased;
             filled = deadline.race(reader.fill(READ_BYTES)) => filled,
-            () = live.drained(), if reader.buffer.is_empty() => return None,
+            () = term.over(), if reader.buffer.is_empty() => return None,
         };
         if !matches!(first, Ok(Ok(read)) if read > 0) {
             return None;

@@ -12,14 +12,20 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use super::http2;
 use crate::config;
 use crate::http::Peer;
+use crate::http::term::Term;
 use crate::observe::Observe;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
-use crate::snapshot::{Live, compile};
+use crate::snapshot::{Live, Snapshot, compile};
 
 /// A snapshot that publishes nothing on a listener `public`, with these bounds.
 pub(super) fn live(bounds: &str) -> Arc<Live> {
+    live_with(bounds, |snapshot| snapshot)
+}
+
+/// As [`live`], after a change.
+pub(super) fn live_with(bounds: &str, change: impl FnOnce(Snapshot) -> Snapshot) -> Arc<Live> {
     let text = format!(
         "version: 1\nstate: none\nbounds: {{ {bounds} }}\n\
          listeners: {{ public: {{ bind: \"127.0.0.1:0\", protocols: [http1, http2] }} }}\n\
@@ -31,7 +37,7 @@ pub(super) fn live(bounds: &str) -> Arc<Live> {
     let observe = Observe::default();
     let compiled = compile(&loaded, &mut Resources::default(), &observe, 1).expect("a snapshot");
     let ground = Arc::new(Ground { observe, memory: Room::new(1 << 20), files: Room::new(0), spool: None });
-    Arc::new(Live::new(compiled.snapshot, ground))
+    Arc::new(Live::new(change(compiled.snapshot), ground))
 }
 
 /// Identifiers of settings (RFC 9113 §6.5.2).
@@ -90,21 +96,24 @@ pub(super) fn status(frame: &Frame) -> Option<u16> {
 /// A client in cleartext.
 pub(super) fn peer() -> Arc<Peer> {
     let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Arc::new(Peer { listener: Arc::from("public"), address, local: address, tls: None })
+    Arc::new(Peer { listener: Arc::from("public"), address, local: address, tls: None, term: Arc::default() })
 }
 
 /// The client's end of a connection that is served in another task.
 pub(super) struct Client {
     pub(super) io: DuplexStream,
+    /// The term of its connection.
+    pub(super) term: Arc<Term>,
 }
 
 /// Serves one HTTP/2 connection.
 #[expect(clippy::disallowed_methods, reason = "the test's runtime ends with the test")]
 pub(super) fn serve(live: &Arc<Live>) -> Client {
     let (client, server) = tokio::io::duplex(64 * 1024);
-    let live = Arc::clone(live);
-    drop(tokio::spawn(async move { http2::serve(server, peer(), &live).await }));
-    Client { io: client }
+    let (live, peer) = (Arc::clone(live), peer());
+    let term = Arc::clone(&peer.term);
+    drop(tokio::spawn(async move { http2::serve(server, peer, &live).await }));
+    Client { io: client, term }
 }
 
 impl Client {

@@ -41,6 +41,7 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
         line.millis(names::OVERHEAD, overhead);
     }
     line.millis(names::DURATION, record.took);
+    line.text(names::CONFIG_HASH, record.revision);
     line.end();
 }
 

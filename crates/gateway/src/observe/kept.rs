@@ -76,6 +76,8 @@ pub struct Kept {
     /// The target that was asked.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub backend: String,
+    /// Hash of the configuration it was judged by.
+    pub config_hash: String,
     /// What each control decided, in order, and where the configuration says so.
     pub verdicts: Vec<Verdict>,
 }
@@ -193,6 +195,7 @@ impl Kept {
             detail: String::new(),
             cause: String::new(),
             backend: String::new(),
+            config_hash: String::new(),
             verdicts: Vec::new(),
         }
     }
@@ -215,6 +218,7 @@ impl Kept {
         set(&mut self.detail, record.detail);
         set(&mut self.cause, record.cause);
         set(&mut self.backend, record.backend.map(|(target, _)| target));
+        set(&mut self.config_hash, Some(record.revision));
         self.verdicts.clear();
         self.verdicts.extend_from_slice(record.verdicts);
     }

@@ -43,6 +43,7 @@ pub(super) struct Metrics {
     listeners: Mutex<BTreeMap<Arc<str>, Arc<Door>>>,
     config: Mutex<ConfigState>,
     snapshots: Arc<AtomicU64>,
+    panics: AtomicU64,
     bodies: Bodies,
     certificates: Mutex<Vec<(String, Duration)>>,
     access: Arc<Counts>,
@@ -132,6 +133,11 @@ impl Metrics {
     pub(super) fn snapshot(&self) -> SnapshotAlive {
         self.snapshots.fetch_add(1, Ordering::Relaxed);
         SnapshotAlive(Arc::clone(&self.snapshots))
+    }
+
+    /// Counts a panic.
+    pub(super) fn panicked(&self) {
+        self.panics.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Notes a configuration that is in force from now on.

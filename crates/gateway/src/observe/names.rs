@@ -103,6 +103,7 @@ fields! {
     UPSTREAM_DURATION = "portcullis.upstream.duration_ms" in ACCESS, "From asking the target to the head of its answer, in milliseconds.";
     OVERHEAD = "portcullis.overhead_ms" in ACCESS, "From the request's head to the head of the target's answer, less the target's own share, in milliseconds; reading the client's body counts.";
     DURATION = "portcullis.duration_ms" in ACCESS, "From the request's head to the last byte of the reply, in milliseconds.";
+    CONFIG_HASH = "portcullis.config_hash" in ACCESS, "The configuration it was judged by: the hash that `portcullis_config_info` and `/readyz` show.";
 }
 
 /// A metric.
@@ -153,6 +154,7 @@ metrics! {
     CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
     CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";
+    PANICS = Counter "portcullis_panics_total" [], "Panics; each is a defect of the gateway, ends one exchange or connection, and is told in the log";
     SNAPSHOTS_ALIVE = Gauge "portcullis_snapshots_alive" [], "Compiled configurations in memory: the one in force, and those that exchanges still finish with";
     CERT_NOT_AFTER = Gauge "portcullis_cert_not_after_timestamp_seconds" ["name"], "When a served certificate expires, since 1970";
     LOG_DROPPED = Counter "portcullis_log_dropped_total" ["stream"], "Records lost because their output was too slow or broken";

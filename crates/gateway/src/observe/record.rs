@@ -68,6 +68,8 @@ pub struct Record<'a> {
     pub overhead: Option<Duration>,
     /// What each control decided.
     pub verdicts: &'a [Verdict],
+    /// Hash of the configuration it was judged by.
+    pub revision: &'a str,
 }
 
 /// How an exchange, or one control, ended.

@@ -47,6 +47,7 @@ pub(super) fn peer() -> Peer {
         address: SocketAddr::from(([192, 0, 2, 7], 40_000)),
         local: SocketAddr::from(([192, 0, 2, 1], 8_443)),
         tls: Some(TlsFacts { version: "1.3", ..TlsFacts::default() }),
+        term: Arc::default(),
     }
 }
 
@@ -98,6 +99,7 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         backend: Some(("http://10.0.0.5:8080", Duration::from_micros(9_001))),
         overhead: Some(Duration::from_micros(87)),
         verdicts,
+        revision: "5f2d",
     }
 }
 

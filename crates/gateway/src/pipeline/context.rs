@@ -247,8 +247,14 @@ impl Context {
         self.operation.as_ref()
     }
 
-    /// Ends the exchange: exactly one record, whatever happened.
-    pub fn finish(&mut self, status: Option<StatusCode>, response_bytes: u64, complete: bool) -> Deadline {
+    /// Ends the exchange under the configuration `revision`: exactly one record, whatever happened.
+    pub fn finish(
+        &mut self,
+        revision: &str,
+        status: Option<StatusCode>,
+        response_bytes: u64,
+        complete: bool,
+    ) -> Deadline {
         let seen = self.seen.as_ref();
         let decision = if complete { self.decision } else { Decision::Aborted };
         self.ground.observe.record(&Record {
@@ -279,6 +285,7 @@ impl Context {
             backend: self.backend.as_ref().map(|(target, took)| (&**target, *took)),
             overhead: self.overhead,
             verdicts: &self.verdicts,
+            revision,
         });
         std::mem::take(&mut self.deadline)
     }

@@ -75,7 +75,7 @@ pub fn compile(
     let mut listening = HashMap::new();
     let mut plans = Vec::new();
     for (name, listener) in &config.listeners {
-        let (plan, entry) = compiler.listener(name, listener);
+        let (plan, entry) = compiler.listener(name, listener, resources);
         listening.insert(Arc::clone(&plan.name), entry);
         plans.push(plan);
     }

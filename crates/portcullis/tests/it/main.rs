@@ -31,6 +31,7 @@ mod http2_backends;
 mod http2_floods;
 mod http2_frames;
 mod leniency;
+mod listeners;
 mod neighbours;
 mod path_confusion;
 mod proxy_protocol;

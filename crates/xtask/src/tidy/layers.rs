@@ -18,7 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["route"],
     &["http", "observe"],
     &["config"],
-    &["problem", "clock", "secret", "bounds", "tasks"],
+    &["problem", "clock", "secret", "bounds", "tasks", "panics"],
 ];
 
 /// Finds imports that point up.

@@ -13,7 +13,7 @@ use crate::http::{Head, Malformed, Peer, Size, TlsFacts, Wire};
 
 fn peer() -> Peer {
     let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Peer { listener: Arc::from("public"), address, local: address, tls: None }
+    Peer { listener: Arc::from("public"), address, local: address, tls: None, term: Arc::default() }
 }
 
 /// A head as the wire delivers it; lines are separated by `\n` here.

@@ -107,7 +107,7 @@ where
         })
         .await;
     };
-    let mut near = Client { io: near };
+    let mut near = Client { io: near, term: Arc::default() };
     let client = async {
         near.greet(settings).await;
         near.send([head]).await;

@@ -28,7 +28,7 @@ fn the_record_of_an_allowed_exchange_reads_so() {
         r#""user_agent.original":"curl/8.5.0","portcullis.api":"orders","portcullis.operation":"createOrder","#,
         r#""portcullis.consumer":"partner","portcullis.credential":"k1","portcullis.decision":"allowed","#,
         r#""portcullis.upstream.address":"http://10.0.0.5:8080","portcullis.upstream.duration_ms":9.001,"#,
-        r#""portcullis.overhead_ms":0.087,"portcullis.duration_ms":12.345}"#,
+        r#""portcullis.overhead_ms":0.087,"portcullis.duration_ms":12.345,"portcullis.config_hash":"5f2d"}"#,
         "\n"
     );
     assert_eq!(line(&sample::allowed(&peer, &verdicts)), expected);

@@ -127,6 +127,8 @@ impl Scrape {
             Family::begin(encoder, &names::CONFIG_LAST_RELOAD_SUCCESS)?.gauge(&[], u64::from(success))?;
             Family::begin(encoder, &names::CONFIG_LAST_RELOAD_TIME)?.gauge(&[], wall.as_secs())?;
         }
+        let panics = self.0.panics.load(Ordering::Relaxed);
+        Family::begin(encoder, &names::PANICS)?.counter(&[], panics)?;
         let alive = self.0.snapshots.load(Ordering::Relaxed);
         Family::begin(encoder, &names::SNAPSHOTS_ALIVE)?.gauge(&[], alive)?;
         let certificates = lock(&self.0.certificates).clone();
@@ -193,6 +195,9 @@ impl<'a> Family<'a> {
     }
 
     fn counter(&mut self, values: &[&str], count: u64) -> Encoded {
+        if values.is_empty() {
+            return self.1.encode_counter::<NoLabelSet, u64, f64>(&count, None);
+        }
         let labels: &Labels<'_> = &Self::with(self.0, values);
         self.1.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
     }

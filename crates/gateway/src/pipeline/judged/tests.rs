@@ -185,7 +185,7 @@ impl Case {
 
 fn peer() -> Arc<Peer> {
     let address = "192.0.2.7:4711".parse().unwrap();
-    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None })
+    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None, term: Arc::default() })
 }
 
 fn request(peer: &Peer) -> Canonical {

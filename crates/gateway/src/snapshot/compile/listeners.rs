@@ -11,12 +11,14 @@ use crate::config::{
 };
 use crate::http::Network;
 use crate::http::canonical::{AliasNames, ForwardedField, PathRules, Rules};
+use crate::http::term::Term;
 use crate::http::tls::ServerTls;
+use crate::resources::{Resources, Terms};
 use crate::route::Routes;
 use crate::snapshot::{Listening, Opening};
 
-/// A listener as the gateway must bind it. Equal plans need no new socket.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A listener as the gateway must open it.
+#[derive(Debug, Clone)]
 pub struct ListenerPlan {
     /// Its name.
     pub name: Arc<str>,
@@ -24,11 +26,20 @@ pub struct ListenerPlan {
     pub bind: SocketAddr,
     /// Most connections at once.
     pub connections_max: usize,
+    /// How its connections begin.
+    pub opening: Arc<Opening>,
+    /// How long they may go on.
+    pub term: Arc<Term>,
 }
 
 impl Compiler<'_> {
     /// One listener, with no routes yet.
-    pub(super) fn listener(&mut self, name: &str, settings: &Listener) -> (ListenerPlan, Listening) {
+    pub(super) fn listener(
+        &mut self,
+        name: &str,
+        settings: &Listener,
+        resources: &mut Resources,
+    ) -> (ListenerPlan, Listening) {
         let connections = settings.connections.unwrap_or(self.bounds.connections);
         let bind = match &settings.bind {
             Bind::Tcp(address) => *address,
@@ -40,7 +51,6 @@ impl Compiler<'_> {
                 SocketAddr::from(([127, 0, 0, 1], 0))
             }
         };
-        let plan = ListenerPlan { name: name.into(), bind, connections_max: connections as usize };
         let rules = Rules {
             trusted_proxies: settings
                 .trusted_proxies
@@ -73,11 +83,18 @@ impl Compiler<'_> {
                 "every connection is refused: no proxy is trusted to send the header; add `trusted_proxies`",
             );
         }
-        let opening = Opening {
-            proxy_protocol,
+        let opening = Arc::new(Opening {
+            proxy_protocol: proxy_protocol.then(|| rules.trusted_proxies.clone()),
             http1: settings.protocols().contains(&Protocol::Http1),
             http2: settings.protocols().contains(&Protocol::Http2),
             tls: self.server_tls(name, settings),
+        });
+        let plan = ListenerPlan {
+            name: name.into(),
+            bind,
+            connections_max: connections as usize,
+            opening: Arc::clone(&opening),
+            term: resources.term(name, Terms::of(settings)),
         };
         (plan, Listening { opening, rules, routes: Routes::default() })
     }

@@ -19,6 +19,7 @@ fn canonical(text: &str) -> Canonical {
         address: "192.0.2.7:4711".parse().expect("an address"),
         local: "192.0.2.1:8080".parse().expect("an address"),
         tls: None,
+        term: Arc::default(),
     };
     let head = Head { request, wire: Wire::Http11, size: Size::None };
     Canonical::build(head, &peer, &Rules::default()).expect("a canonical request")
