@@ -60,7 +60,10 @@ it() {
 }
 
 # Real clients in Python, pinned with all they need, in an environment of their own.
-clients_setup() { [ -n "$WITHOUT_CLIENTS" ] || step "Python clients" python_clients; }
+clients_setup() {
+    if [ -n "$WITHOUT_CLIENTS" ]; then note "clients-setup" "not run" "PORTCULLIS_WITHOUT_CLIENTS is set"; return; fi
+    step "Python clients" python_clients
+}
 
 python_clients() {
     local folder="${CARGO_TARGET_DIR:-target}/clients-venv" pinned=crates/portcullis/tests/it/clients/requirements.txt

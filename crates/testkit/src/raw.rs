@@ -157,7 +157,8 @@ impl Client {
         while self.buffer.len() < count {
             self.more(deadline)?;
         }
-        Ok(self.buffer.drain(..count).collect())
+        let rest = self.buffer.split_off(count);
+        Ok(std::mem::replace(&mut self.buffer, rest))
     }
 
     /// Waits for more bytes and puts them behind those not yet asked for.

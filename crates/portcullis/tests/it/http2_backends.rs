@@ -283,3 +283,38 @@ fn the_first_event_arrives_before_the_second_is_made() {
     }
     gates[1].open();
 }
+
+/// RFC 9113 §8.1: a server that has answered may ask for no more of the request, and its answer stands.
+#[test]
+fn an_early_answer_reaches_the_caller_whole() {
+    for then in [None, Some(code::NO_ERROR), Some(code::CANCEL)] {
+        let server = scripted(move |connection, stream, _| {
+            connection.head(stream, "413", &[("content-length", "9")], false);
+            connection.content(stream, b"too large", true);
+            if let Some(code) = then {
+                connection.reset_stream(stream, code);
+            }
+        });
+        let gateway = gateway(&server);
+        let mut plain = Client::connect(public(&gateway));
+        plain.send("POST /early HTTP/1.1\r\nHost: gw.test\r\nContent-Length: 1000000\r\n\r\nbegin");
+        let response = plain.response("POST", Deadline::soon());
+        judge_early(then, response);
+        let mut client = h2::Client::connect(public(&gateway));
+        let stream = client.stream();
+        client.fields(stream, &h2::request_fields(&Request::new("POST", "/early")), false);
+        client.content(stream, b"begin", false);
+        judge_early(then, client.response(stream, Deadline::soon()));
+        let after = Wire::Http1.send(public(&gateway), &Request::get("/after"));
+        assert_eq!(after.status, 200, "behind {then:?}");
+    }
+}
+
+/// Whole, or, where the backend broke it off with a fault, not there; never half.
+fn judge_early(then: Option<u32>, outcome: Result<Response, Failure>) {
+    match outcome {
+        Ok(response) if response.status == 413 => assert_eq!(response.body, b"too large", "{then:?}"),
+        other if then == Some(code::CANCEL) => looks_cut(other).expect("an abort"),
+        other => panic!("{then:?}: {other:?}"),
+    }
+}
