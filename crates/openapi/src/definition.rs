@@ -65,6 +65,9 @@ pub struct Definition {
     pub operations: Vec<Operation>,
     /// How many operations were refused; errors among the notices say why.
     pub refused: usize,
+    /// What has to be left out, see [`Definition::load_without`], for operations that cannot be routed to trouble nobody. Of
+    /// operations that match the same requests all but the first.
+    pub leave_out: Vec<Box<str>>,
     /// Which of the keys that were to be left out name nothing, by their index.
     pub skipped_nothing: Vec<usize>,
     /// The tags declared at the root, in their order.

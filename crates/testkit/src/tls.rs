@@ -31,6 +31,8 @@ pub struct Handshake {
     pub version: &'static str,
     /// Whether an earlier session was resumed.
     pub is_resumed: bool,
+    /// Whether the server had said before that it takes early data.
+    pub takes_early_data: bool,
     /// The server's certificate, as DER.
     pub certificate: Option<Vec<u8>>,
 }
@@ -73,6 +75,7 @@ impl Tls {
         };
         config.alpn_protocols = choices.protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         config.resumption = Resumption::in_memory_sessions(16);
+        config.enable_early_data = true;
         Self { config: Arc::new(config) }
     }
 
@@ -101,6 +104,7 @@ impl Tls {
         let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
         let connection = ClientConnection::new(Arc::clone(&self.config), name).map_err(io::Error::other)?;
         let mut stream = StreamOwned::new(connection, socket);
+        let takes_early_data = stream.conn.early_data().is_some();
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;
         }
@@ -111,6 +115,7 @@ impl Tls {
             } else {
                 "1.3"
             },
+            takes_early_data,
             is_resumed: stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
             certificate: stream.conn.peer_certificates().and_then(|chain| Some(chain.first()?.to_vec())),
         };

@@ -104,6 +104,7 @@ impl Loaded {
     fn take_in(&mut self, name: &str, mut definition: Definition, findings: &mut Vec<Finding>) {
         let is_error = |notice: &&Notice| notice.severity == Severity::Error;
         findings.extend(errors(&definition.notices));
+        findings.extend(self.way_out(name, &definition));
         self.warnings.extend(
             definition.notices.iter().filter(|notice| !is_error(notice)).map(|notice| notice.finding.clone()),
         );
@@ -122,6 +123,17 @@ impl Loaded {
             self.remark_base_path(name, api, &definition).into_iter().for_each(|it| self.warnings.push(it));
         }
         self.definitions.insert(name.to_owned(), Arc::new(ApiDefinition { definition, shift }));
+    }
+
+    /// Of several operations that cannot be routed, what to write to publish the rest.
+    fn way_out(&self, name: &str, definition: &Definition) -> Option<Finding> {
+        const SHOWN_MAX: usize = 500;
+        let keys = &definition.leave_out;
+        let shown: Vec<String> = keys.iter().take(SHOWN_MAX).map(|key| format!("{key:?}")).collect();
+        let at = Pointer::new().key("apis").key(name).key("openapi");
+        let finding = self.finding(&at, format!("has {} parts that cannot be routed", keys.len()));
+        let hint = format!("to publish it without them write below the API `skip: [{}]`", shown.join(", "));
+        (shown.len() > 1).then(|| finding.with_hint(hint))
     }
 
     /// The configuration's `base_path` decides; a document that names another may be meant to be published there.

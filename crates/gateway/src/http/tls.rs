@@ -22,7 +22,9 @@ use rustls::crypto::aws_lc_rs::{Ticketer, default_provider, sign::any_supported_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{Acceptor, ClientHello, ResolvesServerCert, WebPkiClientVerifier};
+use rustls::server::{
+    Acceptor, ClientHello, NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier,
+};
 use rustls::sign::CertifiedKey;
 use rustls::{ProtocolVersion, RootCertStore, ServerConfig, version};
 use tokio::net::TcpStream;
@@ -183,8 +185,10 @@ fn server_config(
     let builder = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_protocol_versions(versions)
         .map_err(|error| wrong("min_version", error.to_string()))?;
+    let client = client.filter(|client| client.mode != ClientCertificateMode::Off);
+    let knows_clients = client.is_some();
     let builder = match client.map(|client| (client, client.mode)) {
-        None | Some((_, ClientCertificateMode::Off)) => builder.with_no_client_auth(),
+        None => builder.with_no_client_auth(),
         Some((client, mode)) => builder.with_client_cert_verifier(verifier(client, mode, at)?),
     };
     let mut config = builder.with_cert_resolver(Arc::clone(certificates) as Arc<dyn ResolvesServerCert>);
@@ -192,7 +196,13 @@ fn server_config(
     let spoken = [(config::Protocol::Http2, "h2"), (config::Protocol::Http1, "http/1.1")];
     let spoken = spoken.iter().filter(|(protocol, _)| protocols.contains(protocol));
     config.alpn_protocols = spoken.map(|(_, name)| name.as_bytes().to_vec()).collect();
-    config.ticketer = Ticketer::new().map_err(|error| wrong(at, error.to_string()))?;
+    if knows_clients {
+        // SECURITY: a resumed session brings its certificate along unjudged, expired or revoked as it may be since.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    } else {
+        config.ticketer = Ticketer::new().map_err(|error| wrong(at, error.to_string()))?;
+    }
     config.max_early_data_size = 0;
     Ok(Arc::new(config))
 }

@@ -144,7 +144,7 @@ impl Connection {
             (_, Some(reader)) => {
                 let decoder = BodyDecoder::new(framing, &body_bounds(&snapshot.bounds));
                 let inbound =
-                    Inbound::new(reader, decoder, expects, Arc::clone(&self.interim), &snapshot.bounds);
+                    Inbound::new(reader, decoder, size, expects, Arc::clone(&self.interim), &snapshot.bounds);
                 let inbound = Arc::new(Mutex::new(inbound));
                 (Body::Stream(Box::new(ClientBody::new(Arc::clone(&inbound), size))), Some(inbound))
             }

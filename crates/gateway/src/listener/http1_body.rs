@@ -19,8 +19,9 @@ use crate::http::interim::Interim;
 use crate::http::io::Reader;
 use crate::http::{BodyError, Frame, Size, Source};
 
-/// Bytes asked of the socket for a body: at first, and at most.
+/// Bytes asked of the socket for a body: at first, at first for one that is announced to be as long, and at most.
 const READ_BYTES_MIN: usize = 16 * 1024;
+const READ_BYTES_LONG: usize = 64 * 1024;
 const READ_BYTES_MAX: usize = 256 * 1024;
 
 /// The reading side of a connection while a body is read from it.
@@ -70,10 +71,12 @@ impl Inbound {
     pub(super) fn new(
         reader: Reader,
         decoder: BodyDecoder,
+        size: Size,
         expects: bool,
         interim: Arc<Interim>,
         bounds: &Bounds,
     ) -> Self {
+        let is_long = matches!(size, Size::Exactly(length) if length >= READ_BYTES_LONG as u64);
         Self {
             reader: Some(reader),
             decoder,
@@ -81,7 +84,8 @@ impl Inbound {
             expects,
             interim,
             pace: Pace::new(bounds),
-            room: READ_BYTES_MIN,
+            // Memory that nothing was read into is not there: an announcement costs nothing.
+            room: if is_long { READ_BYTES_LONG } else { READ_BYTES_MIN },
         }
     }
 

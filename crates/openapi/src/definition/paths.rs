@@ -48,6 +48,7 @@ pub(super) fn read(loading: &mut Loading<'_>) -> Result<Vec<Operation>, Unusable
                 let finding =
                     loading.finding_at(key.span, &at, format!("{error} (at byte {})", error.offset));
                 let finding = finding.with_hint(without(&key.text));
+                loading.leave_out.push(key.text.clone());
                 loading.note(Severity::Error, finding);
                 leave(loading, &at);
             }

@@ -516,4 +516,7 @@ paths:
     assert!(!definition.has_errors(), "{:#?}", definition.notices);
     assert_eq!(list(&definition), ["GET /b/{x}", "DELETE /c"]);
     assert_eq!(definition.skipped_nothing, [4, 5, 6]);
+    // Whoever loads it whole is told what has to go; of what clashes, one may stay.
+    let definition = Definition::load(&documents, "api.yaml", &Bounds::DEFAULT).unwrap();
+    assert_eq!(definition.leave_out, ["/a?x=y", "GET /b/{y}"].map(Box::from));
 }

@@ -35,6 +35,7 @@ fn clashes(loading: &mut Loading<'_>, operations: &[Operation]) -> HashSet<usize
             loading.note(Severity::Error, clash(loading, other, operation));
         }
         clashing.insert(index);
+        loading.leave_out.push(key(operation).into());
         loading.note(Severity::Error, clash(loading, operation, other));
     }
     clashing
@@ -46,8 +47,12 @@ fn clash(loading: &Loading<'_>, operation: &Operation, other: &Operation) -> Fin
         "matches the same requests as `{} {}` on line {line}, column {column}: neither is published",
         other.method, other.template
     );
-    let hint = paths::without(&format!("{} {}", operation.method, operation.template));
-    loading.finding_of(operation, message).with_hint(hint)
+    loading.finding_of(operation, message).with_hint(paths::without(&key(operation)))
+}
+
+/// An operation as it is addressed without an id.
+fn key(operation: &Operation) -> String {
+    format!("{} {}", operation.method, operation.template)
 }
 
 fn ids(loading: &mut Loading<'_>, operations: &mut [Operation]) {

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use portcullis_testkit::certificates::{Authority, Pair};
 use portcullis_testkit::gateway::Builder;
+use portcullis_testkit::tls::{Choices, Tls};
 use portcullis_testkit::{Deadline, Gateway, Recorder};
 
 use crate::stage::executable;
@@ -95,6 +96,29 @@ fn the_certificate_fits_the_name_and_both_wires_are_spoken() {
     }
     let old = curl(&scene, "api.example.com", &["--tls-max", "1.1"]);
     assert!(!old.status.success(), "TLS 1.1 is not spoken");
+}
+
+/// A session saves its second handshake, takes nothing before the handshake is over, and is not kept where clients
+/// prove themselves: what was judged once would not be judged again.
+#[test]
+fn sessions_are_resumed_without_early_data_and_never_past_a_client_certificate() {
+    let scene = start();
+    let pair = scene.authority.client("spiffe://tests/partner");
+    for old in [false, true] {
+        for (host, resumes) in [("api.example.com", true), ("mtls.example.com", false)] {
+            let choices = Choices { protocols: &["http/1.1"], client: Some(&pair), old };
+            let tls = Tls::new(&scene.authority.pem(), &choices);
+            for again in [false, true] {
+                let address = scene.gateway.address("public");
+                let (mut client, handshake) = tls.connect(address, host).expect("a handshake");
+                client.send(format!("GET /x HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+                let response = client.response("GET", Deadline::soon()).expect("a response");
+                assert_eq!(response.status, 200, "{host}: {response:?}");
+                assert_eq!(handshake.is_resumed, again && resumes, "{host}: {handshake:?}");
+                assert!(!handshake.takes_early_data, "{host}: {handshake:?}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -108,7 +108,7 @@ impl Survey {
         let notices = match loaded {
             Ok(definition) => {
                 if definition.has_errors() {
-                    self.without(name, &folder, &definition.notices);
+                    self.without(name, &folder, &definition);
                 } else {
                     self.whole = self.whole.saturating_add(1);
                 }
@@ -128,12 +128,9 @@ impl Survey {
         Ok(())
     }
 
-    /// A document with errors loads when what their hints name is left out.
-    fn without(&mut self, name: &str, folder: &Folder, notices: &[Notice]) {
-        let hints = notices.iter().filter_map(|notice| notice.finding.hint.as_deref());
-        let lists = hints.filter_map(|hint| Some(hint.split_once("`skip: ")?.1.split_once('`')?.0));
-        let keys = lists.filter_map(|list| serde_json::from_str::<Vec<String>>(list).ok());
-        let skip: Vec<String> = keys.flatten().collect();
+    /// A document with errors loads when what it says is left out.
+    fn without(&mut self, name: &str, folder: &Folder, refused: &Definition) {
+        let skip: Vec<String> = refused.leave_out.iter().map(|key| key.to_string()).collect();
         match Definition::load_without(folder, folder.root(), &Bounds::DEFAULT, &skip) {
             Ok(definition) if !definition.has_errors() && definition.skipped_nothing.is_empty() => {
                 self.whole_without = self.whole_without.saturating_add(1);
