@@ -6,10 +6,12 @@
 //! long tables in one function, and import from a higher floor.
 
 mod arrows;
+mod dependencies;
 mod layers;
 mod links;
 mod shape;
 mod source;
+mod threats;
 mod words;
 
 #[cfg(test)]
@@ -57,6 +59,9 @@ pub(crate) fn judge(root: &Path) -> Result<Vec<Finding>> {
             arrows::judge(&name, &read(file)?, &mut findings);
         }
     }
+    let page = |name: &str| read(&root.join(name));
+    dependencies::judge(&page(dependencies::MANIFEST)?, &page(dependencies::PAGE)?, &mut findings);
+    threats::judge(&page(threats::PAGE)?, &mut findings);
     findings.sort();
     findings.dedup();
     Ok(findings)

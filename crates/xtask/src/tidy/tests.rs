@@ -166,3 +166,23 @@ fn a_link_leads_somewhere() {
     ];
     assert_eq!(found, expected);
 }
+
+#[test]
+fn every_dependency_has_its_line_and_every_line_its_dependency() {
+    let manifest = "[workspace]\na = 1\n[workspace.dependencies]\nportcullis-http1 = { path = \"x\" }\nh2 = \"0.4\"\nitoa = \"1\"\n[profile.dev]\nx = 1\n";
+    let page = "| crate | for |\n| --- | --- |\n| h2, gone | frames |\n| dev: old | x |\n";
+    let mut findings = Vec::new();
+    dependencies::judge(manifest, page, &mut findings);
+    let found: Vec<(usize, bool)> = findings.iter().map(|f| (f.line, f.what.contains("no line"))).collect();
+    assert_eq!(found, [(6, true), (3, false), (4, false)], "{findings:?}");
+}
+
+#[test]
+fn every_row_of_the_threat_model_links_to_a_test() {
+    let page = "# Security\n| a | b | no link |\n## Threat model\n\n| failure | shape | shown by |\n| --- | --- | --- |\n\
+                | a | b | [x](crates/p/tests/it/x.rs) |\n| a | b | `tests` |\n| a [x](tests) | b | |\n| a | b | [c](crates/g/cases) |\n";
+    let mut findings = Vec::new();
+    threats::judge(page, &mut findings);
+    let found: Vec<usize> = findings.iter().map(|f| f.line).collect();
+    assert_eq!(found, [8, 9], "{findings:?}");
+}
