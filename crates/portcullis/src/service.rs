@@ -77,6 +77,17 @@ pub(crate) enum Source {
     Made,
 }
 
+impl Source {
+    /// Reads it, and notes the files that were looked at; `None` if there is nothing to read.
+    fn load(&self, files: &mut Vec<PathBuf>) -> Option<Result<Loaded, Vec<config::Finding>>> {
+        match self {
+            Self::File(path) => Some(config::load_noting(path, files)),
+            Self::Quick(quick) => Some(quick.load(files)),
+            Self::Made => None,
+        }
+    }
+}
+
 /// What the command line adds to the configuration.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
@@ -95,6 +106,14 @@ impl Service {
         wishes: Wishes,
         log: &Log,
     ) -> anyhow::Result<(Arc<Self>, Doors)> {
+        // Read once more under watch: an edit since the first time counts, as does every one from now on.
+        let changed = Arc::new(Notify::new());
+        let noticed = Arc::clone(&changed);
+        let watch = Watch::start(loaded.files.clone(), move || noticed.notify_one())?;
+        let (mut files, seen) = (Vec::new(), watch.look());
+        let again = source.load(&mut files).transpose().map_err(|found| output::findings(&found))?;
+        let loaded = again.as_ref().unwrap_or(loaded);
+        watch.replace(&files, &seen);
         let standing = standing(&loaded.config, &source, wishes.state_dir.as_deref())?;
         if let Some(folder) = &standing.state {
             std::fs::create_dir_all(folder)
@@ -106,10 +125,6 @@ impl Service {
         observe.adopt(observe.prepare(&settings(&loaded.config)).context("cannot open the logs")?);
         // Bound before anything is served: a second gateway with the same socket stops here.
         let doors = Bound::bind(&standing.doors())?;
-        // Before anybody hears that it serves: from then on every edit counts.
-        let changed = Arc::new(Notify::new());
-        let noticed = Arc::clone(&changed);
-        let watch = Watch::start(loaded.files.clone(), move || noticed.notify_one())?;
         let options = Options { workers: wishes.workers, state: standing.state.clone() };
         let gateway =
             Gateway::start(loaded, observe.clone(), options).map_err(|refused| refused_error(&refused))?;
@@ -188,14 +203,12 @@ impl Service {
         const TRIES_MAX: u32 = 3;
         let mut tries = 0_u32;
         loop {
-            let mut files = Vec::new();
-            let loaded = match &self.source {
-                Source::File(path) => config::load_noting(path, &mut files),
-                Source::Quick(quick) => quick.load(&mut files),
-                Source::Made => return Err("this configuration has no file".to_owned()),
+            let (mut files, seen) = (Vec::new(), self.watch.look());
+            let Some(loaded) = self.source.load(&mut files) else {
+                return Err("this configuration has no file".to_owned());
             };
             tries = tries.saturating_add(1);
-            let has_new = self.watch.replace(files);
+            let has_new = self.watch.replace(&files, &seen);
             if !has_new || tries >= TRIES_MAX {
                 return loaded.map_err(|found| output::findings(&found).to_string());
             }
@@ -223,7 +236,8 @@ impl Service {
                 _ = interrupt.recv() => break,
                 () = self.end.notified() => break,
                 _ = again.recv() => self.observe.reopen(),
-                () = self.changed.notified() => {}
+                // What a signal had read meanwhile is no news.
+                () = self.changed.notified() => if !self.watch.has_news() { continue },
             }
             // What became of it is in the log.
             let _ = self.read_again();

@@ -178,6 +178,21 @@ fn forty_edits_under_load_fail_no_request() {
 }
 
 #[test]
+fn an_edit_that_is_asked_for_is_read_once() {
+    let scene = Scene::start();
+    let told = |what: &str| scene.gateway.stderr().all().iter().filter(|line| line.contains(what)).count();
+    scene.apply(&CONFIG.replace("backend: two", "backend: three"), false);
+    // Long enough for the watcher to see the same edit in two looks.
+    thread::sleep(std::time::Duration::from_millis(1700));
+    assert_eq!(told("configuration not reloaded"), 1);
+    scene.apply(&second(), true);
+    thread::sleep(std::time::Duration::from_millis(1700));
+    assert_eq!((told("configuration not reloaded"), told("configuration reloaded")), (1, 1));
+    scene.gateway.signal(Signal::Hup);
+    Deadline::soon().poll("a second try", || (told("configuration reloaded") == 2).then_some(()));
+}
+
+#[test]
 fn listeners_come_move_and_go() {
     let scene = Scene::start();
     let more = |bind: &str| {
