@@ -39,6 +39,9 @@ macro_rules! each_bound {
                 /// Connections one listener holds, unless it says otherwise itself. Beyond it: new ones are
                 /// closed at once.
                 connections: count = 20_000, 1..=10_000_000;
+                /// Times a request may have passed a gateway of our name already, as its `Via` says. Protects against
+                /// backends that lead back to the gateway. Beyond it: 508.
+                hops: count = 8, 1..=100;
                 /// Time for the PROXY header and the TLS handshake together. Beyond it: closed.
                 handshake: time = 10, 1..=300;
                 /// Time for the whole head of a request, from its first byte. Protects against slow senders of

@@ -14,7 +14,7 @@ use portcullis_http1::{Fields, Refusal, RefusalClass};
 
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
-use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Wire as HttpVersion, reading};
+use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Wire as HttpVersion, hops, reading};
 use crate::panics::{Contained, Panicked};
 use crate::pipeline::step::Why;
 use crate::pipeline::{Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply};
@@ -77,15 +77,19 @@ pub async fn exchange<W: Wire>(
 async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) -> Result<Answered, Stop> {
     let listener = snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())?;
     cx.at("canonicalize");
-    let request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
+    let mut request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
     cx.saw(&request);
+    if hops::passed(request.fields()) > snapshot.bounds.hops as usize {
+        return Err(LOOP.with("the request comes back to the gateway again and again").into());
+    }
+    let goes_on = hops::spend(&mut request).map_err(|why| malformed(why, cx))?;
     cx.at("route");
     if let Some(certificate) = cx.peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref())
         && !certificate.covers(request.host())
     {
         return Err(MISDIRECTED.with("this connection's certificate is not for this host").into());
     }
-    if request.path() == "*" {
+    if request.path() == "*" || !goes_on {
         return Err(options(SERVER_METHODS));
     }
 
@@ -258,7 +262,7 @@ fn stopped(stop: Stop, cx: &mut Context) -> Reply {
     }
 }
 
-/// What `OPTIONS *` answers: the methods that can pass at all. It speaks of the server and not of what is
+/// What `OPTIONS *` answers, and `OPTIONS` that may go no further: the methods that can pass at all. It speaks of the server and not of what is
 /// published, so it tells a stranger nothing (RFC 9110 §9.3.7).
 const SERVER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
@@ -305,6 +309,7 @@ pub const PROBLEMS: &[&ProblemKind] = &[
     &EXPECTATION_FAILED,
     &MISDIRECTED,
     &UPGRADE_REQUIRED,
+    &LOOP,
     &NO_SUCH_OPERATION,
     &METHOD_NOT_ALLOWED,
     &INTERNAL,
@@ -398,6 +403,16 @@ pub const UPGRADE_REQUIRED: ProblemKind = ProblemKind {
     blame: Blame::Client,
     severity: Some(Severity::Low),
     about: "The handshake asks for a version of WebSocket other than 13; `Sec-WebSocket-Version` names the one that is spoken.",
+};
+
+/// A request that goes in circles (RFC 5842 §7.2).
+pub const LOOP: ProblemKind = ProblemKind {
+    code: "loop-detected",
+    status: StatusCode::LOOP_DETECTED,
+    title: "The request goes in circles",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "`Via` names this gateway more often than the bound `hops` allows: a backend leads back to the gateway.",
 };
 
 /// Undeclared.

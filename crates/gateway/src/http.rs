@@ -13,6 +13,7 @@ pub mod date;
 pub mod deadline;
 pub mod forwarded;
 pub mod frames;
+pub mod hops;
 pub mod interim;
 pub mod io;
 mod malformed;

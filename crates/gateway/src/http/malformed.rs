@@ -83,6 +83,8 @@ malformed! {
     WebSocketHandshake "websocket-handshake" BAD_REQUEST "the WebSocket handshake lacks a field or has an invalid one";
     WebSocketVersion "websocket-version" UPGRADE_REQUIRED "the WebSocket version is not 13";
 
+    MaxForwards "max-forwards" BAD_REQUEST "the max-forwards field is no number";
+
     ForwardedChain "forwarded-chain" BAD_REQUEST "a trusted proxy sent a chain of addresses that cannot be read";
     ForwardedProto "forwarded-proto" BAD_REQUEST "a trusted proxy sent a scheme that cannot be read";
 }

@@ -32,6 +32,7 @@ mod http2_floods;
 mod http2_frames;
 mod leniency;
 mod listeners;
+mod loops;
 mod neighbours;
 mod path_confusion;
 mod proxy_protocol;
