@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use portcullis_gateway::config::values;
 
 /// API security gateway: stands between remote clients and your services, and lets pass only what is well-formed,
 /// declared, genuine, permitted and harmless.
@@ -31,6 +33,10 @@ pub(crate) enum Verb {
     Keys(Keys),
     /// Say why a request was let through or refused
     Explain(Explain),
+    /// Show how a running gateway is: phase, configuration, listeners
+    Status(Ask),
+    /// Let a running gateway end: readiness first, then its clients, then the process
+    Drain(Drain),
     /// List every bound of the data plane, with its default and what it protects
     Bounds(Inspect),
     /// Print the JSON Schema of the configuration
@@ -206,6 +212,32 @@ pub(crate) struct Socket {
     /// The admin socket of the running gateway; found through the configuration unless given
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+}
+
+/// A question to a running gateway.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Ask {
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Drain {
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// Come back when the gateway has ended, or say no after this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) wait: Option<Duration>,
+}
+
+/// A time as the configuration spells it.
+fn time(text: &str) -> Result<Duration, String> {
+    serde_json::from_value::<values::Duration>(text.into())
+        .map(|time| time.get())
+        .map_err(|error| error.to_string())
 }
 
 #[derive(Debug, ClapArgs)]

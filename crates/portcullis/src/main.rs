@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod operator;
 mod output;
 mod quick;
 mod sample;
@@ -33,6 +34,8 @@ fn main() -> ExitCode {
         Verb::Routes(routes) => commands::routes::routes(&routes),
         Verb::Keys(keys) => commands::keys::keys(&keys),
         Verb::Explain(explain) => commands::explain::explain(&explain),
+        Verb::Status(ask) => commands::status::status(&ask),
+        Verb::Drain(drain) => commands::drain::drain(&drain),
         Verb::Bounds(bounds) => commands::bounds::bounds(&bounds),
         Verb::Schema => commands::schema::schema(),
         Verb::Healthcheck(healthcheck) => commands::healthcheck::healthcheck(&healthcheck),

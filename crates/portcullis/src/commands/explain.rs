@@ -1,27 +1,21 @@
 //! `portcullis explain`: why a request was let through or refused, with the lines of the configuration that decided.
 
-use anyhow::Context;
-use portcullis_admin::client;
 use serde_json::Value;
 
 use crate::args::Explain;
+use crate::operator;
 use crate::output::{Outcome, remark, say};
-use crate::service;
 
 /// Asks the running gateway.
 pub(crate) fn explain(explain: &Explain) -> anyhow::Result<Outcome> {
-    let socket = match &explain.socket.socket {
-        Some(socket) => socket.clone(),
-        None => service::socket_of(&explain.socket.config.config)?,
-    };
+    let running = explain.socket.find()?;
     let id = explain.id.trim_start_matches("urn:uuid:");
-    let answer = client::call(&socket, "GET", &format!("/api/v1/explain/{id}"), b"")?;
+    let answer = running.call("GET", &format!("/explain/{id}"), b"")?;
     if answer.status == 404 {
         remark(format_args!("{id}: no such request is kept; refusals are kept longest, and not for ever"));
         return Ok(Outcome::No);
     }
-    anyhow::ensure!(answer.status == 200, "the gateway answers {}", answer.status);
-    let kept: Value = serde_json::from_slice(&answer.body).context("the gateway's answer is no JSON")?;
+    let kept = operator::json(&answer)?;
     if explain.json {
         say(serde_json::to_string_pretty(&kept)?);
     } else {

@@ -34,6 +34,7 @@ mod leniency;
 mod listeners;
 mod loops;
 mod neighbours;
+mod operators;
 mod path_confusion;
 mod proxy_protocol;
 mod quick;

@@ -1,0 +1,59 @@
+//! `portcullis status`: how a running gateway is.
+
+use serde_json::Value;
+
+use crate::args::Ask;
+use crate::output::{Outcome, say};
+
+/// Good when the gateway is ready, as `/readyz` judges it.
+pub(crate) fn status(ask: &Ask) -> anyhow::Result<Outcome> {
+    let status = ask.socket.find()?.status()?;
+    if ask.json {
+        say(serde_json::to_string_pretty(&status)?);
+    } else {
+        tell(&status);
+    }
+    let stuck = status.get("stuck").and_then(Value::as_array).is_some_and(|stuck| !stuck.is_empty());
+    Ok(if text(&status, "/phase") == "ready" && !stuck { Outcome::Good } else { Outcome::No })
+}
+
+/// The status as lines for a reader.
+fn tell(status: &Value) {
+    say(format_args!(
+        "{}: portcullis {}, since {}",
+        text(status, "/phase"),
+        text(status, "/version"),
+        text(status, "/started")
+    ));
+    say(format_args!(
+        "  configuration {} since {}",
+        text(status, "/config/hash"),
+        text(status, "/config/applied")
+    ));
+    for (at, line) in text(status, "/config/last_failure/reason").lines().enumerate() {
+        if at == 0 {
+            say(format_args!("  last reload failed at {}:", text(status, "/config/last_failure/at")));
+        }
+        say(format_args!("    {line}"));
+    }
+    for listener in list(status, "/listeners") {
+        let connections = listener.get("connections").and_then(Value::as_u64).unwrap_or_default();
+        say(format_args!(
+            "  listener {} on {}: {connections} connections",
+            text(listener, "/name"),
+            text(listener, "/address")
+        ));
+    }
+    for stuck in list(status, "/stuck") {
+        let number = |name: &str| stuck.get(name).and_then(Value::as_u64).unwrap_or_default();
+        say(format_args!("  worker {} has not turned for {} s", number("worker"), number("seconds")));
+    }
+}
+
+fn text<'v>(value: &'v Value, pointer: &str) -> &'v str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'v>(value: &'v Value, pointer: &str) -> &'v [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
