@@ -64,7 +64,7 @@ fn many_bodies_in_flight_stay_within_bounds() {
     const CLIENTS: usize = 200;
     const LENGTH: usize = 5 << 20;
     let config = CONFIG.replace("BACKEND", &deaf_backend().to_string());
-    let gateway = Builder::new(executable(), config).start();
+    let gateway = Builder::new(executable(), config).limit("--data=268435456").start();
     let head = format!("POST /up HTTP/1.1\r\nHost: gw.test\r\nContent-Length: {LENGTH}\r\n\r\n");
     let mut clients: Vec<(TcpStream, usize)> = (0..CLIENTS)
         .map(|_| {
@@ -88,6 +88,8 @@ fn many_bodies_in_flight_stay_within_bounds() {
     }
     let peak = gateway.usage().memory_peak;
     assert!(peak < 256 * MIB, "{} MiB", peak / MIB);
+    let probe = Wire::Http1.send(gateway.probes(), &Request::get("/livez"));
+    assert_eq!(probe.status, 200, "it lives under a limit of 256 MiB");
 }
 
 #[test]
