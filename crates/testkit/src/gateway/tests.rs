@@ -4,7 +4,8 @@ use std::time::Duration;
 use super::*;
 
 /// A stand-in that announces two listeners, logs a record, and answers HUP and TERM.
-const STAND_IN: &str = r#"#!/bin/sh
+// Of a signal that was ignored before it began (`nohup`) a shell would hear nothing.
+const STAND_IN: &str = r#"#!/usr/bin/env -S --default-signal=HUP sh
 trap 'echo "{\"message\":\"reloaded\"}" >&2' HUP
 trap 'exit 3' TERM
 echo "not json" >&2
