@@ -39,6 +39,9 @@ macro_rules! each_bound {
                 /// Connections one listener holds, unless it says otherwise itself. Beyond it: new ones are
                 /// closed at once.
                 connections: count = 20_000, 1..=10_000_000;
+                /// Requests under way in the whole process at once, streams and WebSockets included. Protects memory: one
+                /// holds some 12 KiB while its backend is asked. Beyond it: 503.
+                requests: count = 20_000, 1..=10_000_000;
                 /// Times a request may have passed a gateway of our name already, as its `Via` says. Protects against
                 /// backends that lead back to the gateway. Beyond it: 508.
                 hops: count = 8, 1..=100;

@@ -75,6 +75,10 @@ pub async fn exchange<W: Wire>(
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
 async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) -> Result<Answered, Stop> {
+    cx.at("admit");
+    if !cx.take_place() {
+        return Err(OVERLOADED.with("try again in a moment").field("retry-after", "1").into());
+    }
     let listener = snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())?;
     cx.at("canonicalize");
     let mut request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
@@ -310,6 +314,7 @@ pub const PROBLEMS: &[&ProblemKind] = &[
     &MISDIRECTED,
     &UPGRADE_REQUIRED,
     &LOOP,
+    &OVERLOADED,
     &NO_SUCH_OPERATION,
     &METHOD_NOT_ALLOWED,
     &INTERNAL,
@@ -403,6 +408,16 @@ pub const UPGRADE_REQUIRED: ProblemKind = ProblemKind {
     blame: Blame::Client,
     severity: Some(Severity::Low),
     about: "The handshake asks for a version of WebSocket other than 13; `Sec-WebSocket-Version` names the one that is spoken.",
+};
+
+/// More requests than may be under way.
+pub const OVERLOADED: ProblemKind = ProblemKind {
+    code: "overloaded",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "Too many requests are under way",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "The gateway has as many requests under way as its bound `requests` allows, streams and WebSockets included.",
 };
 
 /// A request that goes in circles (RFC 5842 §7.2).

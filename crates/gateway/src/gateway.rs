@@ -109,6 +109,7 @@ impl Gateway {
             observe,
             memory: Room::new(snapshot.bounds.bodies_in_memory),
             files: Room::new(snapshot.bounds.bodies_in_files),
+            requests: Room::new(u64::from(snapshot.bounds.requests)),
             spool: options.state,
         });
         let counted = Arc::downgrade(&ground);
@@ -138,6 +139,7 @@ impl Gateway {
         let fresh = self.bind_new(&listeners)?;
         self.live.ground.memory.resize(snapshot.bounds.bodies_in_memory);
         self.live.ground.files.resize(snapshot.bounds.bodies_in_files);
+        self.live.ground.requests.resize(u64::from(snapshot.bounds.requests));
         drop(self.live.swap(snapshot));
         self.with_running(|running| {
             for listening in &running.listening {

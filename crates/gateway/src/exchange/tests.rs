@@ -105,7 +105,13 @@ apis:
         let access_log = Destination::File(folder.path().join("access"));
         let observe = Observe::start(&Settings { access_log, ..Settings::default() }).unwrap();
         let snapshot = compile(&loaded, &mut Resources::default(), &observe, 1).unwrap().snapshot;
-        let ground = Ground { observe, memory: Room::new(1 << 20), files: Room::new(0), spool: None };
+        let ground = Ground {
+            observe,
+            memory: Room::new(1 << 20),
+            files: Room::new(0),
+            requests: Room::new(1_000),
+            spool: None,
+        };
         Self { live: Live::new(snapshot, Arc::new(ground)), folder, backend }
     }
 

@@ -36,7 +36,13 @@ pub(super) fn live_with(bounds: &str, change: impl FnOnce(Snapshot) -> Snapshot)
     let loaded = config::parse("test.yaml", &text, Path::new("."), &|_| None).expect("a configuration");
     let observe = Observe::default();
     let compiled = compile(&loaded, &mut Resources::default(), &observe, 1).expect("a snapshot");
-    let ground = Arc::new(Ground { observe, memory: Room::new(1 << 20), files: Room::new(0), spool: None });
+    let ground = Arc::new(Ground {
+        observe,
+        memory: Room::new(1 << 20),
+        files: Room::new(0),
+        requests: Room::new(1_000),
+        spool: None,
+    });
     Arc::new(Live::new(change(compiled.snapshot), ground))
 }
 

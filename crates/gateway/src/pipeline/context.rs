@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use tokio::fs::File;
 
 use super::request_id::RequestId;
-use super::room::Room;
+use super::room::{Room, Share};
 use super::{Operation, Proof, Routed};
 use crate::clock::{self, Instant};
 use crate::http::deadline::Deadline;
@@ -30,6 +30,8 @@ pub struct Ground {
     pub memory: Arc<Room>,
     /// Room for bodies in files: `bodies_in_files`.
     pub files: Arc<Room>,
+    /// Room for requests under way: `requests`.
+    pub requests: Arc<Room>,
     /// Where large bodies are spooled; `None` with `state: none`.
     pub spool: Option<PathBuf>,
 }
@@ -63,6 +65,8 @@ pub struct Context {
     request_bytes: u64,
     connection_over: bool,
     write_idle: Duration,
+    /// Its place among the requests under way.
+    place: Share,
 }
 
 /// Why the exchange stopped.
@@ -123,7 +127,9 @@ impl Context {
         write_idle: Duration,
     ) -> Self {
         let wall = clock::wall();
+        let place = Share::of(&ground.requests);
         Self {
+            place,
             id: RequestId::new(wall),
             peer,
             deadline,
@@ -153,6 +159,11 @@ impl Context {
         const KEPT_BYTES: usize = 256;
         let line = head.request.line();
         self.raw_line = Some(line.get(..KEPT_BYTES).unwrap_or(line).into());
+    }
+
+    /// Takes a place among the requests under way, or says that there is none.
+    pub fn take_place(&mut self) -> bool {
+        self.place.grow(1)
     }
 
     /// Says which control has its turn: whoever stops the exchange now is it.

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use portcullis_testkit::gateway::Builder;
+use portcullis_testkit::recorder::{Gate, Reply, Step};
 use portcullis_testkit::{Deadline, Request, Wire};
 
 use crate::stage::{CONFIG, Stage, executable};
@@ -44,6 +45,33 @@ fn without_descriptors_accepting_waits_and_does_not_spin() {
     let answer = Wire::Http1.send(stage.public(), &Request::get("/after"));
     assert_eq!(answer.text("x-recorded").as_deref(), Some("/after"));
     assert!(stage.gateway.is_running());
+}
+
+#[test]
+fn beyond_the_requests_under_way_the_next_is_told_to_come_again() {
+    let config = CONFIG.replace("listeners:", "bounds: { requests: 2 }\nlisteners:");
+    let stage = Stage::with(&config);
+    let gate = Gate::new();
+    stage.backend.on("/waits", Reply::new().wait(&gate).then(Step::Echo));
+    let mut held: Vec<_> = (0..2).map(|_| stage.connect()).collect();
+    for client in &mut held {
+        client.send(Request::get("/waits").http1());
+    }
+    Deadline::soon().poll("both at the backend", || (stage.backend.messages().len() == 2).then_some(()));
+    for wire in Wire::ALL {
+        let mark = stage.backend.mark();
+        let refused = wire.send(stage.public(), &Request::get("/third"));
+        assert_eq!((refused.status, refused.problem().as_deref()), (503, Some("overloaded")), "{refused:?}");
+        assert_eq!(refused.text("retry-after").as_deref(), Some("1"));
+        assert!(stage.backend.since(mark).is_empty(), "it reached the backend");
+    }
+    gate.open();
+    for client in &mut held {
+        assert_eq!(client.response("GET", stage.soon()).expect("those under way go on").status, 200);
+    }
+    Deadline::soon().poll("a place", || {
+        (Wire::Http1.send(stage.public(), &Request::get("/after")).status == 200).then_some(())
+    });
 }
 
 /// A backend that accepts and never reads.

@@ -146,6 +146,7 @@ impl Case {
             observe: Observe::default(),
             memory: Room::new(self.bodies_max),
             files: Room::new(self.files_max),
+            requests: Room::new(1),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let outcome = self.judge(&ground, &saw).await;
