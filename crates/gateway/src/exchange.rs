@@ -76,9 +76,7 @@ pub async fn exchange<W: Wire>(
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
 async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) -> Result<Answered, Stop> {
     cx.at("admit");
-    if !cx.take_place() {
-        return Err(OVERLOADED.with("try again in a moment").field("retry-after", "1").into());
-    }
+    take_place(cx)?;
     let listener = snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())?;
     cx.at("canonicalize");
     let mut request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
@@ -147,6 +145,14 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
         policy.transform_response(&mut answered, cx).decide().await?;
     }
     Ok(answered)
+}
+
+/// One more request under way, if `requests` allows it.
+fn take_place(cx: &mut Context) -> Result<(), Stop> {
+    match cx.take_place() {
+        true => Ok(()),
+        false => Err(OVERLOADED.with("try again in a moment").field("retry-after", "1").into()),
+    }
 }
 
 /// The operation a request asks for, under every reading of its path that a backend may have.
