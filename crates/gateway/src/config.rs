@@ -58,7 +58,7 @@ pub use load::{Loaded, Place, load, load_noting, parse};
 pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source::Finding;
 pub use settings::{Forward, ForwardedFields, Require, Settings, Stream};
-pub use telemetry::{Sink, Telemetry};
+pub use telemetry::{Sink, Telemetry, TraceParents};
 pub use unbuilt::UNBUILT;
 
 /// The configuration of a gateway.

@@ -11,10 +11,11 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 use portcullis_http1::{Fields, Refusal, RefusalClass};
+use smallvec::SmallVec;
 
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
-use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Wire as HttpVersion, hops, reading};
+use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops, reading};
 use crate::panics::{Contained, Panicked};
 use crate::pipeline::step::Why;
 use crate::pipeline::{Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply};
@@ -78,9 +79,7 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
     cx.at("admit");
     take_place(cx)?;
     let listener = snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())?;
-    cx.at("canonicalize");
-    let mut request = Canonical::build(head, &cx.peer, &listener.rules).map_err(|why| malformed(why, cx))?;
-    cx.saw(&request);
+    let mut request = canonical(head, &listener.rules, snapshot, cx)?;
     if hops::passed(request.fields()) > snapshot.bounds.hops as usize {
         return Err(LOOP.with("the request comes back to the gateway again and again").into());
     }
@@ -153,6 +152,15 @@ fn take_place(cx: &mut Context) -> Result<(), Stop> {
         true => Ok(()),
         false => Err(OVERLOADED.with("try again in a moment").field("retry-after", "1").into()),
     }
+}
+
+/// The one reading of a head, and where it stands in a trace.
+fn canonical(head: Head, rules: &Rules, snapshot: &Snapshot, cx: &mut Context) -> Result<Canonical, Stop> {
+    cx.at("canonicalize");
+    let request = Canonical::build(head, &cx.peer, rules).map_err(|why| malformed(why, cx))?;
+    cx.saw(&request);
+    cx.join_trace(&request, rules.trusts(cx.peer.ip()), &snapshot.tracing);
+    Ok(request)
 }
 
 /// The operation a request asks for, under every reading of its path that a backend may have.
@@ -241,6 +249,9 @@ fn begin<W: Wire>(
 /// The one door every reply leaves by.
 async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapshot: &Snapshot) -> Deadline {
     reply.fields.set("x-request-id", cx.id.as_str());
+    if snapshot.server_timing {
+        reply.fields.push("server-timing", server_timing(cx));
+    }
     let status = reply.status;
     let sent = {
         let mut sending = pin!(wire.send(reply, cx));
@@ -253,6 +264,25 @@ async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapsh
         Sent { bytes: 0, complete: false }
     });
     cx.finish(&snapshot.revision, Some(status), sent.bytes, sent.complete)
+}
+
+/// What the time until now was spent on, for whoever measures in a browser (W3C Server Timing).
+fn server_timing(cx: &Context) -> SmallVec<[u8; 64]> {
+    let (gateway, backend) = cx.shares();
+    let mut text = SmallVec::new();
+    for (name, took) in [(&b"gateway;dur="[..], Some(gateway)), (b", backend;dur=", backend)] {
+        let Some(took) = took else { continue };
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        text.extend_from_slice(name);
+        text.extend_from_slice(itoa::Buffer::new().format(micros / 1000).as_bytes());
+        text.push(b'.');
+        // A thousand more, so that there are always three digits behind the first.
+        let thousandths = (micros % 1000).saturating_add(1000);
+        text.extend_from_slice(
+            itoa::Buffer::new().format(thousandths).as_bytes().get(1..).unwrap_or_default(),
+        );
+    }
+    text
 }
 
 fn defect(panicked: Panicked) -> Problem {

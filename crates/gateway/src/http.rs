@@ -27,6 +27,7 @@ pub mod response;
 mod target;
 pub mod term;
 pub mod tls;
+pub mod trace;
 pub mod trailers;
 pub mod tunnel;
 pub mod websocket;

@@ -12,6 +12,7 @@ pub mod consumer;
 pub mod context;
 pub mod identified;
 pub mod judged;
+pub mod marks;
 pub mod operation;
 pub mod policy;
 pub mod problem_reply;

@@ -18,6 +18,7 @@ use crate::bounds::Bounds;
 use crate::http::Network;
 use crate::http::canonical::Rules;
 use crate::http::tls::ServerTls;
+use crate::http::trace::Tracing;
 use crate::observe::SnapshotAlive;
 use crate::pipeline::context::Ground;
 use crate::pipeline::{Operation, Stop};
@@ -32,6 +33,10 @@ pub struct Snapshot {
     pub revision: Arc<str>,
     /// Bounds that hold where an operation says nothing else.
     pub bounds: Arc<Bounds>,
+    /// How traces are begun and joined.
+    pub tracing: Tracing,
+    /// Whether replies say what their time was spent on.
+    pub server_timing: bool,
     /// What each listener accepts and publishes.
     listeners: HashMap<Arc<str>, Listening>,
     /// Where requests go.

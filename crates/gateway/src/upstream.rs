@@ -43,6 +43,7 @@ pub use tls::TlsError;
 use crate::clock::{self, Instant};
 use crate::http::response::canonicalise_response;
 use crate::http::{Body, Canonical, Reply, Upgrade};
+use crate::pipeline::marks::Marks;
 use crate::pipeline::operation::Stream;
 use crate::pipeline::{Admitted, Answered, Context, Operation, Stop};
 use crate::problem::Problem;
@@ -87,6 +88,7 @@ impl Upstreams {
             Some(_) => (operation.bounds.stream_idle, None),
             None => (timeouts.idle, timeouts.total),
         };
+        let marks = cx.marks();
         let errand = Errand {
             target,
             method: request.method(),
@@ -99,7 +101,7 @@ impl Upstreams {
             deadline: &mut cx.deadline,
             interim: &cx.interim,
         };
-        let outcome = errand.forward(request, body, operation.strip, cx.id.as_str()).await;
+        let outcome = errand.forward(request, body, operation.strip, &marks).await;
         cx.asked(&target.name, started);
         let request = admitted.request();
         let key = upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
@@ -124,7 +126,7 @@ impl Errand<'_> {
         request: &Canonical,
         body: Body,
         strip: usize,
-        id: &str,
+        marks: &Marks,
     ) -> Result<Incoming, Failure> {
         let target = self.target;
         let size = body.size();
@@ -138,7 +140,7 @@ impl Errand<'_> {
             match self.lease().await? {
                 Opened::Http1(connection) => kept = Some(connection),
                 Opened::Http2(lease) => {
-                    let head = http2::request(request, strip, target, size, id)?;
+                    let head = http2::request(request, strip, target, size, marks)?;
                     // Boxed: exchanges over HTTP/1.1 need no room for it.
                     return Box::pin(self.run_http2(lease, head, size, body)).await;
                 }
@@ -147,7 +149,7 @@ impl Errand<'_> {
         let mut head = kept.as_mut().map(|kept| std::mem::take(&mut kept.spare)).unwrap_or_default();
         head.reserve(HEAD_BYTES);
         let is_switch = self.upgrade.is_some();
-        let framing = request::write_head(&mut head, request, strip, target, size, is_switch, id);
+        let framing = request::write_head(&mut head, request, strip, target, size, is_switch, marks);
         self.run(kept, Upload::new(head, framing, body)).await
     }
 }

@@ -18,14 +18,38 @@ pub struct Telemetry {
     pub incidents: Sink,
     /// Where traces go: the URL of an OTLP/HTTP collector. Default: nowhere.
     pub traces: Option<Url>,
-    /// Share of requests that are traced. Default: `1%`.
+    /// Share of the traces begun here that are marked as sampled, for backends and collectors to record. Default: `1%`.
     pub sample: Option<Percent>,
+    /// What becomes of `traceparent` from callers who are no trusted proxies. Default: `restart`.
+    pub parents: TraceParents,
+    /// Whether replies say in `Server-Timing` what their time was spent on. Default: no.
+    pub server_timing: bool,
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { access_log: Sink::Stdout, incidents: Sink::Stdout, traces: None, sample: None }
+        Self {
+            access_log: Sink::Stdout,
+            incidents: Sink::Stdout,
+            traces: None,
+            sample: None,
+            parents: TraceParents::Restart,
+            server_timing: false,
+        }
     }
+}
+
+/// What becomes of the trace that a caller names who is no trusted proxy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceParents {
+    /// It is dropped, and a trace begins.
+    #[default]
+    Restart,
+    /// A trace begins, and the caller's span is noted in the access record.
+    Link,
+    /// It goes on, as if a trusted proxy had named it.
+    Continue,
 }
 
 /// Where records are written.

@@ -18,7 +18,6 @@ pub const UNBUILT: &[&str] = &[
     "scanners",
     "floor",
     "telemetry.traces",
-    "telemetry.sample",
     "consumers.*.plan",
     "consumers.*.credentials.*.certificate",
     "backends.*.balance = least_requests",

@@ -60,6 +60,14 @@ pub struct Rules {
     pub http10_without_host: bool,
 }
 
+impl Rules {
+    /// Whether what `address` says of others is believed.
+    pub fn trusts(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+}
+
 /// Where a trusted proxy says who the client is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ForwardedField {

@@ -279,6 +279,7 @@ fn report(cause: &str, peer: &Peer, live: &Live) {
         kind: "http2-abuse",
         severity: Severity::Medium,
         id: None,
+        span: None,
         listener: &peer.listener,
         client: peer.ip(),
         peer: peer.ip(),

@@ -3,11 +3,21 @@
 use super::json::Line;
 use super::names::{self, Stream};
 use super::record::{Decision, Record};
+use crate::http::trace::Span;
 
 /// Appends the line of `record` to `out`.
 pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     let mut line = Line::begin(out, record.wall, severity(record.decision), Stream::Access);
     line.text(names::REQUEST_ID, record.id);
+    line.digits(names::TRACE_ID, &record.trace.own.trace_id());
+    line.digits(names::SPAN_ID, &record.trace.own.span_id());
+    if let Some(parent) = record.trace.parent {
+        line.digits(names::PARENT_SPAN_ID, &Span { span: parent, ..record.trace.own }.span_id());
+    }
+    if let Some(link) = record.trace.link {
+        line.digits(names::LINKED_TRACE_ID, &link.trace_id());
+        line.digits(names::LINKED_SPAN_ID, &link.span_id());
+    }
     line.text(names::LISTENER, &record.peer.listener);
     line.address(names::CLIENT_ADDRESS, record.client);
     line.address(names::PEER_ADDRESS, record.peer.ip());

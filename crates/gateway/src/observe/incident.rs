@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::json::Line;
 use super::names::{self, Stream};
 use super::record::Record;
+use crate::http::trace::Span;
 use crate::problem::Severity;
 
 /// Longest evidence in bytes, before escaping.
@@ -23,6 +24,8 @@ pub struct Incident<'a> {
     pub severity: Severity,
     /// The request it happened in; `None` for a connection before its first request.
     pub id: Option<&'a str>,
+    /// The span of that request.
+    pub span: Option<Span>,
     /// The listener.
     pub listener: &'a str,
     /// The client's address, behind trusted proxies.
@@ -70,6 +73,7 @@ impl<'a> Incident<'a> {
             kind: kind.code,
             severity: kind.severity?,
             id: Some(record.id),
+            span: Some(record.trace.own),
             listener: &record.peer.listener,
             client: record.client,
             peer: record.peer.ip(),
@@ -93,6 +97,10 @@ impl<'a> Incident<'a> {
         line.word(names::INCIDENT_KIND, self.kind);
         line.word(names::INCIDENT_SEVERITY, self.severity.as_str());
         line.text_if(names::REQUEST_ID, self.id);
+        if let Some(span) = self.span {
+            line.digits(names::TRACE_ID, &span.trace_id());
+            line.digits(names::SPAN_ID, &span.span_id());
+        }
         line.text(names::LISTENER, self.listener);
         line.address(names::CLIENT_ADDRESS, self.client);
         line.address(names::PEER_ADDRESS, self.peer);

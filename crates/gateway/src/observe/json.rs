@@ -54,6 +54,14 @@ impl<'a> Line<'a> {
         }
     }
 
+    /// A field of hexadecimal digits, which need no escaping.
+    pub(super) fn digits(&mut self, field: Field, digits: &[u8]) {
+        self.out.extend_from_slice(field.key.as_bytes());
+        self.out.push(b'"');
+        self.out.extend_from_slice(digits);
+        self.out.push(b'"');
+    }
+
     /// A field of text.
     pub(super) fn text(&mut self, field: Field, value: &str) {
         self.cut(field, value.as_bytes(), VALUE_BYTES_MAX);

@@ -75,6 +75,11 @@ fields! {
     INCIDENT_KIND = "portcullis.incident.kind" in INCIDENTS, "What happened: the code of a problem, or the name of an event of a connection.";
     INCIDENT_SEVERITY = "portcullis.incident.severity" in INCIDENTS, "`low`, `medium` or `high`.";
     REQUEST_ID = "request.id" in REQUEST, "The request's name in its reply, toward the backend, and for `explain`.";
+    TRACE_ID = "trace_id" in REQUEST, "The W3C trace it is part of, in hexadecimal; the backend sees it in `traceparent`.";
+    SPAN_ID = "span_id" in REQUEST, "Its own span in that trace: the parent of the backend's.";
+    PARENT_SPAN_ID = "portcullis.trace.parent" in ACCESS, "The span it is part of, where the trace was begun by someone who is believed.";
+    LINKED_TRACE_ID = "portcullis.trace.linked" in ACCESS, "The trace that an unknown caller named, with `telemetry.parents: link`.";
+    LINKED_SPAN_ID = "portcullis.trace.linked_span" in ACCESS, "The span in it that an unknown caller named.";
     LISTENER = "portcullis.listener" in REQUEST, "The listener that accepted the connection.";
     CLIENT_ADDRESS = "client.address" in REQUEST, "The client, as trusted proxies report it, else the peer.";
     PEER_ADDRESS = "network.peer.address" in REQUEST, "The other end of the connection.";

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use super::OperationMetrics;
+use crate::http::trace::Trace;
 use crate::http::{Peer, Wire};
 use crate::problem::ProblemKind;
 
@@ -16,6 +17,8 @@ use crate::problem::ProblemKind;
 pub struct Record<'a> {
     /// Request id.
     pub id: &'a str,
+    /// Where it stands in a trace.
+    pub trace: &'a Trace,
     /// When it began, since 1970.
     pub wall: Duration,
     /// How long it took, until the last byte of the reply was written.

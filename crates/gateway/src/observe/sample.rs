@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::record::{Decision, Record, Verdict};
+use crate::http::trace::{Span, Trace};
 use crate::http::{Peer, TlsFacts, Wire};
 use crate::problem::{Blame, ProblemKind, Severity};
 
@@ -38,6 +39,15 @@ pub(super) static TIMEOUT: ProblemKind = ProblemKind {
     blame: Blame::Backend,
     severity: None,
     about: "The backend did not answer in time.",
+};
+
+/// Where the exchanges stand in a trace.
+pub(super) static TRACE: Trace = Trace {
+    own: Span { trace: 0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c, span: 0xb7ad_6b71_6920_3331 },
+    parent: None,
+    link: None,
+    sampled: false,
+    keeps_state: false,
 };
 
 /// A connection over TLS.
@@ -73,6 +83,7 @@ pub(super) fn refusal(kind: &'static ProblemKind) -> Vec<Verdict> {
 pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a> {
     Record {
         id: "01900000-0000-7000-8000-000000000001",
+        trace: &TRACE,
         wall: Duration::from_millis(1_700_000_000_007),
         took: Duration::from_micros(12_345),
         wire: Wire::Http11,

@@ -11,12 +11,14 @@ use http::{Method, StatusCode};
 use smallvec::SmallVec;
 use tokio::fs::File;
 
-use super::request_id::RequestId;
+use super::marks::Marks;
+use super::request_id::{RequestId, random};
 use super::room::{Room, Share};
 use super::{Operation, Proof, Routed};
 use crate::clock::{self, Instant};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
+use crate::http::trace::{Trace, Tracing};
 use crate::http::{Canonical, Head, Peer, Wire};
 use crate::observe::{Decision, Observe, Record, Verdict};
 use crate::problem::{Problem, ProblemKind};
@@ -41,6 +43,8 @@ pub struct Ground {
 pub struct Context {
     /// Its name.
     pub id: RequestId,
+    /// Where it stands in a trace.
+    pub trace: Trace,
     /// The connection it came over.
     pub peer: Arc<Peer>,
     /// What it waits for now.
@@ -131,6 +135,7 @@ impl Context {
         Self {
             place,
             id: RequestId::new(wall),
+            trace: Trace::begin(random),
             peer,
             deadline,
             interim,
@@ -174,6 +179,23 @@ impl Context {
     /// Remembers the canonical request for the record.
     pub fn saw(&mut self, request: &Canonical) {
         self.seen = Some(Seen::of(request));
+    }
+
+    /// Joins the trace that the request names, as far as `rules` let it.
+    pub fn join_trace(&mut self, request: &Canonical, is_trusted: bool, rules: &Tracing) {
+        self.trace.join(request.fields(), is_trusted, rules);
+    }
+
+    /// What its backend is told of it.
+    pub fn marks(&self) -> Marks {
+        Marks { id: self.id, traceparent: self.trace.traceparent(), keeps_state: self.trace.keeps_state }
+    }
+
+    /// The time until now, less the backend's; and the backend's, if one was asked.
+    pub fn shares(&self) -> (Duration, Option<Duration>) {
+        let backend = self.backend.as_ref().map(|(_, took)| *took);
+        let took = clock::now().saturating_duration_since(self.started);
+        (took.saturating_sub(backend.unwrap_or_default()), backend)
     }
 
     /// Remembers the operation for the record.
@@ -270,6 +292,7 @@ impl Context {
         let decision = if complete { self.decision } else { Decision::Aborted };
         self.ground.observe.record(&Record {
             id: self.id.as_str(),
+            trace: &self.trace,
             wall: self.wall,
             took: clock::now().saturating_duration_since(self.started),
             wire: self.wire,

@@ -20,12 +20,16 @@ use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
 use crate::bounds::Bounds;
-use crate::config::{Config, Loaded, Place};
+use crate::config::{Config, Loaded, Place, Telemetry, TraceParents};
+use crate::http::trace::{Parents, Tracing};
 use crate::observe::Observe;
 use crate::resources::Resources;
 use crate::upstream::Upstreams;
 
 pub use listeners::ListenerPlan;
+
+/// The share of new traces that is sampled, unless the configuration says another: 1 %.
+const SAMPLED: f64 = 0.01;
 
 /// A snapshot, and the listeners it wants bound.
 #[derive(Debug)]
@@ -91,6 +95,8 @@ pub fn compile(
     let snapshot = Snapshot {
         revision: loaded.hash.as_str().into(),
         bounds: compiler.bounds,
+        tracing: tracing(&config.telemetry),
+        server_timing: config.telemetry.server_timing,
         listeners: listening,
         upstreams: Upstreams::new(upstreams),
         operations,
@@ -98,6 +104,19 @@ pub fn compile(
         alive: observe.snapshot(),
     };
     Ok(Compiled { snapshot, listeners: plans })
+}
+
+/// How traces are begun and joined.
+fn tracing(telemetry: &Telemetry) -> Tracing {
+    let share = telemetry.sample.map_or(SAMPLED, |sample| sample.fraction());
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share, of all there are")]
+    let sample_below = (share * u64::MAX as f64) as u64;
+    let parents = match telemetry.parents {
+        TraceParents::Restart => Parents::Restart,
+        TraceParents::Link => Parents::Link,
+        TraceParents::Continue => Parents::Continue,
+    };
+    Tracing { parents, sample_below }
 }
 
 /// A place and the path of what stands there.

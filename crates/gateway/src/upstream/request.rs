@@ -5,7 +5,8 @@
 //! proxy or with a certificate of its own would have to know every published name.
 //!
 //! What is left out: everything that belongs to the client's connection or frames its message (gone from the
-//! canonical request already), and a request id in any spelling, which is written anew here.
+//! canonical request already), a request id in any spelling and `Traceparent`, which are written anew here, and
+//! `Tracestate` of a trace that does not go on.
 
 use http::Method;
 use portcullis_http1::{Framing, HeadWriter};
@@ -13,7 +14,8 @@ use smallvec::SmallVec;
 
 use super::backend::Target;
 use crate::http::canonical::forwarded_fields;
-use crate::http::{Canonical, Size, claims};
+use crate::http::{Canonical, Size};
+use crate::pipeline::marks::Marks;
 
 /// Writes the head of `request` as `target` is to see it, and says how its body will be delimited. `strip` bytes
 /// of the published path are left out.
@@ -24,19 +26,20 @@ pub(super) fn write_head(
     target: &Target,
     body: Size,
     is_switch: bool,
-    id: &str,
+    marks: &Marks,
 ) -> Framing {
     let line: SmallVec<[u8; 256]> = request_target(request, strip, &target.path);
     let framing = framing(request.method(), body);
     let mut writer = HeadWriter::request(out, request.method().as_str().as_bytes(), &line)
         .field("host", &target.authority);
     for field in request.fields().iter() {
-        if !claims::are_aliases(field.name, b"x-request-id") {
+        if marks.lets_pass(field.name) {
             writer.add(field.name, field.value);
         }
     }
     forwarded_fields(request, |name, value| writer.add(name, value));
-    writer.add("x-request-id", id);
+    writer.add("x-request-id", marks.id.as_str());
+    writer.add("traceparent", marks.traceparent);
     if is_switch {
         writer = writer.field("connection", "upgrade").field("upgrade", "websocket");
     } else if request.te_trailers() {

@@ -467,8 +467,16 @@ fn only_declared_fields_reach_the_backend() {
             assert_eq!(wire.send(stage.public(), &request("/items")).status, 200);
         }
         for message in stage.backend.messages() {
-            let ours =
-                ["host", "content-length", "transfer-encoding", "x-request-id", "via", "te", "connection"];
+            let ours = [
+                "host",
+                "content-length",
+                "transfer-encoding",
+                "x-request-id",
+                "traceparent",
+                "via",
+                "te",
+                "connection",
+            ];
             let mut names: Vec<String> = message
                 .fields
                 .iter()

@@ -50,6 +50,7 @@ mod smuggling;
 mod stage;
 mod streams;
 mod tls;
+mod traces;
 mod upstream_hostile;
 mod websocket;
 mod wrong_doors;

@@ -208,6 +208,8 @@ fn records_differ_by_their_wire_only() {
         for name in [
             "timestamp",
             "request.id",
+            "trace_id",
+            "span_id",
             "portcullis.duration_ms",
             "portcullis.overhead_ms",
             "portcullis.upstream.duration_ms",

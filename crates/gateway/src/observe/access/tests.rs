@@ -1,6 +1,7 @@
 use serde_json::{Map, Value};
 
 use super::write;
+use crate::http::trace::{Span, Trace};
 use crate::observe::names::{FIELDS, Stream};
 use crate::observe::record::{Decision, Record};
 use crate::observe::sample;
@@ -20,7 +21,8 @@ fn the_record_of_an_allowed_exchange_reads_so() {
     let (peer, verdicts) = (sample::peer(), sample::verdicts());
     let expected = concat!(
         r#"{"timestamp":"2023-11-14T22:13:20.007Z","severity_text":"INFO","event.name":"portcullis.access","#,
-        r#""request.id":"01900000-0000-7000-8000-000000000001","portcullis.listener":"public","#,
+        r#""request.id":"01900000-0000-7000-8000-000000000001","trace_id":"0af7651916cd43dd8448eb211c80319c","#,
+        r#""span_id":"b7ad6b7169203331","portcullis.listener":"public","#,
         r#""client.address":"203.0.113.9","network.peer.address":"192.0.2.7","network.protocol.version":"1.1","#,
         r#""tls.protocol.version":"1.3","http.request.method":"POST","url.scheme":"https","#,
         r#""server.address":"api.example.com","url.path":"/orders/42","http.route":"/orders/{id}","#,
@@ -81,6 +83,8 @@ fn records_carry_the_listed_fields_in_the_listed_order() {
     let mut record = sample::ended(&peer, &sample::KEY_UNKNOWN, &refusal);
     let whole = sample::allowed(&peer, &verdicts);
     (record.backend, record.overhead) = (whole.backend, whole.overhead);
+    let trace = Trace { parent: Some(7), link: Some(Span { trace: 8, span: 9 }), ..sample::TRACE };
+    record.trace = &trace;
     let parsed = object(&record);
     let written: Vec<&str> = parsed.keys().map(String::as_str).collect();
     let listed: Vec<&str> = FIELDS

@@ -13,7 +13,8 @@ use http::{HeaderMap, HeaderValue, Request, Uri, Version, response};
 use portcullis_http1::{Fields, Framing, Refusal, ResponseHead};
 
 use crate::http::canonical::forwarded_fields;
-use crate::http::{BodyError, Canonical, Size, claims};
+use crate::http::{BodyError, Canonical, Size};
+use crate::pipeline::marks::Marks;
 use crate::upstream::backend::Target;
 use crate::upstream::failure::Failure;
 use crate::upstream::request::{framing, request_target};
@@ -30,7 +31,7 @@ pub(in crate::upstream) fn request(
     strip: usize,
     target: &Target,
     body: Size,
-    id: &str,
+    marks: &Marks,
 ) -> Result<Request<()>, Failure> {
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
@@ -38,11 +39,12 @@ pub(in crate::upstream) fn request(
     *head.uri_mut() = uri(&request_target(request, strip, &target.path), target)?;
     let headers = head.headers_mut();
     for field in request.fields().iter() {
-        if !claims::are_aliases(field.name, b"x-request-id") {
+        if marks.lets_pass(field.name) {
             append(headers, field.name, field.value).ok_or(UNSPEAKABLE)?;
         }
     }
-    let mut said = append(headers, b"x-request-id", id.as_bytes());
+    let mut said = append(headers, b"x-request-id", marks.id.as_str().as_bytes());
+    said = said.and_then(|()| append(headers, b"traceparent", &marks.traceparent));
     forwarded_fields(request, |name, value| {
         said = said.and_then(|()| append(headers, name.as_bytes(), value));
     });

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use portcullis_http1::{Bounds, Framing, HeadDecoder};
@@ -6,6 +7,8 @@ use portcullis_http1::{Bounds, Framing, HeadDecoder};
 use super::{framing, write_head};
 use crate::http::canonical::Rules;
 use crate::http::{Canonical, Head, Peer, Size, Wire};
+use crate::pipeline::marks::Marks;
+use crate::pipeline::request_id::RequestId;
 use crate::upstream::backend::Target;
 use crate::upstream::spec::{AnswerBounds, Protocol, TargetSpec};
 
@@ -36,19 +39,29 @@ fn target(path: &str) -> Target {
     Target::new(&spec, None, Protocol::Auto, 1, AnswerBounds::default())
 }
 
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
+fn marks(keeps_state: bool) -> Marks {
+    let traceparent = TRACEPARENT.as_bytes().try_into().expect("55 bytes");
+    Marks { id: RequestId::new(Duration::ZERO), traceparent, keeps_state }
+}
+
 fn written(text: &str, strip: usize, path: &str, body: Size) -> String {
     let mut out = Vec::new();
-    write_head(&mut out, &canonical(text), strip, &target(path), body, false, "the-id");
-    String::from_utf8(out).expect("text").replace("\r\n", "\n")
+    let marks = marks(false);
+    write_head(&mut out, &canonical(text), strip, &target(path), body, false, &marks);
+    let text =
+        String::from_utf8(out).expect("text").replace("\r\n", "\n").replace(marks.id.as_str(), "the-id");
+    text.replace(TRACEPARENT, "the-trace")
 }
 
 #[test]
 fn the_backend_sees_a_head_of_our_own_writing() {
     let head = "GET /orders/1?a=b HTTP/1.1\nHost: Api.Example.com:8080\nAccept: a\nX-Mine: 1\nX-Mine: 2\n\
-                X-Forwarded-For: 6.6.6.6\nX_Request_Id: mine\nConnection: x-gone\nX-Gone: 1\n\n";
+                X-Forwarded-For: 6.6.6.6\nX_Request_Id: mine\nTraceparent: mine\nTracestate: a=1\nConnection: x-gone\nX-Gone: 1\n\n";
     let expected = "GET /orders/1?a=b HTTP/1.1\nhost: 10.0.0.5:9000\nAccept: a\nX-Mine: 1\nX-Mine: 2\n\
                     x-forwarded-for: 192.0.2.7\nx-forwarded-proto: http\nx-forwarded-host: api.example.com:8080\n\
-                    x-forwarded-port: 8080\nvia: 1.1 portcullis\nx-request-id: the-id\n\n";
+                    x-forwarded-port: 8080\nvia: 1.1 portcullis\nx-request-id: the-id\ntraceparent: the-trace\n\n";
     assert_eq!(written(head, 0, "", Size::None), expected);
 }
 
@@ -67,6 +80,18 @@ fn the_path_is_shortened_then_put_behind_the_targets_own() {
         let line = format!("GET {expected} HTTP/1.1\n");
         let written = written(&head, strip, prefix, Size::None);
         assert!(written.starts_with(&line), "{path} {strip} {prefix}: {written}");
+    }
+}
+
+#[test]
+fn the_state_of_a_trace_goes_on_with_it() {
+    let head = canonical("GET / HTTP/1.1\nHost: a\nTraceparent: mine\nTracestate: a=1\nTracestate: b=2\n\n");
+    for (keeps, count) in [(false, 0), (true, 2)] {
+        let mut out = Vec::new();
+        write_head(&mut out, &head, 0, &target(""), Size::None, false, &marks(keeps));
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(text.matches("Tracestate: ").count(), count, "{text}");
+        assert_eq!(text.to_ascii_lowercase().matches("traceparent: ").count(), 1, "{text}");
     }
 }
 

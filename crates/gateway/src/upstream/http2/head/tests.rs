@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, Method, Response};
 use portcullis_http1::{Bounds, HeadDecoder};
@@ -6,6 +7,8 @@ use portcullis_http1::{Bounds, HeadDecoder};
 use super::{answer, fields, request};
 use crate::http::canonical::Rules;
 use crate::http::{Canonical, Head, Peer, Size, Wire};
+use crate::pipeline::marks::Marks;
+use crate::pipeline::request_id::RequestId;
 use crate::upstream::backend::Target;
 use crate::upstream::spec::{AnswerBounds, Protocol, TargetSpec};
 
@@ -36,11 +39,19 @@ fn target() -> Target {
     Target::new(&spec, None, Protocol::Http2, 1, AnswerBounds::default())
 }
 
+const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
+fn marks(keeps_state: bool) -> Marks {
+    let traceparent = TRACEPARENT.as_bytes().try_into().expect("55 bytes");
+    Marks { id: RequestId::new(Duration::ZERO), traceparent, keeps_state }
+}
+
 #[test]
 fn the_backend_sees_the_fields_it_would_have_seen_over_http1() {
     let text = "POST /orders/1?a=b%2F HTTP/1.1\nHost: Api.Example.com:8080\nX-Mine: 1\nX-Mine: 2\n\
-                X_Request_Id: mine\nTE: trailers\nConnection: te, x-gone\nX-Gone: 1\n\n";
-    let head = request(&canonical(text), 7, &target(), Size::Exactly(7), "the-id").expect("a head");
+                X_Request_Id: mine\nTraceparent: mine\nTracestate: a=1\nTE: trailers\nConnection: te, x-gone\nX-Gone: 1\n\n";
+    let marks = marks(false);
+    let head = request(&canonical(text), 7, &target(), Size::Exactly(7), &marks).expect("a head");
     assert_eq!(head.method(), Method::POST);
     assert_eq!(head.uri(), "http://10.0.0.5:9000/v2/1?a=b%2F");
     let headers = head.headers();
@@ -48,13 +59,14 @@ fn the_backend_sees_the_fields_it_would_have_seen_over_http1() {
     for (name, value) in [
         ("te", "trailers"),
         ("content-length", "7"),
-        ("x-request-id", "the-id"),
+        ("x-request-id", marks.id.as_str()),
+        ("traceparent", TRACEPARENT),
         ("x-forwarded-for", "192.0.2.7"),
         ("x-forwarded-host", "api.example.com:8080"),
     ] {
         assert_eq!(headers.get_all(name).iter().collect::<Vec<_>>(), [value], "{name}");
     }
-    for name in ["host", "connection", "x-gone", "x_request_id", "transfer-encoding"] {
+    for name in ["host", "connection", "x-gone", "x_request_id", "tracestate", "transfer-encoding"] {
         assert!(!headers.contains_key(name), "{name}");
     }
 }
@@ -68,7 +80,7 @@ fn a_length_is_written_when_it_is_known() {
         ("POST", Size::Exactly(3), Some("3")),
     ] {
         let text = format!("{method} /orders HTTP/1.1\nHost: a\n\n");
-        let head = request(&canonical(&text), 0, &target(), size, "id").expect("a head");
+        let head = request(&canonical(&text), 0, &target(), size, &marks(false)).expect("a head");
         let length = head.headers().get("content-length").map(|value| value.to_str().expect("text"));
         assert_eq!(length, expected, "{method} {size:?}");
     }
@@ -77,7 +89,7 @@ fn a_length_is_written_when_it_is_known() {
 #[test]
 fn a_request_about_the_server_keeps_its_form() {
     let text = "OPTIONS * HTTP/1.1\nHost: a\n\n";
-    let head = request(&canonical(text), 0, &target(), Size::None, "id").expect("a head");
+    let head = request(&canonical(text), 0, &target(), Size::None, &marks(false)).expect("a head");
     assert_eq!(head.uri().path(), "*");
 }
 
