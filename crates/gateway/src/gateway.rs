@@ -115,6 +115,9 @@ impl Gateway {
         let counted = Arc::downgrade(&ground);
         ground.observe.bodies_in_memory(move || counted.upgrade().map_or(0, |ground| ground.memory.held()));
         let live = Arc::new(Live::new(snapshot, ground));
+        let asked = Arc::downgrade(&live);
+        let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.facts()).unwrap_or_default();
+        live.ground.observe.targets(facts);
         let tasks = Tasks::default();
         let cores = (0..workers)
             .map(|number| Core::start(number, Arc::clone(&live), tasks.clone()))

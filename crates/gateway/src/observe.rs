@@ -23,7 +23,9 @@ pub use incident::{EVIDENCE_BYTES_MAX, Evidence, Incident};
 pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
-pub use metrics::{ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics, SnapshotAlive};
+pub use metrics::{
+    ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics, SnapshotAlive, TargetFacts,
+};
 pub use record::{Decision, Record, Verdict};
 
 use std::fmt;
@@ -215,6 +217,11 @@ impl Observe {
     /// Says where to ask, on a scrape, for the bytes of request bodies in memory. The first call counts.
     pub fn bodies_in_memory(&self, bytes: impl Fn() -> u64 + Send + Sync + 'static) {
         self.shared.metrics.ask_bodies(Box::new(bytes));
+    }
+
+    /// Says where to ask, on a scrape, how the targets of all backends are doing. The first call counts.
+    pub fn targets(&self, facts: impl Fn() -> Vec<TargetFacts> + Send + Sync + 'static) {
+        self.shared.metrics.ask_targets(Box::new(facts));
     }
 
     /// Shows what the lifecycle log lost among the metrics, and lets streams share its output. Called once, before

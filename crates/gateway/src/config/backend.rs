@@ -21,7 +21,8 @@ pub struct Backend {
     /// over TLS, by prior knowledge without). Default: `auto`.
     #[serde(default)]
     pub protocol: BackendProtocol,
-    /// How the next target is chosen. Default: `round_robin`, by weight.
+    /// How the next target is chosen: `round_robin`, `least_requests`, `peak_ewma` or `hash`, each by weight. A target that
+    /// accepts no connection is passed over at once. Default: `round_robin`.
     #[serde(default)]
     pub balance: Balance,
     /// How long it may take. Each has a default.
@@ -37,8 +38,9 @@ pub struct Backend {
     pub source: Option<IpAddr>,
     /// When a request is sent a second time.
     pub retries: Option<Retries>,
-    /// When a failing target is left out for a while.
-    pub eject: Option<Eject>,
+    /// When a failing target is left out for a while. Each key has a default; it is on without being mentioned.
+    #[serde(default)]
+    pub eject: Eject,
     /// When the backend as a whole is left alone for a while.
     pub breaker: Option<Breaker>,
     /// How many requests it gets at once.
@@ -113,11 +115,14 @@ pub enum Balance {
     /// One after the other, by weight.
     #[default]
     RoundRobin,
-    /// The one with the fewest requests in flight, by weight.
+    /// The one with the fewest requests in flight, by weight. One that takes over three times as long as the fastest is
+    /// asked only now and then.
     LeastRequests,
-    /// The one that answers soonest, by a moving average of its latency.
+    /// The one that answers soonest, by a moving average of its latency that rises at once, times its requests in
+    /// flight.
     PeakEwma,
-    /// The same one for the same caller.
+    /// The same one for the same caller: the consumer, or the client's address where nobody is proven. A target that
+    /// comes or goes moves its own callers only.
     Hash,
 }
 
@@ -192,14 +197,26 @@ pub struct Retries {
     pub budget: Option<Percent>,
 }
 
-/// When a failing target is left out for a while.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// When a failing target is left out for a while. A failure is no answer, no answer in time, a malformed answer, or
+/// one of 500, 502, 503, 504. When every target is left out, every target is asked.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Eject {
-    /// Failures in a row after which it is left out.
-    pub failures: Option<u32>,
-    /// How long it is left out at first.
-    pub time: Option<Duration>,
+    /// Failures in a row after which it is left out; after that, one is enough on its return. `0`: never. Default: `5`.
+    pub failures: u32,
+    /// How long it is left out at first; twice as long each time it fails on its return. Default: `5s`.
+    pub time: Duration,
+    /// How long it is left out at most. Default: `60s`.
+    pub time_max: Duration,
+    /// How long its share of the requests grows after its return. Default: `10s`.
+    pub slow_start: Duration,
+}
+
+impl Default for Eject {
+    fn default() -> Self {
+        let seconds = |seconds| Duration::from(time::Duration::from_secs(seconds));
+        Self { failures: 5, time: seconds(5), time_max: seconds(60), slow_start: seconds(10) }
+    }
 }
 
 /// When a backend as a whole is left alone for a while.

@@ -45,6 +45,7 @@ pub(super) struct Metrics {
     snapshots: Arc<AtomicU64>,
     panics: AtomicU64,
     bodies: Bodies,
+    targets: Targets,
     certificates: Mutex<Vec<(String, Duration)>>,
     access: Arc<Counts>,
     incident_stream: Arc<Counts>,
@@ -63,6 +64,27 @@ pub(super) struct ConfigState {
 /// Asks for the number of body bytes in memory.
 #[derive(Default)]
 struct Bodies(OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>);
+
+/// Asks for the state of the targets of all backends.
+#[derive(Default)]
+struct Targets(OnceLock<Box<dyn Fn() -> Vec<TargetFacts> + Send + Sync>>);
+
+/// How a target of a backend is doing.
+#[derive(Debug, Clone)]
+pub struct TargetFacts {
+    /// The backend's name.
+    pub backend: String,
+    /// The target's URL.
+    pub target: Arc<str>,
+    /// Requests under way.
+    pub in_flight: u64,
+    /// Whether it is left out now.
+    pub is_left_out: bool,
+    /// Failures so far.
+    pub failures: u64,
+    /// How often it was left out.
+    pub ejections: u64,
+}
 
 /// Counts one snapshot as being in memory, until it is dropped.
 #[derive(Debug)]
@@ -155,6 +177,11 @@ impl Metrics {
         let _ = self.bodies.0.set(bytes);
     }
 
+    /// Says where to ask for the targets of all backends; the first to say it is asked.
+    pub(super) fn ask_targets(&self, facts: Box<dyn Fn() -> Vec<TargetFacts> + Send + Sync>) {
+        let _ = self.targets.0.set(facts);
+    }
+
     /// Replaces the list of served certificates and their ends.
     pub(super) fn certificates(&self, ends: Vec<(String, Duration)>) {
         *lock(&self.certificates) = ends;
@@ -175,6 +202,12 @@ impl Drop for SnapshotAlive {
 impl fmt::Debug for Bodies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Bodies").field(&self.0.get().map(|ask| ask())).finish()
+    }
+}
+
+impl fmt::Debug for Targets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Targets").field(&self.0.get().map(|ask| ask())).finish()
     }
 }
 

@@ -156,6 +156,10 @@ metrics! {
     OPEN_CONNECTIONS = Gauge "portcullis_open_connections" ["listener"], "Connections open now";
     CONNECTIONS_TOTAL = Counter "portcullis_connections_total" ["listener", "outcome"], "Connections by what became of them at the door";
     BODIES_IN_MEMORY = Gauge "portcullis_bodies_in_memory_bytes" [], "Bytes of request bodies held in memory, against `bounds.bodies_in_memory`";
+    BACKEND_IN_FLIGHT = Gauge "portcullis_backend_requests_in_flight" ["backend", "target"], "Requests a target has under way, to the last byte of the reply";
+    BACKEND_LEFT_OUT = Gauge "portcullis_backend_target_left_out" ["backend", "target"], "1 while a target is left out because it failed, else 0";
+    BACKEND_FAILURES = Counter "portcullis_backend_failures_total" ["backend", "target"], "Requests at which a target failed, as `backends.*.eject` counts them";
+    BACKEND_EJECTIONS = Counter "portcullis_backend_ejections_total" ["backend", "target"], "How often a target was left out because it failed";
     CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
     CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";

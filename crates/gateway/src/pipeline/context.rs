@@ -14,7 +14,7 @@ use tokio::fs::File;
 use super::marks::Marks;
 use super::request_id::{RequestId, random};
 use super::room::{Room, Share};
-use super::{Operation, Proof, Routed};
+use super::{Operation, Proof, Routed, UnderWay};
 use crate::clock::{self, Instant};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
@@ -66,6 +66,7 @@ pub struct Context {
     control: &'static str,
     backend: Option<(Arc<str>, Duration)>,
     overhead: Option<Duration>,
+    at_target: Option<UnderWay>,
     request_bytes: u64,
     connection_over: bool,
     write_idle: Duration,
@@ -153,6 +154,7 @@ impl Context {
             control: "read",
             backend: None,
             overhead: None,
+            at_target: None,
             request_bytes: 0,
             connection_over: false,
             write_idle,
@@ -253,6 +255,21 @@ impl Context {
         self.backend = Some((Arc::clone(target), took));
         let until_head = now.saturating_duration_since(self.started);
         self.overhead = Some(until_head.saturating_sub(took));
+    }
+
+    /// Keeps the target's count of exchanges under way until this one has ended.
+    pub fn occupies(&mut self, place: UnderWay) {
+        self.at_target = Some(place);
+    }
+
+    /// Gives the target's place back: it will not answer.
+    pub fn vacates(&mut self) {
+        self.at_target = None;
+    }
+
+    /// The consumer that was proven, if one was.
+    pub fn consumer(&self) -> Option<&str> {
+        self.proof.as_ref().map(|proof| &*proof.consumer.name)
     }
 
     /// Counts bytes of the request body as they are passed on.

@@ -6,7 +6,7 @@
 //! the answer ends first, the upload stops and the connection is closed, for what the backend would take the
 //! rest for is anybody's guess.
 //!
-//! **Sent again.** A kept connection may have been closed by the backend in the moment we chose it. Then, before
+//! **Sent again.** A request whose connection does not come about goes to the next target (see `upstream`). A kept connection may have been closed by the backend in the moment we chose it. Then, before
 //! a byte of an answer came, the request is sent once more on a new connection if no more of its body than the
 //! first batch was taken, and either the method is idempotent (RFC 9110 §9.2.2, RFC 9112 §9.3.1) or not one byte
 //! of it had left.
@@ -51,8 +51,19 @@ pub(super) struct Errand<'a> {
     /// What the client asked to switch to, where the operation allows it.
     pub(super) upgrade: Option<Upgrade>,
     pub(super) started: Instant,
+    /// When the target took the last of the request, once it has all that there was of it.
+    pub(super) asked: &'a mut Option<Instant>,
     pub(super) deadline: &'a mut Deadline,
     pub(super) interim: &'a Interim,
+}
+
+/// A request that no target has taken yet, or that may be sent to another one.
+#[derive(Debug)]
+pub(super) enum Load {
+    /// Its body, of which nothing was read.
+    Body(Body),
+    /// A message in HTTP/1.1 from its start.
+    Upload(Box<Upload>),
 }
 
 /// An answer as it came: its head in one reading, its body still to be pulled.
@@ -63,18 +74,16 @@ pub(super) struct Incoming {
 }
 
 impl Errand<'_> {
-    /// Sends the request, on `kept` if there is one, and awaits the head of the answer.
+    /// Sends the request on `connection`, which may be one that was `kept`, and awaits the head of the answer. What
+    /// another target may be sent instead is left in `rest`.
     pub(super) async fn run(
         mut self,
-        mut kept: Option<Connection>,
+        mut connection: Connection,
+        mut was_kept: bool,
         mut upload: Upload,
+        rest: &mut Option<Load>,
     ) -> Result<Incoming, Failure> {
         loop {
-            let was_kept = kept.is_some();
-            let mut connection = match kept.take() {
-                Some(connection) => connection,
-                None => self.open().await?,
-            };
             let mut turn = Turn::new(&mut self, &mut connection, &mut upload);
             let outcome = poll_fn(|cx| turn.poll(cx)).await;
             let is_sent = !turn.is_sending && turn.write_error.is_none();
@@ -86,10 +95,18 @@ impl Errand<'_> {
                 Err(Failure::Closed(_)) if was_kept && is_untouched && upload.rewind() => {}
                 Err(failure) => return Err(failure),
             }
+            was_kept = false;
+            connection = match self.open().await {
+                Ok(connection) => connection,
+                Err(failure) => {
+                    *rest = Some(Load::Upload(Box::new(upload)));
+                    return Err(failure);
+                }
+            };
         }
     }
 
-    async fn open(&mut self) -> Result<Connection, Failure> {
+    pub(super) async fn open(&mut self) -> Result<Connection, Failure> {
         let due = earlier(clock::now().checked_add(self.timeouts.connect), self.total_due());
         self.deadline.set_at(due);
         // Boxed: it is rare, and would take more room in every exchange than all the rest.
@@ -222,8 +239,11 @@ impl<'a, 'b> Turn<'a, 'b> {
         if progress == Progress::Starved {
             self.errand.deadline.set_at(total_due);
             self.is_timed = false;
+            *self.errand.asked = None;
         } else if !self.is_timed || self.upload.sent_bytes() > before {
-            let due = clock::now().checked_add(self.errand.timeouts.response);
+            let now = clock::now();
+            *self.errand.asked = Some(now);
+            let due = now.checked_add(self.errand.timeouts.response);
             self.errand.deadline.set_at(earlier(due, total_due));
             self.is_timed = true;
         }

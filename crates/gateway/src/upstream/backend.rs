@@ -4,9 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::balance::seed;
 use super::schedule::Schedule;
-use super::spec::{AnswerBounds, BackendSpec, Protocol, TargetSpec};
+use super::spec::{AnswerBounds, BackendSpec, Balance, Protocol, TargetSpec};
+use super::standing::Standing;
 use super::tls::{self, Tls, TlsError};
+use crate::clock;
 
 /// A named set of targets. Outlives a snapshot: equal specs share one.
 #[derive(Debug)]
@@ -14,6 +17,7 @@ pub struct Backend {
     spec: BackendSpec,
     targets: Vec<Arc<Target>>,
     schedule: Schedule,
+    has_equal_weights: bool,
 }
 
 /// One address of a backend, shared by all cores.
@@ -38,6 +42,12 @@ pub(super) struct Target {
     pub(super) idle_max: usize,
     /// What the head of an answer may cost.
     pub(super) answers: AnswerBounds,
+    /// Its share of the requests.
+    pub(super) weight: u16,
+    /// What its numbers in rendezvous hashing depend on.
+    pub(super) seed: u64,
+    /// How it is doing.
+    pub(super) standing: Standing,
 }
 
 /// Which versions of HTTP a target is spoken to in.
@@ -93,9 +103,10 @@ impl Backend {
                 }
                 _ => None,
             };
-            targets.push(Arc::new(Target::new(target, tls, spec.protocol, idle_max, spec.answers)));
+            targets.push(Arc::new(Target::new(target, tls, &spec, idle_max)));
         }
-        Ok(Self { spec, targets, schedule })
+        let has_equal_weights = weights.windows(2).all(|pair| pair.first() == pair.last());
+        Ok(Self { spec, targets, schedule, has_equal_weights })
     }
 
     /// What it was made of.
@@ -103,21 +114,31 @@ impl Backend {
         &self.spec
     }
 
-    /// The target whose turn it is.
+    /// Its targets, in order of the configuration.
+    pub(super) fn targets(&self) -> &[Arc<Target>] {
+        &self.targets
+    }
+
+    /// In which order they take turns.
+    pub(super) fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// Whether every target has the same weight.
+    pub(super) fn has_equal_weights(&self) -> bool {
+        self.has_equal_weights
+    }
+
+    /// The target of a backend that has one.
+    #[cfg(test)]
     pub(super) fn target(&self) -> Option<&Arc<Target>> {
-        self.targets.get(self.schedule.next())
+        self.targets.first()
     }
 }
 
 impl Target {
-    pub(super) fn new(
-        spec: &TargetSpec,
-        tls: Option<Tls>,
-        protocol: Protocol,
-        idle_max: usize,
-        answers: AnswerBounds,
-    ) -> Self {
-        let speaks = match protocol {
+    pub(super) fn new(spec: &TargetSpec, tls: Option<Tls>, backend: &BackendSpec, idle_max: usize) -> Self {
+        let speaks = match backend.protocol {
             Protocol::Http2 => Speaks::Http2,
             Protocol::Auto if tls.is_some() => Speaks::Either,
             Protocol::Auto | Protocol::Http1 => Speaks::Http1,
@@ -128,6 +149,9 @@ impl Target {
         };
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            weight: spec.weight,
+            seed: seed(&spec.url()),
+            standing: Standing::new(backend.eject, backend.balance == Balance::PeakEwma, clock::now()),
             name: spec.url().into(),
             authority: spec.authority(),
             path: spec.path.clone(),
@@ -137,7 +161,7 @@ impl Target {
             agreed_http1: AtomicBool::new(false),
             tls,
             idle_max,
-            answers,
+            answers: backend.answers,
         }
     }
 

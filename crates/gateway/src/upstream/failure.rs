@@ -97,6 +97,23 @@ pub(super) enum Wait {
     Total,
 }
 
+impl Failure {
+    /// Whether another target may be asked for what this one was not sent. A second one that does not accept a
+    /// connection in time ends the client's patience, too.
+    pub(super) fn allows_another(&self, has_waited: &mut bool) -> bool {
+        match self {
+            Self::TimedOut(Wait::Connect) => !std::mem::replace(has_waited, true),
+            Self::TimedOut(Wait::Response | Wait::Total) | Self::Request(_) => false,
+            Self::Unreachable(_)
+            | Self::Untrusted(_)
+            | Self::Malformed(_)
+            | Self::Unfit(_)
+            | Self::Unexpected(_)
+            | Self::Closed(_) => true,
+        }
+    }
+}
+
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

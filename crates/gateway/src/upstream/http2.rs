@@ -6,7 +6,8 @@
 //!
 //! **Sent again.** A stream that the backend says it did not process (REFUSED_STREAM, GOAWAY with a lower last
 //! stream, RFC 9113 §8.7) is asked once more, whatever its method, if no more of its body than the first piece was
-//! taken. So is one whose connection had been closed, if the method is idempotent.
+//! taken; refused again, it goes to the next target if nothing of its body was taken. So does one whose connection had been
+//! closed, if the method is idempotent.
 //!
 //! WebSocket is asked for in HTTP/1.1, whatever the backend's `protocol`: extended CONNECT (RFC 8441) is not spoken.
 //!
@@ -38,7 +39,7 @@ use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response, StatusCode};
 
-use super::answer::{Errand, Incoming, earlier};
+use super::answer::{Errand, Incoming, Load, earlier};
 use super::failure::{Failure, Wait};
 use super::upload::Progress;
 use crate::clock;
@@ -46,7 +47,7 @@ use crate::http::response::{MalformedResponse, canonicalise_interim};
 use crate::http::{Body, BodyError, Frame, Size};
 use download::Download;
 pub(super) use head::request;
-use pool::Lease;
+pub(super) use pool::Lease;
 #[cfg(test)]
 pub(super) use pool::connections_of;
 pub(super) use pool::{Opened, open, sweep};
@@ -61,6 +62,7 @@ impl Errand<'_> {
         head: Request<()>,
         size: Size,
         mut body: Body,
+        rest: &mut Option<Load>,
     ) -> Result<Incoming, Failure> {
         // The backend may act on a head that ends its stream, so that one waits for the body's own end.
         if size == Size::None {
@@ -84,13 +86,21 @@ impl Errand<'_> {
                 }
                 Refused::Failed(_) => false,
             };
-            if is_again || !may_repeat || !upload.rewind() {
+            if !may_repeat || !upload.rewind() {
                 return Err(refused.into());
             }
+            let next = if is_again { None } else { Some(self.lease().await) };
             is_again = true;
-            lease = match self.lease().await? {
-                Opened::Http2(lease) => lease,
-                Opened::Http1(_) => return Err(refused.into()),
+            lease = match next {
+                Some(Ok(Opened::Http2(lease))) => lease,
+                Some(Ok(Opened::Http1(_))) | None => {
+                    *rest = upload.into_body().map(Load::Body);
+                    return Err(refused.into());
+                }
+                Some(Err(failure)) => {
+                    *rest = upload.into_body().map(Load::Body);
+                    return Err(failure);
+                }
             };
         }
     }
@@ -264,8 +274,11 @@ impl Turn<'_, '_> {
         if progress == Progress::Starved {
             self.errand.deadline.set_at(total_due);
             self.is_timed = false;
+            *self.errand.asked = None;
         } else if !self.is_timed || self.upload.sent_bytes() > before {
-            let due = clock::now().checked_add(self.errand.timeouts.response);
+            let now = clock::now();
+            *self.errand.asked = Some(now);
+            let due = now.checked_add(self.errand.timeouts.response);
             self.errand.deadline.set_at(earlier(due, total_due));
             self.is_timed = true;
         }

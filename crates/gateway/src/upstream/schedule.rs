@@ -46,13 +46,23 @@ impl Schedule {
         Some(Self { turns: turns.into(), next: AtomicUsize::new(0) })
     }
 
-    /// The index of the target whose turn it is.
+    /// Takes the next turn and says which it is; turns are counted from 0, without an end.
     pub(super) fn next(&self) -> usize {
-        let turn = match self.turns.len() {
+        match self.turns.len() {
             0 | 1 => 0,
-            turns => self.next.fetch_add(1, Ordering::Relaxed).checked_rem(turns).unwrap_or_default(),
-        };
+            _ => self.next.fetch_add(1, Ordering::Relaxed),
+        }
+    }
+
+    /// The index of the target whose turn `turn` is.
+    pub(super) fn at(&self, turn: usize) -> usize {
+        let turn = turn.checked_rem(self.turns.len()).unwrap_or_default();
         usize::from(self.turns.get(turn).copied().unwrap_or_default())
+    }
+
+    /// Turns until the order repeats.
+    pub(super) fn len(&self) -> usize {
+        self.turns.len()
     }
 }
 

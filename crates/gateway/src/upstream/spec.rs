@@ -16,6 +16,10 @@ pub struct BackendSpec {
     pub targets: Vec<TargetSpec>,
     /// The wire spoken to it.
     pub protocol: Protocol,
+    /// How the next target is chosen.
+    pub balance: Balance,
+    /// When a failing target is left out for a while.
+    pub eject: EjectSpec,
     /// How long it may keep us waiting.
     pub timeouts: Timeouts,
     /// TLS settings of its `https` targets.
@@ -51,6 +55,33 @@ pub enum Protocol {
     Http1,
     /// HTTP/2, on cleartext by prior knowledge.
     Http2,
+}
+
+/// How the next target is chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Balance {
+    /// One after the other, by weight.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest exchanges under way, by weight.
+    LeastRequests,
+    /// The one that answers soonest, by weight.
+    PeakEwma,
+    /// The same one for the same caller.
+    Hash,
+}
+
+/// When a failing target is left out for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EjectSpec {
+    /// Failures in a row after which it is left out; 0: never.
+    pub failures: u32,
+    /// For how long at first.
+    pub time: Duration,
+    /// For how long at most, doubling each time.
+    pub time_max: Duration,
+    /// How long its share grows when it was let in again.
+    pub slow_start: Duration,
 }
 
 /// How long a backend may keep us waiting.
@@ -116,6 +147,17 @@ impl Default for Timeouts {
             response: Duration::from_secs(30),
             idle: Duration::from_secs(30),
             total: None,
+        }
+    }
+}
+
+impl Default for EjectSpec {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            time: Duration::from_secs(5),
+            time_max: Duration::from_secs(60),
+            slow_start: Duration::from_secs(10),
         }
     }
 }

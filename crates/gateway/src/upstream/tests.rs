@@ -3,6 +3,6 @@
 mod answers;
 mod bodies;
 mod http2;
-mod rig;
+pub(in crate::upstream) mod rig;
 mod tls;
 mod waits;

@@ -32,6 +32,8 @@ const BATCH_BYTES: usize = 16 * 1024;
 pub(super) struct Upload {
     /// Head, framing and copied pieces of the current batch.
     out: Vec<u8>,
+    /// Bytes of the head, which the first batch begins with.
+    head: u32,
     /// A large piece behind them, and what ends it.
     piece: Bytes,
     tail: &'static [u8],
@@ -87,6 +89,8 @@ impl Upload {
             Framing::Length(_) | Framing::Chunked | Framing::UntilClose => State::Open,
         };
         Self {
+            // A head is as long as the bounds allow, far below 4 GiB.
+            head: u32::try_from(head.len()).unwrap_or(u32::MAX),
             out: head,
             piece: Bytes::new(),
             tail: &[],
@@ -131,6 +135,13 @@ impl Upload {
             self.at = 0;
         }
         self.is_first_batch
+    }
+
+    /// Has another head for another target; after [`Self::rewind`] said that it may.
+    pub(super) fn readdress(&mut self, head: &[u8]) {
+        let old = usize::try_from(self.head).unwrap_or(usize::MAX).min(self.out.len());
+        self.out.splice(..old, head.iter().copied());
+        self.head = u32::try_from(head.len()).unwrap_or(u32::MAX);
     }
 
     /// Bytes written so far; grows with progress.

@@ -14,6 +14,7 @@
     reason = "tests fail loudly"
 )]
 
+mod balance;
 mod bounds;
 mod claims;
 mod clients;

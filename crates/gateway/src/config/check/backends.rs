@@ -5,7 +5,7 @@ use portcullis_openapi::source::Pointer;
 use super::listeners::pem;
 use super::names::host_fault;
 use super::{Judge, root};
-use crate::config::backend::{Backend, BackendTls};
+use crate::config::backend::{Backend, BackendTls, Eject};
 use crate::config::values::Duration;
 
 /// Largest weight of a target.
@@ -16,6 +16,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         let path = root().key("backends").key(name);
         targets(judge, &path.key("targets"), backend);
         timeouts(judge, &path.key("timeout"), backend);
+        eject(judge, &path.key("eject"), &backend.eject);
         if let Some(tls) = &backend.tls {
             self::tls(judge, &path.key("tls"), backend, tls);
         }
@@ -54,6 +55,23 @@ fn timeouts(judge: &mut Judge<'_>, path: &Pointer, backend: &Backend) {
         if duration.get().is_zero() || duration.get() > LONGEST {
             judge.value(&path.key(key), format!("{duration} is out of range"), "from 1ms to 7d");
         }
+    }
+}
+
+fn eject(judge: &mut Judge<'_>, path: &Pointer, eject: &Eject) {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(86_400);
+    for (key, duration) in [("time", eject.time), ("time_max", eject.time_max)] {
+        if duration.get().is_zero() || duration.get() > LONGEST {
+            judge.value(&path.key(key), format!("{duration} is out of range"), "from 1ms to 1d");
+        }
+    }
+    if eject.slow_start.get() > LONGEST {
+        let what = format!("{} is out of range", eject.slow_start);
+        judge.value(&path.key("slow_start"), what, "from 0s to 1d");
+    }
+    if eject.time > eject.time_max {
+        let what = format!("{} is less than `time`", eject.time_max);
+        judge.value(&path.key("time_max"), what, "a target is left out for `time` at first");
     }
 }
 

@@ -54,6 +54,7 @@ impl Collector for Scrape {
         self.requests(&mut encoder)?;
         self.judgements(&mut encoder)?;
         self.connections(&mut encoder)?;
+        self.backends(&mut encoder)?;
         self.configuration(&mut encoder)?;
         self.streams(&mut encoder)?;
         process(&mut encoder)
@@ -114,6 +115,28 @@ impl Scrape {
         }
         if let Some(ask) = self.0.bodies.0.get() {
             Family::begin(encoder, &names::BODIES_IN_MEMORY)?.gauge(&[], ask())?;
+        }
+        Ok(())
+    }
+
+    fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let Some(ask) = self.0.targets.0.get() else { return Ok(()) };
+        let targets = ask();
+        let mut family = Family::begin(encoder, &names::BACKEND_IN_FLIGHT)?;
+        for facts in &targets {
+            family.gauge(&[&facts.backend, &facts.target], facts.in_flight)?;
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_LEFT_OUT)?;
+        for facts in &targets {
+            family.gauge(&[&facts.backend, &facts.target], u64::from(facts.is_left_out))?;
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_FAILURES)?;
+        for facts in &targets {
+            family.counter(&[&facts.backend, &facts.target], facts.failures)?;
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_EJECTIONS)?;
+        for facts in &targets {
+            family.counter(&[&facts.backend, &facts.target], facts.ejections)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectionOutcome, Metrics};
+use super::{ConnectionOutcome, Metrics, TargetFacts};
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
 use crate::observe::record::Decision;
@@ -109,6 +109,15 @@ fn busy() -> Arc<Metrics> {
     metrics.applied("abc123", Duration::from_secs(1_700_000_000));
     metrics.certificates(vec![("api.example.com".into(), Duration::from_secs(1_800_000_000))]);
     metrics.ask_bodies(Box::new(|| 4_096));
+    let facts = TargetFacts {
+        backend: "orders".to_owned(),
+        target: "http://10.0.0.5:8080".into(),
+        in_flight: 2,
+        is_left_out: true,
+        failures: 7,
+        ejections: 1,
+    };
+    metrics.ask_targets(Box::new(move || vec![facts.clone()]));
     metrics
 }
 

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use super::Compiler;
-use crate::config::{Backend as BackendConfig, BackendProtocol, BackendTls, Target};
+use crate::config::{
+    Backend as BackendConfig, BackendProtocol, BackendTls, Balance as BalanceConfig, Target,
+};
 use crate::resources::Resources;
 use crate::upstream::Backend;
 use crate::upstream::spec::{
-    AnswerBounds, BackendSpec, ClientCertificate, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec,
+    AnswerBounds, BackendSpec, Balance, ClientCertificate, EjectSpec, PoolSpec, Protocol, TargetSpec,
+    Timeouts, TlsSpec,
 };
 
 impl Compiler<'_> {
@@ -34,6 +37,18 @@ impl Compiler<'_> {
                 BackendProtocol::Auto => Protocol::Auto,
                 BackendProtocol::Http1 => Protocol::Http1,
                 BackendProtocol::Http2 => Protocol::Http2,
+            },
+            balance: match settings.balance {
+                BalanceConfig::RoundRobin => Balance::RoundRobin,
+                BalanceConfig::LeastRequests => Balance::LeastRequests,
+                BalanceConfig::PeakEwma => Balance::PeakEwma,
+                BalanceConfig::Hash => Balance::Hash,
+            },
+            eject: EjectSpec {
+                failures: settings.eject.failures,
+                time: settings.eject.time.get(),
+                time_max: settings.eject.time_max.get(),
+                slow_start: settings.eject.slow_start.get(),
             },
             timeouts: Timeouts {
                 connect: timeout.connect.get(),

@@ -92,6 +92,12 @@ impl Upload {
         true
     }
 
+    /// The body, if nothing of it was taken.
+    pub(super) fn into_body(self) -> Option<Body> {
+        let is_untouched = self.pieces == 0 && self.trailers.is_none();
+        (is_untouched && self.is_ended == matches!(self.body, Body::Empty)).then_some(self.body)
+    }
+
     /// Sends what can be sent.
     pub(super) fn poll(
         &mut self,

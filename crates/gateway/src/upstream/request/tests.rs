@@ -10,7 +10,8 @@ use crate::http::{Canonical, Head, Peer, Size, Wire};
 use crate::pipeline::marks::Marks;
 use crate::pipeline::request_id::RequestId;
 use crate::upstream::backend::Target;
-use crate::upstream::spec::{AnswerBounds, Protocol, TargetSpec};
+use crate::upstream::spec::TargetSpec;
+use crate::upstream::tests::rig;
 
 fn canonical(text: &str) -> Canonical {
     let (request, _) = HeadDecoder::default()
@@ -36,7 +37,7 @@ fn target(path: &str) -> Target {
         path: path.to_owned(),
         weight: 1,
     };
-    Target::new(&spec, None, Protocol::Auto, 1, AnswerBounds::default())
+    Target::new(&spec, None, &rig::spec(1), 1)
 }
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";

@@ -2,7 +2,7 @@ use super::Schedule;
 
 fn turns(weights: &[u16], count: usize) -> Vec<usize> {
     let schedule = Schedule::new(weights).expect("some weight");
-    (0..count).map(|_| schedule.next()).collect()
+    (0..count).map(|_| schedule.at(schedule.next())).collect()
 }
 
 #[test]

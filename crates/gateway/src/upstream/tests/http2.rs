@@ -50,6 +50,7 @@ impl Rig {
     async fn send(&mut self, method: Method, size: Size, body: Body) -> Result<Incoming, Failure> {
         let target = self.backend.target().expect("a target");
         let timeouts = &self.backend.spec().timeouts;
+        let (mut asked, mut rest) = (None, None);
         let mut errand = Errand {
             target,
             method: &method,
@@ -59,6 +60,7 @@ impl Rig {
             idle_for: self.backend.spec().pool.idle_for,
             upgrade: None,
             started: clock::now(),
+            asked: &mut asked,
             deadline: &mut self.deadline,
             interim: &self.interim,
         };
@@ -66,7 +68,7 @@ impl Rig {
         let head = Request::builder().method(&method).uri(uri).body(()).expect("a head");
         let sending = async move {
             let Opened::Http2(lease) = errand.lease().await? else { panic!("HTTP/1.1") };
-            errand.run_http2(lease, head, size, body).await
+            errand.run_http2(lease, head, size, body, &mut rest).await
         };
         tokio::time::timeout(PATIENCE, sending).await.expect("an outcome in time")
     }

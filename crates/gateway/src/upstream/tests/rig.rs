@@ -14,7 +14,9 @@ use portcullis_http1::Framing;
 
 use super::super::answer::{Errand, Incoming};
 use super::super::failure::Failure;
-use super::super::spec::{AnswerBounds, BackendSpec, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec};
+use super::super::spec::{
+    AnswerBounds, BackendSpec, Balance, EjectSpec, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec,
+};
 use super::super::upload::Upload;
 use super::super::{Backend, pool};
 use crate::clock;
@@ -67,7 +69,8 @@ impl Rig {
         }
         head.push_str("\r\n");
         let timeouts = &self.backend.spec().timeouts;
-        let errand = Errand {
+        let (mut asked, mut rest) = (None, None);
+        let mut errand = Errand {
             target,
             method: &method,
             timeouts,
@@ -76,11 +79,17 @@ impl Rig {
             idle_for: self.backend.spec().pool.idle_for,
             upgrade: self.upgrade,
             started,
+            asked: &mut asked,
             deadline: &mut self.deadline,
             interim: &self.interim,
         };
         let upload = Upload::new(head.into_bytes(), framing, body);
-        let running = errand.run(kept, upload);
+        let was_kept = kept.is_some();
+        let connection = match kept {
+            Some(connection) => connection,
+            None => tokio::time::timeout(PATIENCE, errand.open()).await.expect("an outcome in time")?,
+        };
+        let running = errand.run(connection, was_kept, upload, &mut rest);
         assert!(size_of_val(&running) < 1280, "{} bytes for each exchange", size_of_val(&running));
         tokio::time::timeout(PATIENCE, running).await.expect("an outcome in time")
     }
@@ -102,7 +111,7 @@ impl Rig {
     }
 }
 
-pub(super) fn spec(port: u16) -> BackendSpec {
+pub(in crate::upstream) fn spec(port: u16) -> BackendSpec {
     BackendSpec {
         name: "orders".to_owned(),
         targets: vec![TargetSpec {
@@ -113,6 +122,8 @@ pub(super) fn spec(port: u16) -> BackendSpec {
             weight: 1,
         }],
         protocol: Protocol::Auto,
+        balance: Balance::default(),
+        eject: EjectSpec::default(),
         timeouts: Timeouts::default(),
         tls: TlsSpec::default(),
         pool: PoolSpec::default(),

@@ -10,7 +10,8 @@ use crate::http::{Canonical, Head, Peer, Size, Wire};
 use crate::pipeline::marks::Marks;
 use crate::pipeline::request_id::RequestId;
 use crate::upstream::backend::Target;
-use crate::upstream::spec::{AnswerBounds, Protocol, TargetSpec};
+use crate::upstream::spec::{Protocol, TargetSpec};
+use crate::upstream::tests::rig;
 
 fn canonical(text: &str) -> Canonical {
     let (request, _) = HeadDecoder::default()
@@ -36,7 +37,9 @@ fn target() -> Target {
         path: "/v2".to_owned(),
         weight: 1,
     };
-    Target::new(&spec, None, Protocol::Http2, 1, AnswerBounds::default())
+    let mut backend = rig::spec(1);
+    backend.protocol = Protocol::Http2;
+    Target::new(&spec, None, &backend, 1)
 }
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";

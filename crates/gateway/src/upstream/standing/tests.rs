@@ -1,0 +1,138 @@
+#![expect(clippy::arithmetic_side_effects, reason = "tests fail loudly")]
+
+use std::time::Duration;
+
+use super::{EjectSpec, FULL_SHARE, Standing};
+use crate::clock::{self, Instant};
+
+const RULES: EjectSpec = EjectSpec {
+    failures: 3,
+    time: Duration::from_secs(5),
+    time_max: Duration::from_secs(20),
+    slow_start: Duration::from_secs(10),
+};
+
+struct Rig {
+    standing: Standing,
+    born: Instant,
+}
+
+impl Rig {
+    fn new(rules: EjectSpec) -> Self {
+        let born = clock::now();
+        Self { standing: Standing::new(rules, false, born), born }
+    }
+
+    fn at(&self, millis: u64) -> Instant {
+        self.born + Duration::from_millis(millis)
+    }
+
+    fn fails(&self, millis: u64) -> Option<u64> {
+        self.standing.failed(self.at(millis), self.at(millis)).map(|time| time.as_secs())
+    }
+
+    fn answers(&self, millis: u64) {
+        self.standing.answered(self.at(millis), None, self.at(millis));
+    }
+
+    fn share(&self, millis: u64) -> u64 {
+        self.standing.share(self.at(millis))
+    }
+}
+
+#[test]
+fn failures_in_a_row_leave_it_out_and_an_answer_between_does_not() {
+    let rig = Rig::new(RULES);
+    for _ in 0..10 {
+        assert_eq!((rig.fails(10), rig.fails(10)), (None, None));
+        rig.answers(10);
+    }
+    assert_eq!(rig.share(10), FULL_SHARE);
+    assert_eq!((rig.fails(20), rig.fails(20), rig.fails(20)), (None, None, Some(5)));
+    assert_eq!((rig.share(20), rig.share(5_019)), (0, 0));
+    assert_eq!(rig.standing.totals(), (23, 1));
+}
+
+#[test]
+fn its_share_grows_when_it_is_let_in_again() {
+    let rig = Rig::new(RULES);
+    for _ in 0..3 {
+        rig.fails(1_000);
+    }
+    let shares = [5_999, 6_000, 8_500, 11_000, 15_990, 16_000].map(|at| rig.share(at));
+    assert_eq!(shares, [0, 16, 64, 128, 255, FULL_SHARE]);
+}
+
+#[test]
+fn failing_on_its_return_doubles_the_time_up_to_the_most() {
+    let rig = Rig::new(RULES);
+    rig.fails(0);
+    rig.fails(0);
+    assert_eq!(rig.fails(0), Some(5));
+    assert_eq!(rig.fails(5_001), Some(10));
+    assert_eq!(rig.fails(15_002), Some(20));
+    assert_eq!(rig.fails(35_003), Some(20));
+    // Well for as long as it was out: begun anew.
+    assert_eq!((rig.fails(76_000), rig.fails(76_000), rig.fails(76_000)), (None, None, Some(5)));
+}
+
+#[test]
+fn a_request_from_before_says_nothing_new() {
+    let rig = Rig::new(RULES);
+    for _ in 0..3 {
+        rig.fails(100);
+    }
+    let late = rig.standing.failed(rig.at(50), rig.at(9_000));
+    assert_eq!(late, None);
+    rig.standing.answered(rig.at(50), None, rig.at(200));
+    assert_eq!(rig.share(200), 0, "what was asked before says nothing of now");
+}
+
+#[test]
+fn an_answer_for_lack_of_others_lets_it_in() {
+    let rig = Rig::new(RULES);
+    for _ in 0..3 {
+        rig.fails(100);
+    }
+    rig.answers(1_000);
+    assert!(rig.share(1_000) > 0);
+}
+
+#[test]
+fn without_a_number_of_failures_it_is_never_left_out() {
+    let rig = Rig::new(EjectSpec { failures: 0, ..RULES });
+    assert!((0..100).all(|at| rig.fails(at).is_none()));
+    assert_eq!(rig.share(100), FULL_SHARE);
+}
+
+#[test]
+fn latency_is_an_average_that_one_answer_moves_little() {
+    let rig = Rig::new(RULES);
+    let sample = |millis, took| rig.standing.sample(Duration::from_millis(took), rig.at(millis));
+    let latency = |millis| rig.standing.latency(rig.at(millis));
+    sample(1, 70);
+    (2..4).for_each(|at| sample(at, 10));
+    assert_eq!(latency(4), None, "a few answers are no average");
+    sample(4, 10);
+    assert!(latency(4).is_some_and(|latency| latency.abs_diff(25_000) < 500), "the mean at first");
+    (5..200).for_each(|at| sample(at, 10));
+    assert!(latency(200).is_some_and(|latency| latency < 10_200));
+    sample(201, 170);
+    assert!(latency(201).is_some_and(|latency| latency.abs_diff(20_000) < 500));
+    // After a silence, old answers say less, and at last nothing.
+    sample(5_000, 40);
+    assert!(latency(5_000).is_some_and(|latency| latency.abs_diff(30_000) < 500));
+    assert_eq!(latency(35_000), None);
+}
+
+#[test]
+fn a_peak_is_seen_at_once() {
+    let born = clock::now();
+    let standing = Standing::new(RULES, true, born);
+    let sample = |took| standing.sample(Duration::from_millis(took), born);
+    (0..20).for_each(|_| sample(10));
+    sample(90);
+    assert_eq!(standing.latency(born), Some(90_000));
+    sample(10);
+    assert_eq!(standing.latency(born), Some(85_000));
+}
