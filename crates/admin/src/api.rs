@@ -1,20 +1,25 @@
 //! The admin API: what it offers, in one list that answers requests and makes its OpenAPI document.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use portcullis_gateway::observe::{ALLOWED_KEPT, REFUSED_KEPT};
+use portcullis_gateway::problem::ProblemKind;
 use serde_json::{Map, Value, json};
 use tokio::sync::Mutex;
 use tokio::task;
 
 use crate::control::Control;
-use crate::reply::{self, NOT_KEPT, RELOAD_BROKE, RELOAD_REFUSED, Reply};
+use crate::reply::{self, CHANGE_REFUSED, NOT_KEPT, RELOAD_BROKE, RELOAD_REFUSED, Reply, TIME_UNREADABLE};
 
 /// What every path begins with.
 const BASE: &str = "/api/v1";
 /// Kept exchanges shown when nobody says how many.
 const RECENT_DEFAULT: usize = 20;
+/// Longest time that a configuration may wait to be confirmed.
+const CONFIRM_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most kept exchanges shown.
 const RECENT_MAX: usize = REFUSED_KEPT + ALLOWED_KEPT;
 
@@ -40,6 +45,11 @@ enum Act {
     Routes,
     Bounds,
     Reload,
+    Apply,
+    Confirm,
+    Rollback,
+    Diff,
+    Revisions,
     Drain,
     OpenApi,
 }
@@ -69,6 +79,41 @@ pub static ROUTES: &[Route] = &[
         "reload",
         Act::Reload,
         "Reads the configuration again and applies it, or says why not; a failure leaves what runs alone.",
+    ),
+    route(
+        "POST",
+        "/apply",
+        "applyConfig",
+        Act::Apply,
+        "Applies the configuration in the body, or its file when there is none; with `confirm_ms` it goes back by itself unless confirmed.",
+    ),
+    route(
+        "POST",
+        "/confirm",
+        "confirmConfig",
+        Act::Confirm,
+        "Keeps the configuration that waits to be confirmed.",
+    ),
+    route(
+        "POST",
+        "/rollback",
+        "rollBackConfig",
+        Act::Rollback,
+        "Goes back to what ran before, or to the kept configuration whose hash begins with `hash`.",
+    ),
+    route(
+        "POST",
+        "/diff",
+        "diffConfig",
+        Act::Diff,
+        "What the configuration in the body, or its file when there is none, would change.",
+    ),
+    route(
+        "GET",
+        "/revisions",
+        "listRevisions",
+        Act::Revisions,
+        "The configurations that are kept, the newest first.",
     ),
     route(
         "POST",
@@ -102,14 +147,14 @@ impl Api {
         Self { control, reloading: Mutex::new(()) }
     }
 
-    /// Answers one request, whose body was read and is not needed.
-    pub(crate) async fn answer(&self, method: &Method, path: &str, query: &str) -> Reply {
+    /// Answers one request, whose body was read.
+    pub(crate) async fn answer(&self, method: &Method, path: &str, query: &str, body: Bytes) -> Reply {
         let Some(below) = path.strip_prefix(BASE) else { return reply::no_such_path() };
         let mut allowed: Vec<&str> = Vec::new();
         for route in ROUTES {
             let Some(id) = found(route.path, below) else { continue };
             if route.method == method.as_str() || (route.method == "GET" && *method == Method::HEAD) {
-                return self.act(route.act, id, query).await;
+                return self.act(route.act, id, query, body).await;
             }
             allowed.push(route.method);
             allowed.extend((route.method == "GET").then_some("HEAD"));
@@ -117,7 +162,7 @@ impl Api {
         if allowed.is_empty() { reply::no_such_path() } else { reply::no_such_method(&allowed.join(", ")) }
     }
 
-    async fn act(&self, act: Act, id: &str, query: &str) -> Reply {
+    async fn act(&self, act: Act, id: &str, query: &str, body: Bytes) -> Reply {
         let control = &self.control;
         match act {
             Act::Status => reply::json(StatusCode::OK, &control.status()),
@@ -130,7 +175,21 @@ impl Api {
             },
             Act::Routes => reply::json(StatusCode::OK, &control.routes()),
             Act::Bounds => reply::json(StatusCode::OK, &control.bounds()),
-            Act::Reload => self.reload().await,
+            Act::Reload => self.change(&RELOAD_REFUSED, |control| control.reload()).await,
+            Act::Apply => {
+                let confirm = match confirm_in(query) {
+                    Ok(confirm) => confirm,
+                    Err(()) => return reply::problem(&TIME_UNREADABLE.with("write confirm_ms=300000")),
+                };
+                self.change(&RELOAD_REFUSED, move |control| control.apply(candidate(body), confirm)).await
+            }
+            Act::Confirm => self.change(&CHANGE_REFUSED, |control| control.confirm()).await,
+            Act::Rollback => {
+                let hash = parameter(query, "hash").map(str::to_owned);
+                self.change(&CHANGE_REFUSED, move |control| control.rollback(hash.as_deref())).await
+            }
+            Act::Diff => self.ask(&RELOAD_REFUSED, move |control| control.diff(candidate(body))).await,
+            Act::Revisions => reply::json(StatusCode::OK, &control.revisions()),
             Act::Drain => {
                 control.drain();
                 reply::json(StatusCode::ACCEPTED, &json!({ "phase": "draining" }))
@@ -139,17 +198,31 @@ impl Api {
         }
     }
 
-    async fn reload(&self) -> Reply {
+    /// Changes what runs. Answers the hash of what runs then.
+    async fn change(
+        &self,
+        refused: &'static ProblemKind,
+        change: impl FnOnce(&dyn Control) -> Result<String, String> + Send + 'static,
+    ) -> Reply {
+        self.ask(refused, |control| change(control).map(|hash| json!({ "hash": hash }))).await
+    }
+
+    /// Has something done that takes its time, one such thing at a time.
+    async fn ask(
+        &self,
+        refused: &'static ProblemKind,
+        act: impl FnOnce(&dyn Control) -> Result<Value, String> + Send + 'static,
+    ) -> Reply {
         let turn = self.reloading.lock().await;
         let control = Arc::clone(&self.control);
-        let outcome = task::spawn_blocking(move || control.reload()).await;
+        let outcome = task::spawn_blocking(move || act(control.as_ref())).await;
         drop(turn);
         match outcome {
-            Ok(Ok(hash)) => reply::json(StatusCode::OK, &json!({ "hash": hash })),
+            Ok(Ok(answer)) => reply::json(StatusCode::OK, &answer),
             Ok(Err(reason)) => {
                 let errors: Vec<&str> = reason.lines().collect();
                 reply::problem(
-                    &RELOAD_REFUSED.with("the running configuration stays in force").member("errors", errors),
+                    &refused.with("the running configuration stays in force").member("errors", errors),
                 )
             }
             Err(panic) => {
@@ -171,8 +244,25 @@ fn found<'p>(template: &str, path: &'p str) -> Option<&'p str> {
     }
 }
 
+/// A parameter of a query. Values of ours need no decoding.
+fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// A configuration that was sent; an empty body is none.
+fn candidate(body: Bytes) -> Option<Vec<u8>> {
+    (!body.is_empty()).then(|| body.into())
+}
+
+/// How long a configuration waits to be confirmed, if it does.
+fn confirm_in(query: &str) -> Result<Option<Duration>, ()> {
+    let Some(text) = parameter(query, "confirm_ms") else { return Ok(None) };
+    let millis = text.parse::<u64>().ok().map(Duration::from_millis);
+    millis.filter(|time| !time.is_zero() && *time <= CONFIRM_MAX).map(Some).ok_or(())
+}
+
 fn count(query: &str) -> usize {
-    let wish = query.split('&').find_map(|pair| pair.strip_prefix("count=")?.parse().ok());
+    let wish = parameter(query, "count").and_then(|count| count.parse().ok());
     wish.unwrap_or(RECENT_DEFAULT).min(RECENT_MAX)
 }
 

@@ -28,6 +28,29 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// What is wrong with it, a line for each finding; what runs goes on running.
     fn reload(&self) -> Result<String, String>;
+    /// Applies the configuration of this text in place of its file's, or its file anew. With `confirm`, what ran before
+    /// comes back after that time unless [`Control::confirm`] is called. Answers the hash.
+    ///
+    /// # Errors
+    /// What is wrong with it, a line for each finding; what runs goes on running.
+    fn apply(&self, candidate: Option<Vec<u8>>, confirm: Option<Duration>) -> Result<String, String>;
+    /// Keeps the configuration that waits to be confirmed. Answers its hash.
+    ///
+    /// # Errors
+    /// Nothing waits.
+    fn confirm(&self) -> Result<String, String>;
+    /// Goes back to what ran before, or to the kept configuration whose hash begins so. Answers the hash.
+    ///
+    /// # Errors
+    /// There is nothing to go back to, or it does not load any more; what runs goes on running.
+    fn rollback(&self, hash: Option<&str>) -> Result<String, String>;
+    /// What the configuration of this text, or its file, would change.
+    ///
+    /// # Errors
+    /// What is wrong with it, a line for each finding.
+    fn diff(&self, candidate: Option<Vec<u8>>) -> Result<Value, String>;
+    /// The configurations that are kept, the newest first.
+    fn revisions(&self) -> Value;
     /// Stops being ready, lets requests in flight end, and then ends the process. Returns at once.
     fn drain(&self);
 }
@@ -79,6 +102,9 @@ pub struct ConfigStatus {
     /// When it was applied, since 1970.
     #[serde(serialize_with = "as_time_if")]
     pub applied: Option<Duration>,
+    /// When what ran before comes back unless this one is confirmed; none when nothing waits.
+    #[serde(serialize_with = "as_time_if")]
+    pub confirm_by: Option<Duration>,
     /// Why the last reload failed; none when it did not.
     pub last_failure: Option<ConfigFailure>,
 }

@@ -8,7 +8,7 @@
 use std::fmt::Write as _;
 
 use http::{Method, StatusCode};
-use portcullis_gateway::observe::METRICS_CONTENT_TYPE;
+use portcullis_gateway::observe::{METRICS_CONTENT_TYPE, timestamp};
 
 use crate::control::{Control, Phase, Status};
 use crate::reply::{self, Reply};
@@ -71,6 +71,9 @@ fn detail(status: &Status) -> String {
         Some(hash) => writeln!(text, "config: {hash}"),
         None => writeln!(text, "config: none loaded"),
     };
+    if let Some(due) = status.config.confirm_by {
+        let _ = writeln!(text, "config: waits to be confirmed until {}", timestamp::format(due));
+    }
     if let Some(failure) = &status.config.last_failure {
         let first = failure.reason.lines().next().unwrap_or_default();
         let shown: String = first.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();

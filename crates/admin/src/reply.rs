@@ -71,6 +71,26 @@ pub(crate) const RELOAD_REFUSED: ProblemKind = ProblemKind {
     about: "`errors` names what is wrong with it, a line for each finding. What runs goes on running.",
 };
 
+/// Nothing waits to be confirmed, or nothing is there to go back to.
+pub(crate) const CHANGE_REFUSED: ProblemKind = ProblemKind {
+    code: "change-refused",
+    status: StatusCode::CONFLICT,
+    title: "The change is not possible",
+    blame: Blame::Client,
+    severity: None,
+    about: "`errors` says why: nothing waits to be confirmed, nothing is kept to go back to, or it does not load any more. What runs goes on running.",
+};
+
+/// A time that is none.
+pub(crate) const TIME_UNREADABLE: ProblemKind = ProblemKind {
+    code: "admin-time-unreadable",
+    status: StatusCode::BAD_REQUEST,
+    title: "The time cannot be read",
+    blame: Blame::Client,
+    severity: None,
+    about: "`confirm_ms` is a whole number of milliseconds, from 1 to a day's.",
+};
+
 /// The reload itself broke.
 pub(crate) const RELOAD_BROKE: ProblemKind = ProblemKind {
     code: "reload-broke",
@@ -99,6 +119,8 @@ pub static PROBLEMS: &[&ProblemKind] = &[
     &BODY_BROKEN,
     &NOT_KEPT,
     &RELOAD_REFUSED,
+    &CHANGE_REFUSED,
+    &TIME_UNREADABLE,
     &RELOAD_BROKE,
     &ANSWER_BROKE,
 ];

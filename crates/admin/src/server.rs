@@ -148,7 +148,10 @@ async fn answer(request: Request<Incoming>, zone: &Zone) -> Reply {
     match zone {
         Zone::Probes(control) => probes::answer(&parts.method, parts.uri.path(), control.as_ref()),
         Zone::Api(api) => match Limited::new(body, BODY_BYTES_MAX).collect().await {
-            Ok(_) => api.answer(&parts.method, parts.uri.path(), parts.uri.query().unwrap_or_default()).await,
+            Ok(body) => {
+                let query = parts.uri.query().unwrap_or_default();
+                api.answer(&parts.method, parts.uri.path(), query, body.to_bytes()).await
+            }
             Err(error) if error.is::<LengthLimitError>() => {
                 reply::problem(&BODY_TOO_LARGE.with("the body has more than 1 MiB"))
             }

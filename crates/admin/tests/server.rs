@@ -36,6 +36,7 @@ impl Default for Fake {
                 config: ConfigStatus {
                     hash: Some("abc123".into()),
                     applied: Some(Duration::from_secs(1_700_000_001)),
+                    confirm_by: None,
                     last_failure: None,
                 },
                 listeners: vec![ListenerStatus {
@@ -82,6 +83,26 @@ impl Control for Fake {
             self.change(|status| status.config.last_failure = Some(failure));
         }
         outcome
+    }
+    fn apply(&self, candidate: Option<Vec<u8>>, confirm: Option<Duration>) -> Result<String, String> {
+        match (candidate, confirm) {
+            (Some(text), None) if text == b"bad" => Err("portcullis.yaml:1:1: bad".into()),
+            (Some(_), None) => Ok("sent".into()),
+            (None, None) => Ok("file".into()),
+            (_, Some(time)) => Ok(format!("for {} ms", time.as_millis())),
+        }
+    }
+    fn confirm(&self) -> Result<String, String> {
+        Err("nothing waits".into())
+    }
+    fn rollback(&self, hash: Option<&str>) -> Result<String, String> {
+        Ok(format!("back to {}", hash.unwrap_or("before")))
+    }
+    fn diff(&self, candidate: Option<Vec<u8>>) -> Result<Value, String> {
+        Ok(json!({ "sent": candidate.is_some() }))
+    }
+    fn revisions(&self) -> Value {
+        json!([])
     }
     fn drain(&self) {
         self.change(|status| status.phase = Phase::Draining);

@@ -30,6 +30,7 @@ mod caller;
 mod check;
 mod controls;
 mod definitions;
+mod desk;
 mod effective;
 mod listener;
 mod load;
@@ -49,13 +50,15 @@ pub use bounds::{BoundsSettings, OperationBoundsSettings};
 pub use caller::{ApiKey, CertificateCredential, Consumer, Credential, Introspection, Issuer};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use definitions::ApiDefinition;
+pub use desk::{Desk, Documents};
 pub use effective::{Effective, Layer};
 pub use listener::{
     AliasNames, Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Leniency,
     Listener, ListenerTls, PathParameters, Protocol, ProxyProtocol, TlsVersion,
 };
-pub use load::{Loaded, Place, load, load_noting, parse};
+pub use load::{Loaded, Place, load, load_from, load_noting, parse};
 pub use portcullis_openapi::definition;
+pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;
 pub use settings::{Forward, ForwardedFields, Require, Settings, Stream};
 pub use telemetry::{Sink, Telemetry, TraceParents};

@@ -35,6 +35,14 @@ pub(crate) enum Verb {
     Explain(Explain),
     /// Show how a running gateway is: phase, configuration, listeners
     Status(Ask),
+    /// Show what the configuration file, or a candidate, would change of what runs
+    Diff(Candidate),
+    /// Apply a candidate, or the configuration file anew, to a running gateway
+    Apply(Apply),
+    /// Keep the configuration that `apply --confirm` put in force
+    Confirm(Ask),
+    /// Go back to the configuration before, or to a kept one
+    Rollback(Rollback),
     /// Let a running gateway end: readiness first, then its clients, then the process
     Drain(Drain),
     /// List every bound of the data plane, with its default and what it protects
@@ -81,6 +89,9 @@ pub(crate) struct Run {
     /// Folder for what must survive a restart; overrides `state:` and $STATE_DIRECTORY
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
+    /// When the configuration file does not load, serve the last one that did; a broken file ends the start otherwise
+    #[arg(long, conflicts_with = "openapi")]
+    pub(crate) or_last_good: bool,
     /// Threads that serve; one per core unless given
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,
@@ -231,6 +242,39 @@ pub(crate) struct Drain {
     /// Come back when the gateway has ended, or say no after this time
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub(crate) wait: Option<Duration>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Candidate {
+    /// A configuration to stand in for the gateway's own file; `-` reads standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) candidate: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) socket: Socket,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Apply {
+    #[command(flatten)]
+    pub(crate) candidate: Candidate,
+    /// Go back by itself after this time, unless `confirm` comes
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) confirm: Option<Duration>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Rollback {
+    /// The hash of a kept configuration, or how it begins; unless given, what ran before
+    #[arg(value_name = "HASH")]
+    pub(crate) hash: Option<String>,
+    /// List what is kept, and change nothing
+    #[arg(long, conflicts_with = "hash")]
+    pub(crate) list: bool,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
 }
 
 /// A time as the configuration spells it.

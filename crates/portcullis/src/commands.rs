@@ -1,9 +1,11 @@
 //! One file a verb.
 
+pub(crate) mod apply;
 pub(crate) mod bounds;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod diff;
 pub(crate) mod drain;
 pub(crate) mod explain;
 pub(crate) mod healthcheck;

@@ -5,9 +5,11 @@
 
 mod args;
 mod commands;
+mod difference;
 mod operator;
 mod output;
 mod quick;
+mod revisions;
 mod sample;
 mod service;
 mod standing;
@@ -35,6 +37,10 @@ fn main() -> ExitCode {
         Verb::Keys(keys) => commands::keys::keys(&keys),
         Verb::Explain(explain) => commands::explain::explain(&explain),
         Verb::Status(ask) => commands::status::status(&ask),
+        Verb::Diff(candidate) => commands::diff::diff(&candidate),
+        Verb::Apply(apply) => commands::apply::apply(&apply),
+        Verb::Confirm(ask) => commands::apply::confirm(&ask),
+        Verb::Rollback(rollback) => commands::apply::rollback(&rollback),
         Verb::Drain(drain) => commands::drain::drain(&drain),
         Verb::Bounds(bounds) => commands::bounds::bounds(&bounds),
         Verb::Schema => commands::schema::schema(),

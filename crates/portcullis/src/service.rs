@@ -4,6 +4,8 @@
 //! A configuration that does not load at start ends the process with exit code 2. One that does not load later
 //! leaves what runs as it was; log, metric and `/readyz` say so.
 
+mod changes;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,9 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_admin::{
-    Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker,
-};
+use portcullis_admin::{Admin, Bound, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker};
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
@@ -25,7 +25,9 @@ use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
+use self::changes::Course;
 use crate::quick::Quick;
+use crate::revisions::Revisions;
 use crate::standing::Standing;
 use crate::{output, table};
 
@@ -39,6 +41,10 @@ pub(crate) struct Service {
     state_dir: Option<PathBuf>,
     started: Duration,
     config: Mutex<ConfigStatus>,
+    course: Mutex<Course>,
+    /// What waits to be confirmed has changed.
+    waiting: Notify,
+    revisions: Option<Revisions>,
     draining: AtomicBool,
     end: Notify,
     /// One reload at a time, whoever asks for it.
@@ -93,6 +99,8 @@ impl Source {
 pub(crate) struct Wishes {
     pub(crate) state_dir: Option<PathBuf>,
     pub(crate) workers: Option<usize>,
+    /// Start by what was read first, whatever becomes of the file: the last good configuration is served, and why.
+    pub(crate) instead_of: Option<String>,
 }
 
 /// Records that wait to be written when the process ends.
@@ -111,7 +119,10 @@ impl Service {
         let noticed = Arc::clone(&changed);
         let watch = Watch::start(loaded.files.clone(), move || noticed.notify_one())?;
         let (mut files, seen) = (Vec::new(), watch.look());
-        let again = source.load(&mut files).transpose().map_err(|found| output::findings(&found))?;
+        let again = match source.load(&mut files).transpose() {
+            Err(_) if wishes.instead_of.is_some() => None,
+            again => again.map_err(|found| output::findings(&found))?.filter(|_| wishes.instead_of.is_none()),
+        };
         let loaded = again.as_ref().unwrap_or(loaded);
         watch.replace(&files, &seen);
         let standing = standing(&loaded.config, &source, wishes.state_dir.as_deref())?;
@@ -119,6 +130,11 @@ impl Service {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create the state folder {}", folder.display()))?;
         }
+        let revisions = standing.state.as_deref().and_then(|state| {
+            let opened = Revisions::open(state);
+            // A disk that takes nothing is no reason not to serve.
+            opened.inspect_err(|error| tracing::warn!(reason = %error, "configurations are not kept")).ok()
+        });
         let observe = Observe::default();
         observe.watch_log(log);
         observe.watch_panics();
@@ -132,6 +148,7 @@ impl Service {
         let config = ConfigStatus {
             hash: Some(loaded.hash.clone()),
             applied: Some(clock::wall()),
+            confirm_by: None,
             last_failure: None,
         };
         let service = Arc::new(Self {
@@ -142,12 +159,19 @@ impl Service {
             state_dir: wishes.state_dir,
             started: clock::wall(),
             config: Mutex::new(config),
+            course: Mutex::new(Course::begin(loaded)),
+            waiting: Notify::new(),
+            revisions,
             draining: AtomicBool::new(false),
             end: Notify::new(),
             reloading: Mutex::new(()),
             watch,
             changed,
         });
+        match &wishes.instead_of {
+            Some(reason) => service.turned_away(reason),
+            None => service.keep_running(),
+        }
         if let Some(address) = doors.probes() {
             tracing::info!(%address, "probes listening");
         }
@@ -158,43 +182,6 @@ impl Service {
     /// The gateway inside.
     pub(crate) fn gateway(&self) -> &Gateway {
         &self.gateway
-    }
-
-    /// Reads the configuration again and applies it. Gives its hash.
-    fn read_again(&self) -> Result<String, String> {
-        let _turn = self.reloading.lock().unwrap_or_else(PoisonError::into_inner);
-        let loaded = self.read();
-        let outcome = loaded.and_then(|loaded| {
-            let wanted = standing(&loaded.config, &self.source, self.state_dir.as_deref())
-                .map_err(|error| error.to_string())?;
-            let contradictions = self.standing.contradictions(&loaded, &wanted);
-            if !contradictions.is_empty() {
-                return Err(output::findings(&contradictions).to_string());
-            }
-            let outputs =
-                self.observe.prepare(&settings(&loaded.config)).map_err(|error| error.to_string())?;
-            self.gateway.apply(&loaded).map_err(|refused| refused_error(&refused).to_string())?;
-            self.observe.adopt(outputs);
-            self.observe.config_applied(&loaded.hash, clock::wall());
-            tracing::info!(revision = loaded.hash, "configuration reloaded");
-            Ok(loaded.hash)
-        });
-        let mut status = self.config.lock().unwrap_or_else(PoisonError::into_inner);
-        match &outcome {
-            Ok(hash) => {
-                *status = ConfigStatus {
-                    hash: Some(hash.clone()),
-                    applied: Some(clock::wall()),
-                    last_failure: None,
-                };
-            }
-            Err(reason) => {
-                self.observe.config_rejected(clock::wall());
-                tracing::error!(reason, "configuration not reloaded; the running one stays");
-                status.last_failure = Some(ConfigFailure { at: clock::wall(), reason: reason.clone() });
-            }
-        }
-        outcome
     }
 
     /// Reads the configuration, and watches every file that was looked at: also what could not be used, for a change of it
@@ -237,6 +224,10 @@ impl Service {
                 () = self.end.notified() => break,
                 _ = again.recv() => self.observe.reopen(),
                 // What a signal had read meanwhile is no news.
+                () = self.overdue() => {
+                    self.not_confirmed();
+                    continue;
+                }
                 () = self.changed.notified() => if !self.watch.has_news() { continue },
             }
             // What became of it is in the log.
@@ -314,6 +305,26 @@ impl Control for Service {
         self.read_again()
     }
 
+    fn apply(&self, candidate: Option<Vec<u8>>, confirm: Option<Duration>) -> Result<String, String> {
+        self.apply_candidate(candidate, confirm)
+    }
+
+    fn confirm(&self) -> Result<String, String> {
+        self.confirm_change()
+    }
+
+    fn rollback(&self, hash: Option<&str>) -> Result<String, String> {
+        self.roll_back(hash)
+    }
+
+    fn diff(&self, candidate: Option<Vec<u8>>) -> Result<Value, String> {
+        self.difference(candidate.as_deref())
+    }
+
+    fn revisions(&self) -> Value {
+        self.kept()
+    }
+
     fn drain(&self) {
         self.draining.store(true, Ordering::Release);
         self.end.notify_one();
@@ -343,16 +354,33 @@ pub(crate) fn socket_of(path: &Path) -> anyhow::Result<PathBuf> {
         .context("this configuration has no admin socket: with `state: none`, name it with an absolute path")
 }
 
+/// The newest configuration that was in force and still loads, for a start without the file's own. Of a broken file nobody
+/// knows which `state:` it asks for.
+pub(crate) fn last_good(path: &Path, wish: Option<&Path>) -> anyhow::Result<Loaded> {
+    let state = state_directory(None, &Source::File(path.to_owned()), wish)?;
+    let state = state.context("without a state directory nothing is kept")?;
+    let revisions = Revisions::open(&state)?;
+    let mut good = revisions.all().filter_map(|revision| {
+        let loaded = revision.load().ok()?;
+        portcullis_gateway::gateway::check(&loaded).ok().map(|_| loaded)
+    });
+    good.next().with_context(|| format!("no good configuration is kept in {}", state.display()))
+}
+
 /// What a configuration asks for that only a start can give.
 fn standing(config: &Config, source: &Source, wish: Option<&Path>) -> anyhow::Result<Standing> {
-    Ok(Standing::of(config, state_directory(config, source, wish)?))
+    Ok(Standing::of(config, state_directory(config.state.as_ref(), source, wish)?))
 }
 
 /// The folder for what must survive: the command line's, the configuration's, the service manager's, else one of
 /// its own for each configuration file.
-fn state_directory(config: &Config, source: &Source, wish: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+fn state_directory(
+    state: Option<&State>,
+    source: &Source,
+    wish: Option<&Path>,
+) -> anyhow::Result<Option<PathBuf>> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let folder = match (wish, &config.state, source) {
+    let folder = match (wish, state, source) {
         (Some(folder), _, _) => folder.to_owned(),
         (None, Some(State::None), _) | (None, None, Source::Made | Source::Quick(_)) => return Ok(None),
         (None, Some(State::Directory(folder)), _) => folder.clone(),

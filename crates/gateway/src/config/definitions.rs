@@ -16,6 +16,7 @@ use portcullis_openapi::definition::{
 };
 use portcullis_openapi::source::{Files, Finding, Pointer, Shift, Span, de};
 
+use super::desk::{Desk, Documents as Kept};
 use super::load::hexadecimal;
 use super::{Api, Config, Loaded, Settings, check, settings, unbuilt};
 
@@ -43,7 +44,15 @@ impl Loaded {
     ///
     /// # Errors
     /// Returns what is wrong with them, in the order of each document.
-    pub fn with_definitions(mut self, files: &mut Vec<PathBuf>) -> Result<Self, Vec<Finding>> {
+    pub fn with_definitions(self, files: &mut Vec<PathBuf>) -> Result<Self, Vec<Finding>> {
+        self.with_definitions_from(Desk::Disk, files)
+    }
+
+    pub(super) fn with_definitions_from(
+        mut self,
+        desk: Desk<'_>,
+        files: &mut Vec<PathBuf>,
+    ) -> Result<Self, Vec<Finding>> {
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(self.hash.as_bytes());
         let mut findings = Vec::new();
@@ -58,7 +67,7 @@ impl Loaded {
         }
         for (name, path) in named {
             let at = Pointer::new().key("apis").key(&name);
-            let reading = match Reading::of(&path) {
+            let reading = match Reading::of(&path, desk) {
                 Ok(reading) => reading,
                 Err(unreadable) => {
                     let message = format!("{} {unreadable}", path.display());
@@ -68,8 +77,9 @@ impl Loaded {
             };
             let skip = self.config.apis.get(&name).map_or(&[][..], |api| &api.skip);
             let read = Definition::load_without(&reading, reading.folder.root(), &Bounds::DEFAULT, skip);
-            let (documents, digest) = reading.end();
+            let (documents, read_texts, digest) = reading.end();
             hash.update(&digest);
+            self.documents.extend(read_texts);
             for document in documents {
                 for list in [&mut self.files, &mut *files] {
                     if !list.contains(&document) {
@@ -154,33 +164,39 @@ fn errors(notices: &[Notice]) -> impl Iterator<Item = Finding> {
 }
 
 /// A folder of documents that remembers what was read from it.
-struct Reading {
+struct Reading<'a> {
     folder: Folder,
-    seen: RefCell<(Vec<PathBuf>, digest::Context)>,
+    desk: Desk<'a>,
+    seen: RefCell<(Vec<PathBuf>, Kept, digest::Context)>,
 }
 
-impl Reading {
-    fn of(root: &Path) -> Result<Self, Unreadable> {
-        let seen = RefCell::new((Vec::new(), digest::Context::new(&digest::SHA256)));
-        Ok(Self { folder: Folder::of(root)?, seen })
+impl<'a> Reading<'a> {
+    fn of(root: &Path, desk: Desk<'a>) -> Result<Self, Unreadable> {
+        let seen = RefCell::new((Vec::new(), Kept::new(), digest::Context::new(&digest::SHA256)));
+        Ok(Self { folder: Folder::of(root)?, desk, seen })
     }
 
-    /// The files that were asked for, and a digest of what was in them.
-    fn end(self) -> (Vec<PathBuf>, Vec<u8>) {
-        let (files, digest) = self.seen.into_inner();
-        (files, digest.finish().as_ref().to_vec())
+    /// The files that were asked for, what was in them, and a digest of that.
+    fn end(self) -> (Vec<PathBuf>, Kept, Vec<u8>) {
+        let (files, kept, digest) = self.seen.into_inner();
+        (files, kept, digest.finish().as_ref().to_vec())
     }
 }
 
-impl Documents for Reading {
+impl Documents for Reading<'_> {
     fn read(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Unreadable> {
-        let bytes = self.folder.read(path, bytes_max);
+        let bytes = match self.desk.kept(&self.folder.path(path), bytes_max) {
+            Some(Ok(bytes)) if bytes.len() > bytes_max => Err(Unreadable::TooLarge(bytes_max)),
+            Some(kept) => kept.map_err(Unreadable::from),
+            None => self.folder.read(path, bytes_max),
+        };
         let mut seen = self.seen.borrow_mut();
         // One that is missing is watched as well: it may come.
         seen.0.push(self.folder.path(path));
         if let Ok(bytes) = &bytes {
-            seen.1.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
-            seen.1.update(bytes);
+            seen.1.insert(self.folder.path(path), bytes.as_slice().into());
+            seen.2.update(&u64::try_from(bytes.len()).unwrap_or(u64::MAX).to_be_bytes());
+            seen.2.update(bytes);
         }
         bytes
     }

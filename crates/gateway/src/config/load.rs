@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::{self, Write};
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +13,7 @@ use portcullis_openapi::source::{
 use portcullis_openapi::source::{Value, de};
 
 use super::definitions::ApiDefinition;
+use super::desk::{Desk, Documents};
 use super::{Config, check, unbuilt};
 
 mod include;
@@ -36,6 +35,8 @@ pub struct Loaded {
     /// What should be known and does not keep it from being loaded: protections that are loosened, oddities of
     /// definitions.
     pub warnings: Vec<Finding>,
+    /// Its documents as they were read, so that it can be read again when they are gone.
+    pub documents: Documents,
     pub(super) definitions: IndexMap<String, Arc<ApiDefinition>>,
     pub(super) tree: Node,
     pub(super) names: Files,
@@ -63,16 +64,25 @@ pub fn load(path: &Path) -> Result<Loaded, Vec<Finding>> {
 /// # Errors
 /// As [`load`].
 pub fn load_noting(path: &Path, files: &mut Vec<PathBuf>) -> Result<Loaded, Vec<Finding>> {
+    load_from(path, Desk::Disk, files)
+}
+
+/// As [`load_noting`], with documents that may have been kept or sent.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_from(path: &Path, desk: Desk<'_>, files: &mut Vec<PathBuf>) -> Result<Loaded, Vec<Finding>> {
     let name = path.display().to_string();
-    let mut session = Session::new(&|variable| std::env::var(variable).ok());
+    let mut session = Session::new(&|variable| std::env::var(variable).ok(), desk);
     files.push(path.to_owned());
-    let bytes = read_bounded(path, Reading::CONFIGURATION.file_bytes_max).map_err(|error| {
+    let bytes = desk.read(path, Reading::CONFIGURATION.file_bytes_max).map_err(|error| {
         let file = session.names.add(name.as_str());
         vec![session.names.finding(Span { file, line: 0, column: 0 }, "", format!("cannot be read: {error}"))]
     })?;
     session.watch(path.to_owned());
+    session.documents.insert(path.to_owned(), bytes.as_slice().into());
     let base = path.parent().unwrap_or_else(|| Path::new("")).to_owned();
-    session.run(&name, &bytes, base, files)?.with_definitions(files)
+    session.run(&name, &bytes, base, files)?.with_definitions_from(desk, files)
 }
 
 /// Reads a configuration from a text, without the definitions it names. Paths in it are relative to `base_dir`.
@@ -85,15 +95,7 @@ pub fn parse(
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Vec<Finding>> {
-    Session::new(env).run(name, text.as_bytes(), base_dir.to_owned(), &mut Vec::new())
-}
-
-/// Reads a file, but no more than `bytes_max` and one byte, which the reader of the text then refuses.
-fn read_bounded(path: &Path, bytes_max: usize) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
-    File::open(path)?.take(most).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    Session::new(env, Desk::Disk).run(name, text.as_bytes(), base_dir.to_owned(), &mut Vec::new())
 }
 
 pub(super) fn hexadecimal(hash: digest::Context) -> String {
@@ -112,10 +114,12 @@ struct Session<'a> {
     watched: Vec<PathBuf>,
     hash: digest::Context,
     findings: Vec<Finding>,
+    desk: Desk<'a>,
+    documents: Documents,
 }
 
 impl<'a> Session<'a> {
-    fn new(env: &'a dyn Fn(&str) -> Option<String>) -> Self {
+    fn new(env: &'a dyn Fn(&str) -> Option<String>, desk: Desk<'a>) -> Self {
         Self {
             names: Files::new(),
             folders: HashMap::new(),
@@ -123,6 +127,8 @@ impl<'a> Session<'a> {
             watched: Vec::new(),
             hash: digest::Context::new(&digest::SHA256),
             findings: Vec::new(),
+            desk,
+            documents: Documents::new(),
         }
     }
 
@@ -166,6 +172,7 @@ impl<'a> Session<'a> {
                     files: self.watched,
                     hash,
                     warnings,
+                    documents: self.documents,
                     definitions: IndexMap::new(),
                     tree,
                     names: self.names,

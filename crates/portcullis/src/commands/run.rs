@@ -2,14 +2,16 @@
 
 use std::path::Path;
 
+use anyhow::Context;
 use portcullis_gateway::config::{self, Loaded};
+use portcullis_gateway::gateway;
 use portcullis_gateway::observe::lifecycle::{self, Format, Log};
 use portcullis_identity::api_key::ApiKey;
 
 use crate::args::{QuickAuth, Run};
 use crate::output::{Outcome, findings, say};
 use crate::quick::{self, Quick};
-use crate::service::{Service, Signals, Source, Wishes};
+use crate::service::{self, Service, Signals, Source, Wishes};
 
 /// Serves until told to end.
 pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
@@ -21,12 +23,32 @@ pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
 }
 
 fn by_file(run: &Run, path: &Path, log: &Log) -> anyhow::Result<Outcome> {
-    let loaded = config::load(path).map_err(|found| findings(&found))?;
+    let (loaded, instead_of) = match readable(path) {
+        Ok(loaded) => (loaded, None),
+        Err(error) if run.or_last_good => {
+            let reason = format!("{error:#}");
+            let loaded = service::last_good(path, run.state_dir.as_deref()).context(reason.clone())?;
+            tracing::error!(
+                revision = loaded.hash,
+                "the configuration does not load; the last good one is served"
+            );
+            (loaded, Some(reason))
+        }
+        Err(error) => return Err(error),
+    };
     mention_warnings(&loaded);
     let signals = Signals::install()?;
-    let (service, _doors) = Service::start(&loaded, Source::File(path.to_owned()), wishes(run), log)?;
+    let wishes = Wishes { instead_of, ..wishes(run) };
+    let (service, _doors) = Service::start(&loaded, Source::File(path.to_owned()), wishes, log)?;
     service.wait(signals)?;
     Ok(Outcome::Good)
+}
+
+/// A configuration that loads and compiles.
+fn readable(path: &Path) -> anyhow::Result<Loaded> {
+    let loaded = config::load(path).map_err(|found| findings(&found))?;
+    gateway::check(&loaded).map_err(|found| findings(&found))?;
+    Ok(loaded)
 }
 
 fn quickly(run: &Run, openapi: &Path, backend: &str, log: &Log) -> anyhow::Result<Outcome> {
@@ -63,7 +85,7 @@ fn quickly(run: &Run, openapi: &Path, backend: &str, log: &Log) -> anyhow::Resul
 }
 
 fn wishes(run: &Run) -> Wishes {
-    Wishes { state_dir: run.state_dir.clone(), workers: run.workers }
+    Wishes { state_dir: run.state_dir.clone(), workers: run.workers, instead_of: None }
 }
 
 /// Warnings are for whoever writes configuration and definitions: `check` lists them.

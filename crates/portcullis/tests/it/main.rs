@@ -16,6 +16,7 @@
 
 mod balance;
 mod bounds;
+mod changes;
 mod claims;
 mod clients;
 mod definitions;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use portcullis_openapi::source::{Finding, Key, Mapping, Node, Pointer, Reading, Segment, Span, Value};
 
-use super::{FILES_MAX, Session, read_bounded};
+use super::{FILES_MAX, Session};
 
 /// Merges everything that `root` includes, and what that includes, into it.
 pub(super) fn merge_all(session: &mut Session<'_>, root: &mut Node) {
@@ -21,7 +21,9 @@ pub(super) fn merge_all(session: &mut Session<'_>, root: &mut Node) {
         } else if read.len() >= FILES_MAX {
             Err(refused(format!("more than {FILES_MAX} files")))
         } else {
-            read_bounded(&path, Reading::CONFIGURATION.file_bytes_max)
+            session
+                .desk
+                .read(&path, Reading::CONFIGURATION.file_bytes_max)
                 .map_err(|error| refused(format!("{written:?} cannot be read: {error}")))
         };
         let bytes = match outcome {
@@ -33,6 +35,7 @@ pub(super) fn merge_all(session: &mut Session<'_>, root: &mut Node) {
         };
         session.watch(path.clone());
         read.push(path.clone());
+        session.documents.insert(path.clone(), bytes.as_slice().into());
         let folder = path.parent().map(PathBuf::from).unwrap_or_default();
         match session.document(&path.display().to_string(), &bytes, folder) {
             Ok(node) => {

@@ -5,7 +5,8 @@
 
 use portcullis_openapi::source::{Mapping, Node, Pointer, Segment, Span, Value};
 
-use super::{Session, read_bounded};
+use super::Session;
+use crate::config::desk::read_bounded;
 use crate::config::patterns::matches;
 
 /// Most bytes of a file that a value refers to.
