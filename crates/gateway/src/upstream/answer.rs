@@ -121,6 +121,23 @@ impl Errand<'_> {
         self.started.checked_add(self.total?)
     }
 
+    /// Moves the deadline with the upload: the backend has the time while it is the backend we wait for, anew after
+    /// each progress.
+    pub(super) fn time_upload(&mut self, progress: Progress, has_moved: bool, is_timed: &mut bool) {
+        let total_due = self.total_due();
+        if progress == Progress::Starved {
+            self.deadline.set_at(total_due);
+            *is_timed = false;
+            *self.asked = None;
+        } else if !*is_timed || has_moved {
+            let now = clock::now();
+            *self.asked = Some(now);
+            let due = now.checked_add(self.timeouts.response);
+            self.deadline.set_at(earlier(due, total_due));
+            *is_timed = true;
+        }
+    }
+
     pub(super) fn waited_for(&self, wait: Wait) -> Wait {
         match self.total_due() {
             Some(due) if due <= clock::now() => Wait::Total,
@@ -219,8 +236,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         }
     }
 
-    /// Moves the upload on, and the deadline with it: the backend has the time while it is the backend we wait
-    /// for, anew after each progress.
+    /// Moves the upload on, and the deadline with it.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
         if !self.is_sending {
             return Ok(());
@@ -235,18 +251,8 @@ impl<'a, 'b> Turn<'a, 'b> {
             }
         };
         self.is_sending = progress != Progress::Done;
-        let total_due = self.errand.total_due();
-        if progress == Progress::Starved {
-            self.errand.deadline.set_at(total_due);
-            self.is_timed = false;
-            *self.errand.asked = None;
-        } else if !self.is_timed || self.upload.sent_bytes() > before {
-            let now = clock::now();
-            *self.errand.asked = Some(now);
-            let due = now.checked_add(self.errand.timeouts.response);
-            self.errand.deadline.set_at(earlier(due, total_due));
-            self.is_timed = true;
-        }
+        let has_moved = self.upload.sent_bytes() > before;
+        self.errand.time_upload(progress, has_moved, &mut self.is_timed);
         Ok(())
     }
 

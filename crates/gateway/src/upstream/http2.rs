@@ -253,8 +253,7 @@ impl Turn<'_, '_> {
         }
     }
 
-    /// Moves the upload on, and the deadline with it: the backend has the time while it is the backend we wait
-    /// for, anew after each progress.
+    /// Moves the upload on, and the deadline with it.
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Failure> {
         if !self.is_sending {
             return Ok(());
@@ -270,18 +269,8 @@ impl Turn<'_, '_> {
             Err(UploadError::Refused) => Progress::Done,
         };
         self.is_sending = progress != Progress::Done;
-        let total_due = self.errand.total_due();
-        if progress == Progress::Starved {
-            self.errand.deadline.set_at(total_due);
-            self.is_timed = false;
-            *self.errand.asked = None;
-        } else if !self.is_timed || self.upload.sent_bytes() > before {
-            let now = clock::now();
-            *self.errand.asked = Some(now);
-            let due = now.checked_add(self.errand.timeouts.response);
-            self.errand.deadline.set_at(earlier(due, total_due));
-            self.is_timed = true;
-        }
+        let has_moved = self.upload.sent_bytes() > before;
+        self.errand.time_upload(progress, has_moved, &mut self.is_timed);
         Ok(())
     }
 
