@@ -54,8 +54,7 @@ pub(super) mod setting {
 
 /// A field block with the pseudo-header fields of a request.
 pub(super) fn request(method: &str, path: &str, authority: &str) -> Vec<u8> {
-    let fields = [(":method", method), (":scheme", "http"), (":path", path), (":authority", authority)];
-    fields.iter().flat_map(|(name, value)| hpack::literal(name.as_bytes(), value.as_bytes())).collect()
+    block(&[(":method", method), (":scheme", "http"), (":path", path), (":authority", authority)])
 }
 
 /// A field block with these fields.

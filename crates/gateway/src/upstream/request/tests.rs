@@ -1,33 +1,15 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use portcullis_http1::{Bounds, Framing, HeadDecoder};
+use portcullis_http1::Framing;
 
 use super::{framing, write_head};
-use crate::http::canonical::Rules;
-use crate::http::{Canonical, Head, Peer, Size, Wire};
+use crate::http::Size;
 use crate::pipeline::marks::Marks;
 use crate::pipeline::request_id::RequestId;
 use crate::upstream::backend::Target;
 use crate::upstream::spec::TargetSpec;
-use crate::upstream::tests::rig;
-
-fn canonical(text: &str) -> Canonical {
-    let (request, _) = HeadDecoder::default()
-        .request(text.replace('\n', "\r\n").as_bytes(), &Bounds::default())
-        .expect("a valid head")
-        .expect("a whole head");
-    let peer = Peer {
-        listener: Arc::from("public"),
-        address: "192.0.2.7:4711".parse().expect("an address"),
-        local: "192.0.2.1:8080".parse().expect("an address"),
-        tls: None,
-        term: Arc::default(),
-    };
-    let head = Head { request, wire: Wire::Http11, size: Size::None };
-    Canonical::build(head, &peer, &Rules::default()).expect("a canonical request")
-}
+use crate::upstream::tests::rig::{self, canonical};
 
 fn target(path: &str) -> Target {
     let spec = TargetSpec {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use portcullis_http1::Framing;
+use portcullis_http1::{Bounds, Framing, HeadDecoder};
 
 use super::super::answer::{Errand, Incoming};
 use super::super::failure::Failure;
@@ -20,9 +20,27 @@ use super::super::spec::{
 use super::super::upload::Upload;
 use super::super::{Backend, pool};
 use crate::clock;
+use crate::http::canonical::Rules;
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
-use crate::http::{Body, BodyError, Frame, Size, Source, Upgrade};
+use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, Upgrade, Wire};
+
+/// The canonical request of these lines, from a client in cleartext.
+pub(in crate::upstream) fn canonical(text: &str) -> Canonical {
+    let (request, _) = HeadDecoder::default()
+        .request(text.replace('\n', "\r\n").as_bytes(), &Bounds::default())
+        .expect("a valid head")
+        .expect("a whole head");
+    let peer = Peer {
+        listener: Arc::from("public"),
+        address: "192.0.2.7:4711".parse().expect("an address"),
+        local: "192.0.2.1:8080".parse().expect("an address"),
+        tls: None,
+        term: Arc::default(),
+    };
+    let head = Head { request, wire: Wire::Http11, size: Size::None };
+    Canonical::build(head, &peer, &Rules::default()).expect("a canonical request")
+}
 
 /// Longer than any test needs, shorter than patience.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
