@@ -54,6 +54,57 @@ enum Act {
     OpenApi,
 }
 
+impl Act {
+    /// Adds what a request may bring to its operation in the OpenAPI document.
+    fn takes(self, operation: &mut Map<String, Value>) {
+        let parameters = match self {
+            Self::Explain => {
+                json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }])
+            }
+            Self::Recent => json!([query(
+                "count",
+                json!({ "type": "integer", "minimum": 0, "maximum": RECENT_MAX, "default": RECENT_DEFAULT }),
+                "How many are shown.",
+            )]),
+            Self::Apply => json!([query(
+                "confirm_ms",
+                json!({ "type": "integer", "minimum": 1, "maximum": CONFIRM_MAX.as_secs().saturating_mul(1000) }),
+                "Milliseconds until it goes back by itself. Absent: it stays.",
+            )]),
+            Self::Rollback => json!([query(
+                "hash",
+                json!({ "type": "string" }),
+                "The beginning of a kept configuration's hash. Absent: what ran before.",
+            )]),
+            Self::Status
+            | Self::Routes
+            | Self::Bounds
+            | Self::Reload
+            | Self::Confirm
+            | Self::Diff
+            | Self::Revisions
+            | Self::Drain
+            | Self::OpenApi => Value::Null,
+        };
+        if !parameters.is_null() {
+            operation.insert("parameters".to_owned(), parameters);
+        }
+        if matches!(self, Self::Apply | Self::Diff) {
+            let body = json!({
+                "description": "The configuration document. Absent or empty: the gateway's own file.",
+                "required": false,
+                "content": { "application/yaml": { "schema": { "type": "string" } } },
+            });
+            operation.insert("requestBody".to_owned(), body);
+        }
+    }
+}
+
+/// A parameter of a query, as an OpenAPI document says it.
+fn query(name: &str, schema: Value, about: &str) -> Value {
+    json!({ "name": name, "in": "query", "description": about, "schema": schema })
+}
+
 /// Everything the admin API does.
 pub static ROUTES: &[Route] = &[
     route("GET", "/status", "getStatus", Act::Status, "How the gateway is: phase, configuration, listeners."),
@@ -282,9 +333,8 @@ pub fn openapi() -> Value {
                 },
             },
         });
-        if let Some(operation) = operation.as_object_mut().filter(|_| route.path.contains("{id}")) {
-            let id = json!({ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } });
-            operation.insert("parameters".to_owned(), json!([id]));
+        if let Some(operation) = operation.as_object_mut() {
+            route.act.takes(operation);
         }
         let item = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {

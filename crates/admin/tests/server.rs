@@ -356,6 +356,17 @@ fn the_api_describes_itself() {
     for route in ROUTES {
         let operation = &document["paths"][route.path][route.method.to_lowercase()];
         assert_eq!(operation["operationId"], route.name, "{} {}", route.method, route.path);
+        let (brings_text, brings_words) = match route.path {
+            "/apply" => (true, vec!["confirm_ms"]),
+            "/diff" => (true, vec![]),
+            "/rollback" => (false, vec!["hash"]),
+            "/explain" => (false, vec!["count"]),
+            "/explain/{id}" => (false, vec!["id"]),
+            _ => (false, vec![]),
+        };
+        assert_eq!(operation["requestBody"].is_object(), brings_text, "{}", route.path);
+        let words = operation["parameters"].as_array().cloned().unwrap_or_default();
+        assert_eq!(words.iter().map(|word| word["name"].as_str().unwrap()).collect::<Vec<_>>(), brings_words);
     }
 }
 
