@@ -334,7 +334,7 @@ impl Client {
     }
 
     /// Takes a frame of a response in; `true` when it was the last.
-    fn take(&mut self, frame: &Frame, response: &mut Response) -> Result<bool, End> {
+    pub(crate) fn take(&mut self, frame: &Frame, response: &mut Response) -> Result<bool, End> {
         if frame.kind == kind::DATA {
             response.body.extend(&frame.payload);
             return Ok(frame.has(flag::END_STREAM));
@@ -420,11 +420,17 @@ impl Client {
         Ok(frame)
     }
 
+    /// Reads one frame whole; half of one stays for the next time.
     fn read_one(&mut self, deadline: Deadline) -> Result<Frame, End> {
-        let head = self.connection.bytes(9, deadline)?;
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+        let length = loop {
+            if let &[a, b, c, ..] = self.connection.buffer().as_slice() {
+                break usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+            }
+            self.connection.more(deadline)?;
+        };
+        let mut head = self.connection.bytes(9 + length, deadline)?;
+        let payload = head.split_off(9);
         let stream = number(&head, 5).unwrap_or(0) & 0x7fff_ffff;
-        let payload = self.connection.bytes(length, deadline)?;
         Ok(Frame { kind: head[3], flags: head[4], stream, payload })
     }
 

@@ -23,6 +23,7 @@ pub mod exchange;
 pub mod fault;
 pub mod gateway;
 pub mod h2;
+pub mod load;
 pub mod raw;
 pub mod recorder;
 pub mod tls;
