@@ -71,7 +71,7 @@ pub async fn exchange<W: Wire>(
         Ok(answered) => answered.into_reply(),
         Err(stop) => stopped(stop, &mut cx),
     };
-    leave(wire, reply, &mut cx, &snapshot).await
+    leave(wire, reply, &mut cx, snapshot).await
 }
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
@@ -220,7 +220,7 @@ pub async fn refuse<W: Wire>(
         Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
     let reply = stopped(stop, &mut cx);
-    leave(wire, reply, &mut cx, &snapshot).await
+    leave(wire, reply, &mut cx, snapshot).await
 }
 
 /// Why there is no head.
@@ -246,12 +246,19 @@ fn begin<W: Wire>(
     Context::begin(ground, peer, version, deadline, wire.interim(), snapshot.bounds.write_idle)
 }
 
-/// The one door every reply leaves by.
-async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapshot: &Snapshot) -> Deadline {
+/// The one door every reply leaves by. It takes its time, and holds nothing of the snapshot but its name.
+async fn leave<W: Wire>(
+    wire: &mut W,
+    mut reply: Reply,
+    cx: &mut Context,
+    snapshot: Arc<Snapshot>,
+) -> Deadline {
     reply.fields.set("x-request-id", cx.id.as_str());
     if snapshot.server_timing {
         reply.fields.push("server-timing", server_timing(cx));
     }
+    let revision = Arc::clone(&snapshot.revision);
+    drop(snapshot);
     let status = reply.status;
     let sent = {
         let mut sending = pin!(wire.send(reply, cx));
@@ -263,7 +270,7 @@ async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapsh
         cx.stopped(&defect(panicked));
         Sent { bytes: 0, complete: false }
     });
-    cx.finish(&snapshot.revision, Some(status), sent.bytes, sent.complete)
+    cx.finish(&revision, Some(status), sent.bytes, sent.complete)
 }
 
 /// What the time until now was spent on, for whoever measures in a browser (W3C Server Timing).

@@ -31,7 +31,7 @@ use crate::http::io::{Reader, WriteHalf};
 use crate::http::term::Term;
 use crate::http::{Body, Head, Peer, Reply, Size, Wire as HttpVersion};
 use crate::pipeline::Context;
-use crate::snapshot::{Live, Snapshot};
+use crate::snapshot::Live;
 
 /// Bytes asked of the socket for a head.
 const HEAD_READ_BYTES: usize = 8 * 1024;
@@ -75,11 +75,12 @@ pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Ar
     };
     let mut deadline = Deadline::new();
     let mut served = 0_u32;
+    let mut bounds = live.bounds(None);
     loop {
-        let snapshot = live.snapshot();
-        let next = connection.next(&snapshot, &peer.term, &mut deadline).await;
+        bounds = live.bounds(Some(bounds));
+        let next = connection.next(&bounds, &peer.term, &mut deadline).await;
         served = served.saturating_add(1);
-        let may_stay = served < snapshot.bounds.requests_per_connection;
+        let may_stay = served < bounds.requests_per_connection;
         let stay = match next {
             Next::Over => return,
             Next::Refused(refusal) => {
@@ -101,7 +102,7 @@ pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Ar
                 Ok(framing) => {
                     // PERF: four of the five KiB of a connection's state; a waiting one holds none of it.
                     let exchange =
-                        connection.exchange(head, framing, may_stay, &snapshot, live, &peer, deadline);
+                        connection.exchange(head, framing, may_stay, &bounds, live, &peer, deadline);
                     let (stay, given_back) = Box::pin(exchange).await;
                     deadline = given_back;
                     stay
@@ -123,7 +124,7 @@ impl Connection {
         request: RequestHead,
         framing: Framing,
         may_stay: bool,
-        snapshot: &Snapshot,
+        bounds: &Bounds,
         live: &Live,
         peer: &Arc<Peer>,
         deadline: Deadline,
@@ -142,9 +143,8 @@ impl Connection {
                 (Body::Empty, None)
             }
             (_, Some(reader)) => {
-                let decoder = BodyDecoder::new(framing, &body_bounds(&snapshot.bounds));
-                let inbound =
-                    Inbound::new(reader, decoder, size, expects, Arc::clone(&self.interim), &snapshot.bounds);
+                let decoder = BodyDecoder::new(framing, &body_bounds(bounds));
+                let inbound = Inbound::new(reader, decoder, size, expects, Arc::clone(&self.interim), bounds);
                 let inbound = Arc::new(Mutex::new(inbound));
                 (Body::Stream(Box::new(ClientBody::new(Arc::clone(&inbound), size))), Some(inbound))
             }
@@ -186,14 +186,14 @@ impl Connection {
     }
 
     /// Waits for the next head.
-    async fn next(&mut self, snapshot: &Snapshot, term: &Term, deadline: &mut Deadline) -> Next {
+    async fn next(&mut self, bounds: &Bounds, term: &Term, deadline: &mut Deadline) -> Next {
         let Some(reader) = &mut self.reader else { return Next::Over };
-        let bounds = head_bounds(&snapshot.bounds);
+        let head_bounds = head_bounds(bounds);
         let mut decoder = HeadDecoder::default();
         if reader.buffer.is_empty() {
             self.out = Vec::new();
             reader.rest();
-            deadline.set(snapshot.bounds.keep_alive);
+            deadline.set(bounds.keep_alive);
             let first = tokio::select! {
                 biased;
                 first = deadline.race(reader.fill(HEAD_READ_BYTES)) => first,
@@ -205,13 +205,13 @@ impl Connection {
         }
         let mut is_timed = false;
         loop {
-            match decode(&mut decoder, reader, &bounds) {
+            match decode(&mut decoder, reader, &head_bounds) {
                 Ok(Some(head)) => return Next::Head(head),
                 Ok(None) => {}
                 Err(refusal) => return Next::Refused(refusal),
             }
             if !is_timed {
-                deadline.set(snapshot.bounds.head_timeout);
+                deadline.set(bounds.head_timeout);
                 is_timed = true;
             }
             match deadline.race(reader.fill(HEAD_READ_BYTES)).await {

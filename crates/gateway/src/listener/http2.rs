@@ -54,7 +54,7 @@ pub async fn serve<T>(io: T, peer: Arc<Peer>, live: &Live)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let bounds = Arc::clone(&live.snapshot().bounds);
+    let bounds = live.bounds(None);
     let framed = Framed::new(io, &bounds);
     let watch = framed.watch();
     let mut deadline = Deadline::new();

@@ -36,10 +36,10 @@ pub(super) async fn serve(
     metrics: &ListenerMetrics,
 ) {
     let Ok(mut local) = stream.local_addr() else { return };
-    let snapshot = live.snapshot();
+    let bounds = live.bounds(None);
     let opening = &plan.opening;
     let mut deadline = Deadline::new();
-    deadline.set(snapshot.bounds.handshake);
+    deadline.set(bounds.handshake);
     if let Some(senders) = &opening.proxy_protocol {
         // SECURITY: only from whom we trust, and before anything of theirs is read as something else.
         let is_trusted = senders.iter().any(|network| network.contains(address.ip()));
@@ -61,7 +61,7 @@ pub(super) async fn serve(
             let wire = match (opening.http1, opening.http2) {
                 (_, false) => Some(Spoken::Http1),
                 (false, true) => Some(Spoken::Http2),
-                (true, true) => sniff(&mut reader, &snapshot.bounds, &plan.term).await,
+                (true, true) => sniff(&mut reader, &bounds, &plan.term).await,
             };
             (peer(None), reader, writer, wire)
         }
@@ -79,7 +79,7 @@ pub(super) async fn serve(
             (peer(Some(facts)), reader, writer, wire)
         }
     };
-    drop(snapshot);
+    drop(bounds);
     metrics.outcome(ConnectionOutcome::Accepted);
     // PERF: what is boxed here and in `http1` is not there while a connection waits; most of them wait.
     match wire {

@@ -55,4 +55,5 @@ mod tls;
 mod traces;
 mod upstream_hostile;
 mod websocket;
+mod without_loss;
 mod wrong_doors;
