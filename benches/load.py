@@ -1,5 +1,8 @@
 """What is sent: the requests of each case, the programs that send them, and the check that answers are right.
 
+wrk and h2load send the next request when one was answered; what they cannot do (a TLS connection for each request, a
+fixed rate) does `bench-client`, a binary of testkit.
+
 Every request of a run asks for a target of its own (a running number in its query or path), so that nothing that
 remembers a request can answer for it.
 """
@@ -8,7 +11,7 @@ import re
 import socket
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from servers import API_KEY, BODY_1K, OPERATIONS, output_of, which
 
@@ -27,6 +30,8 @@ class Case:
     fields: dict = field(default_factory=dict)
     tls: bool = False
     h2: bool = False
+    kind: str = ""  # of load by bench-client: new, resumed, rate
+    rate: float = 0  # requests a second
 
     def path(self, n):
         """The same target as Lua's, for a single request."""
@@ -51,6 +56,9 @@ UNKNOWN = Case("unknown", '"/unknown/" .. n', status=404)
 AMBIGUOUS = Case("ambiguous", '"/plain/%2e%2e/" .. n', status=400)
 TLS = Case("TLS", '"/plain/1k?n=" .. n', tls=True)
 H2 = Case("h2", '"/plain/1k?n=" .. n', tls=True, h2=True)
+NEW = replace(CLOSED, name="new TLS connection", tls=True, kind="new")
+RESUMED = replace(CLOSED, name="resumed TLS connection", tls=True, kind="resumed")
+FIXED = replace(PLAIN, name="fixed rate", kind="rate")
 
 
 def exchange(server, request, tls=False, alpn="http/1.1"):
@@ -139,7 +147,7 @@ end
 def wrk(server, case, seconds, connections):
     scheme, host, port = ("https", "localhost", server.tls_port) if case.tls else ("http", "127.0.0.1", server.port)
     said = output_of([which("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", lua(server, case),
-                      f"{scheme}://{host}:{port}"], server.heavy)
+                      f"{scheme}://{host}:{port}"], server)
     found = re.search(r"^FIGURES (.*)$", said, re.M)
     if not found:
         raise RuntimeError(f"wrk: {said}")
@@ -155,7 +163,7 @@ def h2load(server, case, seconds, connections):
     urls.write_text("".join(f"https://localhost:{server.tls_port}{case.path(n)}\n" for n in range(2000)))
     fields = [f"-H{name}: {value}" for name, value in FIELDS.items() if name not in ("Host",)]
     said = output_of([which("h2load"), "-t1", f"-c{max(1, connections // 4)}", "-m16", "-w20", "-W24", "--warm-up-time=0",
-                      f"-D{seconds}", f"-i{urls}", f"--connect-to=127.0.0.1:{server.tls_port}", *fields], server.heavy)
+                      f"-D{seconds}", f"-i{urls}", f"--connect-to=127.0.0.1:{server.tls_port}", *fields], server)
     found = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", said)
     if not found:
         raise RuntimeError(f"h2load: {said}")
@@ -163,10 +171,25 @@ def h2load(server, case, seconds, connections):
     return {"requests": done, "wrong": done - good + failed, "rps": done / seconds, "p50": 0, "p99": 0}
 
 
+def bench_client(server, case, seconds, connections):
+    """Its own load: what is resumed or not although it should, or late beyond measure, it counts as wrong itself."""
+    port, many = (server.tls_port, [str(max(1, connections // 4)), str(server.folder / "tls.crt")]) if case.tls else (
+        server.port, [str(connections * 2), str(case.rate)])
+    given = case.head(case.target.strip('"').replace('" .. n', "{n}")).encode() + b"\0" + case.body
+    said = output_of([server.client, case.kind, f"127.0.0.1:{port}", str(seconds), *many], server, given)
+    found = re.search(r"^FIGURES (.*)$", said, re.M)
+    if not found:
+        raise RuntimeError(f"bench-client: {said}")
+    requests, wrong, resumed, took, p50, p99 = map(int, found.group(1).split())
+    return {"requests": requests, "wrong": wrong, "rps": requests / max(took, 1) * 1e6, "p50": p50, "p99": p99,
+            "resumed": resumed}
+
+
 def send(server, case, seconds, connections):
     """Loads a server for a while: completed requests, wrong answers, rate, latency in µs, and its CPU µs per request."""
     before, began = server.cpu_ns(), time.monotonic()
-    figures = (h2load if case.h2 else wrk)(server, case, seconds, connections)
+    program = h2load if case.h2 else bench_client if case.kind else wrk
+    figures = program(server, case, seconds, connections)
     used, wall = server.cpu_ns() - before, time.monotonic() - began
     return figures | {"cost": used / 1000 / max(figures["requests"], 1), "busy": used / 1e9 / wall}
 

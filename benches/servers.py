@@ -1,7 +1,8 @@
 """The programs that are compared and the service behind them: how each is set up, started, asked and ended.
 
 Every proxy does the same work: connections kept open on both sides, X-Forwarded-For added, no record written
-unless the row is about records. Each has one worker, pinned to one core; what loads it lives on another.
+unless the row is about records. Each has one worker, pinned to one core; what loads it lives on another. A name with
+`-one` or `-two` has so many workers, and shares both cores with its load.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROXY_CORE, LOAD_CORE = "0", "1"
+PROXY_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 API_KEY = "bench-key-0123456789abcdef0123456789abcdef"
 OPERATIONS = 1000
 BODY_1K = ('{"items":"' + "abcdefghijklmnopqrstuvwxyz012345" * 32)[:1022] + '"}'
@@ -42,22 +43,26 @@ def outweigh(pid):
         raise SystemExit(f"--outweigh needs root: {error}") from error
 
 
-def output_of(command, heavy):
-    """Runs a load generator to its end: what it printed."""
-    run = subprocess.Popen(pinned(LOAD_CORE, command), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+def output_of(command, server, given=b""):
+    """Runs a load generator against a server to its end: what it printed."""
+    cores = BOTH_CORES if server.both_cores else LOAD_CORE
+    run = subprocess.Popen(pinned(cores, command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                            start_new_session=True)
-    if heavy:
+    if server.heavy:
         outweigh(run.pid)
-    return run.communicate()[0]
+    return run.communicate(given)[0].decode(errors="replace")
 
 
 class Server:
     """One running program with its ports, its log and its process."""
 
-    def __init__(self, name, folder, backend_port, executable=None, log=False, tls=False, heavy=False):
-        self.name, self.kind, self.folder = name, name.partition("-")[0], folder
-        self.port, self.tls_port, self.backend_port = free_port(), free_port(), backend_port
-        self.executable, self.log, self.tls, self.heavy = executable, log, tls, heavy
+    def __init__(self, name, folder, backend_port, executables, heavy=False):
+        self.name, self.folder, self.backend_port, self.heavy = name, folder, backend_port, heavy
+        self.kind, *marks = name.split("-")
+        self.log, self.tls, self.both_cores = "log" in marks, "tls" in marks, bool({"one", "two"} & {*marks})
+        self.workers = 2 if "two" in marks else 1
+        self.port, self.tls_port = free_port(), free_port()
+        self.executable, self.client = executables
         self.output = folder / f"{name}.out"
         # HAProxy writes its records to its output; the others to a file of their own.
         self.records = self.output if self.kind == "haproxy" else folder / f"{name}.log"
@@ -96,10 +101,10 @@ class Server:
         if check.returncode != 0:
             raise RuntimeError((check.stderr or check.stdout).strip())
         state = self.folder / f"state-{self.port}"
-        return [self.executable, "run", "-c", config, "--workers", "1", "--state-dir", str(state)]
+        return [self.executable, "run", "-c", config, "--workers", str(self.workers), "--state-dir", str(state)]
 
     def start(self):
-        core = LOAD_CORE if self.kind == "backend" else PROXY_CORE
+        core = BOTH_CORES if self.both_cores else LOAD_CORE if self.kind == "backend" else PROXY_CORE
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(pinned(core, self.command()), stdout=output, stderr=subprocess.STDOUT,
                                             stdin=subprocess.DEVNULL, start_new_session=True, cwd=self.folder)

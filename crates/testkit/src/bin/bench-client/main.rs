@@ -1,0 +1,111 @@
+//! Load that no program of a distribution makes: TLS handshakes without end, and requests at a fixed rate.
+//!
+//! `bench-client new|resumed ADDRESS SECONDS THREADS CERTIFICATES` opens a connection for each request;
+//! `bench-client rate ADDRESS SECONDS CONNECTIONS REQUESTS_PER_SECOND` keeps its connections, and sends each request
+//! when it is due, whether or not those before it were answered.
+//!
+//! What is sent and what is expected stands in the standard input: the head of a request in which `{n}` becomes a number
+//! of its own, a zero byte, and the body of the answer. Every answer is compared with it, byte for byte. One line on
+//! the standard output says what came of it; `benches/load.py` reads it.
+
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a bench ends loudly, and reads the real clock"
+)]
+
+use std::fmt::Write;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+mod handshakes;
+mod rate;
+
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [kind, address, seconds, rest @ ..] = &*words else {
+        panic!("bench-client new|resumed|rate ADDRESS SECONDS ...")
+    };
+    let address: SocketAddr = address.parse().expect("an address");
+    let time = Duration::from_secs_f64(seconds.parse().expect("seconds"));
+    let exchange = Exchange::read();
+    let figures = match (&**kind, rest) {
+        ("new" | "resumed", [threads, certificates]) => {
+            let threads = threads.parse().expect("a number of threads");
+            handshakes::run(address, time, threads, certificates, kind == "resumed", &exchange)
+        }
+        ("rate", [connections, rate]) => {
+            let connections = connections.parse().expect("a number of connections");
+            rate::run(address, time, connections, rate.parse().expect("a rate"), &exchange)
+        }
+        _ => panic!("new and resumed take THREADS CERTIFICATES, rate takes CONNECTIONS REQUESTS_PER_SECOND"),
+    };
+    let Figures { answered, wrong, resumed, took, p50, p99 } = figures;
+    println!("FIGURES {answered} {wrong} {resumed} {} {p50} {p99}", took.as_micros());
+}
+
+/// What came of a load. Latencies in microseconds, where they were measured.
+#[derive(Debug, Default)]
+struct Figures {
+    answered: u64,
+    wrong: u64,
+    resumed: u64,
+    took: Duration,
+    p50: u32,
+    p99: u32,
+}
+
+/// What is sent and what must come back.
+#[derive(Debug)]
+struct Exchange {
+    before: String,
+    after: String,
+    body: Vec<u8>,
+}
+
+impl Exchange {
+    fn read() -> Self {
+        let mut input = Vec::new();
+        std::io::stdin().read_to_end(&mut input).expect("a request on the standard input");
+        let zero = input.iter().position(|byte| *byte == 0).expect("a zero byte behind the head");
+        let body = input.split_off(zero + 1);
+        input.pop();
+        let head = String::from_utf8(input).expect("a head in UTF-8");
+        let (before, after) = head.split_once("{n}").expect("a place for the number");
+        Self { before: before.to_owned(), after: after.to_owned(), body }
+    }
+
+    /// Puts the head of request `n` into `head`.
+    fn request(&self, n: u64, head: &mut String) {
+        head.clear();
+        write!(head, "{}{n}{}", self.before, self.after).expect("a string takes everything");
+    }
+
+    /// Length of the answer that `bytes` begin with, once it is whole and right; what is wrong with it otherwise.
+    fn judge(&self, bytes: &[u8]) -> Result<Option<usize>, &'static str> {
+        const END: &[u8] = b"\r\n\r\n";
+        let Some(end) = bytes.windows(END.len()).position(|four| four == END) else { return Ok(None) };
+        let head = str::from_utf8(&bytes[..end]).map_err(|_| "not text")?;
+        if !head.starts_with("HTTP/1.1 200 ") {
+            return Err("not 200");
+        }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then_some(value)?.trim().parse::<usize>().ok()
+        });
+        if length != Some(self.body.len()) {
+            return Err("another length");
+        }
+        let begin = end + END.len();
+        match bytes.get(begin..begin + self.body.len()) {
+            None => Ok(None),
+            Some(body) if body == self.body => Ok(Some(begin + body.len())),
+            Some(_) => Err("another body"),
+        }
+    }
+}
