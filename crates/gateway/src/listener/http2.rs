@@ -13,7 +13,7 @@
 //! `h2_streams` at once; `handshake` until the preface has come; `keep_alive` without a stream, whatever else is
 //! sent; `requests_per_connection`. Memory of one connection, at most: `h2_connection_window` bytes of request
 //! bodies and [`SMALL_DATA_BYTES`] for the bookkeeping of small pieces; for each stream `h2_header_list` bytes of
-//! head and [`SEND_BYTES`] of reply that wait for the client.
+//! head and [`SEND_BYTES`] of reply that wait for the client, and [`GATHER_BYTES`](super::http2_frames::GATHER_BYTES) of what is on its way to it.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -91,6 +91,9 @@ enum Turn {
     Due,
     Over,
 }
+
+/// A new stream, or why there are no more.
+type Accepted = Result<(Request<RecvStream>, SendResponse<Bytes>), h2::Error>;
 
 /// How far a connection is on its way out.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -173,7 +176,7 @@ where
         if streams.is_empty() && !was_idle {
             self.be_patient();
         }
-        match self.codec.poll_accept(cx) {
+        match self.poll_codec(cx) {
             Poll::Ready(Some(Ok((request, respond)))) => {
                 return Poll::Ready(Turn::Serve(request, respond));
             }
@@ -195,6 +198,17 @@ where
             return self.deadline.poll(cx).map(|_| Turn::Due);
         }
         Poll::Pending
+    }
+
+    /// Moves the codec on. What it writes for all streams leaves together, before anything is waited for.
+    fn poll_codec(&mut self, cx: &mut Context<'_>) -> Poll<Option<Accepted>> {
+        self.watch.gather(true);
+        let mut polled = self.codec.poll_accept(cx);
+        self.watch.gather(false);
+        if polled.is_pending() && self.watch.holds() {
+            polled = self.codec.poll_accept(cx);
+        }
+        polled
     }
 
     /// What the client did too often, unless it is being cut for it already.

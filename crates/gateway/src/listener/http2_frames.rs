@@ -5,13 +5,17 @@
 //! looks at the [`Watch`] after each poll and says GOAWAY. What else must not wait for the codec is here
 //! too: a head of which the rest does not come, a client that takes nothing, and the last bytes of a connection.
 //!
+//! The codec writes and flushes each DATA frame by itself. While the connection's task has it [gather](Watch::gather),
+//! small writes are kept and a flush does nothing: what all streams have to say in one turn leaves at its end, in one
+//! TLS record and one call.
+//!
 //! # Limits
 //! Those of the ledger; `head_timeout` for a head in fragments; `write_idle` for a client that takes nothing;
-//! [`LINGER_BYTES`] and [`LINGER`] after the last byte was written, so that a GOAWAY is not lost to a reset.
+//! [`GATHER_BYTES`] kept within a turn; [`LINGER_BYTES`] and [`LINGER`] after the last byte was written, so that a GOAWAY is not lost to a reset.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -23,6 +27,9 @@ use crate::bounds::Bounds;
 use crate::http::deadline::Deadline;
 use crate::http::frames::Scanner;
 
+/// Bytes that are kept within a turn: what one TLS record holds.
+pub(super) const GATHER_BYTES: usize = 16 * 1024;
+
 /// What is still read after the last write, and for how long.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_millis(500);
@@ -33,9 +40,21 @@ pub(super) struct Watch {
     excess: OnceLock<Excess>,
     heads: AtomicU32,
     faults: AtomicU32,
+    gathers: AtomicBool,
+    holds: AtomicBool,
 }
 
 impl Watch {
+    /// Whether small writes may be kept. Who says so polls the codec once more when something [was](Self::holds).
+    pub(super) fn gather(&self, on: bool) {
+        self.gathers.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether there are bytes that the codec takes for sent.
+    pub(super) fn holds(&self) -> bool {
+        self.holds.load(Ordering::Relaxed)
+    }
+
     /// Why the connection must end.
     pub(super) fn excess(&self) -> Option<Excess> {
         self.excess.get().copied()
@@ -58,6 +77,7 @@ pub(super) struct Framed<T> {
     inner: T,
     incoming: Scanner,
     outgoing: Scanner,
+    held: Vec<u8>,
     ledger: Ledger,
     watch: Arc<Watch>,
     head: Option<u32>,
@@ -82,6 +102,7 @@ impl<T> Framed<T> {
             inner,
             incoming: Scanner::of_client(),
             outgoing: Scanner::of_server(),
+            held: Vec::new(),
             ledger: Ledger::new(bounds),
             watch: Arc::default(),
             head: None,
@@ -178,13 +199,46 @@ impl<T: AsyncRead + Unpin> AsyncRead for Framed<T> {
     }
 }
 
+impl<T: AsyncWrite + Unpin> Framed<T> {
+    /// Keeps what is small until the turn ends. `None` when it is to be written now.
+    fn keep(&mut self, bufs: &[io::IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
+        let count = bufs.iter().fold(0_usize, |count, buf| count.saturating_add(buf.len()));
+        let fits = self.held.len().saturating_add(count) <= GATHER_BYTES;
+        if !fits || !self.watch.gathers.load(Ordering::Relaxed) {
+            ready!(self.poll_let_go(cx))?;
+        }
+        if count > GATHER_BYTES || !self.watch.gathers.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(None));
+        }
+        if self.held.is_empty() {
+            self.held.reserve_exact(GATHER_BYTES);
+            self.watch.holds.store(true, Ordering::Relaxed);
+        }
+        for buf in bufs {
+            self.held.extend_from_slice(buf);
+        }
+        self.wrote(bufs.iter().map(|buf| &**buf), count);
+        Poll::Ready(Ok(Some(count)))
+    }
+
+    /// Writes what was kept, and gives its memory back.
+    fn poll_let_go(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let polled = Pin::new(&mut self.inner).poll_write(cx, &self.held);
+            match ready!(self.patient(polled, cx))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => drop(self.held.drain(..written.min(self.held.len()))),
+            }
+        }
+        self.held = Vec::new();
+        self.watch.holds.store(false, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
 impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_write(cx, buf);
-        let written = ready!(this.patient(polled, cx))?;
-        this.wrote([buf].into_iter(), written);
-        Poll::Ready(Ok(written))
+        self.poll_write_vectored(cx, &[io::IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -193,6 +247,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<T> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if let Some(kept) = ready!(this.keep(bufs, cx))? {
+            return Poll::Ready(Ok(kept));
+        }
         let polled = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
         let written = ready!(this.patient(polled, cx))?;
         this.wrote(bufs.iter().map(|buf| &**buf), written);
@@ -200,11 +257,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<T> {
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        // What is kept is copied in any case, and what is not is large.
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.watch.gathers.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(this.poll_let_go(cx))?;
         let polled = Pin::new(&mut this.inner).poll_flush(cx);
         this.patient(polled, cx)
     }
@@ -214,6 +276,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<T> {
         let linger = match &mut this.closing {
             Some(linger) => linger,
             None => {
+                ready!(this.poll_let_go(cx))?;
                 let polled = Pin::new(&mut this.inner).poll_shutdown(cx);
                 ready!(this.patient(polled, cx))?;
                 let mut due = Deadline::new();

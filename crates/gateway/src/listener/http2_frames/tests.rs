@@ -4,7 +4,7 @@ use std::time::Duration;
 use portcullis_testkit::h2::PREFACE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Excess, Framed, LINGER_BYTES};
+use super::{Excess, Framed, GATHER_BYTES, LINGER_BYTES};
 use crate::bounds::Bounds;
 use crate::listener::scene::{ping, settings};
 
@@ -68,4 +68,42 @@ async fn after_the_last_byte_only_so_much_is_still_read() {
     let mut framed = Framed::new(server, &Bounds::default());
     framed.shutdown().await.expect("an end");
     assert_eq!(began.elapsed(), super::LINGER);
+}
+
+#[tokio::test]
+async fn what_is_written_within_a_turn_leaves_at_its_end() {
+    let (mut client, server) = tokio::io::duplex(4 * GATHER_BYTES);
+    let mut framed = Framed::new(server, &Bounds::default());
+    let watch = framed.watch();
+    watch.gather(true);
+    for piece in [[1; 300], [2; 300]] {
+        framed.write_all(&piece).await.expect("room");
+        framed.flush().await.expect("nothing to do");
+    }
+    assert!(watch.holds());
+    let mut read = vec![0; 4 * GATHER_BYTES];
+    let reading = tokio::time::timeout(Duration::from_millis(50), client.read(&mut read)).await;
+    assert!(reading.is_err(), "the turn is not over");
+    watch.gather(false);
+    framed.flush().await.expect("room");
+    assert!(!watch.holds());
+    assert_eq!(client.read(&mut read).await.expect("bytes"), 600, "all of it, in order, at once");
+    assert_eq!(&read[..600], [[1; 300], [2; 300]].as_flattened());
+}
+
+#[tokio::test]
+async fn no_more_is_kept_than_its_bound_and_nothing_overtakes_it() {
+    let (mut client, server) = tokio::io::duplex(8 * GATHER_BYTES);
+    let mut framed = Framed::new(server, &Bounds::default());
+    framed.watch().gather(true);
+    let mut written = Vec::new();
+    for (byte, length) in [(1, GATHER_BYTES - 1), (2, 2), (3, GATHER_BYTES + 1), (4, 1)] {
+        framed.write_all(&vec![byte; length]).await.expect("room");
+        written.extend(vec![byte; length]);
+        assert!(framed.held.len() <= GATHER_BYTES);
+    }
+    framed.shutdown().await.expect("an end");
+    let mut read = Vec::new();
+    client.read_to_end(&mut read).await.expect("bytes");
+    assert_eq!(read, written);
 }

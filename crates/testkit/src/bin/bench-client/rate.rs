@@ -126,8 +126,7 @@ impl Load<'_> {
         if poll(&mut polled, Some(&wait)).expect("poll") == 0 {
             return;
         }
-        let ready: Vec<usize> =
-            (0..polled.len()).filter(|at| !polled[*at].revents().is_empty()).collect();
+        let ready: Vec<usize> = (0..polled.len()).filter(|at| !polled[*at].revents().is_empty()).collect();
         for at in ready {
             let connection = &mut self.connections[at];
             let whole = connection.receive(self.exchange);
