@@ -147,6 +147,8 @@ fn kept() -> Kept {
         cause: None,
         backend: None,
         overhead: None,
+        tries: &[],
+        strip: 0,
         verdicts: &[],
         revision: "abc123",
     });

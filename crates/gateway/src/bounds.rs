@@ -96,6 +96,9 @@ macro_rules! each_bound {
                 /// Bytes of records waiting to be written to one output. Protects memory when a disk is full or a
                 /// reader slow. Beyond it: records are dropped and counted; no request waits.
                 log_queue: size = 16 << 20, 64 << 10..=1 << 30;
+                /// Exchanges whose spans wait for the trace collector. Protects memory when it is slow or away. Beyond it:
+                /// spans are dropped and counted; no request waits.
+                trace_queue: count = 2_048, 16..=1_000_000;
             }
             operation {
                 /// Bytes of a request body. Beyond it: 413.

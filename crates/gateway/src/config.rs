@@ -36,7 +36,7 @@ mod listener;
 mod load;
 mod patterns;
 pub mod settings;
-mod telemetry;
+pub mod telemetry;
 mod unbuilt;
 pub mod values;
 
@@ -61,7 +61,7 @@ pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;
 pub use settings::{Forward, ForwardedFields, Require, Settings, Stream};
-pub use telemetry::{Sink, Telemetry, TraceParents};
+pub use telemetry::{Sink, Telemetry, TraceParents, Traces};
 pub use unbuilt::UNBUILT;
 
 /// The configuration of a gateway.

@@ -12,6 +12,7 @@ pub mod resources;
 pub mod snapshot;
 
 pub mod config;
+pub mod fetch;
 pub mod http;
 pub mod observe;
 pub mod pipeline;

@@ -17,6 +17,7 @@ pub mod record;
 mod sample;
 mod sink;
 pub mod timestamp;
+pub mod traces;
 
 pub use histogram::BOUNDS_MS;
 pub use incident::{EVIDENCE_BYTES_MAX, Evidence, Incident};
@@ -26,9 +27,8 @@ pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
     ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics, SnapshotAlive, TargetFacts,
 };
-pub use record::{Decision, Record, Verdict};
+pub use record::{Decision, Record, Try, Verdict};
 
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -42,6 +42,7 @@ use metrics::Metrics;
 use names::Stream;
 use sink::output::Target;
 use sink::{Counts, Sink};
+use traces::{ExportError, Exporter};
 
 use crate::bounds::Bounds;
 use crate::panics;
@@ -53,6 +54,8 @@ pub struct Settings {
     pub access_log: Destination,
     /// One record per incident.
     pub incidents: Destination,
+    /// Where spans go; `None`: nowhere.
+    pub traces: Option<traces::Settings>,
     /// Bytes of records that may wait for one output: `bounds.log_queue`.
     pub queue_bytes: u64,
 }
@@ -60,7 +63,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         let queue_bytes = Bounds::default().log_queue;
-        Self { access_log: Destination::Off, incidents: Destination::Off, queue_bytes }
+        Self { access_log: Destination::Off, incidents: Destination::Off, traces: None, queue_bytes }
     }
 }
 
@@ -97,18 +100,27 @@ struct Shared {
 pub struct Outputs {
     access: Option<Arc<Sink>>,
     incidents: Option<Arc<Sink>>,
+    traces: Option<Arc<Exporter>>,
     queue_bytes: usize,
 }
 
 /// A destination that cannot be written to.
-#[derive(Debug)]
-pub struct OutputError {
-    /// Which stream.
-    pub stream: Stream,
-    /// The destination, as text.
-    pub target: String,
-    /// Why.
-    pub error: io::Error,
+#[derive(Debug, thiserror::Error)]
+pub enum OutputError {
+    /// It cannot be opened.
+    #[error("open `{target}` for the stream `{}`: {error}", stream.as_str())]
+    Open {
+        /// Which stream.
+        stream: Stream,
+        /// The destination, as text.
+        target: String,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// There is no way to the collector.
+    #[error("export traces: {0}")]
+    Export(#[from] ExportError),
 }
 
 impl Observe {
@@ -126,7 +138,7 @@ impl Observe {
         open.extend(self.shared.log.get().cloned());
         let mut resolve = |stream: Stream, destination: &Destination| {
             let target = match destination {
-                Destination::Off => return Ok(None),
+                Destination::Off => return Ok::<_, OutputError>(None),
                 Destination::Stdout => Target::Stdout,
                 Destination::Stderr => Target::Stderr,
                 Destination::File(path) => Target::File(path.clone()),
@@ -135,7 +147,8 @@ impl Observe {
                 return Ok(Some(Arc::clone(sink)));
             }
             let opened = Sink::open(&target, queue_bytes);
-            let sink = opened.map_err(|error| OutputError { stream, target: target.to_string(), error })?;
+            let sink =
+                opened.map_err(|error| OutputError::Open { stream, target: target.to_string(), error })?;
             let sink = Arc::new(sink);
             open.push(Arc::clone(&sink));
             Ok(Some(sink))
@@ -143,8 +156,20 @@ impl Observe {
         Ok(Outputs {
             access: resolve(Stream::Access, &settings.access_log)?,
             incidents: resolve(Stream::Incidents, &settings.incidents)?,
+            traces: self.exporter(settings.traces.as_ref())?,
             queue_bytes,
         })
+    }
+
+    /// The exporter that runs by these settings already, or a new one.
+    fn exporter(&self, settings: Option<&traces::Settings>) -> Result<Option<Arc<Exporter>>, ExportError> {
+        let Some(settings) = settings else { return Ok(None) };
+        let outputs = self.shared.outputs.load();
+        if let Some(running) = outputs.traces.as_ref().filter(|running| running.settings() == settings) {
+            return Ok(Some(Arc::clone(running)));
+        }
+        let counts = Arc::clone(self.shared.metrics.spans());
+        Exporter::start(settings.clone(), counts).map(|exporter| Some(Arc::new(exporter)))
     }
 
     /// Writes to `outputs` from now on. What was queued before still goes where it was meant for.
@@ -165,9 +190,19 @@ impl Observe {
         if let Some(sink) = &self.shared.outputs.load().access {
             sink.push(self.counts(Stream::Access), |out| access::write(out, record));
         }
+        if record.trace.sampled
+            && let Some(exporter) = &self.shared.outputs.load().traces
+        {
+            exporter.push(record);
+        }
         if let Some(incident) = Incident::of(record) {
             self.incident(&incident);
         }
+    }
+
+    /// Whether exchanges whose trace is sampled become spans.
+    pub fn exports_spans(&self) -> bool {
+        self.shared.outputs.load().traces.is_some()
     }
 
     /// Takes in an incident that belongs to no ended exchange: a connection's own. Never waits.
@@ -268,10 +303,14 @@ impl Observe {
     /// Waits until all that was recorded before is written, at most for `patience`. Says whether it is.
     pub fn flush(&self, patience: Duration) -> bool {
         let deadline = crate::clock::now().checked_add(patience);
-        self.sinks().iter().fold(true, |all, sink| {
-            let left = deadline.map_or(patience, |end| end.saturating_duration_since(crate::clock::now()));
-            sink.flush(left) && all
-        })
+        let left = || deadline.map_or(patience, |end| end.saturating_duration_since(crate::clock::now()));
+        let mut is_all = true;
+        for sink in self.sinks() {
+            is_all &= sink.flush(left());
+        }
+        // The collector is another machine's, and comes last.
+        let exporter = self.shared.outputs.load().traces.clone();
+        is_all & exporter.is_none_or(|exporter| exporter.flush(left()))
     }
 
     fn sinks(&self) -> Vec<Arc<Sink>> {
@@ -283,18 +322,6 @@ impl Observe {
 
     fn counts(&self, stream: Stream) -> &Arc<Counts> {
         self.shared.metrics.stream(stream)
-    }
-}
-
-impl fmt::Display for OutputError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "open `{}` for the stream `{}`: {}", self.target, self.stream.as_str(), self.error)
-    }
-}
-
-impl std::error::Error for OutputError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
     }
 }
 

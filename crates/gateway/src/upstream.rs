@@ -111,7 +111,6 @@ impl Upstreams {
         let body = admitted.take_body();
         let size = body.size();
         let mut rest = Some(Load::Body(body));
-        let marks = cx.marks();
         let mut tried = Tried::new();
         let mut has_waited = false;
         let reply = loop {
@@ -124,6 +123,7 @@ impl Upstreams {
                 return Err(BACKEND_UNREACHABLE.with("the backend has no target").into());
             };
             cx.occupies(target.standing.in_flight.enter());
+            let marks = cx.begin_try(&target.name);
             let mut asked = None;
             let errand = errand(backend, target, &operation, request, started, &mut asked, cx);
             let outcome = errand.forward(request, &mut rest, size, operation.strip, &marks).await;
@@ -131,6 +131,7 @@ impl Upstreams {
             let key = upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
             let reply = outcome.and_then(|incoming| incoming.into_reply(request.method(), key));
             backend.learn(target, &reply, began, asked);
+            cx.end_try(reply.as_ref().map(|reply| reply.status).map_err(Failure::code));
             match reply {
                 Err(failure) if rest.is_some() && failure.allows_another(&mut has_waited) => {
                     tried.push(at);

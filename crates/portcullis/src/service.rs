@@ -20,7 +20,7 @@ use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
 use portcullis_gateway::gateway::watch::Watch;
 use portcullis_gateway::gateway::{Gateway, Options, Refused};
 use portcullis_gateway::observe::lifecycle::Log;
-use portcullis_gateway::observe::{Destination, Kept, Observe, Settings};
+use portcullis_gateway::observe::{Destination, Kept, Observe, Settings, traces};
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -138,7 +138,7 @@ impl Service {
         let observe = Observe::default();
         observe.watch_log(log);
         observe.watch_panics();
-        observe.adopt(observe.prepare(&settings(&loaded.config)).context("cannot open the logs")?);
+        observe.adopt(observe.prepare(&settings(&loaded.config)?).context("cannot tell of what happens")?);
         // Bound before anything is served: a second gateway with the same socket stops here.
         let doors = Bound::bind(&standing.doors())?;
         let options = Options { workers: wishes.workers, state: standing.state.clone() };
@@ -331,19 +331,23 @@ impl Control for Service {
     }
 }
 
-/// Where the logs go.
-fn settings(config: &Config) -> Settings {
+/// Where records and spans go.
+fn settings(config: &Config) -> Result<Settings, traces::SettingsError> {
     let destination = |sink: &Sink| match sink {
         Sink::Off => Destination::Off,
         Sink::Stdout => Destination::Stdout,
         Sink::Stderr => Destination::Stderr,
         Sink::File(path) => Destination::File(path.clone()),
     };
-    Settings {
+    let bounds = config.bounds.over(&Bounds::default());
+    let env = |name: &str| std::env::var(name).ok();
+    let queue = usize::try_from(bounds.trace_queue).unwrap_or(usize::MAX);
+    Ok(Settings {
         access_log: destination(&config.telemetry.access_log),
         incidents: destination(&config.telemetry.incidents),
-        queue_bytes: config.bounds.over(&Bounds::default()).log_queue,
-    }
+        traces: traces::Settings::read(config.telemetry.traces.as_ref(), &env, queue)?,
+        queue_bytes: bounds.log_queue,
+    })
 }
 
 /// The admin socket of the gateway that runs by this configuration.

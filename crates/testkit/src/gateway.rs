@@ -133,8 +133,11 @@ impl Builder {
         let environment = self.environment.iter().map(|(name, value)| (name, value));
         command.current_dir(folder).envs(environment);
         // The developer's own settings must not change what a test sees.
-        for name in ["STATE_DIRECTORY", "NOTIFY_SOCKET", "LISTEN_FDS", "XDG_STATE_HOME", "RUST_LOG"] {
-            if !self.environment.iter().any(|(own, _)| own == name) {
+        let names = ["STATE_DIRECTORY", "NOTIFY_SOCKET", "LISTEN_FDS", "XDG_STATE_HOME", "RUST_LOG"];
+        let others = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let others = others.filter(|name| name.starts_with("OTEL_"));
+        for name in names.into_iter().map(str::to_owned).chain(others) {
+            if !self.environment.iter().any(|(own, _)| *own == name) {
                 command.env_remove(name);
             }
         }

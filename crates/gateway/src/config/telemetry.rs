@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
+use http::{HeaderName, HeaderValue};
+use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Unexpected};
 
-use super::values::{Percent, Url};
+use super::values::{Percent, Url, text_or_mapping};
+use crate::secret::Secret;
 
 /// What the gateway tells of itself.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -16,8 +19,10 @@ pub struct Telemetry {
     pub access_log: Sink,
     /// Where one JSON line for each security incident goes; as `access_log`. Default: `stdout`.
     pub incidents: Sink,
-    /// Where traces go: the URL of an OTLP/HTTP collector. Default: nowhere.
-    pub traces: Option<Url>,
+    /// Where spans of sampled traces go: the URL of an OTLP/HTTP collector such as `http://127.0.0.1:4318`, or a mapping
+    /// with `url` and `headers`. A URL without a path is that of the collector, and `/v1/traces` is put behind it. Default:
+    /// `$OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`, else `$OTEL_EXPORTER_OTLP_ENDPOINT`, else nowhere.
+    pub traces: Option<Traces>,
     /// Share of the traces begun here that are marked as sampled, for backends and collectors to record. Default: `1%`.
     pub sample: Option<Percent>,
     /// What becomes of `traceparent` from callers who are no trusted proxies. Default: `restart`.
@@ -36,6 +41,72 @@ impl Default for Telemetry {
             parents: TraceParents::Restart,
             server_timing: false,
         }
+    }
+}
+
+/// A collector of traces.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    /// Where it is.
+    pub url: Url,
+    /// What it is told besides.
+    pub headers: IndexMap<String, Secret>,
+}
+
+/// A header as whoever calls a collector may add it.
+///
+/// # Errors
+/// What is wrong, and never the value: it may be a key.
+pub fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), &'static str> {
+    const OURS: [&str; 6] =
+        ["host", "connection", "content-length", "content-type", "transfer-encoding", "user-agent"];
+    let name: HeaderName = name.parse().map_err(|_| "is no name of a header")?;
+    if OURS.contains(&name.as_str()) {
+        return Err("is said by the gateway itself");
+    }
+    let mut value: HeaderValue = value.parse().map_err(|_| "its value is no value of a header")?;
+    value.set_sensitive(true);
+    Ok((name, value))
+}
+
+/// The long form of a collector.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct TracesSettings {
+    /// Where it is, such as `https://collector.example:4318`.
+    url: Url,
+    /// Headers of each message to it, such as a key it asks for. Default: `$OTEL_EXPORTER_OTLP_TRACES_HEADERS`, else
+    /// `$OTEL_EXPORTER_OTLP_HEADERS`, else none.
+    #[serde(default)]
+    headers: IndexMap<String, Secret>,
+}
+
+impl From<TracesSettings> for Traces {
+    fn from(settings: TracesSettings) -> Self {
+        Self { url: settings.url, headers: settings.headers }
+    }
+}
+
+impl<'de> Deserialize<'de> for Traces {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use super::values::Written;
+        text_or_mapping::<D, Self, TracesSettings>(
+            deserializer,
+            "a URL such as http://127.0.0.1:4318, or a mapping with `url` and `headers`",
+            |text| Url::read(text).map(|url| Self { url, headers: IndexMap::new() }),
+        )
+    }
+}
+
+impl JsonSchema for Traces {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Traces".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let text = generator.subschema_for::<Url>();
+        let mapping = TracesSettings::json_schema(generator);
+        json_schema!({ "description": "A collector of traces.", "oneOf": [text, mapping] })
     }
 }
 

@@ -17,7 +17,6 @@ pub const UNBUILT: &[&str] = &[
     "plans",
     "scanners",
     "floor",
-    "telemetry.traces",
     "consumers.*.plan",
     "consumers.*.credentials.*.certificate",
     "backends.*.health",

@@ -94,12 +94,13 @@ impl Trace {
         self.keeps_state = state <= STATE_BYTES_MAX;
     }
 
-    /// Its `traceparent`, as a backend is to see it.
-    pub fn traceparent(&self) -> [u8; 55] {
+    /// The `traceparent` that a backend is to see, whose parent is to be `span`.
+    pub fn traceparent(&self, span: u64) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
         let [.., flag] = &mut text;
         *flag = if self.sampled { b'1' } else { b'0' };
-        let (trace, span) = (self.own.trace_id(), self.own.span_id());
+        let own = Span { span, ..self.own };
+        let (trace, span) = (own.trace_id(), own.span_id());
         for (place, part) in [(3_usize, &trace[..]), (36, &span[..])] {
             for (slot, digit) in text.iter_mut().skip(place).zip(part) {
                 *slot = *digit;

@@ -23,6 +23,7 @@ use super::incident::Incident;
 use super::names::Stream;
 use super::record::{Decision, Record};
 use super::sink::{Counts, lock};
+use super::traces::SpanCounts;
 use crate::problem::Severity;
 use listener::Door;
 use operation::{Key, Series};
@@ -47,6 +48,7 @@ pub(super) struct Metrics {
     bodies: Bodies,
     targets: Targets,
     certificates: Mutex<Vec<(String, Duration)>>,
+    spans: Arc<SpanCounts>,
     access: Arc<Counts>,
     incident_stream: Arc<Counts>,
     lifecycle: OnceLock<Arc<Counts>>,
@@ -144,6 +146,11 @@ impl Metrics {
             Stream::Incidents => &self.incident_stream,
             Stream::Lifecycle => self.lifecycle.get_or_init(Arc::default),
         }
+    }
+
+    /// What became of spans.
+    pub(super) fn spans(&self) -> &Arc<SpanCounts> {
+        &self.spans
     }
 
     /// Shows `counts` as what the lifecycle log lost: it was running before there were metrics.

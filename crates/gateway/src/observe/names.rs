@@ -76,7 +76,7 @@ fields! {
     INCIDENT_SEVERITY = "portcullis.incident.severity" in INCIDENTS, "`low`, `medium` or `high`.";
     REQUEST_ID = "request.id" in REQUEST, "The request's name in its reply, toward the backend, and for `explain`.";
     TRACE_ID = "trace_id" in REQUEST, "The W3C trace it is part of, in hexadecimal; the backend sees it in `traceparent`.";
-    SPAN_ID = "span_id" in REQUEST, "Its own span in that trace: the parent of the backend's.";
+    SPAN_ID = "span_id" in REQUEST, "Its own span in that trace: the parent of the backend's, or of the try at the backend where spans are exported.";
     PARENT_SPAN_ID = "portcullis.trace.parent" in ACCESS, "The span it is part of, where the trace was begun by someone who is believed.";
     LINKED_TRACE_ID = "portcullis.trace.linked" in ACCESS, "The trace that an unknown caller named, with `telemetry.parents: link`.";
     LINKED_SPAN_ID = "portcullis.trace.linked_span" in ACCESS, "The span in it that an unknown caller named.";
@@ -109,6 +109,34 @@ fields! {
     OVERHEAD = "portcullis.overhead_ms" in ACCESS, "From the request's head to the head of the target's answer, less the target's own share, in milliseconds; reading the client's body counts.";
     DURATION = "portcullis.duration_ms" in ACCESS, "From the request's head to the last byte of the reply, in milliseconds.";
     CONFIG_HASH = "portcullis.config_hash" in ACCESS, "The configuration it was judged by: the hash that `portcullis_config_info` and `/readyz` show.";
+}
+
+/// An attribute of spans that no record has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attribute {
+    /// The name.
+    pub name: &'static str,
+    /// One sentence for the reference.
+    pub about: &'static str,
+}
+
+macro_rules! attributes {
+    ($($constant:ident = $name:literal, $about:literal;)+) => {
+        $(#[doc = $about]
+        pub const $constant: &str = $name;)+
+
+        /// Every attribute of spans that is no field of records.
+        pub static ATTRIBUTES: &[Attribute] = &[$(Attribute { name: $name, about: $about }),+];
+    };
+}
+
+attributes! {
+    SPAN_METHOD = "http.request.method_original", "The method, where `http.request.method` is `_OTHER`.";
+    SPAN_PEER_PORT = "network.peer.port", "The port at the other end of the connection.";
+    SPAN_PROBLEM = "portcullis.problem", "The code of the problem that ended it, whoever is to blame; `error.type` has it only where the gateway or a backend is.";
+    SPAN_SERVER_PORT = "server.port", "The target's port.";
+    SPAN_URL = "url.full", "What the target was asked for, without the query.";
+    SPAN_RESENDS = "http.request.resend_count", "How many tries there were before this one.";
 }
 
 /// A metric.
@@ -168,6 +196,7 @@ metrics! {
     CERT_NOT_AFTER = Gauge "portcullis_cert_not_after_timestamp_seconds" ["name"], "When a served certificate expires, since 1970";
     LOG_DROPPED = Counter "portcullis_log_dropped_total" ["stream"], "Records lost because their output was too slow or broken";
     LOG_WRITE_ERRORS = Counter "portcullis_log_write_errors_total" ["stream"], "Failed writes to the output of a stream";
+    SPANS = Counter "portcullis_spans_total" ["outcome"], "Spans by what became of them: `exported`; `rejected` by the collector; `failed`, because it took none in time or refused them; `dropped`, because too many waited for it";
     PROCESS_MEMORY = Gauge "process_resident_memory_bytes" [], "Resident memory";
     PROCESS_FDS = Gauge "process_open_fds" [], "Open file descriptors";
     PROCESS_FDS_MAX = Gauge "process_max_fds" [], "Most file descriptors the process may open";

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Serialize, Serializer};
 
 use super::OperationMetrics;
@@ -69,10 +70,29 @@ pub struct Record<'a> {
     pub backend: Option<(&'a str, Duration)>,
     /// What passed until the head of the target's answer, less the target's own time.
     pub overhead: Option<Duration>,
+    /// The tries at targets; kept only where they become spans.
+    pub tries: &'a [Try],
+    /// Bytes of the path that targets are not told.
+    pub strip: usize,
     /// What each control decided.
     pub verdicts: &'a [Verdict],
     /// Hash of the configuration it was judged by.
     pub revision: &'a str,
+}
+
+/// One try at a target.
+#[derive(Debug, Clone)]
+pub struct Try {
+    /// Its span, which the target was told.
+    pub span: u64,
+    /// The target's URL.
+    pub target: Arc<str>,
+    /// When it began, after the exchange did.
+    pub began: Duration,
+    /// How long it took to the head of the answer; `None` while there is none, as for the next.
+    pub took: Option<Duration>,
+    /// The status answered, or the code of the problem that came of it.
+    pub outcome: Option<Result<StatusCode, &'static str>>,
 }
 
 /// How an exchange, or one control, ended.

@@ -109,6 +109,8 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         cause: None,
         backend: Some(("http://10.0.0.5:8080", Duration::from_micros(9_001))),
         overhead: Some(Duration::from_micros(87)),
+        tries: &[],
+        strip: 0,
         verdicts,
         revision: "5f2d",
     }

@@ -20,7 +20,7 @@ use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::trace::{Trace, Tracing};
 use crate::http::{Canonical, Head, Peer, Wire};
-use crate::observe::{Decision, Observe, Record, Verdict};
+use crate::observe::{Decision, Observe, Record, Try, Verdict};
 use crate::problem::{Problem, ProblemKind};
 
 /// What every exchange of the process stands on.
@@ -66,6 +66,8 @@ pub struct Context {
     control: &'static str,
     backend: Option<(Arc<str>, Duration)>,
     overhead: Option<Duration>,
+    /// Kept only where they become spans.
+    tries: Vec<Try>,
     at_target: Option<UnderWay>,
     request_bytes: u64,
     connection_over: bool,
@@ -154,6 +156,7 @@ impl Context {
             control: "read",
             backend: None,
             overhead: None,
+            tries: Vec::new(),
             at_target: None,
             request_bytes: 0,
             connection_over: false,
@@ -188,9 +191,27 @@ impl Context {
         self.trace.join(request.fields(), is_trusted, rules);
     }
 
-    /// What its backend is told of it.
-    pub fn marks(&self) -> Marks {
-        Marks { id: self.id, traceparent: self.trace.traceparent(), keeps_state: self.trace.keeps_state }
+    /// Begins a try at a target: what the target is told. Where the try becomes a span, what the target records is part of
+    /// it; else it is part of the exchange's own.
+    pub fn begin_try(&mut self, target: &Arc<str>) -> Marks {
+        let mut span = self.trace.own;
+        if self.trace.sampled && self.ground.observe.exports_spans() {
+            span.span = random().max(1);
+            let began = clock::now().saturating_duration_since(self.started);
+            let target = Arc::clone(target);
+            self.tries.push(Try { span: span.span, target, began, took: None, outcome: None });
+        }
+        let traceparent = self.trace.traceparent(span.span);
+        Marks { id: self.id, traceparent, keeps_state: self.trace.keeps_state }
+    }
+
+    /// Ends the try that was begun last: with the status answered, or the code of the problem.
+    pub fn end_try(&mut self, outcome: Result<StatusCode, &'static str>) {
+        if let Some(last) = self.tries.last_mut() {
+            let now = clock::now().saturating_duration_since(self.started);
+            last.took = Some(now.saturating_sub(last.began));
+            last.outcome = Some(outcome);
+        }
     }
 
     /// The time until now, less the backend's; and the backend's, if one was asked.
@@ -335,6 +356,8 @@ impl Context {
             cause: self.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
             backend: self.backend.as_ref().map(|(target, took)| (&**target, *took)),
             overhead: self.overhead,
+            tries: &self.tries,
+            strip: self.operation.as_ref().map_or(0, |operation| operation.strip),
             verdicts: &self.verdicts,
             revision,
         });

@@ -11,6 +11,7 @@ use portcullis_http1::Refusal;
 
 use crate::http::BodyError;
 use crate::http::response::MalformedResponse;
+use crate::observe::Decision;
 use crate::pipeline::judged::client_body_problem;
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
@@ -98,6 +99,19 @@ pub(super) enum Wait {
 }
 
 impl Failure {
+    /// The code of the problem it becomes, for the span of the try.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => BACKEND_UNREACHABLE.code,
+            Self::Untrusted(_) => BACKEND_UNTRUSTED.code,
+            Self::TimedOut(_) => BACKEND_TIMEOUT.code,
+            Self::Malformed(_) | Self::Unfit(_) | Self::Unexpected(_) => BACKEND_MALFORMED.code,
+            Self::Closed(_) => BACKEND_CLOSED.code,
+            // The target did nothing wrong; the exchange's own span has the reason.
+            Self::Request(_) => Decision::Aborted.as_str(),
+        }
+    }
+
     /// Whether another target may be asked for what this one was not sent. A second one that does not accept a
     /// connection in time ends the client's patience, too.
     pub(super) fn allows_another(&self, has_waited: &mut bool) -> bool {

@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, crypto};
 
 use super::spec::TlsSpec;
+use crate::fetch::system_authorities;
 
 /// What a handshake with one target needs.
 #[derive(Clone, Debug)]
@@ -102,8 +103,7 @@ fn authorities(pem: Option<&str>) -> Result<RootCertStore, TlsError> {
             }
         }
         None => {
-            // One unreadable file among a system's hundred does not take the others away.
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            store = system_authorities();
             if store.is_empty() {
                 return Err(TlsError::NoSystemAuthority);
             }

@@ -272,7 +272,8 @@ impl Service {
         if !contradictions.is_empty() {
             return Err(output::findings(&contradictions).to_string());
         }
-        let outputs = self.observe.prepare(&settings(&loaded.config)).map_err(|error| error.to_string())?;
+        let settings = settings(&loaded.config).map_err(|error| error.to_string())?;
+        let outputs = self.observe.prepare(&settings).map_err(|error| error.to_string())?;
         self.gateway.apply(loaded).map_err(|refused| refused_error(&refused).to_string())?;
         self.observe.adopt(outputs);
         self.observe.config_applied(&loaded.hash, clock::wall());

@@ -11,6 +11,7 @@ mod grpc;
 mod h2load;
 mod nghttpd;
 mod node;
+mod otlp;
 mod requests;
 mod websockets;
 
@@ -18,9 +19,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use portcullis_testkit::certificates::Authority;
-use portcullis_testkit::gateway::Builder;
+use portcullis_testkit::gateway::{Builder, Lines};
 use portcullis_testkit::{Gateway, Recorder};
 
 use crate::stage::executable;
@@ -131,9 +133,14 @@ fn client(program: impl AsRef<Path>, check: &[&str]) -> Option<Command> {
 
 /// The interpreter of the environment that holds the pinned packages, with this script.
 fn python(script: &str) -> Option<Command> {
+    python_with("grpc, requests, websockets", script)
+}
+
+/// The same, where the script needs these packages.
+fn python_with(packages: &str, script: &str) -> Option<Command> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let python = folder.join("clients-venv/bin/python");
-    let mut command = client(python, &["-c", "import grpc, requests, websockets"])?;
+    let mut command = client(python, &["-c", &format!("import {packages}")])?;
     // No proxy of the environment stands between a client and the loopback.
     command.env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1").arg("-u").arg(beside(script));
     Some(command)
@@ -166,6 +173,8 @@ fn run(command: &mut Command) -> String {
 struct Server {
     child: Child,
     addresses: Vec<SocketAddr>,
+    /// What it says after its first line.
+    lines: Arc<Lines>,
 }
 
 impl Server {
@@ -173,12 +182,12 @@ impl Server {
         let mut child =
             command.stdout(Stdio::piped()).stdin(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();
-        let stdout = child.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        stdout.read_line(&mut line).expect("a line");
         let ports = line.split_whitespace().map(|port| port.parse().expect("a port"));
         let addresses: Vec<SocketAddr> = ports.map(|port: u16| ([127, 0, 0, 1], port).into()).collect();
         assert!(!addresses.is_empty(), "{command:?} did not say where it listens");
-        Self { child, addresses }
+        Self { child, addresses, lines: Lines::of(stdout) }
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Mark(usize);
 
 impl Lines {
     /// Reads `stream` on a thread of its own until it ends.
-    pub(crate) fn of(stream: impl Read + Send + 'static) -> Arc<Self> {
+    pub fn of(stream: impl Read + Send + 'static) -> Arc<Self> {
         let lines = Arc::new(Self { held: Mutex::default(), changed: Condvar::new() });
         let reader = Arc::clone(&lines);
         thread::spawn(move || reader.read(stream));

@@ -3,7 +3,7 @@
 use portcullis_admin as admin;
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::http::claims::CLAIMS;
-use portcullis_gateway::observe::names::{FIELDS, Kind, METRICS, Stream};
+use portcullis_gateway::observe::names::{ATTRIBUTES, FIELDS, Kind, METRICS, Stream};
 use portcullis_gateway::pipeline::{identified, judged};
 use portcullis_gateway::problem::{ProblemKind, Severity};
 use portcullis_gateway::{exchange, policies, snapshot, upstream};
@@ -88,6 +88,13 @@ pub(crate) fn records() -> String {
         vec![code(field.name), streams.join(", "), field.about.to_owned()]
     });
     out.push_str(&table(&["field", "in", "about"], rows));
+    out.push_str(
+        "\n## Spans\n\nThe span of an exchange has what its access record says of it, under the same names, but for the times, the cause and\n\
+         the configuration; that of a try at a target has the method, the status, `error.type` and the target's\n\
+         `server.address`. No record has:\n\n",
+    );
+    let rows = ATTRIBUTES.iter().map(|attribute| vec![code(attribute.name), attribute.about.to_owned()]);
+    out.push_str(&table(&["attribute", "about"], rows));
     out
 }
 

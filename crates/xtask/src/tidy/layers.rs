@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["upstream", "icap", "store"],
     &["pipeline"],
     &["route"],
-    &["http", "observe"],
+    &["http", "observe", "fetch"],
     &["config"],
     &["problem", "clock", "secret", "bounds", "tasks", "panics"],
 ];

@@ -8,6 +8,7 @@ use super::names::{NAME_SHAPE, is_name};
 use super::{Judge, root};
 use crate::config::State;
 use crate::config::bounds::OutOfRange;
+use crate::config::telemetry::header;
 use crate::config::values::Bind;
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
@@ -17,6 +18,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         bounds(judge, &root().key("defaults").key("bounds"), settings);
     }
     admin(judge);
+    collector(judge);
     addresses(judge);
 }
 
@@ -52,6 +54,15 @@ fn admin(judge: &mut Judge<'_>) {
     }
     if let Some(Bind::Unix(_)) = &admin.probes {
         judge.value(&path.key("probes"), "probes listen on an IP address and port", "write 127.0.0.1:9901");
+    }
+}
+
+fn collector(judge: &mut Judge<'_>) {
+    let path = root().key("telemetry").key("traces").key("headers");
+    for (name, value) in judge.config.telemetry.traces.iter().flat_map(|traces| &traces.headers) {
+        if let Err(what) = header(name, value.expose()) {
+            judge.key(&path.key(name), what, "");
+        }
     }
 }
 

@@ -173,6 +173,16 @@ impl Scrape {
             let errors = self.0.stream(stream).write_errors.load(Ordering::Relaxed);
             family.counter(&[stream.as_str()], errors)?;
         }
+        let spans = &self.0.spans;
+        let mut family = Family::begin(encoder, &names::SPANS)?;
+        for (outcome, counter) in [
+            ("exported", &spans.exported),
+            ("rejected", &spans.rejected),
+            ("failed", &spans.failed),
+            ("dropped", &spans.dropped),
+        ] {
+            family.counter(&[outcome], counter.load(Ordering::Relaxed))?;
+        }
         Ok(())
     }
 }
