@@ -195,7 +195,7 @@ fn an_exchange_is_a_span_and_each_try_is_one() {
         );
         assert!(line["resource"]["service.version"].is_string(), "{line}");
     }
-    assert!(scene.spans_total("exported") >= 4);
+    awaited_total(&scene.gateway, "exported", 4);
 }
 
 #[test]
