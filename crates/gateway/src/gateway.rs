@@ -1,14 +1,14 @@
 //! Start, apply, drain: the gateway as its owner sees it.
 //!
 //! One thread and one single-threaded runtime per core; each core has its own listening sockets and keeps what it
-//! accepts. A configuration becomes a snapshot in three stages: text, [`Loaded`], [`Snapshot`]. Applying compiles
+//! accepts, or hands it to another at once (`listener/cores.rs`). A configuration becomes a snapshot in three stages: text, [`Loaded`], [`Snapshot`]. Applying compiles
 //! everything and binds new sockets first; any error leaves what runs untouched.
 
 mod core;
 pub mod watch;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,7 +17,10 @@ use portcullis_openapi::source::Finding;
 
 use self::core::Core;
 use crate::config::Loaded;
-use crate::listener::accept::{self, Doorway, Sign};
+use crate::listener::accept::{Doorway, Post, Sign};
+use crate::listener::cores::Cores;
+use crate::listener::sockets::{self, Prepared};
+pub use crate::listener::sockets::{Inherited, listening_address};
 use crate::observe::Observe;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
@@ -26,7 +29,7 @@ use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
 use crate::tasks::Tasks;
 
 /// What the command line decides.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Options {
     /// Threads that serve; `None`: one per core of the machine.
     pub workers: Option<usize>,
@@ -48,6 +51,8 @@ pub struct Gateway {
 struct Running {
     resources: Resources,
     listening: Vec<Listening>,
+    /// Bound, and not accepted from yet.
+    fresh: Vec<Fresh>,
 }
 
 /// One listener with its bound address.
@@ -56,12 +61,40 @@ struct Listening {
     plan: ListenerPlan,
     address: SocketAddr,
     doorway: Arc<Doorway>,
+    /// What the cores accept from, to be lent to a process that takes over.
+    sockets: Vec<TcpListener>,
+}
+
+/// One listener that is not accepted from yet.
+#[derive(Debug)]
+struct Fresh {
+    plan: ListenerPlan,
+    address: SocketAddr,
+    sockets: Vec<Prepared>,
+}
+
+/// The sockets of one listener, lent to a process that takes over.
+#[derive(Debug)]
+pub struct Lent {
+    /// The listener's name.
+    pub name: Arc<str>,
+    /// Its address.
+    pub address: SocketAddr,
+    /// All of them.
+    pub sockets: Vec<TcpListener>,
 }
 
 impl Listening {
-    /// Whether its sockets are those that `plan` asks for. Port 0 asks for whatever port its listener has.
+    /// Whether its sockets are those that `plan` asks for.
     fn is_for(&self, plan: &ListenerPlan) -> bool {
-        plan.bind == self.address || (plan.bind == self.plan.bind && plan.name == self.plan.name)
+        sockets::is_for(&self.plan.name, self.address, &plan.name, plan.bind)
+    }
+
+    /// Closes its sockets, with what waits on them taken in.
+    fn close(&mut self) {
+        // The cores' own are the last.
+        self.sockets.clear();
+        self.doorway.close();
     }
 }
 
@@ -97,6 +130,22 @@ impl Gateway {
     /// # Errors
     /// Says why nothing was started.
     pub fn start(loaded: &Loaded, observe: Observe, options: Options) -> Result<Self, Refused> {
+        let gateway = Self::prepare(loaded, observe, options, &mut Vec::new())?;
+        gateway.open();
+        Ok(gateway)
+    }
+
+    /// Compiles and binds; accepts nothing before [`Gateway::open`]. Uses what it can of the sockets that were handed to
+    /// this process, and leaves the others in `inherited`.
+    ///
+    /// # Errors
+    /// Says why nothing was started.
+    pub fn prepare(
+        loaded: &Loaded,
+        observe: Observe,
+        options: Options,
+        inherited: &mut Vec<Inherited>,
+    ) -> Result<Self, Refused> {
         let workers = options
             .workers
             .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
@@ -119,14 +168,17 @@ impl Gateway {
         let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.facts()).unwrap_or_default();
         live.ground.observe.targets(facts);
         let tasks = Tasks::default();
-        let cores = (0..workers)
-            .map(|number| Core::start(number, Arc::clone(&live), tasks.clone()))
-            .collect::<io::Result<Vec<_>>>()
-            .map_err(Refused::System)?;
-        let gateway =
-            Self { live, cores, tasks, running: Mutex::new(Running { resources, listening: Vec::new() }) };
-        gateway.open(listeners)?;
+        let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
+        let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };
+        let gateway = Self { live, cores, tasks, running: Mutex::new(running) };
+        let fresh = gateway.bind_new(&listeners, inherited)?;
+        gateway.with_running(|running| running.fresh = fresh);
         Ok(gateway)
+    }
+
+    /// Accepts connections from now on.
+    pub fn open(&self) {
+        self.serve(self.with_running(|running| std::mem::take(&mut running.fresh)));
     }
 
     /// Replaces the running configuration.
@@ -139,7 +191,7 @@ impl Gateway {
             compile(loaded, &mut resources, &self.live.ground.observe, self.cores.len())
                 .map_err(Refused::Findings)?;
         let observe = &self.live.ground.observe;
-        let fresh = self.bind_new(&listeners)?;
+        let fresh = self.bind_new(&listeners, &mut Vec::new())?;
         self.live.ground.memory.resize(snapshot.bounds.bodies_in_memory);
         self.live.ground.files.resize(snapshot.bounds.bodies_in_files);
         self.live.ground.requests.resize(u64::from(snapshot.bounds.requests));
@@ -152,7 +204,7 @@ impl Gateway {
             }
             running.listening.retain_mut(|listening| {
                 let Some(plan) = listeners.iter().find(|plan| listening.is_for(plan)) else {
-                    listening.doorway.close();
+                    listening.close();
                     return false;
                 };
                 listening.doorway.change(Sign::new(plan.clone(), observe));
@@ -189,33 +241,50 @@ impl Gateway {
         self.tasks.running()
     }
 
-    /// Accepts nothing more, lets every exchange end, and stops when the last one has or `most` has passed. Says
-    /// whether everything ended by itself.
-    pub fn drain(&self, most: Duration) -> bool {
+    /// Copies of all listening sockets, for a process that takes over.
+    ///
+    /// # Errors
+    /// The process is out of descriptors.
+    pub fn lend(&self) -> io::Result<Vec<Lent>> {
+        let lend = |one: &Listening| {
+            let sockets = one.sockets.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?;
+            Ok(Lent { name: Arc::clone(&one.plan.name), address: one.address, sockets })
+        };
+        self.with_running(|running| running.listening.iter().map(lend).collect())
+    }
+
+    /// Leaves the listeners that are `taken` to another process, with all who wait to be accepted; connections stay.
+    pub fn leave(&self, taken: impl Fn(&str) -> bool) {
         self.with_running(|running| {
-            for listening in &running.listening {
-                listening.doorway.close();
-                listening.plan.term.end();
+            for listening in running.listening.iter_mut().filter(|one| taken(&one.plan.name)) {
+                listening.sockets.clear();
+                listening.doorway.leave();
             }
         });
-        let drained = Core::block_on_all_idle(&self.tasks, most);
+    }
+
+    /// Accepts nothing more, lets every exchange end, and stops when the last one has or `most` has passed. Connections
+    /// without an exchange have `idle` to begin their last one. Says whether everything ended by itself.
+    pub async fn drain(&self, most: Duration, idle: Duration) -> bool {
+        self.with_running(|running| {
+            for listening in &mut running.listening {
+                listening.close();
+                listening.plan.term.end_after(idle);
+            }
+        });
+        let drained = tokio::time::timeout(most, self.tasks.idle()).await.is_ok();
         for core in &self.cores {
             core.stop();
         }
         drained
     }
 
-    fn open(&self, plans: Vec<ListenerPlan>) -> Result<(), Refused> {
-        let fresh = self.bind_new(&plans)?;
-        self.serve(fresh);
-        Ok(())
-    }
-
     /// Binds what is not bound yet: all of it, or nothing.
     fn bind_new(
         &self,
         plans: &[ListenerPlan],
-    ) -> Result<Vec<(Listening, Vec<std::net::TcpListener>)>, Refused> {
+        inherited: &mut Vec<Inherited>,
+    ) -> Result<Vec<Fresh>, Refused> {
         let is_bound = |plan: &&ListenerPlan| {
             self.with_running(|running| running.listening.iter().any(|listening| listening.is_for(plan)))
         };
@@ -223,7 +292,7 @@ impl Gateway {
             .iter()
             .filter(|plan| !is_bound(plan))
             .map(|plan| {
-                self.bind_all(plan).map_err(|error| Refused::Bind {
+                self.bind_all(plan, inherited).map_err(|error| Refused::Bind {
                     listener: Arc::clone(&plan.name),
                     address: plan.bind,
                     error,
@@ -232,26 +301,37 @@ impl Gateway {
             .collect()
     }
 
-    fn serve(&self, fresh: Vec<(Listening, Vec<std::net::TcpListener>)>) {
-        for (listening, sockets) in fresh {
-            tracing::info!(listener = &*listening.plan.name, address = %listening.address, "listening");
-            for (core, socket) in self.cores.iter().zip(sockets) {
-                core.listen(socket, Arc::clone(&listening.doorway));
-            }
-            self.with_running(|running| running.listening.push(listening));
-        }
+    /// The sockets of one listener: those that were handed over, or new ones.
+    fn bind_all(&self, plan: &ListenerPlan, inherited: &mut Vec<Inherited>) -> io::Result<Fresh> {
+        let cores = self.cores.len();
+        let handed =
+            inherited.iter().position(|one| sockets::is_for(&one.name, one.address, &plan.name, plan.bind));
+        let (address, sockets) = match handed.map(|at| inherited.swap_remove(at)) {
+            Some(handed) => (handed.address, sockets::adopt(handed, cores)?),
+            None => sockets::bind_each(plan.bind, cores)?,
+        };
+        Ok(Fresh { plan: plan.clone(), address, sockets })
     }
 
-    /// One socket a core on the same address. With port 0 the first decides which port that is.
-    fn bind_all(&self, plan: &ListenerPlan) -> io::Result<(Listening, Vec<std::net::TcpListener>)> {
-        let first = accept::bind(plan.bind)?;
-        let address = first.local_addr()?;
-        let mut sockets = vec![first];
-        for _ in 1..self.cores.len() {
-            sockets.push(accept::bind(address)?);
+    fn serve(&self, fresh: Vec<Fresh>) {
+        for Fresh { plan, address, sockets } in fresh {
+            let doorway = Arc::new(Doorway::new(Sign::new(plan.clone(), &self.live.ground.observe)));
+            let mut kept = Vec::with_capacity(sockets.len());
+            // However many there are: each is accepted from by some core.
+            for (socket, core) in sockets.into_iter().zip(self.cores.iter().cycle()) {
+                match socket.listen().and_then(|socket| Ok((socket.try_clone()?, socket))) {
+                    Ok((copy, socket)) => {
+                        kept.push(copy);
+                        core.listen(socket, Arc::clone(&doorway));
+                    }
+                    Err(error) => tracing::error!(%error, listener = &*plan.name, "a socket was lost"),
+                }
+            }
+            tracing::info!(listener = &*plan.name, %address, "listening");
+            self.with_running(|running| {
+                running.listening.push(Listening { plan, address, doorway, sockets: kept });
+            });
         }
-        let sign = Sign::new(plan.clone(), &self.live.ground.observe);
-        Ok((Listening { plan: plan.clone(), address, doorway: Arc::new(Doorway::new(sign)) }, sockets))
     }
 
     fn with_running<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
@@ -259,4 +339,11 @@ impl Gateway {
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         act(&mut running)
     }
+}
+
+/// The cores, each with a way to every other.
+fn start_cores(count: usize, live: &Arc<Live>, tasks: &Tasks) -> io::Result<Vec<Core>> {
+    let (cores, inboxes) = Cores::new(count);
+    let post = |core| Post { cores: Arc::clone(&cores), core, live: Arc::clone(live), tasks: tasks.clone() };
+    inboxes.into_iter().enumerate().map(|(core, inbox)| Core::start(post(core), inbox)).collect()
 }

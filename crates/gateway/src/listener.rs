@@ -4,6 +4,7 @@
 //! here knows what a request means: heads and bodies go to [`crate::exchange`], replies come back.
 
 pub mod accept;
+pub mod cores;
 mod descriptors;
 pub mod http1;
 mod http1_body;
@@ -17,6 +18,7 @@ mod http2_stream;
 pub mod opening;
 mod pace;
 mod proxy_protocol;
+pub mod sockets;
 
 #[cfg(test)]
 mod scene;

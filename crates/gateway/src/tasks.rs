@@ -29,12 +29,19 @@ pub struct Running {
 
 impl Tasks {
     /// Spawns on the current runtime.
-    #[expect(clippy::disallowed_methods, reason = "this module is the replacement the lint names")]
     pub fn spawn<F>(&self, task: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let guard = self.enter();
+        self.spawn_entered(self.enter(), task);
+    }
+
+    /// Spawns what has its place in the count already.
+    #[expect(clippy::disallowed_methods, reason = "this module is the replacement the lint names")]
+    pub fn spawn_entered<F>(&self, guard: Running, task: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         // PERF: taken by value, the task would lie in its own state twice (rust-lang/rust#62958).
         let task = Box::pin(task);
         drop(tokio::spawn(async move {

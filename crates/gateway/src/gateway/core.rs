@@ -1,33 +1,26 @@
 //! One core: a thread, a single-threaded runtime, the sockets it accepts from.
 //!
 //! Work never moves between cores: a connection, its buffers and the backend connections it borrows stay where
-//! they were accepted. A multi-threaded runtime lost by a seventh of the CPU a request costs.
+//! they began to be served. A multi-threaded runtime lost by a seventh of the CPU a request costs.
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
-use crate::clock::{self, Instant};
-use crate::listener::accept::{Doorway, accept};
-use crate::snapshot::Live;
-use crate::tasks::Tasks;
+use crate::clock;
+use crate::listener::accept::{Doorway, Post, accept, take_in};
+use crate::listener::cores::{Arrival, Cores};
 use crate::upstream;
 
 /// A running core, as the gateway holds it.
 #[derive(Debug)]
 pub(super) struct Core {
+    number: usize,
+    cores: Arc<Cores>,
     orders: mpsc::Sender<Order>,
-    pulse: Arc<Pulse>,
-}
-
-/// When a core last said that it turns.
-#[derive(Debug)]
-struct Pulse {
-    started: Instant,
-    beat_ms: AtomicU64,
 }
 
 enum Order {
@@ -35,19 +28,6 @@ enum Order {
     Stop,
     #[cfg(test)]
     Hold(Box<dyn FnOnce() + Send>),
-}
-
-impl Pulse {
-    fn beat(&self) {
-        let age = clock::now().saturating_duration_since(self.started);
-        self.beat_ms.store(u64::try_from(age.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-    }
-
-    /// How long ago the last beat was.
-    fn since(&self) -> Duration {
-        let age = clock::now().saturating_duration_since(self.started);
-        age.saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)))
-    }
 }
 
 /// Orders that may wait for a core: far more listeners than one configuration has.
@@ -59,57 +39,25 @@ const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// A core that has not said so for this long is stuck, and the process should be restarted.
 pub(super) const STUCK_AFTER: Duration = Duration::from_secs(5);
 
-/// Beats between two looks at idle connections to backends on a core without traffic.
+/// Beats between two looks at idle connections to backends.
 const SWEEP_BEATS: u64 = 5;
 
 impl Core {
-    /// Starts a thread that waits for orders.
-    pub(super) fn start(number: usize, live: Arc<Live>, tasks: Tasks) -> io::Result<Self> {
-        let (orders, mut inbox) = mpsc::channel(ORDERS_MAX);
+    /// Starts a thread that waits for orders, and for connections that other cores accepted.
+    pub(super) fn start(post: Post, arrivals: mpsc::Receiver<Arrival>) -> io::Result<Self> {
+        let (orders, inbox) = mpsc::channel(ORDERS_MAX);
+        let (number, cores) = (post.core, Arc::clone(&post.cores));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let pulse = Arc::new(Pulse { started: clock::now(), beat_ms: AtomicU64::new(0) });
-        let beating = Arc::clone(&pulse);
-        let serve = async move {
-            let mut beats = 0_u64;
-            loop {
-                beating.beat();
-                let order = match tokio::time::timeout(BEAT_EVERY, inbox.recv()).await {
-                    Ok(Some(order)) => order,
-                    Ok(None) => return,
-                    Err(_) => {
-                        beats = beats.wrapping_add(1);
-                        // A backend that left the configuration, or has no traffic, keeps no connections for long.
-                        if beats.is_multiple_of(SWEEP_BEATS) {
-                            upstream::sweep(clock::now());
-                        }
-                        continue;
-                    }
-                };
-                match order {
-                    #[cfg(test)]
-                    Order::Hold(held) => held(),
-                    Order::Stop => return,
-                    Order::Listen(socket, doorway) => match tokio::net::TcpListener::from_std(socket) {
-                        Ok(listener) => {
-                            tasks.spawn(accept(listener, doorway, Arc::clone(&live), tasks.clone()))
-                        }
-                        Err(error) => {
-                            tracing::error!(%error, listener = &*doorway.name(), "a socket was lost");
-                        }
-                    },
-                }
-            }
-        };
         std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
-            runtime.block_on(serve);
+            runtime.block_on(turn(Arc::new(post), inbox, arrivals));
             runtime.shutdown_background();
         })?;
-        Ok(Self { orders, pulse })
+        Ok(Self { number, cores, orders })
     }
 
     /// For how long it has been stuck, if it is.
     pub(super) fn stuck(&self) -> Option<Duration> {
-        let since = self.pulse.since();
+        let since = self.cores.silent_for(self.number);
         (since > STUCK_AFTER).then_some(since)
     }
 
@@ -131,13 +79,39 @@ impl Core {
         // A core that is gone already needs no order.
         let _ = self.orders.try_send(Order::Stop);
     }
+}
 
-    /// Waits, on the calling thread, until no task runs or `most` has passed.
-    pub(super) fn block_on_all_idle(tasks: &Tasks, most: Duration) -> bool {
-        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_time().build() else {
-            return false;
-        };
-        runtime.block_on(async { tokio::time::timeout(most, tasks.idle()).await.is_ok() })
+/// Does as ordered until it is told to stop.
+async fn turn(post: Arc<Post>, mut orders: mpsc::Receiver<Order>, mut arrivals: mpsc::Receiver<Arrival>) {
+    let mut beats = 0_u64;
+    let mut beat = tokio::time::interval(BEAT_EVERY);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            _ = beat.tick() => {
+                post.cores.beat(post.core);
+                beats = beats.wrapping_add(1);
+                // A backend that left the configuration, or has no traffic, keeps no connections for long.
+                if beats.is_multiple_of(SWEEP_BEATS) {
+                    upstream::sweep(clock::now());
+                }
+            }
+            order = orders.recv() => match order {
+                #[cfg(test)]
+                Some(Order::Hold(held)) => held(),
+                Some(Order::Listen(socket, doorway)) => listen(socket, doorway, &post),
+                Some(Order::Stop) | None => return,
+            },
+            Some(arrival) = arrivals.recv() => take_in(arrival, &post),
+        }
+    }
+}
+
+fn listen(socket: std::net::TcpListener, doorway: Arc<Doorway>, post: &Arc<Post>) {
+    match tokio::net::TcpListener::from_std(socket) {
+        Ok(listener) => post.tasks.spawn(accept(listener, doorway, Arc::clone(post))),
+        Err(error) => tracing::error!(%error, listener = &*doorway.name(), "a socket was lost"),
     }
 }
 

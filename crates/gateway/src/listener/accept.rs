@@ -1,4 +1,4 @@
-//! Listening sockets and the accept loop.
+//! The accept loop, and what the cores that accept on one address share.
 //!
 //! # Limits
 //! `connections` per listener: beyond it a connection is closed at once and counted. When the process is out of
@@ -11,18 +11,16 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
+use super::cores::{Arrival, Cores, Seat};
+use super::sockets::BACKLOG;
 use super::{descriptors, opening};
 use crate::http::term::Term;
 use crate::observe::{ConnectionOutcome, ListenerMetrics, Observe};
 use crate::snapshot::{ListenerPlan, Live};
-use crate::tasks::Tasks;
-
-/// Connections the kernel may hold for us before they are accepted.
-const BACKLOG: i32 = 4096;
+use crate::tasks::{Running, Tasks};
 
 /// How long accepting pauses when the process, or the machine, is out of descriptors or memory.
 const PAUSE_EXHAUSTED: Duration = Duration::from_secs(1);
@@ -37,6 +35,8 @@ pub struct Doorway {
     sign: ArcSwap<Sign>,
     open: AtomicUsize,
     closing: AtomicBool,
+    /// Another process accepts from the sockets, what waits on them included.
+    is_left: AtomicBool,
     close: Notify,
 }
 
@@ -64,8 +64,13 @@ impl Sign {
 impl Doorway {
     /// An open doorway.
     pub fn new(sign: Sign) -> Self {
-        let (open, closing, close) = (AtomicUsize::new(0), AtomicBool::new(false), Notify::new());
-        Self { sign: ArcSwap::from_pointee(sign), open, closing, close }
+        Self {
+            sign: ArcSwap::from_pointee(sign),
+            open: AtomicUsize::new(0),
+            closing: AtomicBool::new(false),
+            is_left: AtomicBool::new(false),
+            close: Notify::new(),
+        }
     }
 
     /// Changes what holds for the connections to come.
@@ -89,6 +94,12 @@ impl Doorway {
         self.close.notify_waiters();
     }
 
+    /// Accepts nothing more on any core, not even what is waiting: another process does.
+    pub fn leave(&self) {
+        self.is_left.store(true, Ordering::Release);
+        self.close();
+    }
+
     async fn closed(&self) {
         let called = self.close.notified();
         if !self.closing.load(Ordering::Acquire) {
@@ -97,30 +108,39 @@ impl Doorway {
     }
 }
 
-/// Binds one core's socket. Every core binds the same address; the kernel spreads connections over them.
-pub fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    if address.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+/// Where connections are accepted: one core, and what it shares with the others.
+#[derive(Debug)]
+pub struct Post {
+    /// All cores.
+    pub cores: Arc<Cores>,
+    /// This one's number.
+    pub core: usize,
+    /// What runs.
+    pub live: Arc<Live>,
+    /// The process's tasks.
+    pub tasks: Tasks,
+}
+
+/// What was decided of a connection when it was accepted; its places are given back when this is dropped.
+#[derive(Debug)]
+pub struct Admission {
+    sign: Arc<Sign>,
+    seat: Seat,
+    place: Place,
+    /// A drain waits for a connection that is between two cores, too.
+    running: Running,
 }
 
 /// Accepts until the doorway closes.
-pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live>, tasks: Tasks) {
+pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, post: Arc<Post>) {
     loop {
         let accepted = tokio::select! {
-            accepted = descriptors::accept(&listener, &tasks) => accepted,
+            accepted = descriptors::accept(&listener, &post.tasks) => accepted,
             () = doorway.closed() => break,
         };
         let sign = doorway.sign.load_full();
         match accepted {
-            Ok((stream, address)) => admit(stream, address, &doorway, sign, &live, &tasks),
+            Ok((stream, address)) => admit(stream, address, &doorway, sign, &post),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 sign.metrics.outcome(ConnectionOutcome::Exhausted);
@@ -129,12 +149,14 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, live: Arc<Live
             }
         }
     }
-    accept_waiting(listener, &doorway, &live, &tasks);
+    if !doorway.is_left.load(Ordering::Acquire) {
+        accept_waiting(listener, &doorway, &post);
+    }
 }
 
 /// Takes in what the kernel had queued when the doorway closed: closing the socket would reset it. No more than that
 /// queue can hold, or who connects again and again would keep the socket open.
-fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, live: &Arc<Live>, tasks: &Tasks) {
+fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, post: &Arc<Post>) {
     let Ok(listener) = listener.into_std() else { return };
     let sign = Arc::new(doorway.sign.load().for_the_last());
     for _ in 0..BACKLOG {
@@ -142,7 +164,7 @@ fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, live: &Arc<Live
             Ok((stream, address)) => {
                 let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                 if let Ok(stream) = stream {
-                    admit(stream, address, doorway, Arc::clone(&sign), live, tasks);
+                    admit(stream, address, doorway, Arc::clone(&sign), post);
                 }
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -151,28 +173,48 @@ fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, live: &Arc<Live
     }
 }
 
-/// Gives a connection its own task, if there is a place for it.
-fn admit(
-    stream: TcpStream,
-    address: SocketAddr,
-    doorway: &Arc<Doorway>,
-    sign: Arc<Sign>,
-    live: &Arc<Live>,
-    tasks: &Tasks,
-) {
+/// Gives a connection to the core that shall serve it, if there is a place for it.
+fn admit(stream: TcpStream, address: SocketAddr, doorway: &Arc<Doorway>, sign: Arc<Sign>, post: &Arc<Post>) {
     let Some(place) = Place::take(doorway, sign.plan.connections_max) else {
         sign.metrics.outcome(ConnectionOutcome::Full);
         return;
     };
-    let live = Arc::clone(live);
-    tasks.spawn(async move {
+    let (seat, running) = (post.cores.seat(post.core), post.tasks.enter());
+    let core = seat.core();
+    let admission = Admission { sign, seat, place, running };
+    if core == post.core {
+        serve(stream, address, admission, post);
+        return;
+    }
+    // A stream that cannot leave this core's reactor is lost, and with it the connection.
+    let Ok(stream) = stream.into_std() else { return };
+    if let Err(mut kept) = post.cores.send(core, Arrival { stream, address, admission }) {
+        kept.admission.seat = kept.admission.seat.moved_to(post.core);
+        take_in(kept, post);
+    }
+}
+
+/// Serves a connection that another core accepted.
+pub fn take_in(arrival: Arrival, post: &Arc<Post>) {
+    let Arrival { stream, address, admission } = arrival;
+    if let Ok(stream) = TcpStream::from_std(stream) {
+        serve(stream, address, admission, post);
+    }
+}
+
+/// Gives a connection its own task on this core.
+fn serve(stream: TcpStream, address: SocketAddr, admission: Admission, post: &Arc<Post>) {
+    let Admission { sign, seat, place, running } = admission;
+    let live = Arc::clone(&post.live);
+    post.tasks.spawn_entered(running, async move {
         let open = sign.metrics.open();
         opening::serve(stream, address, &sign.plan, &live, &sign.metrics).await;
-        drop((place, open));
+        drop((place, seat, open));
     });
 }
 
 /// One place among a listener's connections, given back when dropped.
+#[derive(Debug)]
 struct Place(Arc<Doorway>);
 
 impl Place {

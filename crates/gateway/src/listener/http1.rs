@@ -197,7 +197,7 @@ impl Connection {
             let first = tokio::select! {
                 biased;
                 first = deadline.race(reader.fill(HEAD_READ_BYTES)) => first,
-                () = term.over() => return Next::Over,
+                () = term.idle_over() => return Next::Over,
             };
             if !matches!(first, Ok(Ok(read)) if read > 0) {
                 return Next::Over;

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
+use super::sockets::plain;
 use super::{http1, http2, proxy_protocol};
 use crate::bounds::Bounds;
 use crate::http::Peer;
@@ -30,12 +31,13 @@ const READ_BYTES: usize = 8 * 1024;
 /// Serves a connection that was accepted, whatever it turns out to speak.
 pub(super) async fn serve(
     mut stream: TcpStream,
-    mut address: SocketAddr,
+    address: SocketAddr,
     plan: &ListenerPlan,
     live: &Arc<Live>,
     metrics: &ListenerMetrics,
 ) {
-    let Ok(mut local) = stream.local_addr() else { return };
+    let Ok(local) = stream.local_addr() else { return };
+    let (mut address, mut local) = (plain(address), plain(local));
     let bounds = live.bounds(None);
     let opening = &plan.opening;
     let mut deadline = Deadline::new();
@@ -104,7 +106,7 @@ async fn sniff(reader: &mut Reader, bounds: &Bounds, term: &Term) -> Option<Spok
         let first = tokio::select! {
             biased;
             filled = deadline.race(reader.fill(READ_BYTES)) => filled,
-            () = term.over(), if reader.buffer.is_empty() => return None,
+            () = term.idle_over(), if reader.buffer.is_empty() => return None,
         };
         if !matches!(first, Ok(Ok(read)) if read > 0) {
             return None;
