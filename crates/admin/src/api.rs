@@ -4,15 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::header::{HeaderValue, UPGRADE};
+use http::request::Parts;
 use http::{Method, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use portcullis_gateway::observe::{ALLOWED_KEPT, REFUSED_KEPT};
 use portcullis_gateway::problem::ProblemKind;
+use portcullis_gateway::tasks::Tasks;
 use serde_json::{Map, Value, json};
+use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::task;
 
 use crate::control::Control;
-use crate::reply::{self, CHANGE_REFUSED, NOT_KEPT, RELOAD_BROKE, RELOAD_REFUSED, Reply, TIME_UNREADABLE};
+use crate::reply::{
+    self, CHANGE_REFUSED, NOT_KEPT, PROTOCOL_UNKNOWN, RELOAD_BROKE, RELOAD_REFUSED, Reply, TAKE_OVER_REFUSED,
+    TIME_UNREADABLE,
+};
+use crate::takeover::{OpenDoors, PROTOCOL, hand_over};
 
 /// What every path begins with.
 const BASE: &str = "/api/v1";
@@ -51,6 +61,7 @@ enum Act {
     Diff,
     Revisions,
     Drain,
+    TakeOver,
     OpenApi,
 }
 
@@ -84,6 +95,7 @@ impl Act {
             | Self::Diff
             | Self::Revisions
             | Self::Drain
+            | Self::TakeOver
             | Self::OpenApi => Value::Null,
         };
         if !parameters.is_null() {
@@ -173,6 +185,13 @@ pub static ROUTES: &[Route] = &[
         Act::Drain,
         "Stops being ready, lets requests in flight end, then ends the process.",
     ),
+    route(
+        "POST",
+        "/take-over",
+        "takeOver",
+        Act::TakeOver,
+        "Hands every listening socket to the process that asks, and drains once that one serves; speaks what `Upgrade` names.",
+    ),
     route("GET", "/openapi.json", "getOpenApi", Act::OpenApi, "This API as an OpenAPI document."),
 ];
 
@@ -191,21 +210,48 @@ pub(crate) struct Api {
     control: Arc<dyn Control>,
     /// One reload at a time.
     reloading: Mutex<()>,
+    doors: Arc<OpenDoors>,
+    tasks: Tasks,
+}
+
+/// A connection that may be switched to another protocol, and the one it asks for.
+pub(crate) struct Upgrade {
+    protocol: HeaderValue,
+    connection: OnUpgrade,
+}
+
+impl Upgrade {
+    /// That of a request, if it asks for one.
+    pub(crate) fn take(parts: &mut Parts) -> Option<Self> {
+        let protocol = parts.headers.get(UPGRADE)?.clone();
+        let connection = parts.extensions.remove::<OnUpgrade>()?;
+        Some(Self { protocol, connection })
+    }
 }
 
 impl Api {
-    pub(crate) fn new(control: Arc<dyn Control>) -> Self {
-        Self { control, reloading: Mutex::new(()) }
+    pub(crate) fn new(control: Arc<dyn Control>, doors: Arc<OpenDoors>, tasks: Tasks) -> Self {
+        Self { control, reloading: Mutex::new(()), doors, tasks }
     }
 
     /// Answers one request, whose body was read.
-    pub(crate) async fn answer(&self, method: &Method, path: &str, query: &str, body: Bytes) -> Reply {
+    pub(crate) async fn answer(
+        &self,
+        method: &Method,
+        path: &str,
+        query: &str,
+        body: Bytes,
+        upgrade: Option<Upgrade>,
+    ) -> Reply {
         let Some(below) = path.strip_prefix(BASE) else { return reply::no_such_path() };
         let mut allowed: Vec<&str> = Vec::new();
         for route in ROUTES {
             let Some(id) = found(route.path, below) else { continue };
             if route.method == method.as_str() || (route.method == "GET" && *method == Method::HEAD) {
-                return self.act(route.act, id, query, body).await;
+                return match route.act {
+                    Act::TakeOver => self.take_over(upgrade).await,
+                    act => self.act(act, id, query, body).await,
+                };
             }
             allowed.push(route.method);
             allowed.extend((route.method == "GET").then_some("HEAD"));
@@ -245,8 +291,38 @@ impl Api {
                 control.drain();
                 reply::json(StatusCode::ACCEPTED, &json!({ "phase": "draining" }))
             }
+            // Needs the connection.
+            Act::TakeOver => reply::no_such_path(),
             Act::OpenApi => reply::json(StatusCode::OK, &openapi()),
         }
+    }
+
+    /// Agrees to hand over, and does once the connection is switched.
+    async fn take_over(&self, upgrade: Option<Upgrade>) -> Reply {
+        let Some(upgrade) = upgrade.filter(|upgrade| upgrade.protocol == PROTOCOL) else {
+            let detail = format!("this gateway hands over by `{PROTOCOL}`");
+            return reply::problem(&PROTOCOL_UNKNOWN.with(detail).field("upgrade", PROTOCOL));
+        };
+        let lender = Arc::clone(&self.control);
+        let lent = match task::spawn_blocking(move || lender.lend()).await {
+            Ok(Ok(lent)) => lent,
+            Ok(Err(reason)) => return reply::problem(&TAKE_OVER_REFUSED.with(reason)),
+            Err(_) => return reply::problem(&RELOAD_BROKE.with("the running process goes on")),
+        };
+        let (control, doors) = (Arc::clone(&self.control), Arc::clone(&self.doors));
+        self.tasks.spawn(async move {
+            let stream = upgrade.connection.await.ok().and_then(|upgraded| {
+                let parts = upgraded.downcast::<TokioIo<UnixStream>>().ok()?;
+                parts.io.into_inner().into_std().ok()
+            });
+            let Some(stream) = stream else { return control.keep("the new process has ended") };
+            let keeper = Arc::clone(&control);
+            let spoken = task::spawn_blocking(move || hand_over(stream, lent, &doors, control.as_ref()));
+            if spoken.await.is_err() {
+                keeper.keep("the hand-over panicked");
+            }
+        });
+        reply::switching(PROTOCOL)
     }
 
     /// Changes what runs. Answers the hash of what runs then.

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::Request;
-use http::header::{CONNECTION, HOST};
+use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
+use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
@@ -65,15 +66,39 @@ pub enum CallError {
 /// Why there is no answer. A status of 400 or above is an answer.
 pub fn call(socket: &Path, method: &str, target: &str, body: &[u8]) -> Result<Answer, CallError> {
     let request = request(method, target, "localhost", body)?;
+    finish(CALL_PATIENCE, async { ask(connect(socket).await?, request).await })
+}
+
+/// Asks for another protocol over the admin socket. The outcome is the connection, which speaks it and has said nothing
+/// yet, or the answer of whoever does not.
+///
+/// # Errors
+/// Why there is no answer.
+pub(crate) fn upgrade(
+    socket: &Path,
+    target: &str,
+    protocol: &str,
+) -> Result<Result<std::os::unix::net::UnixStream, Answer>, CallError> {
+    let mut request = request("POST", target, "localhost", b"")?;
+    let value = HeaderValue::from_str(protocol).map_err(|_| CallError::Target(protocol.to_owned()))?;
+    request.headers_mut().insert(UPGRADE, value);
+    request.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
     finish(CALL_PATIENCE, async {
-        let stream = UnixStream::connect(socket).await.map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-                CallError::Absent(socket.display().to_string())
+        let broken = |error: hyper::Error| CallError::Answer(error.to_string());
+        let (mut sender, connection) =
+            http1::handshake(TokioIo::new(connect(socket).await?)).await.map_err(broken)?;
+        let answer = async move {
+            let mut response = sender.send_request(request).await.map_err(broken)?;
+            if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(Err(whole(response).await?));
             }
-            io::ErrorKind::PermissionDenied => CallError::Denied(socket.to_owned()),
-            _ => CallError::Connect(error),
-        })?;
-        ask(stream, request).await
+            let upgraded = hyper::upgrade::on(&mut response).await.map_err(broken)?;
+            let parts = upgraded.downcast::<TokioIo<UnixStream>>();
+            let parts = parts.map_err(|_| CallError::Answer("the connection is another".to_owned()))?;
+            Ok(Ok(parts.io.into_inner().into_std().map_err(CallError::Connect)?))
+        };
+        let (answer, _) = tokio::join!(answer, connection.with_upgrades());
+        answer
     })
 }
 
@@ -103,11 +128,21 @@ fn request(method: &str, target: &str, host: &str, body: &[u8]) -> Result<Reques
     request.body(Full::new(Bytes::copy_from_slice(body))).map_err(|_| refused())
 }
 
+async fn connect(socket: &Path) -> Result<UnixStream, CallError> {
+    UnixStream::connect(socket).await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            CallError::Absent(socket.display().to_string())
+        }
+        io::ErrorKind::PermissionDenied => CallError::Denied(socket.to_owned()),
+        _ => CallError::Connect(error),
+    })
+}
+
 /// Drives `conversation` to its end, within `patience`.
-fn finish(
+fn finish<T>(
     patience: Duration,
-    conversation: impl Future<Output = Result<Answer, CallError>>,
-) -> Result<Answer, CallError> {
+    conversation: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(CallError::Connect)?;
     runtime.block_on(async { time::timeout(patience, conversation).await.unwrap_or(Err(CallError::Late)) })
 }
@@ -118,18 +153,20 @@ async fn ask(
 ) -> Result<Answer, CallError> {
     let broken = |error: hyper::Error| CallError::Answer(error.to_string());
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    let answer = async move {
-        let (head, body) = sender.send_request(request).await.map_err(broken)?.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() {
-                CallError::TooLarge
-            } else {
-                CallError::Answer(error.to_string())
-            }
-        })?;
-        Ok(Answer { status: head.status.as_u16(), body: body.to_bytes() })
-    };
+    let answer = async move { whole(sender.send_request(request).await.map_err(broken)?).await };
     // The connection must be driven while the answer is awaited; how it ends, the answer shows.
     let (answer, _) = tokio::join!(answer, connection);
     answer
+}
+
+async fn whole(response: Response<Incoming>) -> Result<Answer, CallError> {
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            CallError::TooLarge
+        } else {
+            CallError::Answer(error.to_string())
+        }
+    })?;
+    Ok(Answer { status: head.status.as_u16(), body: body.to_bytes() })
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portcullis_gateway::gateway::Lent;
 use portcullis_gateway::observe::{Kept, timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -53,6 +54,30 @@ pub trait Control: Send + Sync + 'static {
     fn revisions(&self) -> Value;
     /// Stops being ready, lets requests in flight end, and then ends the process. Returns at once.
     fn drain(&self);
+    /// Lends every listening socket to a process that takes over. From then on the configuration stays as it is, until
+    /// [`Control::give`] or [`Control::keep`].
+    ///
+    /// # Errors
+    /// Why not now.
+    fn lend(&self) -> Result<Vec<Lent>, String>;
+    /// Whether the other process may still take over.
+    ///
+    /// # Errors
+    /// Why not any more.
+    fn may_give(&self) -> Result<(), String>;
+    /// The other process serves: leaves it those who wait to be accepted. [`Control::drain`] is next.
+    fn give(&self, successor: &Successor);
+    /// The take-over came to nothing.
+    fn keep(&self, reason: &str);
+}
+
+/// A process that has taken over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Successor {
+    /// Its number, if the kernel tells.
+    pub process: Option<u32>,
+    /// The listeners whose sockets it uses; those of others are nobody's now.
+    pub listeners: Vec<String>,
 }
 
 /// How the gateway is.

@@ -14,25 +14,32 @@
 mod api;
 pub mod client;
 mod control;
+mod passing;
 mod probes;
 mod reply;
 pub mod server;
 mod socket;
+pub mod takeover;
 
 pub use api::{ROUTES, Route, openapi};
-pub use control::{ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker};
+pub use control::{
+    ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker, Successor,
+};
 pub use reply::PROBLEMS;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use portcullis_gateway::listener::sockets;
 use thiserror::Error;
 use tokio::sync::watch;
 
 use socket::Socket;
+use takeover::Handed;
 
 /// Which doors to open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +54,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Bound {
     probes: Option<TcpListener>,
-    socket: Option<Socket>,
+    socket: Option<(Socket, UnixListener)>,
 }
 
 /// The running admin server. Dropping it closes its doors and removes the socket.
@@ -83,18 +90,31 @@ pub enum StartError {
 }
 
 impl Bound {
-    /// Binds the doors.
-    pub fn bind(settings: &Settings) -> Result<Self, StartError> {
+    /// Binds the doors, but for those that were handed to this process; uses what it can of them, and leaves the others.
+    /// A socket that was handed over is the one at the path of `settings`.
+    ///
+    /// # Errors
+    /// Says which door cannot be had.
+    pub fn bind(settings: &Settings, handed: &mut Handed) -> Result<Self, StartError> {
         let probes = match settings.probes {
             Some(address) => {
-                let bound = TcpListener::bind(address);
+                let is_it = |probes: &mut TcpListener| {
+                    probes.local_addr().is_ok_and(|own| sockets::is_for("", own, "", address))
+                };
+                let bound = match handed.probes.take_if(is_it) {
+                    Some(probes) => Ok(probes),
+                    None => TcpListener::bind(address),
+                };
                 Some(bound.map_err(|error| StartError::Probes { address, error })?)
             }
             None => None,
         };
         let socket = match &settings.socket {
             Some(path) => {
-                let bound = Socket::bind(path);
+                let bound = match handed.socket.take() {
+                    Some(listener) => Ok((Socket::of_another(path), listener)),
+                    None => Socket::bind(path),
+                };
                 Some(bound.map_err(|error| StartError::Socket { path: path.clone(), error })?)
             }
             None => None,
@@ -109,12 +129,15 @@ impl Bound {
 
     /// The path of the admin socket.
     pub fn socket(&self) -> Option<&Path> {
-        self.socket.as_ref().map(Socket::path)
+        self.socket.as_ref().map(|(socket, _)| socket.path())
     }
 
     /// Answers from now on, on a thread of its own.
-    pub fn start(self, control: Arc<dyn Control>) -> Result<Admin, StartError> {
+    pub fn start(mut self, control: Arc<dyn Control>) -> Result<Admin, StartError> {
         let probes = self.probes();
+        if let Some((socket, _)) = &mut self.socket {
+            socket.make_own();
+        }
         let runtime = server::runtime().map_err(StartError::Thread)?;
         let (stop, stopped) = watch::channel(false);
         let thread = thread::Builder::new()

@@ -1,7 +1,9 @@
 //! Answers of the admin server, and its own problems (RFC 9457).
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, UPGRADE, X_CONTENT_TYPE_OPTIONS,
+};
 use http::{Response, StatusCode};
 use http_body_util::Full;
 use portcullis_gateway::problem::{Blame, Problem, ProblemKind};
@@ -91,6 +93,26 @@ pub(crate) const TIME_UNREADABLE: ProblemKind = ProblemKind {
     about: "`confirm_ms` is a whole number of milliseconds, from 1 to a day's.",
 };
 
+/// The take-over is not possible now.
+pub(crate) const TAKE_OVER_REFUSED: ProblemKind = ProblemKind {
+    code: "take-over-refused",
+    status: StatusCode::CONFLICT,
+    title: "The gateway does not hand over now",
+    blame: Blame::Client,
+    severity: None,
+    about: "Another process is taking over, the gateway drains, or a configuration waits to be confirmed. What runs goes on running.",
+};
+
+/// A take-over is asked for in a protocol that this version does not speak.
+pub(crate) const PROTOCOL_UNKNOWN: ProblemKind = ProblemKind {
+    code: "take-over-protocol-unknown",
+    status: StatusCode::UPGRADE_REQUIRED,
+    title: "This gateway hands over by another protocol",
+    blame: Blame::Client,
+    severity: None,
+    about: "`Upgrade` names the protocol by which this version hands over. Two versions that share none need a restart.",
+};
+
 /// The reload itself broke.
 pub(crate) const RELOAD_BROKE: ProblemKind = ProblemKind {
     code: "reload-broke",
@@ -121,9 +143,20 @@ pub static PROBLEMS: &[&ProblemKind] = &[
     &RELOAD_REFUSED,
     &CHANGE_REFUSED,
     &TIME_UNREADABLE,
+    &TAKE_OVER_REFUSED,
+    &PROTOCOL_UNKNOWN,
     &RELOAD_BROKE,
     &ANSWER_BROKE,
 ];
+
+/// The connection speaks another protocol from now on.
+pub(crate) fn switching(protocol: &'static str) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::new()));
+    *reply.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    reply.headers_mut().insert(UPGRADE, HeaderValue::from_static(protocol));
+    reply
+}
 
 /// Plain text.
 pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Reply {

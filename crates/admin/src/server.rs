@@ -4,6 +4,8 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +21,12 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, watch};
 use tokio::{net, time};
 
-use crate::api::Api;
+use crate::api::{Api, Upgrade};
 use crate::control::Control;
 use crate::probes;
 use crate::reply::{self, BODY_BROKEN, BODY_TOO_LARGE, Reply};
 use crate::socket::Socket;
+use crate::takeover::{Handed, OpenDoors, Taken};
 
 /// Connections a door serves at once; the next ones wait in the kernel's queue.
 pub const CONNECTIONS_MAX: usize = 64;
@@ -43,8 +46,8 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
 pub const STOP_GRACE: Duration = Duration::from_secs(1);
 /// Pause after an accept that failed: for want of descriptors, mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Threads for calls that block: a reload at a time, and one to spare.
-const BLOCKING_THREADS_MAX: usize = 2;
+/// Threads for calls that block: a reload at a time, a take-over, and one to spare.
+const BLOCKING_THREADS_MAX: usize = 3;
 
 /// What a door leads to.
 #[derive(Clone)]
@@ -62,51 +65,78 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
 pub(crate) fn run(
     runtime: Runtime,
     probes: Option<TcpListener>,
-    socket: Option<Socket>,
+    socket: Option<(Socket, UnixListener)>,
     control: Arc<dyn Control>,
     stopped: watch::Receiver<bool>,
 ) {
-    let served = runtime.block_on(serve(probes, socket.as_ref(), control, stopped));
-    if let Err(error) = served {
-        tracing::error!(%error, "the admin server cannot listen");
+    let (mut socket, listener) = socket.unzip();
+    let served = runtime.block_on(serve(probes, listener, control, stopped));
+    match served {
+        Ok(given) if given.socket => socket.iter_mut().for_each(Socket::give_up),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "the admin server cannot listen"),
     }
     drop(socket); // the file goes first: nobody new should try
     runtime.shutdown_timeout(STOP_GRACE);
 }
 
+/// Serves until `stopped`; says which doors were given up before.
 async fn serve(
     probes: Option<TcpListener>,
-    socket: Option<&Socket>,
+    socket: Option<UnixListener>,
     control: Arc<dyn Control>,
     mut stopped: watch::Receiver<bool>,
-) -> io::Result<()> {
+) -> io::Result<Taken> {
     let tasks = Tasks::default();
-    let doors = Tasks::default();
+    let keepers = Tasks::default();
+    let doors = Arc::new(OpenDoors::new(Handed {
+        probes: probes.as_ref().map(TcpListener::try_clone).transpose()?,
+        socket: socket.as_ref().map(UnixListener::try_clone).transpose()?,
+    }));
+    let given = doors.given();
     if let Some(listener) = probes {
         listener.set_nonblocking(true)?;
         let door = net::TcpListener::from_std(listener)?;
-        doors.spawn(keep(door, Zone::Probes(Arc::clone(&control)), tasks.clone(), stopped.clone()));
+        let closed = closed(stopped.clone(), given.clone(), |given| given.probes);
+        keepers.spawn(keep(door, Zone::Probes(Arc::clone(&control)), tasks.clone(), closed));
     }
-    if let Some(socket) = socket {
-        let listener = socket.listener()?;
+    if let Some(listener) = socket {
         listener.set_nonblocking(true)?;
         let door = net::UnixListener::from_std(listener)?;
-        doors.spawn(keep(door, Zone::Api(Arc::new(Api::new(control))), tasks.clone(), stopped.clone()));
+        let closed = closed(stopped.clone(), given.clone(), |given| given.socket);
+        let api = Api::new(control, doors, tasks.clone());
+        keepers.spawn(keep(door, Zone::Api(Arc::new(api)), tasks.clone(), closed));
     }
     // A sender that is gone stops the server too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
     let _ = time::timeout(STOP_GRACE, tasks.idle()).await;
-    Ok(())
+    Ok(given.borrow().clone())
 }
 
-/// Accepts connections and serves each, until the server stops.
-async fn keep<D: Door>(door: D, zone: Zone, tasks: Tasks, mut stopped: watch::Receiver<bool>) {
+/// Waits until the server stops, or the door is given up.
+async fn closed(
+    mut stopped: watch::Receiver<bool>,
+    mut given: watch::Receiver<Taken>,
+    is_given: impl Fn(&Taken) -> bool,
+) {
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => {}
+        Ok(_) = given.wait_for(is_given) => {}
+    }
+}
+
+/// Accepts connections and serves each, until the door is closed.
+async fn keep<D: Door>(door: D, zone: Zone, tasks: Tasks, closed: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut closed = pin!(closed);
     loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let place = tokio::select! {
+            Ok(place) = Arc::clone(&places).acquire_owned() => place,
+            () = &mut closed => return,
+        };
         let accepted = tokio::select! {
             accepted = door.accept() => accepted,
-            _ = stopped.changed() => return,
+            () = &mut closed => return,
         };
         match accepted {
             Ok(stream) => {
@@ -138,19 +168,21 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
         .max_headers(FIELDS_MAX)
         // Nobody asks often enough to keep a place that somebody else may need.
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     // What goes wrong with a connection is its client's to notice.
     let _ = time::timeout(deadline, served).await;
 }
 
 async fn answer(request: Request<Incoming>, zone: &Zone) -> Reply {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     match zone {
         Zone::Probes(control) => probes::answer(&parts.method, parts.uri.path(), control.as_ref()),
         Zone::Api(api) => match Limited::new(body, BODY_BYTES_MAX).collect().await {
             Ok(body) => {
+                let upgrade = Upgrade::take(&mut parts);
                 let query = parts.uri.query().unwrap_or_default();
-                api.answer(&parts.method, parts.uri.path(), query, body.to_bytes()).await
+                api.answer(&parts.method, parts.uri.path(), query, body.to_bytes(), upgrade).await
             }
             Err(error) if error.is::<LengthLimitError>() => {
                 reply::problem(&BODY_TOO_LARGE.with("the body has more than 1 MiB"))

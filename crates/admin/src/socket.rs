@@ -14,18 +14,17 @@ use std::path::{Path, PathBuf};
 /// Longest path of a socket: what the kernel's structure holds, less its closing zero.
 const PATH_BYTES_MAX: usize = 107;
 
-/// A bound admin socket. Dropping it removes the file, if it still is this one.
+/// The file of a bound admin socket. Dropping it removes the file, if it still is this one.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    listener: UnixListener,
     path: PathBuf,
-    /// Device and inode of the file.
-    identity: (u64, u64),
+    /// Device and inode of the file; none when it belongs to another process.
+    identity: Option<(u64, u64)>,
 }
 
 impl Socket {
     /// Binds at `path`.
-    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+    pub(crate) fn bind(path: &Path) -> io::Result<(Self, UnixListener)> {
         make_room(path)?;
         let mut draft = path.as_os_str().to_owned();
         draft.push(format!(".{}", std::process::id()));
@@ -44,7 +43,10 @@ impl Socket {
             .and_then(|()| fs::rename(&draft, path))
             .and_then(|()| path.metadata());
         match placed {
-            Ok(found) => Ok(Self { listener, path: path.to_owned(), identity: (found.dev(), found.ino()) }),
+            Ok(found) => {
+                let identity = Some((found.dev(), found.ino()));
+                Ok((Self { path: path.to_owned(), identity }, listener))
+            }
             Err(error) => {
                 // The first error is the one to tell.
                 let _ = fs::remove_file(&draft);
@@ -53,21 +55,31 @@ impl Socket {
         }
     }
 
+    /// The file of a socket that was bound by another process, and is still that one's.
+    pub(crate) fn of_another(path: &Path) -> Self {
+        Self { path: path.to_owned(), identity: None }
+    }
+
+    /// From now on the file is this process's, whoever made it.
+    pub(crate) fn make_own(&mut self) {
+        self.identity = self.path.symlink_metadata().ok().map(|found| (found.dev(), found.ino()));
+    }
+
+    /// Leaves the file to another process.
+    pub(crate) fn give_up(&mut self) {
+        self.identity = None;
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// The listener, to be driven.
-    pub(crate) fn listener(&self) -> io::Result<UnixListener> {
-        self.listener.try_clone()
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         let is_ours =
-            self.path.symlink_metadata().is_ok_and(|found| (found.dev(), found.ino()) == self.identity);
+            self.path.symlink_metadata().is_ok_and(|found| Some((found.dev(), found.ino())) == self.identity);
         if is_ours {
             // Whoever comes next replaces a file that nobody answers on.
             let _ = fs::remove_file(&self.path);

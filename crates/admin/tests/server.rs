@@ -15,8 +15,9 @@ use std::time::Duration;
 use portcullis_admin::client::{self, Answer, CallError};
 use portcullis_admin::{
     Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, ROUTES, Settings, Status,
-    StuckWorker, server,
+    StuckWorker, Successor, server, takeover::Handed,
 };
+use portcullis_gateway::gateway::Lent;
 use portcullis_gateway::observe::{Kept, METRICS_CONTENT_TYPE};
 use serde_json::{Value, json};
 
@@ -107,6 +108,14 @@ impl Control for Fake {
     fn drain(&self) {
         self.change(|status| status.phase = Phase::Draining);
     }
+    fn lend(&self) -> Result<Vec<Lent>, String> {
+        Err("there is nothing to lend".into())
+    }
+    fn may_give(&self) -> Result<(), String> {
+        Ok(())
+    }
+    fn give(&self, _: &Successor) {}
+    fn keep(&self, _: &str) {}
 }
 
 fn kept() -> Kept {
@@ -170,7 +179,7 @@ fn start() -> Running {
         Settings { probes: Some(SocketAddr::from(([127, 0, 0, 1], 0))), socket: Some(socket.clone()) };
     let fake = Arc::new(Fake::default());
     let control: Arc<dyn Control> = Arc::clone(&fake) as Arc<dyn Control>;
-    let admin = Bound::bind(&settings).unwrap().start(control).unwrap();
+    let admin = Bound::bind(&settings, &mut Handed::default()).unwrap().start(control).unwrap();
     let probes = admin.probes().unwrap();
     Running { fake, admin, probes, socket, folder }
 }
@@ -384,7 +393,7 @@ fn the_socket_is_for_its_owner_alone_and_goes_with_the_server() {
 
 fn bind(path: &Path) -> Result<Bound, String> {
     let settings = Settings { probes: None, socket: Some(path.to_owned()) };
-    Bound::bind(&settings).map_err(|error| error.to_string())
+    Bound::bind(&settings, &mut Handed::default()).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -415,7 +424,9 @@ fn what_is_no_socket_is_never_replaced() {
 fn a_taken_probes_address_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = Bound::bind(&Settings { probes: Some(address), socket: None }).unwrap_err().to_string();
+    let error = Bound::bind(&Settings { probes: Some(address), socket: None }, &mut Handed::default())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains(&address.to_string()), "{error}");
 }
 

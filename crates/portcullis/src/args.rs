@@ -92,6 +92,10 @@ pub(crate) struct Run {
     /// When the configuration file does not load, serve the last one that did; a broken file ends the start otherwise
     #[arg(long, conflicts_with = "openapi")]
     pub(crate) or_last_good: bool,
+    /// Take over from the gateway that runs by this configuration: its listening sockets first, then its clients. When
+    /// that does not work out, it goes on as before, and this ends with a reason
+    #[arg(long, conflicts_with_all = ["openapi", "or_last_good"])]
+    pub(crate) take_over: bool,
     /// Threads that serve; one per core unless given
     #[arg(long, value_name = "N")]
     pub(crate) workers: Option<usize>,

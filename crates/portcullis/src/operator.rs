@@ -20,7 +20,7 @@ impl Socket {
     pub(crate) fn find(&self) -> anyhow::Result<Running> {
         let socket = match &self.socket {
             Some(socket) => socket.clone(),
-            None => service::socket_of(&self.config.config)
+            None => service::socket_of(&self.config.config, None)
                 .context("the configuration leads to no admin socket; `--socket PATH` needs none")?,
         };
         Ok(Running { socket })

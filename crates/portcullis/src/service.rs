@@ -4,7 +4,10 @@
 //! A configuration that does not load at start ends the process with exit code 2. One that does not load later
 //! leaves what runs as it was; log, metric and `/readyz` say so.
 
+pub(crate) mod activation;
 mod changes;
+mod manager;
+mod succession;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -13,12 +16,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use portcullis_admin::{Admin, Bound, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker};
+use portcullis_admin::takeover::{Estate, TakeOver};
+use portcullis_admin::{
+    Admin, Bound, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker, Successor,
+};
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
 use portcullis_gateway::gateway::watch::Watch;
-use portcullis_gateway::gateway::{Gateway, Options, Refused};
+use portcullis_gateway::gateway::{Gateway, Lent, Options, Refused};
 use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings, traces};
 use serde_json::Value;
@@ -26,6 +32,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 
 use self::changes::Course;
+use self::manager::Manager;
 use crate::quick::Quick;
 use crate::revisions::Revisions;
 use crate::standing::Standing;
@@ -46,6 +53,11 @@ pub(crate) struct Service {
     waiting: Notify,
     revisions: Option<Revisions>,
     draining: AtomicBool,
+    /// Another process has this one's sockets and may take over; nothing changes meanwhile.
+    is_lent: AtomicBool,
+    /// Another process has taken over.
+    is_succeeded: AtomicBool,
+    manager: Manager,
     end: Notify,
     /// One reload at a time, whoever asks for it.
     reloading: Mutex<()>,
@@ -61,15 +73,21 @@ pub(crate) struct Signals {
     end: Signal,
     interrupt: Signal,
     again: Signal,
+    successor: Signal,
 }
 
-/// The doors of the admin server; closed when dropped.
+/// The doors of the admin server.
 pub(crate) struct Doors(Admin);
 
 impl Doors {
     /// Where health and metrics are served.
     pub(crate) fn probes(&self) -> Option<SocketAddr> {
         self.0.probes()
+    }
+
+    /// Closes them, and takes the admin socket away.
+    pub(crate) fn close(self) {
+        self.0.stop();
     }
 }
 
@@ -101,7 +119,15 @@ pub(crate) struct Wishes {
     pub(crate) workers: Option<usize>,
     /// Start by what was read first, whatever becomes of the file: the last good configuration is served, and why.
     pub(crate) instead_of: Option<String>,
+    /// The process to take over from.
+    pub(crate) take_over: Option<Box<TakeOver>>,
+    /// Sockets that are open already: that one's, or the service manager's.
+    pub(crate) estate: Estate,
 }
+
+/// How long a connection without an exchange has for its last request when another process has taken over: one that is
+/// on its way meets no closed connection, and nobody waits for this process to end.
+const LAST_REQUEST: Duration = Duration::from_secs(5);
 
 /// Records that wait to be written when the process ends.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -111,39 +137,27 @@ impl Service {
     pub(crate) fn start(
         loaded: &Loaded,
         source: Source,
-        wishes: Wishes,
+        mut wishes: Wishes,
         log: &Log,
     ) -> anyhow::Result<(Arc<Self>, Doors)> {
-        // Read once more under watch: an edit since the first time counts, as does every one from now on.
         let changed = Arc::new(Notify::new());
-        let noticed = Arc::clone(&changed);
-        let watch = Watch::start(loaded.files.clone(), move || noticed.notify_one())?;
-        let (mut files, seen) = (Vec::new(), watch.look());
-        let again = match source.load(&mut files).transpose() {
-            Err(_) if wishes.instead_of.is_some() => None,
-            again => again.map_err(|found| output::findings(&found))?.filter(|_| wishes.instead_of.is_none()),
-        };
+        let (watch, again) = read_under_watch(loaded, &source, wishes.instead_of.is_some(), &changed)?;
         let loaded = again.as_ref().unwrap_or(loaded);
-        watch.replace(&files, &seen);
         let standing = standing(&loaded.config, &source, wishes.state_dir.as_deref())?;
-        if let Some(folder) = &standing.state {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create the state folder {}", folder.display()))?;
-        }
-        let revisions = standing.state.as_deref().and_then(|state| {
-            let opened = Revisions::open(state);
-            // A disk that takes nothing is no reason not to serve.
-            opened.inspect_err(|error| tracing::warn!(reason = %error, "configurations are not kept")).ok()
-        });
+        let revisions = revisions_in(standing.state.as_deref())?;
         let observe = Observe::default();
         observe.watch_log(log);
         observe.watch_panics();
         observe.adopt(observe.prepare(&settings(&loaded.config)?).context("cannot tell of what happens")?);
+        let mut estate = std::mem::take(&mut wishes.estate);
+        if wishes.take_over.is_none() {
+            estate.doors.probes = activation::probes(standing.doors().probes, &mut estate.listeners);
+        }
         // Bound before anything is served: a second gateway with the same socket stops here.
-        let doors = Bound::bind(&standing.doors())?;
+        let doors = Bound::bind(&standing.doors(), &mut estate.doors)?;
         let options = Options { workers: wishes.workers, state: standing.state.clone() };
-        let gateway =
-            Gateway::start(loaded, observe.clone(), options).map_err(|refused| refused_error(&refused))?;
+        let gateway = Gateway::prepare(loaded, observe.clone(), options, &mut estate.listeners)
+            .map_err(|refused| refused_error(&refused))?;
         observe.config_applied(&loaded.hash, clock::wall());
         let config = ConfigStatus {
             hash: Some(loaded.hash.clone()),
@@ -163,11 +177,15 @@ impl Service {
             waiting: Notify::new(),
             revisions,
             draining: AtomicBool::new(false),
+            is_lent: AtomicBool::new(false),
+            is_succeeded: AtomicBool::new(false),
+            manager: Manager::of_environment(),
             end: Notify::new(),
             reloading: Mutex::new(()),
             watch,
             changed,
         });
+        let took_over = service.open(wishes.take_over, estate)?;
         match &wishes.instead_of {
             Some(reason) => service.turned_away(reason),
             None => service.keep_running(),
@@ -176,7 +194,30 @@ impl Service {
             tracing::info!(%address, "probes listening");
         }
         let doors = Doors(doors.start(Arc::clone(&service) as Arc<dyn Control>)?);
+        let status = service.in_a_word();
+        if took_over {
+            service.manager.took_over(&status)
+        } else {
+            service.manager.ready(&status)
+        }
         Ok((service, doors))
+    }
+
+    /// Accepts connections, in place of another process if there is one to take over from. Says whether there was.
+    fn open(&self, take_over: Option<Box<TakeOver>>, unused: Estate) -> anyhow::Result<bool> {
+        let Some(mut take_over) = take_over else {
+            activation::none_left(&unused.listeners)?;
+            self.gateway.open();
+            return Ok(false);
+        };
+        let (probes, socket) = (unused.doors.probes.is_none(), unused.doors.socket.is_none());
+        drop(unused.doors);
+        take_over.ready(unused.listeners, probes, socket)?;
+        self.gateway.open();
+        let (process, version) = (take_over.process, take_over.version.clone());
+        take_over.serving()?;
+        tracing::info!(process, version, "taken over from another process");
+        Ok(true)
     }
 
     /// The gateway inside.
@@ -204,25 +245,74 @@ impl Service {
 
     /// Serves until the process is told to end.
     pub(crate) fn wait(&self, signals: Signals) -> anyhow::Result<()> {
-        let Signals { runtime, end, interrupt, again } = signals;
-        runtime.block_on(self.serve(end, interrupt, again))?;
-        let most = self.gateway.live().snapshot().bounds.drain;
-        let drained = self.gateway.drain(most);
-        if !drained {
-            tracing::warn!("connections were cut after the drain deadline");
-        }
+        let Signals { runtime, end, interrupt, again, successor } = signals;
+        runtime.block_on(async {
+            tokio::select! {
+                () = self.serve_and_drain(end, interrupt, again, successor) => {}
+                () = self.keep_manager_calm() => {}
+            }
+        });
         tracing::info!("stopped");
         self.observe.flush(FLUSH);
         Ok(())
     }
 
-    async fn serve(&self, mut end: Signal, mut interrupt: Signal, mut again: Signal) -> anyhow::Result<()> {
+    async fn serve_and_drain(
+        &self,
+        mut end: Signal,
+        mut interrupt: Signal,
+        again: Signal,
+        successor: Signal,
+    ) {
+        self.serve(&mut end, &mut interrupt, again, successor).await;
+        self.draining.store(true, Ordering::Release);
+        tracing::info!("draining");
+        let bounds = Arc::clone(&self.gateway.live().snapshot().bounds);
+        let is_succeeded = self.is_succeeded.load(Ordering::Acquire);
+        if !is_succeeded {
+            self.manager.stopping();
+            // Readiness fails before the listeners close: a balancer looks only now and then.
+            tokio::select! {
+                () = tokio::time::sleep(bounds.drain_notice) => {}
+                _ = end.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        let idle = if is_succeeded { LAST_REQUEST } else { Duration::ZERO };
+        if !self.gateway.drain(bounds.drain, idle).await {
+            tracing::warn!("connections were cut after the drain deadline");
+        }
+    }
+
+    /// Tells the service manager that all is well, for as long as it is. Never ends.
+    async fn keep_manager_calm(&self) {
+        let Some(every) = self.manager.heartbeat() else { return std::future::pending().await };
+        loop {
+            tokio::time::sleep(every).await;
+            if self.gateway.stuck().is_empty() && !self.is_succeeded.load(Ordering::Acquire) {
+                self.manager.alive();
+            }
+        }
+    }
+
+    /// Serves until it is time to end.
+    async fn serve(
+        &self,
+        end: &mut Signal,
+        interrupt: &mut Signal,
+        mut again: Signal,
+        mut successor: Signal,
+    ) {
         loop {
             tokio::select! {
-                _ = end.recv() => break,
-                _ = interrupt.recv() => break,
-                () = self.end.notified() => break,
+                _ = end.recv() => return,
+                _ = interrupt.recv() => return,
+                () = self.end.notified() => return,
                 _ = again.recv() => self.observe.reopen(),
+                _ = successor.recv() => {
+                    self.start_successor();
+                    continue;
+                }
                 // What a signal had read meanwhile is no news.
                 () = self.overdue() => {
                     self.not_confirmed();
@@ -233,15 +323,6 @@ impl Service {
             // What became of it is in the log.
             let _ = self.read_again();
         }
-        // Readiness fails before the listeners close: a balancer looks only now and then.
-        self.draining.store(true, Ordering::Release);
-        tracing::info!("draining");
-        tokio::select! {
-            () = tokio::time::sleep(self.gateway.live().snapshot().bounds.drain_notice) => {}
-            _ = end.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        Ok(())
     }
 }
 
@@ -253,8 +334,9 @@ impl Signals {
         let end = signal(SignalKind::terminate())?;
         let interrupt = signal(SignalKind::interrupt())?;
         let again = signal(SignalKind::hangup())?;
+        let successor = signal(SignalKind::user_defined2())?;
         drop(entered);
-        Ok(Self { runtime, end, interrupt, again })
+        Ok(Self { runtime, end, interrupt, again, successor })
     }
 }
 
@@ -329,6 +411,51 @@ impl Control for Service {
         self.draining.store(true, Ordering::Release);
         self.end.notify_one();
     }
+
+    fn lend(&self) -> Result<Vec<Lent>, String> {
+        self.lend_sockets()
+    }
+
+    fn may_give(&self) -> Result<(), String> {
+        self.may_be_succeeded()
+    }
+
+    fn give(&self, successor: &Successor) {
+        self.succeed(successor);
+    }
+
+    fn keep(&self, reason: &str) {
+        self.go_on(reason);
+    }
+}
+
+/// Reads the configuration once more under watch: an edit since the first time counts, as does every one from now on.
+/// `None` when what was read first is to be served.
+fn read_under_watch(
+    loaded: &Loaded,
+    source: &Source,
+    is_as_read: bool,
+    changed: &Arc<Notify>,
+) -> anyhow::Result<(Watch, Option<Loaded>)> {
+    let noticed = Arc::clone(changed);
+    let watch = Watch::start(loaded.files.clone(), move || noticed.notify_one())?;
+    let (mut files, seen) = (Vec::new(), watch.look());
+    let again = match source.load(&mut files).transpose() {
+        Err(_) if is_as_read => None,
+        again => again.map_err(|found| output::findings(&found))?.filter(|_| !is_as_read),
+    };
+    watch.replace(&files, &seen);
+    Ok((watch, again))
+}
+
+/// The revisions that are kept in a state directory, which is made if it is not there.
+fn revisions_in(state: Option<&Path>) -> anyhow::Result<Option<Revisions>> {
+    let Some(folder) = state else { return Ok(None) };
+    std::fs::create_dir_all(folder)
+        .with_context(|| format!("cannot create the state folder {}", folder.display()))?;
+    let opened = Revisions::open(folder);
+    // A disk that takes nothing is no reason not to serve.
+    Ok(opened.inspect_err(|error| tracing::warn!(reason = %error, "configurations are not kept")).ok())
 }
 
 /// Where records and spans go.
@@ -351,9 +478,9 @@ fn settings(config: &Config) -> Result<Settings, traces::SettingsError> {
 }
 
 /// The admin socket of the gateway that runs by this configuration.
-pub(crate) fn socket_of(path: &Path) -> anyhow::Result<PathBuf> {
+pub(crate) fn socket_of(path: &Path, wish: Option<&Path>) -> anyhow::Result<PathBuf> {
     let loaded = config::load(path).map_err(|found| output::findings(&found))?;
-    standing(&loaded.config, &Source::File(path.to_owned()), None)?
+    standing(&loaded.config, &Source::File(path.to_owned()), wish)?
         .into_socket()
         .context("this configuration has no admin socket: with `state: none`, name it with an absolute path")
 }

@@ -28,14 +28,16 @@ pub struct Builder {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     limits: Vec<String>,
+    launcher: Vec<String>,
     has_config: bool,
+    folder: Option<Arc<TempDir>>,
 }
 
 /// A running gateway in a folder of its own; it dies with this value.
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
-    folder: TempDir,
+    folder: Arc<TempDir>,
     stdout: Arc<Lines>,
     stderr: Arc<Lines>,
 }
@@ -50,8 +52,15 @@ impl Builder {
             arguments: Vec::new(),
             environment: Vec::new(),
             limits: Vec::new(),
+            launcher: Vec::new(),
             has_config: true,
+            folder: None,
         }
+    }
+
+    /// One more process in the folder of `gateway`, by the configuration that is there.
+    pub fn beside(gateway: &Gateway, executable: impl Into<PathBuf>) -> Self {
+        Self { folder: Some(Arc::clone(&gateway.folder)), ..Self::new(executable, "") }
     }
 
     /// One that gets no configuration file: its arguments stand behind `run`.
@@ -87,6 +96,13 @@ impl Builder {
         self
     }
 
+    /// Has it started by this command, which gets the executable and its arguments behind its own.
+    #[must_use]
+    pub fn launcher<'a>(mut self, command: impl IntoIterator<Item = &'a str>) -> Self {
+        self.launcher.extend(command.into_iter().map(str::to_owned));
+        self
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics
@@ -111,10 +127,16 @@ impl Builder {
         command.args(arguments).args(&self.arguments).output().expect("the executable starts")
     }
 
-    fn prepare(&self) -> TempDir {
-        let folder = tempfile::Builder::new().prefix("portcullis-it-").tempdir().expect("a folder");
+    fn prepare(&self) -> Arc<TempDir> {
         let config = [("portcullis.yaml".to_owned(), self.config.clone().into_bytes())];
-        for (name, content) in config.iter().chain(&self.files) {
+        let (folder, config) = match &self.folder {
+            Some(folder) => (Arc::clone(folder), None),
+            None => {
+                let folder = tempfile::Builder::new().prefix("portcullis-it-").tempdir().expect("a folder");
+                (Arc::new(folder), Some(&config))
+            }
+        };
+        for (name, content) in config.into_iter().flatten().chain(&self.files) {
             let path = folder.path().join(name);
             fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             fs::write(path, content).expect("a file");
@@ -123,17 +145,16 @@ impl Builder {
     }
 
     fn command(&self, folder: &Path) -> Command {
-        let mut command = if self.limits.is_empty() {
-            Command::new(&self.executable)
-        } else {
-            let mut command = Command::new("prlimit");
-            command.args(&self.limits).arg(&self.executable);
-            command
-        };
+        let limits = if self.limits.is_empty() { None } else { Some("prlimit".to_owned()) };
+        let before = self.launcher.iter().cloned().chain(limits).chain(self.limits.iter().cloned());
+        let mut words = before.map(PathBuf::from).chain([self.executable.clone()]);
+        let mut command = Command::new(words.next().expect("an executable"));
+        command.args(words);
         let environment = self.environment.iter().map(|(name, value)| (name, value));
         command.current_dir(folder).envs(environment);
         // The developer's own settings must not change what a test sees.
-        let names = ["STATE_DIRECTORY", "NOTIFY_SOCKET", "LISTEN_FDS", "XDG_STATE_HOME", "RUST_LOG"];
+        let names =
+            ["STATE_DIRECTORY", "NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS", "XDG_STATE_HOME", "RUST_LOG"];
         let others = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
         let others = others.filter(|name| name.starts_with("OTEL_"));
         for name in names.into_iter().map(str::to_owned).chain(others) {
@@ -254,6 +275,11 @@ impl Drop for Gateway {
             eprintln!("--- the gateway's log\n{}", self.stderr.tail(40));
         }
     }
+}
+
+/// Sends a signal to a process that a gateway of the test has started.
+pub fn signal(pid: u32, signal: Signal) {
+    process::send(pid, signal);
 }
 
 /// Asks a process that a test started to end.

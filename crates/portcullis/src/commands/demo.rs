@@ -28,6 +28,7 @@ pub(crate) fn demo(demo: &Demo) -> anyhow::Result<Outcome> {
         say(line);
     }
     service.wait(signals)?;
+    doors.close();
     Ok(Outcome::Good)
 }
 

@@ -3,26 +3,30 @@
 use std::path::Path;
 
 use anyhow::Context;
+use portcullis_admin::takeover::{self, Asked, Estate};
 use portcullis_gateway::config::{self, Loaded};
-use portcullis_gateway::gateway;
+use portcullis_gateway::gateway::{self, Inherited};
 use portcullis_gateway::observe::lifecycle::{self, Format, Log};
 use portcullis_identity::api_key::ApiKey;
 
 use crate::args::{QuickAuth, Run};
+use crate::operator::tell_refusal;
 use crate::output::{Outcome, findings, say};
 use crate::quick::{self, Quick};
-use crate::service::{self, Service, Signals, Source, Wishes};
+use crate::service::{self, Service, Signals, Source, Wishes, activation};
 
 /// Serves until told to end.
 pub(crate) fn run(run: &Run) -> anyhow::Result<Outcome> {
+    // First of all: what was passed is known by number, and whatever is opened takes the next one.
+    let passed = activation::sockets()?;
     let log = lifecycle::init(Format::Auto)?;
     match (&run.openapi, &run.backend) {
-        (Some(openapi), Some(backend)) => quickly(run, openapi, backend, &log),
-        _ => by_file(run, &run.config.config, &log),
+        (Some(openapi), Some(backend)) => quickly(run, openapi, backend, passed, &log),
+        _ => by_file(run, &run.config.config, passed, &log),
     }
 }
 
-fn by_file(run: &Run, path: &Path, log: &Log) -> anyhow::Result<Outcome> {
+fn by_file(run: &Run, path: &Path, passed: Vec<Inherited>, log: &Log) -> anyhow::Result<Outcome> {
     let (loaded, instead_of) = match readable(path) {
         Ok(loaded) => (loaded, None),
         Err(error) if run.or_last_good => {
@@ -38,9 +42,28 @@ fn by_file(run: &Run, path: &Path, log: &Log) -> anyhow::Result<Outcome> {
     };
     mention_warnings(&loaded);
     let signals = Signals::install()?;
-    let wishes = Wishes { instead_of, ..wishes(run) };
-    let (service, _doors) = Service::start(&loaded, Source::File(path.to_owned()), wishes, log)?;
+    let mut wishes = Wishes { instead_of, ..wishes(run, passed) };
+    if run.take_over {
+        anyhow::ensure!(
+            wishes.estate.listeners.is_empty(),
+            "--take-over: sockets come from LISTEN_FDS already"
+        );
+        let socket = service::socket_of(path, run.state_dir.as_deref())?;
+        match takeover::ask(&socket)
+            .context("there is no gateway to take over from; start without --take-over")?
+        {
+            Asked::Granted(take_over, estate) => {
+                (wishes.take_over, wishes.estate) = (Some(take_over), estate)
+            }
+            Asked::Refused(answer) => {
+                tell_refusal(&answer);
+                return Ok(Outcome::No);
+            }
+        }
+    }
+    let (service, doors) = Service::start(&loaded, Source::File(path.to_owned()), wishes, log)?;
     service.wait(signals)?;
+    doors.close();
     Ok(Outcome::Good)
 }
 
@@ -51,7 +74,13 @@ fn readable(path: &Path) -> anyhow::Result<Loaded> {
     Ok(loaded)
 }
 
-fn quickly(run: &Run, openapi: &Path, backend: &str, log: &Log) -> anyhow::Result<Outcome> {
+fn quickly(
+    run: &Run,
+    openapi: &Path,
+    backend: &str,
+    passed: Vec<Inherited>,
+    log: &Log,
+) -> anyhow::Result<Outcome> {
     let key = match run.auth {
         QuickAuth::None => None,
         QuickAuth::ApiKey => {
@@ -70,7 +99,7 @@ fn quickly(run: &Run, openapi: &Path, backend: &str, log: &Log) -> anyhow::Resul
     mention_warnings(&loaded);
     let api = quick.api();
     let signals = Signals::install()?;
-    let (service, _doors) = Service::start(&loaded, Source::Quick(quick), wishes(run), log)?;
+    let (service, doors) = Service::start(&loaded, Source::Quick(quick), wishes(run, passed), log)?;
     let listening = service.gateway().addresses().first().map_or(run.listen, |(_, address, _)| *address);
     let revealed = key.as_ref().map(ApiKey::reveal);
     if let Some(command) = quick::curl(&loaded, &api, listening, revealed) {
@@ -81,11 +110,18 @@ fn quickly(run: &Run, openapi: &Path, backend: &str, log: &Log) -> anyhow::Resul
     }
     drop(key);
     service.wait(signals)?;
+    doors.close();
     Ok(Outcome::Good)
 }
 
-fn wishes(run: &Run) -> Wishes {
-    Wishes { state_dir: run.state_dir.clone(), workers: run.workers, instead_of: None }
+fn wishes(run: &Run, passed: Vec<Inherited>) -> Wishes {
+    Wishes {
+        state_dir: run.state_dir.clone(),
+        workers: run.workers,
+        instead_of: None,
+        take_over: None,
+        estate: Estate { listeners: passed, ..Estate::default() },
+    }
 }
 
 /// Warnings are for whoever writes configuration and definitions: `check` lists them.

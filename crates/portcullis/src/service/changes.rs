@@ -178,11 +178,28 @@ impl Service {
         load: impl FnOnce() -> Result<Loaded, String>,
     ) -> Result<String, String> {
         let _turn = self.turn();
+        self.manager.reloading();
         let outcome = self.change_in_turn(confirm, load);
         if let Err(reason) = &outcome {
             self.turned_away(reason);
         }
+        self.manager.ready(&self.in_a_word());
         outcome
+    }
+
+    /// What runs, and what was last refused, in one line.
+    pub(super) fn in_a_word(&self) -> String {
+        let status = self.status_mut();
+        let running = status.hash.as_deref().unwrap_or_default();
+        match &status.last_failure {
+            Some(failure) => format!("serving by {running}; the last reload was refused: {}", failure.reason),
+            None => format!("serving by {running}"),
+        }
+    }
+
+    /// Whether nothing waits to be confirmed.
+    pub(super) fn nothing_waits(&self) -> Result<(), String> {
+        if self.course().waits.is_some() { Err(WAITING.to_owned()) } else { Ok(()) }
     }
 
     fn change_in_turn(
@@ -190,6 +207,7 @@ impl Service {
         confirm: Option<Duration>,
         load: impl FnOnce() -> Result<Loaded, String>,
     ) -> Result<String, String> {
+        self.is_settled()?;
         {
             let mut course = self.course();
             if course.waits.is_some() {
@@ -229,6 +247,7 @@ impl Service {
 
     /// Puts an earlier configuration in force.
     fn back(&self, hash: Option<&str>) -> Result<String, String> {
+        self.is_settled()?;
         let Source::File(root) = &self.source else { return Err(NO_FILE.to_owned()) };
         let (running, before) = {
             let course = self.course();
@@ -299,7 +318,7 @@ impl Service {
         }
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
+    pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         self.reloading.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

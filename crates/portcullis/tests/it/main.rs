@@ -51,6 +51,7 @@ mod slow;
 mod smuggling;
 mod stage;
 mod streams;
+mod takeover;
 mod tls;
 mod traces;
 mod upstream_hostile;

@@ -19,6 +19,8 @@ pub enum Signal {
     Cont,
     /// End at once.
     Kill,
+    /// Start a process that takes over.
+    Usr2,
 }
 
 /// What a process has used.
@@ -45,6 +47,7 @@ pub(crate) fn send(pid: u32, signal: Signal) {
         Signal::Stop => "STOP",
         Signal::Cont => "CONT",
         Signal::Kill => "KILL",
+        Signal::Usr2 => "USR2",
     };
     // The standard library only knows KILL, and unsafe code is forbidden here: the shell's own `kill` does it.
     let status = Command::new("sh").args(["-c", &format!("kill -{name} {pid}")]).status();
