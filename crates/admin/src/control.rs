@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_gateway::gateway::Lent;
-use portcullis_gateway::observe::{Kept, timestamp};
+use portcullis_gateway::observe::{BackendFacts, Kept, timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -94,6 +94,8 @@ pub struct Status {
     pub config: ConfigStatus,
     /// The bound listeners.
     pub listeners: Vec<ListenerStatus>,
+    /// The backends, and what keeps requests from them.
+    pub backends: Vec<BackendFacts>,
     /// Workers that do not turn; none of them when all is well.
     pub stuck: Vec<StuckWorker>,
 }

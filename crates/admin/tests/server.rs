@@ -18,7 +18,7 @@ use portcullis_admin::{
     StuckWorker, Successor, server, takeover::Handed,
 };
 use portcullis_gateway::gateway::Lent;
-use portcullis_gateway::observe::{Kept, METRICS_CONTENT_TYPE};
+use portcullis_gateway::observe::{BackendFacts, Kept, METRICS_CONTENT_TYPE};
 use serde_json::{Value, json};
 
 /// A gateway whose answers the test sets.
@@ -45,6 +45,7 @@ impl Default for Fake {
                     address: "0.0.0.0:8443".into(),
                     connections: 3,
                 }],
+                backends: vec![BackendFacts { backend: "orders".into(), ..BackendFacts::default() }],
                 stuck: Vec::new(),
             }),
             reload: Mutex::new(Ok("def456".into())),
@@ -158,6 +159,7 @@ fn kept() -> Kept {
         overhead: None,
         tries: &[],
         strip: 0,
+        resends: 0,
         verdicts: &[],
         revision: "abc123",
     });

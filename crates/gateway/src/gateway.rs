@@ -167,6 +167,10 @@ impl Gateway {
         let asked = Arc::downgrade(&live);
         let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.facts()).unwrap_or_default();
         live.ground.observe.targets(facts);
+        let asked = Arc::downgrade(&live);
+        let facts =
+            move || asked.upgrade().map(|live| live.snapshot().upstreams.backends()).unwrap_or_default();
+        live.ground.observe.backends(facts);
         let tasks = Tasks::default();
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };

@@ -25,7 +25,8 @@ pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
-    ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics, SnapshotAlive, TargetFacts,
+    BackendFacts, CircuitFacts, ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics,
+    PlacesFacts, SnapshotAlive, TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 
@@ -252,6 +253,11 @@ impl Observe {
     /// Says where to ask, on a scrape, for the bytes of request bodies in memory. The first call counts.
     pub fn bodies_in_memory(&self, bytes: impl Fn() -> u64 + Send + Sync + 'static) {
         self.shared.metrics.ask_bodies(Box::new(bytes));
+    }
+
+    /// Says where to ask, on a scrape, how all backends are doing. The first call counts.
+    pub fn backends(&self, facts: impl Fn() -> Vec<BackendFacts> + Send + Sync + 'static) {
+        self.shared.metrics.ask_backends(Box::new(facts));
     }
 
     /// Says where to ask, on a scrape, how the targets of all backends are doing. The first call counts.

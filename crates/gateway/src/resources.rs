@@ -53,7 +53,8 @@ impl Terms {
 }
 
 impl Resources {
-    /// The backend of this name and these settings: the running one, or a new one.
+    /// The backend of this name and these settings: the running one, or a new one that goes on with what its settings
+    /// leave as it was.
     ///
     /// # Errors
     /// The settings cannot be made to work.
@@ -61,7 +62,8 @@ impl Resources {
         if let Some(running) = self.backends.iter().find(|backend| *backend.spec() == spec) {
             return Ok(Arc::clone(running));
         }
-        let backend = Arc::new(Backend::new(spec, cores)?);
+        let before = self.backends.iter().rev().find(|backend| backend.spec().name == spec.name);
+        let backend = Arc::new(Backend::after(before.map(|before| &**before), spec, cores)?);
         self.backends.push(Arc::clone(&backend));
         Ok(backend)
     }

@@ -6,9 +6,12 @@
 //! or locks: on a kept connection a plain exchange costs one write and one read. Where the backend speaks HTTP/2,
 //! exchanges share connections (`http2`).
 //!
-//! **The next target.** Which one is asked `balance` decides, from what `standing` knows of each. While nothing of the
-//! request has been sent (no connection came about, or a kept one was closed on it as described in `answer`), the next
-//! target is asked at once, each at most once; after two that did not accept a connection in time it is enough.
+//! **Whether at all.** A backend that fails is left alone (`breaker`); one that has enough to do has callers wait in a
+//! bounded line (`places`).
+//!
+//! **The next target.** Which one is asked `balance` decides, from what `standing` knows of each. While nobody has looked
+//! at the request, the next target is asked at once; after two that did not accept a connection in time it is enough.
+//! What may have been heard goes to the next one, or to the same one after a pause, as `retry` lets it.
 //!
 //! # Limits
 //! Every wait has its timeout ([`spec::Timeouts`]); the answer's head, interim answers, idle connections and the
@@ -21,13 +24,17 @@
 mod answer;
 mod backend;
 mod balance;
+mod breaker;
 mod connect;
 mod connection;
 mod download;
 mod failure;
 mod http2;
+mod journey;
+mod places;
 mod pool;
 mod request;
+mod retry;
 mod schedule;
 pub mod spec;
 mod standing;
@@ -40,7 +47,8 @@ use http::Method;
 
 pub use backend::{Backend, BackendError};
 pub use failure::{
-    BACKEND_CLOSED, BACKEND_MALFORMED, BACKEND_TIMEOUT, BACKEND_UNREACHABLE, BACKEND_UNTRUSTED, PROBLEMS,
+    BACKEND_BUSY, BACKEND_CIRCUIT_OPEN, BACKEND_CLOSED, BACKEND_MALFORMED, BACKEND_TIMEOUT,
+    BACKEND_UNREACHABLE, BACKEND_UNTRUSTED, PROBLEMS,
 };
 pub use pool::idle;
 pub use spec::BackendSpec;
@@ -48,18 +56,17 @@ pub use tls::TlsError;
 
 use crate::clock::{self, Instant};
 use crate::http::response::canonicalise_response;
-use crate::http::{Canonical, Reply, Size, Upgrade};
-use crate::observe::TargetFacts;
+use crate::http::{Canonical, Reply, Size};
+use crate::observe::{BackendFacts, TargetFacts};
 use crate::pipeline::marks::Marks;
-use crate::pipeline::operation::Stream;
-use crate::pipeline::{Admitted, Answered, Context, Operation, Stop};
+use crate::pipeline::{Admitted, Answered, Context, Stop};
 use crate::problem::Problem;
-use answer::{Errand, Incoming, Load};
+use answer::{Errand, Incoming, Load, Rest, earlier};
 use backend::{Speaks, Target};
-use balance::{Caller, Tried};
 use connection::Connection;
 use failure::{Failure, Wait};
 use http2::{Lease, Opened};
+use journey::Journey;
 use upload::Upload;
 
 /// The backends of one snapshot, by the index their operations know them by.
@@ -98,6 +105,11 @@ impl Upstreams {
         self.backends.iter().flat_map(each).collect()
     }
 
+    /// How every backend is doing.
+    pub fn backends(&self) -> Vec<BackendFacts> {
+        self.backends.iter().map(|backend| backend.facts()).collect()
+    }
+
     /// Sends the request to its backend and awaits the head of the answer. The answer's body is still on its way.
     ///
     /// # Errors
@@ -107,41 +119,17 @@ impl Upstreams {
         let Some(backend) = self.backends.get(operation.backend) else {
             return Err(BACKEND_UNREACHABLE.with("the operation has no backend").into());
         };
-        let started = clock::now();
+        let began = clock::now();
+        let pass = backend.admit(began, cx).await?;
+        cx.at("forward");
+        // Who has waited for a place has not asked anybody meanwhile.
+        let entered = if backend.places.is_some() { clock::now() } else { began };
         let body = admitted.take_body();
-        let size = body.size();
-        let mut rest = Some(Load::Body(body));
-        let mut tried = Tried::new();
-        let mut has_waited = false;
-        let reply = loop {
-            let request = admitted.request();
-            let upgrade = switch(request, &operation);
-            let caller = cx.consumer().map_or(Caller::Address(request.client()), Caller::Consumer);
-            let began = if tried.is_empty() { started } else { clock::now() };
-            let chosen = backend.choose(caller, began, &tried);
-            let Some((at, target)) = chosen.and_then(|at| Some((at, backend.targets().get(at)?))) else {
-                return Err(BACKEND_UNREACHABLE.with("the backend has no target").into());
-            };
-            cx.occupies(target.standing.in_flight.enter());
-            let marks = cx.begin_try(&target.name);
-            let mut asked = None;
-            let errand = errand(backend, target, &operation, request, started, &mut asked, cx);
-            let outcome = errand.forward(request, &mut rest, size, operation.strip, &marks).await;
-            cx.asked(&target.name, started);
-            let key = upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
-            let reply = outcome.and_then(|incoming| incoming.into_reply(request.method(), key));
-            backend.learn(target, &reply, began, asked);
-            cx.end_try(reply.as_ref().map(|reply| reply.status).map_err(Failure::code));
-            match reply {
-                Err(failure) if rest.is_some() && failure.allows_another(&mut has_waited) => {
-                    tried.push(at);
-                    if tried.len() >= backend.targets().len() {
-                        break Err(failure);
-                    }
-                }
-                reply => break reply,
-            }
-        };
+        let mut journey = Journey::new(backend, &operation, body, (began, entered));
+        let reply = journey.run(admitted.request(), cx).await?;
+        if let Some(pass) = pass {
+            backend.settle(pass, &reply);
+        }
         match reply {
             Ok(reply) => Ok(Answered::new(admitted, reply)),
             Err(failure) => {
@@ -149,36 +137,6 @@ impl Upstreams {
                 Err(Problem::from(failure).into())
             }
         }
-    }
-}
-
-/// What `target` is to be asked, and on which terms.
-fn errand<'a>(
-    backend: &'a Backend,
-    target: &'a Arc<Target>,
-    operation: &Operation,
-    request: &'a Canonical,
-    started: Instant,
-    asked: &'a mut Option<Instant>,
-    cx: &'a mut Context,
-) -> Errand<'a> {
-    let timeouts = &backend.spec().timeouts;
-    let (idle, total) = match operation.stream {
-        Some(_) => (operation.bounds.stream_idle, None),
-        None => (timeouts.idle, timeouts.total),
-    };
-    Errand {
-        target,
-        method: request.method(),
-        timeouts,
-        idle,
-        total,
-        idle_for: backend.spec().pool.idle_for,
-        upgrade: switch(request, operation),
-        started,
-        asked,
-        deadline: &mut cx.deadline,
-        interim: &cx.interim,
     }
 }
 
@@ -200,7 +158,7 @@ impl Errand<'_> {
     async fn forward(
         mut self,
         request: &Canonical,
-        rest: &mut Option<Load>,
+        rest: &mut Rest,
         size: Size,
         strip: usize,
         marks: &Marks,
@@ -209,7 +167,7 @@ impl Errand<'_> {
         let (mut connection, was_kept) = match self.reach().await? {
             Way::Http1 { connection, was_kept } => (connection, was_kept),
             Way::Http2(lease) => {
-                let body = match rest.take() {
+                let body = match rest.load.take() {
                     Some(Load::Body(body)) => body,
                     // Written down as HTTP/1.1 already, because another target of the backend speaks only that.
                     Some(Load::Upload(_)) | None => return Err(Failure::Closed(None)),
@@ -222,7 +180,7 @@ impl Errand<'_> {
         let mut head = std::mem::take(&mut connection.spare);
         head.reserve(HEAD_BYTES);
         let is_switch = self.upgrade.is_some();
-        let upload = match rest.take() {
+        let upload = match rest.load.take() {
             Some(Load::Body(body)) => {
                 let framing = request::write_head(&mut head, request, strip, target, size, is_switch, marks);
                 Upload::new(head, framing, body)
@@ -261,12 +219,7 @@ impl Errand<'_> {
 impl Backend {
     /// Notes how `target` did at what it was asked.
     fn learn(&self, target: &Target, reply: &Result<Reply, Failure>, began: Instant, asked: Option<Instant>) {
-        let has_failed = match reply {
-            Ok(reply) => matches!(reply.status.as_u16(), 500 | 502 | 503 | 504),
-            // The client's doing, or maybe.
-            Err(Failure::Request(_) | Failure::TimedOut(Wait::Total)) => return,
-            Err(_) => true,
-        };
+        let Some(has_failed) = has_failed(reply) else { return };
         let now = clock::now();
         let took = asked.map(|asked| now.saturating_duration_since(asked));
         if !has_failed {
@@ -284,9 +237,14 @@ impl Backend {
     }
 }
 
-/// What the connection may be switched to: the client asked for it and the operation declares it.
-fn switch(request: &Canonical, operation: &Operation) -> Option<Upgrade> {
-    request.upgrade().filter(|_| operation.stream == Some(Stream::WebSocket))
+/// Whether that is a failure of the backend; nothing when it is somebody else's doing.
+fn has_failed(reply: &Result<Reply, Failure>) -> Option<bool> {
+    match reply {
+        Ok(reply) => Some(matches!(reply.status.as_u16(), 500 | 502 | 503 | 504)),
+        // The client's doing, or maybe; our own bounds.
+        Err(Failure::Request(_) | Failure::TimedOut(Wait::Total) | Failure::Full) => None,
+        Err(_) => Some(true),
+    }
 }
 
 impl Incoming {

@@ -354,6 +354,7 @@ impl Control for Service {
             started: self.started,
             config: self.config.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             listeners: listeners.collect(),
+            backends: self.gateway.live().snapshot().upstreams.backends(),
             stuck: self
                 .gateway
                 .stuck()

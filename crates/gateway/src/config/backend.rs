@@ -36,14 +36,15 @@ pub struct Backend {
     pub credentials: Option<BackendCredentials>,
     /// Local address connections are made from. Default: the system chooses.
     pub source: Option<IpAddr>,
-    /// When a request is sent a second time.
-    pub retries: Option<Retries>,
+    /// When a request is sent again. Each key has a default; it is on without being mentioned.
+    #[serde(default)]
+    pub retries: Retries,
     /// When a failing target is left out for a while. Each key has a default; it is on without being mentioned.
     #[serde(default)]
     pub eject: Eject,
-    /// When the backend as a whole is left alone for a while.
+    /// When the backend as a whole is left alone for a while. Default: never.
     pub breaker: Option<Breaker>,
-    /// How many requests it gets at once.
+    /// How many requests it has under way at once, and how many wait. Default: as many as come.
     pub concurrency: Option<Concurrency>,
 }
 
@@ -187,14 +188,24 @@ pub struct MintJwt {
     pub audience: String,
 }
 
-/// When a request is sent a second time.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// When a request is sent again. What no target has looked at goes to the next one at once, whatever stands here. What a
+/// target may have heard is repeated for GET, HEAD, OPTIONS, PUT and DELETE with a body that is still here from its start,
+/// while the client has seen nothing of an answer: when the connection broke, no answer came in time, or the answer is
+/// 502, 503 or 504 without `Retry-After`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Retries {
-    /// Most repetitions of one request.
-    pub max: Option<u8>,
-    /// Most repetitions as a share of all requests, such as `10%`.
-    pub budget: Option<Percent>,
+    /// Most repetitions of one request. `0`: none. Default: `1`.
+    pub max: u8,
+    /// Most repetitions as a share of all requests of the backend. One a second more is allowed, and ten can be saved
+    /// up. Default: `10%`.
+    pub budget: Percent,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { max: 1, budget: Percent::of_hundred(10) }
+    }
 }
 
 /// When a failing target is left out for a while. A failure is no answer, no answer in time, a malformed answer, or
@@ -219,24 +230,46 @@ impl Default for Eject {
     }
 }
 
-/// When a backend as a whole is left alone for a while.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// When a backend as a whole is left alone for a while: requests get 503 with `Retry-After` at once and nothing is sent.
+/// After that a few are let through; three answers in a row end it, one failure begins it anew. A failure is what `eject`
+/// counts as one, by what came of the request in the end.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
 pub struct Breaker {
-    /// Share of failures beyond which it is left alone, such as `50%`.
-    pub failures: Option<Percent>,
-    /// How long it is left alone.
-    pub time: Option<Duration>,
+    /// Share of failures, of the requests that ended within ten seconds, at which it is left alone. Default: `50%`.
+    pub failures: Percent,
+    /// How long it is left alone. Default: `5s`.
+    pub time: Duration,
+    /// Requests within ten seconds without which a share says nothing. Default: `20`.
+    pub requests: u32,
 }
 
-/// How many requests a backend gets at once.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+impl Default for Breaker {
+    fn default() -> Self {
+        let time = Duration::from(time::Duration::from_secs(5));
+        Self { failures: Percent::of_hundred(50), time, requests: 20 }
+    }
+}
+
+/// How many requests a backend has under way at once, over all its targets, and how many wait for a place. A place is
+/// kept until the last byte of the response has been sent. Beyond it: 503 with `Retry-After`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Concurrency {
-    /// Most requests in flight.
-    pub max: Option<u32>,
-    /// Most requests waiting for a place.
-    pub queue: Option<u32>,
-    /// Longest wait for a place. Beyond it: 503.
-    pub wait: Option<Duration>,
+    /// Most requests under way.
+    pub max: u32,
+    /// Most requests waiting for a place. `0`: none waits. Default: `100`.
+    #[serde(default = "queue")]
+    pub queue: u32,
+    /// Longest wait for a place. Default: `1s`.
+    #[serde(default = "wait")]
+    pub wait: Duration,
+}
+
+fn queue() -> u32 {
+    100
+}
+
+fn wait() -> Duration {
+    time::Duration::from_secs(1).into()
 }

@@ -56,6 +56,11 @@ pub trait Source: Send + Sync {
     /// What is known of the whole body's length.
     fn size(&self) -> Size;
 
+    /// Begins again from the start, if all of it is still there; says whether it does.
+    fn rewind(&mut self) -> bool {
+        false
+    }
+
     /// Moves on what can move without a new piece. Whoever is busy writing the last piece calls this meanwhile:
     /// an answer may still have a part of its request to send, and a client may read only when that is through.
     fn drive(&mut self, _cx: &mut Context<'_>) {}
@@ -92,6 +97,16 @@ impl Body {
     /// The next piece, awaited.
     pub async fn frame(&mut self) -> Result<Frame, BodyError> {
         poll_fn(|cx| self.poll_frame(cx)).await
+    }
+
+    /// Begins again from the start, if all of it is still there; says whether it does.
+    pub fn rewind(&mut self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Memory(bytes) => bytes.is_some(),
+            Self::Stream(source) => source.rewind(),
+            Self::Switched(_) => false,
+        }
     }
 
     /// Moves on what can move while the last piece is still being written; see [`Source::drive`].

@@ -50,6 +50,9 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     if let Some(overhead) = record.overhead {
         line.millis(names::OVERHEAD, overhead);
     }
+    if record.resends > 0 {
+        line.number(names::RESENDS, u64::from(record.resends));
+    }
     line.millis(names::DURATION, record.took);
     line.text(names::CONFIG_HASH, record.revision);
     line.end();

@@ -76,6 +76,8 @@ pub struct Kept {
     /// The target that was asked.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub backend: String,
+    /// How often it was sent again, or to another target.
+    pub resends: u32,
     /// Hash of the configuration it was judged by.
     pub config_hash: String,
     /// What each control decided, in order, and where the configuration says so.
@@ -195,6 +197,7 @@ impl Kept {
             detail: String::new(),
             cause: String::new(),
             backend: String::new(),
+            resends: 0,
             config_hash: String::new(),
             verdicts: Vec::new(),
         }
@@ -218,6 +221,7 @@ impl Kept {
         set(&mut self.detail, record.detail);
         set(&mut self.cause, record.cause);
         set(&mut self.backend, record.backend.map(|(target, _)| target));
+        self.resends = record.resends;
         set(&mut self.config_hash, Some(record.revision));
         self.verdicts.clear();
         self.verdicts.extend_from_slice(record.verdicts);

@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use serde::Serialize;
+
 use super::incident::Incident;
 use super::names::Stream;
 use super::record::{Decision, Record};
@@ -47,6 +49,7 @@ pub(super) struct Metrics {
     panics: AtomicU64,
     bodies: Bodies,
     targets: Targets,
+    backends: Backends,
     certificates: Mutex<Vec<(String, Duration)>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
@@ -70,6 +73,49 @@ struct Bodies(OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>);
 /// Asks for the state of the targets of all backends.
 #[derive(Default)]
 struct Targets(OnceLock<Box<dyn Fn() -> Vec<TargetFacts> + Send + Sync>>);
+
+/// Asks for the state of all backends.
+#[derive(Default)]
+struct Backends(OnceLock<Box<dyn Fn() -> Vec<BackendFacts> + Send + Sync>>);
+
+/// How a backend as a whole is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct BackendFacts {
+    /// Its name.
+    #[serde(rename = "name")]
+    pub backend: String,
+    /// Repetitions so far.
+    pub retries: u64,
+    /// Repetitions that the budget did not allow.
+    pub retries_refused: u64,
+    /// What its breaker says, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub circuit: Option<CircuitFacts>,
+    /// What its bound on concurrency says, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub places: Option<PlacesFacts>,
+}
+
+/// What a breaker says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct CircuitFacts {
+    /// Whether the backend is left alone or on trial.
+    #[serde(rename = "open")]
+    pub is_open: bool,
+    /// How often it was left alone.
+    pub openings: u64,
+    /// Requests that were refused.
+    pub refused: u64,
+}
+
+/// What a bound on concurrency says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PlacesFacts {
+    /// Requests that wait.
+    pub waiting: u64,
+    /// Requests that were refused.
+    pub refused: u64,
+}
 
 /// How a target of a backend is doing.
 #[derive(Debug, Clone)]
@@ -189,6 +235,11 @@ impl Metrics {
         let _ = self.targets.0.set(facts);
     }
 
+    /// Says where to ask for all backends; the first to say it is asked.
+    pub(super) fn ask_backends(&self, facts: Box<dyn Fn() -> Vec<BackendFacts> + Send + Sync>) {
+        let _ = self.backends.0.set(facts);
+    }
+
     /// Replaces the list of served certificates and their ends.
     pub(super) fn certificates(&self, ends: Vec<(String, Duration)>) {
         *lock(&self.certificates) = ends;
@@ -209,6 +260,12 @@ impl Drop for SnapshotAlive {
 impl fmt::Debug for Bodies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Bodies").field(&self.0.get().map(|ask| ask())).finish()
+    }
+}
+
+impl fmt::Debug for Backends {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Backends").field(&self.0.get().map(|ask| ask())).finish()
     }
 }
 

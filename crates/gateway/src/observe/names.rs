@@ -107,6 +107,7 @@ fields! {
     UPSTREAM_ADDRESS = "portcullis.upstream.address" in ACCESS, "The target that was asked.";
     UPSTREAM_DURATION = "portcullis.upstream.duration_ms" in ACCESS, "From asking the target to the head of its answer, in milliseconds.";
     OVERHEAD = "portcullis.overhead_ms" in ACCESS, "From the request's head to the head of the target's answer, less the target's own share, in milliseconds; reading the client's body counts.";
+    RESENDS = "http.request.resend_count" in ACCESS, "How often the request was sent again, or to another target, after the first try; absent when never.";
     DURATION = "portcullis.duration_ms" in ACCESS, "From the request's head to the last byte of the reply, in milliseconds.";
     CONFIG_HASH = "portcullis.config_hash" in ACCESS, "The configuration it was judged by: the hash that `portcullis_config_info` and `/readyz` show.";
 }
@@ -188,6 +189,12 @@ metrics! {
     BACKEND_LEFT_OUT = Gauge "portcullis_backend_target_left_out" ["backend", "target"], "1 while a target is left out because it failed, else 0";
     BACKEND_FAILURES = Counter "portcullis_backend_failures_total" ["backend", "target"], "Requests at which a target failed, as `backends.*.eject` counts them";
     BACKEND_EJECTIONS = Counter "portcullis_backend_ejections_total" ["backend", "target"], "How often a target was left out because it failed";
+    BACKEND_RETRIES = Counter "portcullis_backend_retries_total" ["backend"], "Repetitions of requests that a target may have heard, as `backends.*.retries` allows them";
+    BACKEND_RETRIES_REFUSED = Counter "portcullis_backend_retries_refused_total" ["backend"], "Repetitions that `backends.*.retries.budget` did not allow";
+    BACKEND_CIRCUIT_OPEN = Gauge "portcullis_backend_circuit_open" ["backend"], "1 while a backend is left alone or on trial because it failed, else 0";
+    BACKEND_CIRCUIT_OPENINGS = Counter "portcullis_backend_circuit_openings_total" ["backend"], "How often a backend was left alone because it failed";
+    BACKEND_WAITING = Gauge "portcullis_backend_requests_waiting" ["backend"], "Requests that wait for a place at a backend";
+    BACKEND_REFUSED = Counter "portcullis_backend_refused_total" ["backend", "reason"], "Requests that were not sent to a backend: its circuit was open (`breaker`), or it had as many as it may have (`concurrency`)";
     CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
     CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";

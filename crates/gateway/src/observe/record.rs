@@ -74,6 +74,8 @@ pub struct Record<'a> {
     pub tries: &'a [Try],
     /// Bytes of the path that targets are not told.
     pub strip: usize,
+    /// How often it was sent again, or to another target.
+    pub resends: u32,
     /// What each control decided.
     pub verdicts: &'a [Verdict],
     /// Hash of the configuration it was judged by.

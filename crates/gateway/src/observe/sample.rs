@@ -111,6 +111,7 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         overhead: Some(Duration::from_micros(87)),
         tries: &[],
         strip: 0,
+        resends: 0,
         verdicts,
         revision: "5f2d",
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use smallvec::SmallVec;
 use tokio::fs::File;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::marks::Marks;
 use super::request_id::{RequestId, random};
@@ -69,6 +70,8 @@ pub struct Context {
     /// Kept only where they become spans.
     tries: Vec<Try>,
     at_target: Option<UnderWay>,
+    at_backend: Option<OwnedSemaphorePermit>,
+    resends: u32,
     request_bytes: u64,
     connection_over: bool,
     write_idle: Duration,
@@ -158,6 +161,8 @@ impl Context {
             overhead: None,
             tries: Vec::new(),
             at_target: None,
+            at_backend: None,
+            resends: 0,
             request_bytes: 0,
             connection_over: false,
             write_idle,
@@ -283,9 +288,20 @@ impl Context {
         self.at_target = Some(place);
     }
 
-    /// Gives the target's place back: it will not answer.
+    /// Keeps a place of its backend until this exchange has ended.
+    pub fn holds(&mut self, place: OwnedSemaphorePermit) {
+        self.at_backend = Some(place);
+    }
+
+    /// Gives the places at target and backend back: no answer will come.
     pub fn vacates(&mut self) {
         self.at_target = None;
+        self.at_backend = None;
+    }
+
+    /// Remembers how often the request was sent again, or to another target.
+    pub fn resent(&mut self, times: u32) {
+        self.resends = times;
     }
 
     /// The consumer that was proven, if one was.
@@ -358,6 +374,7 @@ impl Context {
             overhead: self.overhead,
             tries: &self.tries,
             strip: self.operation.as_ref().map_or(0, |operation| operation.strip),
+            resends: self.resends,
             verdicts: &self.verdicts,
             revision,
         });

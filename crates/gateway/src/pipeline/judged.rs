@@ -11,14 +11,14 @@
 
 use std::future::Future;
 use std::io::SeekFrom;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWriteExt};
 
 use super::context::Ground;
 use super::policy::Inspector;
@@ -206,12 +206,14 @@ impl Whole {
         match self.file {
             None if self.memory.is_empty() => Ok(Body::Empty),
             None => {
-                Ok(Body::Stream(Box::new(Held { bytes: Some(self.memory), len: self.len, _held: self.held })))
+                let bytes = self.memory;
+                Ok(Body::Stream(Box::new(Held { bytes, is_taken: false, _held: self.held })))
             }
             Some(mut file) => {
                 file.seek(SeekFrom::Start(0)).await.map_err(no_room)?;
                 Ok(Body::Stream(Box::new(Spooled {
                     file,
+                    seeks: false,
                     left: self.len,
                     len: self.len,
                     buffer: BytesMut::new(),
@@ -224,24 +226,32 @@ impl Whole {
 
 /// A whole body in memory, which gives its share of `bodies_in_memory` back when it has been sent.
 struct Held {
-    bytes: Option<Bytes>,
-    len: u64,
+    bytes: Bytes,
+    is_taken: bool,
     _held: Share,
 }
 
 impl Source for Held {
     fn poll_frame(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
-        Poll::Ready(Ok(self.bytes.take().map_or(Frame::End, Frame::Data)))
+        let is_taken = std::mem::replace(&mut self.is_taken, true);
+        Poll::Ready(Ok(if is_taken { Frame::End } else { Frame::Data(self.bytes.clone()) }))
+    }
+
+    fn rewind(&mut self) -> bool {
+        self.is_taken = false;
+        true
     }
 
     fn size(&self) -> Size {
-        Size::Exactly(self.len)
+        Size::Exactly(self.bytes.len() as u64)
     }
 }
 
 /// A whole body in an unlinked file, which gives its share of `bodies_in_files` back when it has been sent.
 struct Spooled {
     file: File,
+    /// It goes back to its start before anything is read.
+    seeks: bool,
     left: u64,
     len: u64,
     buffer: BytesMut,
@@ -250,10 +260,18 @@ struct Spooled {
 
 const SPOOL_PIECE_BYTES: usize = 64 * 1024;
 
+const UNREADABLE: BodyError = BodyError::Malformed("the spooled body cannot be read back");
+
 impl Source for Spooled {
     fn poll_frame(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
         if self.left == 0 {
             return Poll::Ready(Ok(Frame::End));
+        }
+        if self.seeks {
+            if ready!(Pin::new(&mut self.file).poll_complete(cx)).is_err() {
+                return Poll::Ready(Err(UNREADABLE));
+            }
+            self.seeks = false;
         }
         self.buffer.reserve(SPOOL_PIECE_BYTES);
         let read = ready!(pin!(self.file.read_buf(&mut self.buffer)).poll(cx));
@@ -262,8 +280,16 @@ impl Source for Spooled {
                 self.left = self.left.saturating_sub(read as u64);
                 Poll::Ready(Ok(Frame::Data(self.buffer.split().freeze())))
             }
-            _ => Poll::Ready(Err(BodyError::Malformed("the spooled body cannot be read back"))),
+            _ => Poll::Ready(Err(UNREADABLE)),
         }
+    }
+
+    fn rewind(&mut self) -> bool {
+        // A read that was begun ends first.
+        self.seeks = Pin::new(&mut self.file).start_seek(SeekFrom::Start(0)).is_ok();
+        self.left = self.len;
+        self.buffer.clear();
+        self.seeks
     }
 
     fn size(&self) -> Size {

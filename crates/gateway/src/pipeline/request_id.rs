@@ -46,7 +46,7 @@ impl fmt::Debug for RequestId {
 }
 
 /// SplitMix64, one state per thread.
-pub(super) fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     thread_local! { static STATE: Cell<u64> = Cell::new(RandomState::new().hash_one(0_u8)); }
     STATE.with(|state| {
         let next = state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);

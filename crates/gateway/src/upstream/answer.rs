@@ -6,10 +6,9 @@
 //! the answer ends first, the upload stops and the connection is closed, for what the backend would take the
 //! rest for is anybody's guess.
 //!
-//! **Sent again.** A request whose connection does not come about goes to the next target (see `upstream`). A kept connection may have been closed by the backend in the moment we chose it. Then, before
-//! a byte of an answer came, the request is sent once more on a new connection if no more of its body than the
-//! first batch was taken, and either the method is idempotent (RFC 9110 §9.2.2, RFC 9112 §9.3.1) or not one byte
-//! of it had left.
+//! **Sent again.** A kept connection may have been closed by the backend in the moment we chose it. Then, before a
+//! byte of an answer came, the request is sent once more on a new connection to the same target, if `retry` lets it.
+//! What else may be sent again, to this target or another, is left in [`Rest`].
 //!
 //! # Limits
 //! [`AnswerBounds`](super::spec::AnswerBounds): bytes and fields of a head, interim answers. Beyond them: 502.
@@ -23,12 +22,12 @@ use bytes::Buf;
 use http::{Method, StatusCode};
 use portcullis_http1::{Bounds, HeadDecoder, ResponseHead, response_framing};
 
-use super::backend::Target;
+use super::backend::{Backend, Target};
 use super::connect::connect;
 use super::connection::{Connection, READ_ROOM, kept_for};
 use super::download::{self, Terms};
-use super::failure::{Failure, Wait};
-use super::spec::Timeouts;
+use super::failure::{Failure, TOO_MANY_INTERIMS, Wait};
+use super::retry::Tries;
 use super::upload::{Progress, Upload, UploadError};
 use crate::clock::{self, Instant};
 use crate::http::deadline::Deadline;
@@ -39,25 +38,40 @@ use crate::http::{Body, Upgrade};
 
 /// What an exchange is to be done with.
 pub(super) struct Errand<'a> {
+    pub(super) backend: &'a Backend,
     pub(super) target: &'a Arc<Target>,
     pub(super) method: &'a Method,
-    pub(super) timeouts: &'a Timeouts,
     /// How long the answer's body may pause.
     pub(super) idle: Duration,
     /// How long all of it may take.
     pub(super) total: Option<Duration>,
-    /// How long the connection may be kept afterwards.
-    pub(super) idle_for: Duration,
     /// What the client asked to switch to, where the operation allows it.
     pub(super) upgrade: Option<Upgrade>,
     pub(super) started: Instant,
     /// When the target took the last of the request, once it has all that there was of it.
     pub(super) asked: &'a mut Option<Instant>,
+    pub(super) tries: &'a mut Tries,
     pub(super) deadline: &'a mut Deadline,
     pub(super) interim: &'a Interim,
 }
 
-/// A request that no target has taken yet, or that may be sent to another one.
+/// What is left of a request when no answer to it counts.
+#[derive(Debug)]
+pub(super) struct Rest {
+    /// The request from its start; `None`: it cannot be sent again.
+    pub(super) load: Option<Load>,
+    /// Nobody has looked at it.
+    pub(super) is_untouched: bool,
+}
+
+impl Rest {
+    /// A request of which nothing was sent.
+    pub(super) fn untouched(load: Option<Load>) -> Self {
+        Self { load, is_untouched: true }
+    }
+}
+
+/// A request that can be sent.
 #[derive(Debug)]
 pub(super) enum Load {
     /// Its body, of which nothing was read.
@@ -74,40 +88,65 @@ pub(super) struct Incoming {
 }
 
 impl Errand<'_> {
-    /// Sends the request on `connection`, which may be one that was `kept`, and awaits the head of the answer. What
-    /// another target may be sent instead is left in `rest`.
+    /// Sends the request on `connection`, which may be one that was `kept`, and awaits the head of the answer. What may
+    /// be sent again is left in `rest`.
     pub(super) async fn run(
         mut self,
         mut connection: Connection,
         mut was_kept: bool,
         mut upload: Upload,
-        rest: &mut Option<Load>,
+        rest: &mut Rest,
     ) -> Result<Incoming, Failure> {
         loop {
             let mut turn = Turn::new(&mut self, &mut connection, &mut upload);
             let outcome = poll_fn(|cx| turn.poll(cx)).await;
             let is_sent = !turn.is_sending && turn.write_error.is_none();
-            let is_untouched =
-                !turn.was_heard && (turn.has_sent_nothing() || turn.errand.method.is_idempotent());
+            let is_untouched = turn.has_sent_nothing();
+            let is_stale = was_kept && !turn.was_heard;
+            let may_repeat = is_untouched || (turn.errand.method.is_idempotent() && !turn.has_passed);
             self.deadline.clear();
-            match outcome {
-                Ok(head) => return self.receive(connection, upload, is_sent, head),
-                Err(Failure::Closed(_)) if was_kept && is_untouched && upload.rewind() => {}
-                Err(failure) => return Err(failure),
+            let failure = match outcome {
+                Ok(head) => return self.receive(connection, upload, is_sent, head, rest),
+                Err(failure) => failure,
+            };
+            if !may_repeat {
+                return Err(failure);
             }
+            let is_stale = is_stale && matches!(failure, Failure::Closed(_));
+            if !is_stale || !upload.rewind() || !self.sends_again(is_untouched) {
+                *rest = Rest { load: upload.into_load(), is_untouched };
+                return Err(failure);
+            }
+            // Not held over the wait that follows: every exchange would make room for it.
+            drop(failure);
             was_kept = false;
             connection = match self.open().await {
                 Ok(connection) => connection,
                 Err(failure) => {
-                    *rest = Some(Load::Upload(Box::new(upload)));
+                    // Paid for, and nobody has seen it since.
+                    *rest = Rest::untouched(upload.into_load());
                     return Err(failure);
                 }
             };
         }
     }
 
+    /// Whether the request may be sent once more, which costs the backend's budget unless it is `untouched`.
+    pub(super) fn sends_again(&mut self, untouched: bool) -> bool {
+        if untouched {
+            self.tries.go_on();
+            return true;
+        }
+        self.backend.budget.spend(self.tries, clock::now())
+    }
+
+    /// Whether an answer of this `status` is one that another try may better.
+    pub(super) fn may_better(&self, status: u16, has_date: bool) -> bool {
+        matches!(status, 502..=504) && !has_date && self.method.is_idempotent() && self.tries.is_left()
+    }
+
     pub(super) async fn open(&mut self) -> Result<Connection, Failure> {
-        let due = earlier(clock::now().checked_add(self.timeouts.connect), self.total_due());
+        let due = earlier(clock::now().checked_add(self.backend.spec().timeouts.connect), self.total_due());
         self.deadline.set_at(due);
         // Boxed: it is rare, and would take more room in every exchange than all the rest.
         let opening = Box::pin(connect(self.target, due.unwrap_or(self.started)));
@@ -132,7 +171,7 @@ impl Errand<'_> {
         } else if !*is_timed || has_moved {
             let now = clock::now();
             *self.asked = Some(now);
-            let due = now.checked_add(self.timeouts.response);
+            let due = now.checked_add(self.backend.spec().timeouts.response);
             self.deadline.set_at(earlier(due, total_due));
             *is_timed = true;
         }
@@ -152,6 +191,7 @@ impl Errand<'_> {
         upload: Upload,
         is_sent: bool,
         head: ResponseHead,
+        rest: &mut Rest,
     ) -> Result<Incoming, Failure> {
         let framing = response_framing(&head, self.method.as_str().as_bytes())?;
         if head.status == 101 {
@@ -160,14 +200,20 @@ impl Errand<'_> {
             let body = Body::Switched(Box::new(Tunnel { reader, writer, idle: self.idle }));
             return Ok(Incoming { head, body });
         }
-        let upload = if is_sent {
+        let upload = if is_sent && self.may_better(head.status, head.fields.first("retry-after").is_some()) {
+            *rest = Rest { load: upload.into_load(), is_untouched: false };
+            None
+        } else if is_sent {
             connection.spare = upload.into_spare();
             None
         } else {
             Some(upload)
         };
-        let terms =
-            Terms { idle: self.idle, total_due: self.total_due(), keep_for: kept_for(&head, self.idle_for) };
+        let terms = Terms {
+            idle: self.idle,
+            total_due: self.total_due(),
+            keep_for: kept_for(&head, self.backend.spec().pool.idle_for),
+        };
         let body = download::begin(connection, upload, framing, terms)?;
         Ok(Incoming { head, body })
     }
@@ -183,6 +229,8 @@ struct Turn<'a, 'b> {
     /// The backend takes no more, but may have answered before it closed (RFC 9112 §9.5).
     write_error: Option<std::io::Error>,
     was_heard: bool,
+    /// The client has seen an interim answer.
+    has_passed: bool,
     /// What the upload had sent before this attempt.
     sent_before: u64,
     is_timed: bool,
@@ -205,6 +253,7 @@ impl<'a, 'b> Turn<'a, 'b> {
             is_sending: true,
             write_error: None,
             was_heard: false,
+            has_passed: false,
             sent_before,
             is_timed: false,
             interims: 0,
@@ -281,7 +330,7 @@ impl<'a, 'b> Turn<'a, 'b> {
     fn pass_interim(&mut self, head: ResponseHead) -> Result<(), Failure> {
         self.interims = self.interims.saturating_add(1);
         if self.interims > self.errand.target.answers.interim {
-            return Err(Failure::Unexpected("too many interim answers"));
+            return Err(Failure::Unexpected(TOO_MANY_INTERIMS));
         }
         response_framing(&head, self.errand.method.as_str().as_bytes())?;
         let mut fields = head.fields;
@@ -290,6 +339,7 @@ impl<'a, 'b> Turn<'a, 'b> {
             && status != StatusCode::CONTINUE
         {
             self.errand.interim.push(status, fields);
+            self.has_passed = true;
         }
         Ok(())
     }

@@ -5,6 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::balance::seed;
+use super::breaker::Breaker;
+use super::places::Places;
+use super::retry::Budget;
 use super::schedule::Schedule;
 use super::spec::{AnswerBounds, BackendSpec, Balance, Protocol, TargetSpec};
 use super::standing::Standing;
@@ -18,6 +21,11 @@ pub struct Backend {
     targets: Vec<Arc<Target>>,
     schedule: Schedule,
     has_equal_weights: bool,
+    pub(super) budget: Arc<Budget>,
+    /// `None`: it is never left alone.
+    pub(super) breaker: Option<Arc<Breaker>>,
+    /// `None`: as many exchanges as come.
+    pub(super) places: Option<Arc<Places>>,
 }
 
 /// One address of a backend, shared by all cores.
@@ -87,6 +95,15 @@ impl Backend {
     /// # Errors
     /// Settings that hold no target or ask for what is not there.
     pub fn new(spec: BackendSpec, cores: usize) -> Result<Self, BackendError> {
+        Self::after(None, spec, cores)
+    }
+
+    /// The same, in place of the backend `before` of that name: what its settings leave as it was goes on, connections
+    /// and counts included.
+    ///
+    /// # Errors
+    /// As of [`Self::new`].
+    pub fn after(before: Option<&Self>, spec: BackendSpec, cores: usize) -> Result<Self, BackendError> {
         let tls = match spec.targets.iter().any(|target| target.is_tls) {
             true => Some(tls::configs(&spec.tls)?),
             false => None,
@@ -95,7 +112,11 @@ impl Backend {
         let schedule = Schedule::new(&weights).ok_or(BackendError::NoTarget)?;
         let idle_max = spec.pool.idle_connections.div_ceil(cores.max(1));
         let mut targets = Vec::new();
-        for target in &spec.targets {
+        let running = before.filter(|before| spec.has_targets_of(&before.spec));
+        if let Some(running) = running {
+            targets.clone_from(&running.targets);
+        }
+        for target in spec.targets.iter().filter(|_| running.is_none()) {
             let tls = match (&tls, target.is_tls) {
                 (Some(configs), true) => {
                     let name = tls::server_name(&spec.tls, &target.host)?;
@@ -106,7 +127,20 @@ impl Backend {
             targets.push(Arc::new(Target::new(target, tls, &spec, idle_max)));
         }
         let has_equal_weights = weights.windows(2).all(|pair| pair.first() == pair.last());
-        Ok(Self { spec, targets, schedule, has_equal_weights })
+        let now = clock::now();
+        let budget = before.map(|before| &before.budget).filter(|budget| budget.rules() == spec.retries);
+        let budget = budget.map_or_else(|| Arc::new(Budget::new(spec.retries, now)), Arc::clone);
+        let breaker = spec.breaker.map(|rules| {
+            let running = before.and_then(|before| before.breaker.as_ref());
+            let running = running.filter(|breaker| breaker.rules() == rules);
+            running.map_or_else(|| Arc::new(Breaker::new(rules, now)), Arc::clone)
+        });
+        let places = spec.concurrency.map(|rules| {
+            let running = before.and_then(|before| before.places.as_ref());
+            let running = running.filter(|places| places.rules() == rules);
+            running.map_or_else(|| Arc::new(Places::new(rules)), Arc::clone)
+        });
+        Ok(Self { spec, targets, schedule, has_equal_weights, budget, breaker, places })
     }
 
     /// What it was made of.

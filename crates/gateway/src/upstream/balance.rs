@@ -17,7 +17,8 @@
 //! are overloaded they are slow themselves, and it is asked again.
 //!
 //! **Left out.** What `standing` leaves out is not chosen, and what was let in again has its turn now and then; if
-//! nobody is left, everybody is. A target that was tried for the same request is not chosen again.
+//! nobody is left, everybody is. A target that was tried for the same request is not chosen again, and who
+//! asks again takes nobody's turn.
 //!
 //! PERF: one look at each target, without a lock or an allocation. A single target is not looked at.
 
@@ -28,6 +29,7 @@ use super::backend::{Backend, Target};
 use super::spec::Balance;
 use super::standing::FULL_SHARE;
 use crate::clock::Instant;
+use crate::pipeline::request_id::random;
 
 /// How many times as long as the fastest a slow target takes.
 const SLOW_FACTOR: u64 = 3;
@@ -68,7 +70,8 @@ impl Backend {
         if self.targets().len() == 1 {
             return tried.is_empty().then_some(0);
         }
-        let turn = self.schedule().next();
+        // Who asks again takes nobody's turn: else, of two targets, every first try would meet the one that fails.
+        let turn = if tried.is_empty() { self.schedule().next() } else { random() as usize };
         let mut round = Round { backend: self, now, tried, turn, is_desperate: false };
         let chosen = round.choose(caller);
         if chosen.is_some() {
@@ -106,6 +109,11 @@ impl Round<'_> {
             && (self.is_desperate || target.standing.share(self.now) > 0)
     }
 
+    /// The turn behind one whose target is not there for this request.
+    fn behind(&self, turn: usize) -> usize {
+        if self.tried.is_empty() { self.backend.schedule().next() } else { turn.wrapping_add(1) }
+    }
+
     /// Whether a target that was let in again has its turn this time.
     fn is_let_in(&self, turn: usize, target: &Target) -> bool {
         let share = target.standing.share(self.now);
@@ -128,7 +136,7 @@ impl Round<'_> {
                 reserve.get_or_insert(at);
             }
             // Taken, not only looked at: else whoever stands behind one that is left out had two shares.
-            turn = schedule.next();
+            turn = self.behind(turn);
         }
         // Other cores took the turns that were missed.
         reserve.or_else(|| self.candidates().next().map(|(at, _)| at))
@@ -175,7 +183,7 @@ impl Round<'_> {
             if !is_out(turn) {
                 break;
             }
-            turn = schedule.next();
+            turn = self.behind(turn);
         }
         // Another core may have changed the cost meanwhile; then any that is not slow is good enough.
         self.in_turn_once(turn, |target| !is_slow(target) && cost(target) <= least)

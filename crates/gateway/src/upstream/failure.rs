@@ -65,15 +65,47 @@ pub const BACKEND_UNTRUSTED: ProblemKind = ProblemKind {
     about: "The TLS handshake with the backend failed: its certificate is not vouched for by `tls.ca`, is expired or bears another name, or it refused ours. Nothing of the request was sent.",
 };
 
+/// A backend that is left alone.
+pub const BACKEND_CIRCUIT_OPEN: ProblemKind = ProblemKind {
+    code: "backend-circuit-open",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "The backend fails and is left alone for a while",
+    blame: Blame::Backend,
+    severity: None,
+    about: "Too large a share of the backend's requests failed (`backends.*.breaker`). Nothing was sent; `Retry-After` says when it will be tried again.",
+};
+
+/// A backend that has enough to do.
+pub const BACKEND_BUSY: ProblemKind = ProblemKind {
+    code: "backend-busy",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "The backend has as many requests as it may have",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "The backend has `concurrency.max` requests under way and as many wait as `concurrency.queue` allows, or the request has waited for `concurrency.wait`; or every HTTP/2 connection to it is full. Nothing was sent; try again later.",
+};
+
 /// Every problem raised here, for the catalogue.
-pub const PROBLEMS: &[&ProblemKind] =
-    &[&BACKEND_UNREACHABLE, &BACKEND_TIMEOUT, &BACKEND_MALFORMED, &BACKEND_CLOSED, &BACKEND_UNTRUSTED];
+pub const PROBLEMS: &[&ProblemKind] = &[
+    &BACKEND_UNREACHABLE,
+    &BACKEND_TIMEOUT,
+    &BACKEND_MALFORMED,
+    &BACKEND_CLOSED,
+    &BACKEND_UNTRUSTED,
+    &BACKEND_CIRCUIT_OPEN,
+    &BACKEND_BUSY,
+];
+
+/// What is wrong with a backend that never comes to its answer.
+pub(super) const TOO_MANY_INTERIMS: &str = "too many interim answers";
 
 /// Why an exchange with a backend failed.
 #[derive(Debug)]
 pub(super) enum Failure {
     /// No connection came about.
     Unreachable(io::Error),
+    /// Our own bounds leave no room on a connection to the target, which is not to blame.
+    Full,
     /// The TLS handshake failed.
     Untrusted(io::Error),
     /// It took too long.
@@ -105,6 +137,7 @@ impl Failure {
             Self::Unreachable(_) => BACKEND_UNREACHABLE.code,
             Self::Untrusted(_) => BACKEND_UNTRUSTED.code,
             Self::TimedOut(_) => BACKEND_TIMEOUT.code,
+            Self::Full => BACKEND_BUSY.code,
             Self::Malformed(_) | Self::Unfit(_) | Self::Unexpected(_) => BACKEND_MALFORMED.code,
             Self::Closed(_) => BACKEND_CLOSED.code,
             // The target did nothing wrong; the exchange's own span has the reason.
@@ -119,11 +152,26 @@ impl Failure {
             Self::TimedOut(Wait::Connect) => !std::mem::replace(has_waited, true),
             Self::TimedOut(Wait::Response | Wait::Total) | Self::Request(_) => false,
             Self::Unreachable(_)
+            | Self::Full
             | Self::Untrusted(_)
             | Self::Malformed(_)
             | Self::Unfit(_)
             | Self::Unexpected(_)
             | Self::Closed(_) => true,
+        }
+    }
+
+    /// Whether the same request may go well a moment later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Closed(_) | Self::TimedOut(Wait::Response) => true,
+            Self::TimedOut(Wait::Connect | Wait::Total)
+            | Self::Full
+            | Self::Untrusted(_)
+            | Self::Malformed(_)
+            | Self::Unfit(_)
+            | Self::Unexpected(_)
+            | Self::Request(_) => false,
         }
     }
 }
@@ -156,6 +204,10 @@ impl From<Failure> for Problem {
             Failure::Unreachable(error) => {
                 BACKEND_UNREACHABLE.with("the backend cannot be reached").because(error)
             }
+            Failure::Full => BACKEND_BUSY
+                .with("the backend has as many requests as it may have")
+                .because("every connection to it is full")
+                .field("retry-after", "1"),
             Failure::Untrusted(error) => {
                 BACKEND_UNTRUSTED.with("the backend could not be authenticated").because(error)
             }

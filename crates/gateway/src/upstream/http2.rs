@@ -5,9 +5,9 @@
 //! the answer ends first, the stream is cancelled.
 //!
 //! **Sent again.** A stream that the backend says it did not process (REFUSED_STREAM, GOAWAY with a lower last
-//! stream, RFC 9113 §8.7) is asked once more, whatever its method, if no more of its body than the first piece was
-//! taken; refused again, it goes to the next target if nothing of its body was taken. So does one whose connection had been
-//! closed, if the method is idempotent.
+//! stream, RFC 9113 §8.7) is asked once more of the same target, whatever its method, if no more of its body than the
+//! first piece was taken. So is one whose kept connection had been closed, if `retry` lets it. What else may be sent
+//! again, to this target or another, is left in [`Rest`].
 //!
 //! WebSocket is asked for in HTTP/1.1, whatever the backend's `protocol`: extended CONNECT (RFC 8441) is not spoken.
 //!
@@ -38,9 +38,10 @@ use bytes::Bytes;
 use h2::client::ResponseFuture;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Request, Response, StatusCode};
+use portcullis_http1::ResponseHead;
 
-use super::answer::{Errand, Incoming, Load, earlier};
-use super::failure::{Failure, Wait};
+use super::answer::{Errand, Incoming, Load, Rest, earlier};
+use super::failure::{Failure, TOO_MANY_INTERIMS, Wait};
 use super::upload::Progress;
 use crate::clock;
 use crate::http::response::{MalformedResponse, canonicalise_interim};
@@ -62,7 +63,7 @@ impl Errand<'_> {
         head: Request<()>,
         size: Size,
         mut body: Body,
-        rest: &mut Option<Load>,
+        rest: &mut Rest,
     ) -> Result<Incoming, Failure> {
         // The backend may act on a head that ends its stream, so that one waits for the body's own end.
         if size == Size::None {
@@ -71,34 +72,34 @@ impl Errand<'_> {
         let mut upload = Upload::new(body, size);
         let mut is_again = false;
         loop {
-            let Attempt { outcome, stream } = self.attempt(&mut lease, &head, &mut upload).await;
+            let Attempt { outcome, stream, has_passed } = self.attempt(&mut lease, &head, &mut upload).await;
             self.deadline.clear();
             let refused = match outcome {
-                Ok(answer) => return self.receive_http2(answer, stream, upload, lease),
+                Ok(answer) => return self.receive_http2(answer, stream, upload, lease, rest),
                 Err(refused) => refused,
             };
-            let may_repeat = match &refused {
-                Refused::Unprocessed(_) => true,
-                Refused::Lost(_) => !lease.is_new && self.method.is_idempotent(),
-                Refused::Failed(Failure::TimedOut(_)) => {
-                    lease.doubt();
-                    false
-                }
-                Refused::Failed(_) => false,
-            };
-            if !may_repeat || !upload.rewind() {
+            if refused.casts_doubt() {
+                lease.doubt();
+            }
+            let is_untouched = matches!(refused, Refused::Unprocessed(_));
+            if has_passed || !(is_untouched || self.method.is_idempotent()) {
                 return Err(refused.into());
             }
-            let next = if is_again { None } else { Some(self.lease().await) };
+            let is_stale = is_untouched || (matches!(refused, Refused::Lost(_)) && !lease.is_new);
+            if is_again || !is_stale || !upload.rewind() || !self.sends_again(is_untouched) {
+                *rest = Rest { load: upload.into_body().map(Load::Body), is_untouched };
+                return Err(refused.into());
+            }
             is_again = true;
-            lease = match next {
-                Some(Ok(Opened::Http2(lease))) => lease,
-                Some(Ok(Opened::Http1(_))) | None => {
-                    *rest = upload.into_body().map(Load::Body);
+            lease = match self.lease().await {
+                Ok(Opened::Http2(lease)) => lease,
+                // Paid for, and nobody has seen it since.
+                Ok(Opened::Http1(_)) => {
+                    *rest = Rest::untouched(upload.into_body().map(Load::Body));
                     return Err(refused.into());
                 }
-                Some(Err(failure)) => {
-                    *rest = upload.into_body().map(Load::Body);
+                Err(failure) => {
+                    *rest = Rest::untouched(upload.into_body().map(Load::Body));
                     return Err(failure);
                 }
             };
@@ -107,9 +108,10 @@ impl Errand<'_> {
 
     /// A place on a connection to the target.
     pub(super) async fn lease(&mut self) -> Result<Opened, Failure> {
-        let due = earlier(clock::now().checked_add(self.timeouts.connect), self.total_due());
+        let due = earlier(clock::now().checked_add(self.backend.spec().timeouts.connect), self.total_due());
         self.deadline.set_at(due);
-        let opening = Box::pin(open(self.target, self.idle_for, due.unwrap_or(self.started)));
+        let opening =
+            Box::pin(open(self.target, self.backend.spec().pool.idle_for, due.unwrap_or(self.started)));
         let outcome = match self.deadline.race(opening).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::TimedOut(self.waited_for(Wait::Connect))),
@@ -126,7 +128,10 @@ impl Errand<'_> {
         let (response, mut stream) = match sent {
             Ok(sent) => sent,
             // Nothing has left: the connection ended between its choice and its use.
-            Err(error) => return Attempt { outcome: Err(Refused::Unprocessed(error)), stream: None },
+            Err(error) => {
+                let outcome = Err(Refused::Unprocessed(error));
+                return Attempt { outcome, stream: None, has_passed: false };
+            }
         };
         let mut turn = Turn {
             errand: self,
@@ -136,9 +141,11 @@ impl Errand<'_> {
             is_sending: true,
             is_timed: false,
             interims: 0,
+            has_passed: false,
         };
         let outcome = poll_fn(|cx| turn.poll(cx)).await;
-        Attempt { outcome, stream: Some(stream) }
+        let has_passed = turn.has_passed;
+        Attempt { outcome, stream: Some(stream), has_passed }
     }
 
     fn receive_http2(
@@ -147,18 +154,35 @@ impl Errand<'_> {
         stream: Option<SendStream<Bytes>>,
         upload: Upload,
         lease: Lease,
+        rest: &mut Rest,
     ) -> Result<Incoming, Failure> {
         let (parts, receive) = answer.into_parts();
         let (head, size) = head::answer(&parts, self.target.answers.fields)?;
+        if upload.is_done() && self.may_better(head.status, head.fields.first("retry-after").is_some()) {
+            *rest = Rest { load: upload.into_body().map(Load::Body), is_untouched: false };
+            return Ok(self.answered(parts.status, head, receive, size, None, lease));
+        }
         let upload = stream.filter(|_| !upload.is_done()).map(|stream| (upload, stream));
+        Ok(self.answered(parts.status, head, receive, size, upload, lease))
+    }
+
+    fn answered(
+        &self,
+        status: StatusCode,
+        head: ResponseHead,
+        receive: RecvStream,
+        size: Size,
+        upload: Option<(Upload, SendStream<Bytes>)>,
+        lease: Lease,
+    ) -> Incoming {
         let is_bodiless = self.method == http::Method::HEAD
-            || parts.status == StatusCode::NO_CONTENT
-            || parts.status == StatusCode::NOT_MODIFIED;
+            || status == StatusCode::NO_CONTENT
+            || status == StatusCode::NOT_MODIFIED;
         if is_bodiless || receive.is_end_stream() {
-            return Ok(Incoming { head, body: Body::Empty });
+            return Incoming { head, body: Body::Empty };
         }
         let body = Download::new(receive, size, upload, lease.into_place(), self.idle, self.total_due());
-        Ok(Incoming { head, body: Body::Stream(Box::new(body)) })
+        Incoming { head, body: Body::Stream(Box::new(body)) }
     }
 }
 
@@ -181,6 +205,8 @@ async fn empty(body: &mut Body) -> Result<(), Failure> {
 struct Attempt {
     outcome: Result<Response<RecvStream>, Refused>,
     stream: Option<SendStream<Bytes>>,
+    /// The client has seen an interim answer.
+    has_passed: bool,
 }
 
 /// Why an attempt brought no answer.
@@ -190,6 +216,13 @@ enum Refused {
     /// The connection ended.
     Lost(h2::Error),
     Failed(Failure),
+}
+
+impl Refused {
+    /// Whether the connection is better left alone: it may lead nowhere, or into a flood.
+    fn casts_doubt(&self) -> bool {
+        matches!(self, Self::Failed(Failure::TimedOut(_) | Failure::Unexpected(TOO_MANY_INTERIMS)))
+    }
 }
 
 impl From<h2::Error> for Refused {
@@ -234,6 +267,7 @@ struct Turn<'a, 'b> {
     is_sending: bool,
     is_timed: bool,
     interims: u32,
+    has_passed: bool,
 }
 
 impl Turn<'_, '_> {
@@ -278,7 +312,7 @@ impl Turn<'_, '_> {
     fn pass_interim(&mut self, parts: http::response::Parts) -> Result<(), Failure> {
         self.interims = self.interims.saturating_add(1);
         if self.interims > self.errand.target.answers.interim {
-            return Err(Failure::Unexpected("too many interim answers"));
+            return Err(Failure::Unexpected(TOO_MANY_INTERIMS));
         }
         // RFC 9113 §8.6: HTTP/2 has no 101.
         if parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -288,6 +322,7 @@ impl Turn<'_, '_> {
         canonicalise_interim(&mut head.fields)?;
         if parts.status != StatusCode::CONTINUE {
             self.errand.interim.push(parts.status, head.fields);
+            self.has_passed = true;
         }
         Ok(())
     }

@@ -20,6 +20,12 @@ pub struct BackendSpec {
     pub balance: Balance,
     /// When a failing target is left out for a while.
     pub eject: EjectSpec,
+    /// When a request is sent again.
+    pub retries: RetrySpec,
+    /// When the backend as a whole is left alone for a while; `None`: never.
+    pub breaker: Option<BreakerSpec>,
+    /// How many exchanges it has under way at once; `None`: as many as come.
+    pub concurrency: Option<ConcurrencySpec>,
     /// How long it may keep us waiting.
     pub timeouts: Timeouts,
     /// TLS settings of its `https` targets.
@@ -82,6 +88,37 @@ pub struct EjectSpec {
     pub time_max: Duration,
     /// How long its share grows when it was let in again.
     pub slow_start: Duration,
+}
+
+/// When a request is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetrySpec {
+    /// Most repetitions of one request.
+    pub max: u8,
+    /// Repetitions that one request earns the backend, in hundredths of a percent.
+    pub budget: u32,
+}
+
+/// When a backend as a whole is left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerSpec {
+    /// The share of exchanges that fail, in hundredths of a percent.
+    pub failures: u32,
+    /// For how long.
+    pub time: Duration,
+    /// Exchanges without which a share says nothing.
+    pub requests: u32,
+}
+
+/// How many exchanges a backend has under way at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConcurrencySpec {
+    /// Most exchanges.
+    pub max: u32,
+    /// Most that wait.
+    pub queue: u32,
+    /// How long one waits.
+    pub wait: Duration,
 }
 
 /// How long a backend may keep us waiting.
@@ -162,6 +199,12 @@ impl Default for EjectSpec {
     }
 }
 
+impl Default for RetrySpec {
+    fn default() -> Self {
+        Self { max: 1, budget: 1_000 }
+    }
+}
+
 impl Default for AnswerBounds {
     fn default() -> Self {
         Self { head: 64 * 1024, fields: 200, interim: 8 }
@@ -171,6 +214,15 @@ impl Default for AnswerBounds {
 impl Default for PoolSpec {
     fn default() -> Self {
         Self { idle_connections: 1024, idle_for: Duration::from_secs(30) }
+    }
+}
+
+impl BackendSpec {
+    /// Whether its targets are reached, chosen and judged as those of `other`, so that they can be the same.
+    pub(super) fn has_targets_of(&self, other: &Self) -> bool {
+        let rules = (other.retries, other.breaker, other.concurrency);
+        let (retries, breaker, concurrency) = rules;
+        Self { retries, breaker, concurrency, ..self.clone() } == *other
     }
 }
 

@@ -17,6 +17,7 @@ use bytes::Bytes;
 use portcullis_http1::{CHUNK_END, Fields, Framing, chunk_head, write_last_chunk};
 use tokio::io::AsyncWrite;
 
+use super::answer::Load;
 use crate::http::io::WriteHalf;
 use crate::http::trailers::canonicalise_trailers;
 use crate::http::{Body, BodyError, Frame};
@@ -135,6 +136,14 @@ impl Upload {
             self.at = 0;
         }
         self.is_first_batch
+    }
+
+    /// What can be sent again from the start, to this target or another, if anything can.
+    pub(super) fn into_load(mut self) -> Option<Load> {
+        if self.rewind() {
+            return Some(Load::Upload(Box::new(self)));
+        }
+        self.body.rewind().then_some(Load::Body(self.body))
     }
 
     /// Has another head for another target; after [`Self::rewind`] said that it may.

@@ -39,6 +39,9 @@ fn tell(kept: &Value) {
         let part = |name: &str| verdict.get(name).and_then(Value::as_str).unwrap_or_default();
         say(format_args!("  {:<9} {:<22} {}", part("decision"), part("control"), part("place")));
     }
+    if let Some(times) = kept.get("resends").and_then(Value::as_u64).filter(|times| *times > 0) {
+        say(format_args!("  sent again: {times} times, the last to {}", text("backend")));
+    }
     let status = kept.get("status").map(ToString::to_string).unwrap_or_default();
     say(format_args!("  {} with {status} {}", text("decision"), text("problem")));
     for name in ["detail", "cause"] {

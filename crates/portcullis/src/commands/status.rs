@@ -44,6 +44,16 @@ fn tell(status: &Value) {
             text(listener, "/address")
         ));
     }
+    for backend in list(status, "/backends") {
+        let number = |pointer: &str| backend.pointer(pointer).and_then(Value::as_u64).unwrap_or_default();
+        if backend.pointer("/circuit/open").and_then(Value::as_bool) == Some(true) {
+            say(format_args!("  backend {} fails and is left alone", text(backend, "/name")));
+        }
+        if number("/places/waiting") > 0 {
+            let (name, waiting) = (text(backend, "/name"), number("/places/waiting"));
+            say(format_args!("  backend {name} is busy: {waiting} requests wait for a place"));
+        }
+    }
     for stuck in list(status, "/stuck") {
         let number = |name: &str| stuck.get(name).and_then(Value::as_u64).unwrap_or_default();
         say(format_args!("  worker {} has not turned for {} s", number("worker"), number("seconds")));

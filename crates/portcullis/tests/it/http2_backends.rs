@@ -22,13 +22,18 @@ const CONFIG: &str = r#"version: 1
 state: none
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
 bounds: { pool_idle: 1s, body: 2GiB }
-backends: { two: { targets: ["http://BACKEND"], protocol: http2, timeout: { response: 2s, idle: 2s } } }
+backends: { two: { targets: ["http://BACKEND"], protocol: http2, SETTINGS, timeout: { response: 2s, idle: 2s } } }
 apis: { open: { backend: two, auth: none, operations: { all: { match: "* /{rest*}" } } } }
 "#;
 
 /// A gateway of one core, so that its exchanges share connections.
 fn gateway(server: &Server) -> Gateway {
-    let config = CONFIG.replace("BACKEND", &server.address().to_string());
+    gateway_with(server, "retries: {}")
+}
+
+/// The same with these settings of its backend.
+fn gateway_with(server: &Server, settings: &str) -> Gateway {
+    let config = CONFIG.replace("BACKEND", &server.address().to_string()).replace("SETTINGS", settings);
     Builder::new(executable(), config).argument("--workers").argument("1").start()
 }
 
@@ -139,8 +144,8 @@ fn an_answer_ends_although_its_connection_goes_away() {
 }
 
 #[test]
-fn a_refused_stream_is_asked_once_more_and_no_oftener() {
-    for (refusals, status) in [(1, 200), (2, 502)] {
+fn a_refused_stream_is_asked_once_more_and_then_as_retries_let_it() {
+    for (max, refusals, status, asks) in [(0, 1, 200, 2), (0, 2, 502, 2), (1, 3, 200, 4), (1, 4, 502, 4)] {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
         let server = scripted(move |connection, stream, _| {
@@ -150,11 +155,11 @@ fn a_refused_stream_is_asked_once_more_and_no_oftener() {
                 _ => connection.answer(stream, &body),
             }
         });
-        let gateway = gateway(&server);
+        let gateway = gateway_with(&server, &format!("retries: {{ max: {max} }}"));
         let response = Wire::Http1.send(public(&gateway), &Request::post("/", "once more"));
         assert_eq!(response.status, status);
         assert!(status != 200 || response.body == b"once more", "{response:?}");
-        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        assert_eq!(asked.load(Ordering::SeqCst), asks);
     }
 }
 

@@ -5,11 +5,17 @@ use portcullis_openapi::source::Pointer;
 use super::listeners::pem;
 use super::names::host_fault;
 use super::{Judge, root};
-use crate::config::backend::{Backend, BackendTls, Eject};
+use crate::config::backend::{Backend, BackendTls, Breaker, Concurrency, Eject};
 use crate::config::values::Duration;
 
 /// Largest weight of a target.
 const WEIGHT_MAX: u16 = 1_000;
+
+/// Most repetitions of one request: beyond it a client has long given up.
+const RETRIES_MAX: u8 = 10;
+
+/// Largest count of a backend's requests.
+const COUNT_MAX: u32 = 1_000_000;
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
     for (name, backend) in &judge.config.backends {
@@ -17,6 +23,16 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         targets(judge, &path.key("targets"), backend);
         timeouts(judge, &path.key("timeout"), backend);
         eject(judge, &path.key("eject"), &backend.eject);
+        if backend.retries.max > RETRIES_MAX {
+            let what = format!("{} is out of range", backend.retries.max);
+            judge.value(&path.key("retries").key("max"), what, format!("from 0 to {RETRIES_MAX}"));
+        }
+        if let Some(breaker) = &backend.breaker {
+            self::breaker(judge, &path.key("breaker"), breaker);
+        }
+        if let Some(concurrency) = &backend.concurrency {
+            self::concurrency(judge, &path.key("concurrency"), concurrency);
+        }
         if let Some(tls) = &backend.tls {
             self::tls(judge, &path.key("tls"), backend, tls);
         }
@@ -72,6 +88,35 @@ fn eject(judge: &mut Judge<'_>, path: &Pointer, eject: &Eject) {
     if eject.time > eject.time_max {
         let what = format!("{} is less than `time`", eject.time_max);
         judge.value(&path.key("time_max"), what, "a target is left out for `time` at first");
+    }
+}
+
+fn breaker(judge: &mut Judge<'_>, path: &Pointer, breaker: &Breaker) {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(3_600);
+    if breaker.failures.hundredths() == 0 {
+        judge.value(&path.key("failures"), "a share of nothing is always reached", "from 0.01% to 100%");
+    }
+    if breaker.time.get().is_zero() || breaker.time.get() > LONGEST {
+        judge.value(&path.key("time"), format!("{} is out of range", breaker.time), "from 1ms to 1h");
+    }
+    if breaker.requests == 0 || breaker.requests > COUNT_MAX {
+        let what = format!("{} is out of range", breaker.requests);
+        judge.value(&path.key("requests"), what, format!("from 1 to {COUNT_MAX}"));
+    }
+}
+
+fn concurrency(judge: &mut Judge<'_>, path: &Pointer, concurrency: &Concurrency) {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(300);
+    if concurrency.max == 0 || concurrency.max > COUNT_MAX {
+        let what = format!("{} is out of range", concurrency.max);
+        judge.value(&path.key("max"), what, format!("from 1 to {COUNT_MAX}"));
+    }
+    if concurrency.queue > COUNT_MAX {
+        let what = format!("{} is out of range", concurrency.queue);
+        judge.value(&path.key("queue"), what, format!("from 0 to {COUNT_MAX}"));
+    }
+    if concurrency.wait.get() > LONGEST {
+        judge.value(&path.key("wait"), format!("{} is out of range", concurrency.wait), "from 0s to 5m");
     }
 }
 

@@ -218,6 +218,16 @@ impl Written for Percent {
 }
 
 impl Percent {
+    /// `percent` of a hundred.
+    pub const fn of_hundred(percent: u8) -> Self {
+        Self(percent as f64 / 100.0)
+    }
+
+    /// The share in hundredths of a percent.
+    pub fn hundredths(self) -> u32 {
+        (self.0 * 10_000.0).round() as u32
+    }
+
     /// The share, from 0 to 1.
     pub fn fraction(self) -> f64 {
         self.0

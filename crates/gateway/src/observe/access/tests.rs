@@ -82,7 +82,7 @@ fn records_carry_the_listed_fields_in_the_listed_order() {
     let refusal = sample::refusal(&sample::KEY_UNKNOWN);
     let mut record = sample::ended(&peer, &sample::KEY_UNKNOWN, &refusal);
     let whole = sample::allowed(&peer, &verdicts);
-    (record.backend, record.overhead) = (whole.backend, whole.overhead);
+    (record.backend, record.overhead, record.resends) = (whole.backend, whole.overhead, 1);
     let trace = Trace { parent: Some(7), link: Some(Span { trace: 8, span: 9 }), ..sample::TRACE };
     record.trace = &trace;
     let parsed = object(&record);

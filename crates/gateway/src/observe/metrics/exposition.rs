@@ -54,6 +54,7 @@ impl Collector for Scrape {
         self.requests(&mut encoder)?;
         self.judgements(&mut encoder)?;
         self.connections(&mut encoder)?;
+        self.targets(&mut encoder)?;
         self.backends(&mut encoder)?;
         self.configuration(&mut encoder)?;
         self.streams(&mut encoder)?;
@@ -119,7 +120,7 @@ impl Scrape {
         Ok(())
     }
 
-    fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+    fn targets(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let Some(ask) = self.0.targets.0.get() else { return Ok(()) };
         let targets = ask();
         let mut family = Family::begin(encoder, &names::BACKEND_IN_FLIGHT)?;
@@ -137,6 +138,41 @@ impl Scrape {
         let mut family = Family::begin(encoder, &names::BACKEND_EJECTIONS)?;
         for facts in &targets {
             family.counter(&[&facts.backend, &facts.target], facts.ejections)?;
+        }
+        Ok(())
+    }
+
+    fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let Some(ask) = self.0.backends.0.get() else { return Ok(()) };
+        let all = ask();
+        let mut family = Family::begin(encoder, &names::BACKEND_RETRIES)?;
+        for facts in &all {
+            family.counter(&[&facts.backend], facts.retries)?;
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_RETRIES_REFUSED)?;
+        for facts in &all {
+            family.counter(&[&facts.backend], facts.retries_refused)?;
+        }
+        let circuits = || all.iter().filter_map(|facts| Some((&*facts.backend, facts.circuit?)));
+        let places = || all.iter().filter_map(|facts| Some((&*facts.backend, facts.places?)));
+        let mut family = Family::begin(encoder, &names::BACKEND_CIRCUIT_OPEN)?;
+        for (backend, circuit) in circuits() {
+            family.gauge(&[backend], u64::from(circuit.is_open))?;
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_CIRCUIT_OPENINGS)?;
+        for (backend, circuit) in circuits() {
+            family.counter(&[backend], circuit.openings)?;
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_WAITING)?;
+        for (backend, places) in places() {
+            family.gauge(&[backend], places.waiting)?;
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_REFUSED)?;
+        for (backend, circuit) in circuits() {
+            family.counter(&[backend, "breaker"], circuit.refused)?;
+        }
+        for (backend, places) in places() {
+            family.counter(&[backend, "concurrency"], places.refused)?;
         }
         Ok(())
     }

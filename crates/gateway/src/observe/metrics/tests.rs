@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectionOutcome, Metrics, TargetFacts};
+use super::{BackendFacts, CircuitFacts, ConnectionOutcome, Metrics, PlacesFacts, TargetFacts};
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
 use crate::observe::record::Decision;
@@ -118,6 +118,13 @@ fn busy() -> Arc<Metrics> {
         ejections: 1,
     };
     metrics.ask_targets(Box::new(move || vec![facts.clone()]));
+    let facts = BackendFacts {
+        backend: "orders".to_owned(),
+        circuit: Some(CircuitFacts { is_open: true, openings: 1, refused: 3 }),
+        places: Some(PlacesFacts { waiting: 2, refused: 5 }),
+        ..BackendFacts::default()
+    };
+    metrics.ask_backends(Box::new(move || vec![facts.clone()]));
     metrics
 }
 

@@ -9,8 +9,8 @@ use crate::config::{
 use crate::resources::Resources;
 use crate::upstream::Backend;
 use crate::upstream::spec::{
-    AnswerBounds, BackendSpec, Balance, ClientCertificate, EjectSpec, PoolSpec, Protocol, TargetSpec,
-    Timeouts, TlsSpec,
+    AnswerBounds, BackendSpec, Balance, BreakerSpec, ClientCertificate, ConcurrencySpec, EjectSpec, PoolSpec,
+    Protocol, RetrySpec, TargetSpec, Timeouts, TlsSpec,
 };
 
 impl Compiler<'_> {
@@ -50,6 +50,17 @@ impl Compiler<'_> {
                 time_max: settings.eject.time_max.get(),
                 slow_start: settings.eject.slow_start.get(),
             },
+            retries: RetrySpec { max: settings.retries.max, budget: settings.retries.budget.hundredths() },
+            breaker: settings.breaker.as_ref().map(|breaker| BreakerSpec {
+                failures: breaker.failures.hundredths(),
+                time: breaker.time.get(),
+                requests: breaker.requests,
+            }),
+            concurrency: settings.concurrency.as_ref().map(|concurrency| ConcurrencySpec {
+                max: concurrency.max,
+                queue: concurrency.queue,
+                wait: concurrency.wait.get(),
+            }),
             timeouts: Timeouts {
                 connect: timeout.connect.get(),
                 response: timeout.response.get(),

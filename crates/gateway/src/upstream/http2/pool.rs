@@ -148,7 +148,7 @@ pub(in crate::upstream) async fn open(
     }
     let _turn = turn.filter(|_| !target.is_known_http1());
     if site.count() >= CONNECTIONS_MAX {
-        return Err(Failure::Unreachable(io::Error::other("every connection to it is full")));
+        return Err(Failure::Full);
     }
     match dial(target, due, Offer::Http2).await? {
         Socket::Tls(stream) => {
@@ -199,8 +199,10 @@ impl Site {
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, connection) =
-            builder(target.answers.head).handshake(Watched::new(io)).await.map_err(|error| {
+        let (sender, connection) = builder(target.answers.head)
+            .handshake(Watched::new(io, target.answers.interim))
+            .await
+            .map_err(|error| {
                 Failure::Closed(Some(error.into_io().unwrap_or_else(|| io::ErrorKind::InvalidData.into())))
             })?;
         let usage = Arc::<Use>::default();

@@ -13,7 +13,7 @@ use http::HeaderMap;
 
 use super::head;
 use crate::http::trailers::canonicalise_trailers;
-use crate::http::{Body, BodyError, Frame, Size};
+use crate::http::{Body, BodyError, Frame, Size, Source};
 use crate::upstream::upload::Progress;
 
 /// A body being sent.
@@ -92,10 +92,16 @@ impl Upload {
         true
     }
 
-    /// The body, if nothing of it was taken.
-    pub(super) fn into_body(self) -> Option<Body> {
-        let is_untouched = self.pieces == 0 && self.trailers.is_none();
-        (is_untouched && self.is_ended == matches!(self.body, Body::Empty)).then_some(self.body)
+    /// The body from its start, if it can be sent again.
+    pub(super) fn into_body(mut self) -> Option<Body> {
+        if self.trailers.is_some() || self.pieces > 1 {
+            return self.body.rewind().then_some(self.body);
+        }
+        let rest = if self.is_ended { Body::Empty } else { self.body };
+        Some(match self.pieces {
+            0 => rest,
+            _ => Body::Stream(Box::new(Resumed { first: Some(self.first), rest })),
+        })
     }
 
     /// Sends what can be sent.
@@ -178,5 +184,24 @@ impl Upload {
         };
         self.is_done = true;
         ended.map_err(|_| UploadError::Refused)
+    }
+}
+
+/// A body of which the first piece was taken, from its start.
+struct Resumed {
+    first: Option<Bytes>,
+    rest: Body,
+}
+
+impl Source for Resumed {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Result<Frame, BodyError>> {
+        match self.first.take() {
+            Some(first) => Poll::Ready(Ok(Frame::Data(first))),
+            None => self.rest.poll_frame(cx),
+        }
+    }
+
+    fn size(&self) -> Size {
+        Size::Unknown
     }
 }

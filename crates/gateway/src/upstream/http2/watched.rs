@@ -1,9 +1,10 @@
 //! The byte stream under the codec, watched: a backend that sends frames without end is hung up on.
 //!
 //! The codec answers PING and SETTINGS, keeps windows and passes over unknown frames for as long as a backend likes: a
-//! connection of such frames would keep a core busy until the answer is overdue, and other exchanges share both. So
-//! frames that carry nothing of an answer are counted. What an honest backend sends of them grows with what it is sent
-//! (WINDOW_UPDATEs and PINGs for data, a reset for a request), and it is given that much more.
+//! connection of such frames would keep a core busy until the answer is overdue, and other exchanges share both. The same
+//! goes for heads: behind an answer that was given up for its interim ones, more of those may come without end. So
+//! frames that carry no content are counted. What an honest backend sends of them grows with what it is sent
+//! (WINDOW_UPDATEs and PINGs for data, heads or a reset for a request), and it is given that much more.
 //!
 //! # Limits
 //! [`FRAMES_MAX`] within [`WINDOW`], beyond what was earned; then the connection ends, and its exchanges with it.
@@ -38,14 +39,21 @@ pub(super) struct Watched<T> {
 struct Tally {
     seen: u32,
     earned: u32,
+    earned_by_request: u32,
 }
 
 impl Tally {
+    /// A head with its interim ones and its trailers, and the few frames that go with a request.
+    fn new(interims: u32) -> Self {
+        Self { seen: 0, earned: 0, earned_by_request: interims.saturating_add(6) }
+    }
+
     fn received(&mut self, frame: &Frame) {
         let carries = match frame.kind {
             Kind::Data => frame.length > 0 || frame.has(END_STREAM),
-            // Their number and size the codec bounds.
-            Kind::Headers | Kind::Continuation => true,
+            // Of one head their number and size are bounded by the codec.
+            Kind::Continuation => true,
+            // Any number of them may be interim answers, and a stream that was given up takes them without end.
             _ => false,
         };
         if !carries {
@@ -55,7 +63,8 @@ impl Tally {
 
     fn sent(&mut self, frame: &Frame) {
         let earned = match frame.kind {
-            Kind::Headers => 4,
+            // A window, a reset, a PING; an answer with what goes before and behind it.
+            Kind::Headers => self.earned_by_request,
             // One WINDOW_UPDATE for the stream, one for the connection and a PING; more for those who read in KiBs.
             Kind::Data => u32::try_from(frame.length >> 9).unwrap_or(u32::MAX).saturating_add(3),
             _ => 0,
@@ -69,16 +78,18 @@ impl Tally {
 }
 
 impl<T> Watched<T> {
-    pub(super) fn new(inner: T) -> Self {
+    /// Watches `inner`, whose answers may each have as many `interims` before them.
+    pub(super) fn new(inner: T, interims: u32) -> Self {
         let (incoming, outgoing) = (Scanner::of_server(), Scanner::of_client());
-        Self { inner, incoming, outgoing, tally: Tally::default(), window_ends: clock::now() }
+        let tally = Tally::new(interims);
+        Self { inner, incoming, outgoing, tally, window_ends: clock::now() }
     }
 
     /// Begins a new window when the last one is over.
     fn tick(&mut self) {
         let now = clock::now();
         if now >= self.window_ends {
-            self.tally = Tally::default();
+            self.tally = Tally { seen: 0, earned: 0, ..self.tally };
             self.window_ends = now.checked_add(WINDOW).unwrap_or(now);
         }
     }

@@ -18,7 +18,7 @@ use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Frame, Size};
 use crate::tasks::Tasks;
 use crate::upstream::Backend;
-use crate::upstream::answer::{Errand, Incoming};
+use crate::upstream::answer::{Errand, Incoming, Rest};
 use crate::upstream::failure::Failure;
 use crate::upstream::http2::{Opened, connections_of};
 use crate::upstream::spec::{BackendSpec, Protocol};
@@ -50,17 +50,19 @@ impl Rig {
     async fn send(&mut self, method: Method, size: Size, body: Body) -> Result<Incoming, Failure> {
         let target = self.backend.target().expect("a target");
         let timeouts = &self.backend.spec().timeouts;
-        let (mut asked, mut rest) = (None, None);
+        let mut asked = None;
+        let mut rest = Rest::untouched(None);
+        let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
+            backend: &self.backend,
             target,
             method: &method,
-            timeouts,
             idle: timeouts.idle,
             total: timeouts.total,
-            idle_for: self.backend.spec().pool.idle_for,
             upgrade: None,
             started: clock::now(),
             asked: &mut asked,
+            tries: &mut tries,
             deadline: &mut self.deadline,
             interim: &self.interim,
         };

@@ -12,10 +12,11 @@ use bytes::Bytes;
 use http::Method;
 use portcullis_http1::{Bounds, Framing, HeadDecoder};
 
-use super::super::answer::{Errand, Incoming};
+use super::super::answer::{Errand, Incoming, Rest};
 use super::super::failure::Failure;
 use super::super::spec::{
-    AnswerBounds, BackendSpec, Balance, EjectSpec, PoolSpec, Protocol, TargetSpec, Timeouts, TlsSpec,
+    AnswerBounds, BackendSpec, Balance, EjectSpec, PoolSpec, Protocol, RetrySpec, TargetSpec, Timeouts,
+    TlsSpec,
 };
 use super::super::upload::Upload;
 use super::super::{Backend, pool};
@@ -87,17 +88,19 @@ impl Rig {
         }
         head.push_str("\r\n");
         let timeouts = &self.backend.spec().timeouts;
-        let (mut asked, mut rest) = (None, None);
+        let mut asked = None;
+        let mut rest = Rest::untouched(None);
+        let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
+            backend: &self.backend,
             target,
             method: &method,
-            timeouts,
             idle: timeouts.idle,
             total: timeouts.total,
-            idle_for: self.backend.spec().pool.idle_for,
             upgrade: self.upgrade,
             started,
             asked: &mut asked,
+            tries: &mut tries,
             deadline: &mut self.deadline,
             interim: &self.interim,
         };
@@ -142,6 +145,9 @@ pub(in crate::upstream) fn spec(port: u16) -> BackendSpec {
         protocol: Protocol::Auto,
         balance: Balance::default(),
         eject: EjectSpec::default(),
+        retries: RetrySpec::default(),
+        breaker: None,
+        concurrency: None,
         timeouts: Timeouts::default(),
         tls: TlsSpec::default(),
         pool: PoolSpec::default(),

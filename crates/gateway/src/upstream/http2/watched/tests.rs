@@ -10,7 +10,7 @@ fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
 /// Whether a backend that has been sent `earned` frames of content may say `said`.
 async fn passes(earned: usize, said: &[u8]) -> bool {
     let (ours, mut theirs) = duplex(1 << 22);
-    let mut watched = Watched::new(ours);
+    let mut watched = Watched::new(ours, 8);
     watched.write_all(crate::http::frames::PREFACE).await.expect("room");
     watched.write_all(&frame(0, 0, &[0; 1024]).repeat(earned)).await.expect("room");
     theirs.write_all(said).await.expect("room");
@@ -30,6 +30,7 @@ async fn frames_that_are_no_answer_are_counted() {
         ("reset", frame(3, 0, &[0; 4])),
         ("unknown", frame(99, 0, &[0; 20])),
         ("empty content", frame(0, 0, &[])),
+        ("head", frame(1, 4, &[0x88])),
     ] {
         assert!(passes(0, &frame.repeat(many)).await, "{name}: as many as may be");
         assert!(!passes(0, &frame.repeat(many + 1)).await, "{name}: one more");
@@ -40,9 +41,22 @@ async fn frames_that_are_no_answer_are_counted() {
 }
 
 #[tokio::test]
-async fn answers_are_not_counted() {
+async fn content_is_not_counted() {
     let many = FRAMES_MAX as usize * 2;
     assert!(passes(0, &frame(0, 0, b"content").repeat(many)).await);
-    assert!(passes(0, &frame(1, 4, &[0x88]).repeat(many)).await);
     assert!(passes(0, &frame(0, 1, &[]).repeat(many)).await);
+}
+
+#[tokio::test]
+async fn a_request_earns_its_answer_and_the_interim_ones_before_it() {
+    let head = frame(1, 4, &[0x88]);
+    let (ours, mut theirs) = duplex(1 << 22);
+    let mut watched = Watched::new(ours, 8);
+    watched.write_all(crate::http::frames::PREFACE).await.expect("room");
+    watched.write_all(&head.repeat(1000)).await.expect("room");
+    let answers = head.repeat(1000 * 10);
+    theirs.write_all(&answers).await.expect("room");
+    drop(theirs);
+    let mut read = Vec::new();
+    assert_eq!(watched.read_to_end(&mut read).await.expect("all of it"), answers.len());
 }

@@ -1,0 +1,235 @@
+//! One request's way: into its backend, to a target, and on to another or to the same one again where that is safe.
+//!
+//! Whether anything is sent at all `breaker` and `places` say, in this order: nobody waits for a backend that is left
+//! alone. What is safe to send again, and what it costs, `retry` says.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use super::answer::{Errand, Load, Rest};
+use super::backend::Backend;
+use super::balance::{Caller, Tried};
+use super::breaker::{Change, Pass};
+use super::failure::{BACKEND_BUSY, BACKEND_CIRCUIT_OPEN, BACKEND_UNREACHABLE, Failure};
+use super::places::Busy;
+use super::retry::{self, Tries};
+use super::{Incoming, has_failed};
+use crate::clock::{self, Instant};
+use crate::http::{Body, Canonical, Reply, Size};
+use crate::observe::{BackendFacts, CircuitFacts, PlacesFacts};
+use crate::pipeline::operation::Stream;
+use crate::pipeline::request_id::random;
+use crate::pipeline::{Context, Operation, Stop};
+use crate::problem::Problem;
+
+/// One request on its way.
+pub(super) struct Journey<'a> {
+    backend: &'a Backend,
+    operation: &'a Operation,
+    size: Size,
+    /// When it was to be forwarded, and when it had its place.
+    began: Instant,
+    entered: Instant,
+    rest: Rest,
+    tries: Tries,
+    tried: Tried,
+    has_waited: bool,
+    pauses: u32,
+}
+
+impl<'a> Journey<'a> {
+    /// With `body`, from a request that was to be forwarded when it `began` and was let in when it `entered`.
+    pub(super) fn new(
+        backend: &'a Backend,
+        operation: &'a Operation,
+        body: Body,
+        (began, entered): (Instant, Instant),
+    ) -> Self {
+        Self {
+            backend,
+            operation,
+            size: body.size(),
+            began,
+            entered,
+            rest: Rest::untouched(Some(Load::Body(body))),
+            tries: backend.budget.begin(),
+            tried: Tried::new(),
+            has_waited: false,
+            pauses: 0,
+        }
+    }
+
+    /// Asks until there is an answer, or nobody left whom it would be safe to ask.
+    pub(super) async fn run(
+        &mut self,
+        request: &Canonical,
+        cx: &mut Context,
+    ) -> Result<Result<Reply, Failure>, Stop> {
+        loop {
+            let reply = self.ask(request, cx).await?;
+            let is_idempotent = request.method().is_idempotent();
+            if self.rest.load.is_none() || !self.goes_on(is_idempotent, &reply, cx).await {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// Asks the next target; the error is that there is none.
+    async fn ask(&mut self, request: &Canonical, cx: &mut Context) -> Result<Result<Reply, Failure>, Stop> {
+        let backend = self.backend;
+        let caller = cx.consumer().map_or(Caller::Address(request.client()), Caller::Consumer);
+        let began = if self.tried.is_empty() && self.pauses == 0 { self.entered } else { clock::now() };
+        let chosen = backend.choose(caller, began, &self.tried);
+        let Some((at, target)) = chosen.and_then(|at| Some((at, backend.targets().get(at)?))) else {
+            return Err(BACKEND_UNREACHABLE.with("the backend has no target").into());
+        };
+        self.tried.push(at);
+        cx.occupies(target.standing.in_flight.enter());
+        let marks = cx.begin_try(&target.name);
+        // What was paid for has not been seen by anybody since.
+        self.rest.is_untouched = true;
+        let mut asked = None;
+        let operation = self.operation;
+        let errand = Errand {
+            backend,
+            target,
+            method: request.method(),
+            idle: if operation.stream.is_some() {
+                operation.bounds.stream_idle
+            } else {
+                backend.spec().timeouts.idle
+            },
+            total: self.total(),
+            upgrade: request.upgrade().filter(|_| operation.stream == Some(Stream::WebSocket)),
+            started: self.began,
+            asked: &mut asked,
+            tries: &mut self.tries,
+            deadline: &mut cx.deadline,
+            interim: &cx.interim,
+        };
+        let key = errand.upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
+        let outcome = errand.forward(request, &mut self.rest, self.size, operation.strip, &marks).await;
+        cx.asked(&target.name, self.entered);
+        cx.resent(self.tries.again);
+        let reply = outcome.and_then(|incoming: Incoming| incoming.into_reply(request.method(), key));
+        backend.learn(target, &reply, began, asked);
+        cx.end_try(reply.as_ref().map(|reply| reply.status).map_err(Failure::code));
+        Ok(reply)
+    }
+
+    /// Whether what is left of the request is sent to another target, or to the same ones after a pause.
+    async fn goes_on(
+        &mut self,
+        is_idempotent: bool,
+        reply: &Result<Reply, Failure>,
+        cx: &mut Context,
+    ) -> bool {
+        let is_another_left = self.tried.len() < self.backend.targets().len();
+        let is_safe = match reply {
+            // Only an answer that may be bettered leaves anything.
+            Ok(_) => true,
+            Err(failure) if self.rest.is_untouched && failure.allows_another(&mut self.has_waited) => {
+                if is_another_left {
+                    self.tries.go_on();
+                    return true;
+                }
+                failure.may_pass()
+            }
+            Err(failure) => failure.may_pass() && (self.rest.is_untouched || is_idempotent),
+        };
+        let now = clock::now();
+        let pause = if is_another_left { Duration::ZERO } else { retry::pause(self.pauses, random()) };
+        let begins = now.checked_add(pause).unwrap_or(now);
+        let due = self.total().and_then(|total| self.began.checked_add(total));
+        let is_in_time = due.is_none_or(|due| begins < due);
+        if !is_safe || !is_in_time || !self.backend.budget.spend(&mut self.tries, now) {
+            return false;
+        }
+        if !is_another_left {
+            self.tried.clear();
+            self.pauses = self.pauses.saturating_add(1);
+            cx.deadline.set_at(Some(begins));
+            poll_fn(|task| cx.deadline.poll(task)).await;
+        }
+        true
+    }
+
+    /// How long all of it may take.
+    fn total(&self) -> Option<Duration> {
+        self.backend.spec().timeouts.total.filter(|_| self.operation.stream.is_none())
+    }
+}
+
+impl Backend {
+    /// Lets a request in that was to be forwarded when it `began`, if the backend is not left alone and has a place. The
+    /// pass is to be settled.
+    pub(super) async fn admit(&self, began: Instant, cx: &mut Context) -> Result<Option<Pass<'_>>, Stop> {
+        let enter = |now| self.breaker.as_ref().map(|breaker| breaker.enter(now)).transpose();
+        cx.at("breaker");
+        let pass = enter(began).map_err(left_alone)?;
+        let Some(places) = &self.places else { return Ok(pass) };
+        if let Some(place) = places.take() {
+            cx.holds(place);
+            return Ok(pass);
+        }
+        // Who was let in before the wait may not be let in after it.
+        drop(pass);
+        cx.at("concurrency");
+        let due = self.spec().timeouts.total.and_then(|total| began.checked_add(total));
+        // Boxed: it is rare.
+        let place = Box::pin(places.wait(&mut cx.deadline, due)).await.map_err(busy)?;
+        cx.holds(place);
+        cx.at("breaker");
+        Ok(enter(clock::now()).map_err(left_alone)?)
+    }
+
+    /// Notes what came of a request that was let in.
+    pub(super) fn settle(&self, pass: Pass<'_>, reply: &Result<Reply, Failure>) {
+        let Some(has_failed) = has_failed(reply) else { return };
+        let backend = &*self.spec().name;
+        match pass.settle(has_failed, clock::now()) {
+            Some(Change::Opened(time)) => {
+                tracing::warn!(backend, seconds = time.as_secs_f64(), "a backend fails and is left alone");
+            }
+            Some(Change::Closed) => tracing::info!(backend, "a backend is well again"),
+            None => {}
+        }
+    }
+
+    pub(super) fn facts(&self) -> BackendFacts {
+        let (retries, retries_refused) = self.budget.totals();
+        BackendFacts {
+            backend: self.spec().name.clone(),
+            retries,
+            retries_refused,
+            circuit: self.breaker.as_ref().map(|breaker| {
+                let (openings, refused) = breaker.totals();
+                CircuitFacts { is_open: breaker.is_open(), openings, refused }
+            }),
+            places: self
+                .places
+                .as_ref()
+                .map(|places| PlacesFacts { waiting: places.waiting() as u64, refused: places.refused() }),
+        }
+    }
+}
+
+/// What the caller of a backend is told that had better be left alone for `left`.
+fn left_alone(left: Duration) -> Problem {
+    let seconds = left.as_millis().div_ceil(1_000).max(1);
+    BACKEND_CIRCUIT_OPEN
+        .with("the backend fails and is left alone for a while")
+        .field("retry-after", seconds.to_string())
+}
+
+/// What the caller of a backend is told that has enough to do.
+fn busy(busy: Busy) -> Problem {
+    let cause = match busy {
+        Busy::Queue => "as many wait as `concurrency.queue` allows",
+        Busy::Wait => "no place came free within `concurrency.wait`",
+    };
+    BACKEND_BUSY
+        .with("the backend has as many requests as it may have")
+        .because(cause)
+        .field("retry-after", "1")
+}
