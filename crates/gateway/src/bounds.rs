@@ -78,7 +78,8 @@ macro_rules! each_bound {
                 /// Time a stream (WebSocket, events, gRPC) may go on after a change of the configuration took away
                 /// its ground. Beyond it: ended.
                 stream_grace: time = 30, 0..=86_400;
-                /// Time for requests in flight when the gateway stops or a listener goes. Beyond it: closed.
+                /// Time for what is under way when the gateway stops, a listener goes, or what it asks of those who
+                /// connect changes. Beyond it: cut off, and recorded as aborted.
                 drain: time = 30, 0..=86_400;
                 /// Time from the moment a gateway that stops says so on `/readyz` until it closes its listeners, so
                 /// that balancers send new clients elsewhere first. A second signal cuts it short.

@@ -66,7 +66,7 @@ pub async fn exchange<W: Wire>(
         let mut judging = pin!(judge(head, body, &snapshot, &mut cx));
         wire.drive(Contained(judging.as_mut())).await
     };
-    let Some(judged) = judged else { return cx.finish(&snapshot.revision, None, 0, false) };
+    let Some(judged) = judged else { return cx.finish(0, false) };
     let reply = match judged.unwrap_or_else(|panicked| Err(defect(panicked).into())) {
         Ok(answered) => answered.into_reply(),
         Err(stop) => stopped(stop, &mut cx),
@@ -243,10 +243,12 @@ fn begin<W: Wire>(
     snapshot: &Snapshot,
 ) -> Context {
     let (ground, peer) = (Arc::clone(&live.ground), Arc::clone(peer));
-    Context::begin(ground, peer, version, deadline, wire.interim(), snapshot.bounds.write_idle)
+    let revision = Arc::clone(&snapshot.revision);
+    let write_idle = snapshot.bounds.write_idle;
+    Context::begin(ground, peer, version, deadline, wire.interim(), write_idle, revision)
 }
 
-/// The one door every reply leaves by. It takes its time, and holds nothing of the snapshot but its name.
+/// The one door every reply leaves by. It takes its time, and holds nothing of the snapshot.
 async fn leave<W: Wire>(
     wire: &mut W,
     mut reply: Reply,
@@ -257,9 +259,8 @@ async fn leave<W: Wire>(
     if snapshot.server_timing {
         reply.fields.push("server-timing", server_timing(cx));
     }
-    let revision = Arc::clone(&snapshot.revision);
     drop(snapshot);
-    let status = reply.status;
+    cx.replies(reply.status);
     let sent = {
         let mut sending = pin!(wire.send(reply, cx));
         Contained(sending.as_mut()).await
@@ -270,7 +271,7 @@ async fn leave<W: Wire>(
         cx.stopped(&defect(panicked));
         Sent { bytes: 0, complete: false }
     });
-    cx.finish(&revision, Some(status), sent.bytes, sent.complete)
+    cx.finish(sent.bytes, sent.complete)
 }
 
 /// What the time until now was spent on, for whoever measures in a browser (W3C Server Timing).

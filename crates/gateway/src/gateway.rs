@@ -17,6 +17,7 @@ use portcullis_openapi::source::Finding;
 
 use self::core::Core;
 use crate::config::Loaded;
+pub use crate::http::term::LEAVING;
 use crate::listener::accept::{Doorway, Post, Sign};
 use crate::listener::cores::Cores;
 use crate::listener::sockets::{self, Prepared};
@@ -45,6 +46,9 @@ pub struct Gateway {
     tasks: Tasks,
     running: Mutex<Running>,
 }
+
+/// Time for connections to be cut off at the end of a drain.
+const CUT: Duration = Duration::from_secs(2);
 
 /// What changes when a configuration is applied.
 #[derive(Debug)]
@@ -199,11 +203,12 @@ impl Gateway {
         self.live.ground.memory.resize(snapshot.bounds.bodies_in_memory);
         self.live.ground.files.resize(snapshot.bounds.bodies_in_files);
         self.live.ground.requests.resize(u64::from(snapshot.bounds.requests));
+        let most = snapshot.bounds.drain;
         drop(self.live.swap(snapshot));
         self.with_running(|running| {
             for listening in &running.listening {
                 if !listeners.iter().any(|plan| Arc::ptr_eq(&plan.term, &listening.plan.term)) {
-                    listening.plan.term.end();
+                    listening.plan.term.end(most, LEAVING);
                 }
             }
             running.listening.retain_mut(|listening| {
@@ -273,10 +278,14 @@ impl Gateway {
         self.with_running(|running| {
             for listening in &mut running.listening {
                 listening.close();
-                listening.plan.term.end_after(idle);
+                listening.plan.term.end(most, idle);
             }
         });
         let drained = tokio::time::timeout(most, self.tasks.idle()).await.is_ok();
+        if !drained {
+            // Connections are being cut off, by their own tasks; what they carried is recorded then.
+            let _ = tokio::time::timeout(CUT, self.tasks.idle()).await;
+        }
         for core in &self.cores {
             core.stop();
         }

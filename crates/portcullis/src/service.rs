@@ -24,7 +24,7 @@ use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
 use portcullis_gateway::config::{self, Config, Loaded, Sink, State};
 use portcullis_gateway::gateway::watch::Watch;
-use portcullis_gateway::gateway::{Gateway, Lent, Options, Refused};
+use portcullis_gateway::gateway::{Gateway, LEAVING, Lent, Options, Refused};
 use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings, traces};
 use serde_json::Value;
@@ -278,7 +278,7 @@ impl Service {
                 _ = interrupt.recv() => {}
             }
         }
-        let idle = if is_succeeded { LAST_REQUEST } else { Duration::ZERO };
+        let idle = if is_succeeded { LAST_REQUEST } else { LEAVING };
         if !self.gateway.drain(bounds.drain, idle).await {
             tracing::warn!("connections were cut after the drain deadline");
         }

@@ -2,43 +2,70 @@
 //!
 //! Every connection of a listener shares one term. It ends when the listener leaves the configuration, when what it
 //! asks of those who connect has changed (TLS, client certificates, revocation lists, protocols, the PROXY protocol),
-//! and when the gateway drains. What is idle then closes at once, or has a moment for a last request; what is under way
-//! ends first: HTTP/1.1 says `Connection: close`, HTTP/2 GOAWAY, WebSocket a close frame.
+//! and when the gateway drains. What is under way then ends first: HTTP/1.1 says `Connection: close`, HTTP/2 GOAWAY,
+//! WebSocket a close frame. A client's next request may be on its way to a connection that waits, and a close would
+//! lose it: such a connection is kept for a moment, and a request that comes is answered, as its last. What is
+//! still under way `bounds.drain` later is cut off.
+//!
+//! Each connection's task runs within [`Term::watch`], which is woken at the end. Whoever polls within it needs only
+//! ask whether the term is over: a request costs no place in a list.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use foldhash::{HashMap, HashMapExt};
+
+use super::deadline::Deadline;
+use crate::clock::{self, Instant};
+
+/// How long a connection that waits is usually kept after the end: longer than a request is on its way.
+pub const LEAVING: Duration = Duration::from_secs(2);
 
 /// A term that connections share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Term {
     is_over: AtomicBool,
-    end: Notify,
-    /// How long an idle connection has for its last request.
-    grace_ms: AtomicU64,
+    /// How long a connection that waits is kept after the end.
+    idle_ms: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When what is left is cut off.
+    cut: Option<Instant>,
+    next: u64,
+    tasks: HashMap<u64, Waker>,
+}
+
+impl Default for Term {
+    fn default() -> Self {
+        let state = State { cut: None, next: 0, tasks: HashMap::new() };
+        Self { is_over: AtomicBool::new(false), idle_ms: AtomicU64::new(0), state: Mutex::new(state) }
+    }
 }
 
 impl Term {
-    /// A term that is over, for connections that had waited to be accepted until then: they have `grace` to say their
-    /// first request, which is answered as their last.
-    pub fn last(grace: Duration) -> Self {
-        let term = Self::default();
-        term.end_after(grace);
-        term
-    }
-
-    /// Ends it.
-    pub fn end(&self) {
-        self.end_after(Duration::ZERO);
-    }
-
-    /// Ends it, but leaves idle connections `grace` to say their last request: one that is on its way meets no closed
-    /// connection.
-    pub fn end_after(&self, grace: Duration) {
-        self.grace_ms.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        self.is_over.store(true, Ordering::Release);
-        self.end.notify_waiters();
+    /// Ends it: what is under way has `most` to end, what waits `idle` to begin its last request. Ended again, the
+    /// earlier end of `most` counts.
+    pub fn end(&self, most: Duration, idle: Duration) {
+        self.idle_ms.store(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        let cut = clock::now().checked_add(most);
+        let tasks = {
+            let mut state = self.state();
+            state.cut = match (state.cut, cut) {
+                (Some(earlier), Some(cut)) => Some(earlier.min(cut)),
+                (earlier, cut) => earlier.or(cut),
+            };
+            // A task that registers later finds it over.
+            self.is_over.store(true, Ordering::Release);
+            state.tasks.values().cloned().collect::<Vec<_>>()
+        };
+        tasks.iter().for_each(Waker::wake_by_ref);
     }
 
     /// Whether the present exchange is the connection's last.
@@ -46,20 +73,66 @@ impl Term {
         self.is_over.load(Ordering::Acquire)
     }
 
-    /// Waits until what is under way is to end, and no more is begun.
-    pub async fn over(&self) {
-        let called = self.end.notified();
-        if !self.is_over() {
-            called.await;
-        }
+    /// How long a connection that waits may go on waiting, once the term is over.
+    pub fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_ms.load(Ordering::Relaxed))
     }
 
-    /// Waits until an idle connection is to close.
-    pub async fn idle_over(&self) {
-        self.over().await;
-        let grace = Duration::from_millis(self.grace_ms.load(Ordering::Relaxed));
-        if !grace.is_zero() {
-            tokio::time::sleep(grace).await;
+    /// Waits for its end, within [`Term::watch`].
+    pub async fn over(&self) {
+        poll_fn(|_| if self.is_over() { Poll::Ready(()) } else { Poll::Pending }).await;
+    }
+
+    /// Lets a connection go on until it ends by itself or is cut off; says whether it ended by itself. What is cut off
+    /// is for the caller to drop.
+    pub async fn watch(&self, mut serving: Pin<&mut (impl Future<Output = ()> + Send)>) -> bool {
+        let mut place = Place { term: self, number: None };
+        let mut cut = Deadline::new();
+        poll_fn(|cx| {
+            if serving.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(true);
+            }
+            // PERF: the waker of a task stays the same, so that one registration serves all its polls.
+            if place.number.is_none() && place.register(cx.waker()) {
+                // It ended meanwhile: what waits must look again.
+                cx.waker().wake_by_ref();
+            }
+            if self.is_over() {
+                cut.set_at(self.state().cut);
+                return cut.poll(cx).map(|_| false);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A task's place among those to be woken.
+struct Place<'t> {
+    term: &'t Term,
+    number: Option<u64>,
+}
+
+impl Place<'_> {
+    /// Takes the place; says whether the term is over already.
+    fn register(&mut self, waker: &Waker) -> bool {
+        let mut state = self.term.state();
+        let number = state.next;
+        state.next = number.wrapping_add(1);
+        state.tasks.insert(number, waker.clone());
+        self.number = Some(number);
+        self.term.is_over()
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.term.state().tasks.remove(&number);
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -17,16 +18,12 @@ use tokio::sync::Notify;
 use super::cores::{Arrival, Cores, Seat};
 use super::sockets::BACKLOG;
 use super::{descriptors, opening};
-use crate::http::term::Term;
 use crate::observe::{ConnectionOutcome, ListenerMetrics, Observe};
 use crate::snapshot::{ListenerPlan, Live};
 use crate::tasks::{Running, Tasks};
 
 /// How long accepting pauses when the process, or the machine, is out of descriptors or memory.
 const PAUSE_EXHAUSTED: Duration = Duration::from_secs(1);
-
-/// How long a connection that was accepted last has for its first request.
-const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// What the cores that serve one address share. It stays while the address does: a connection that waits in the
 /// kernel's queue is not lost to an edit.
@@ -52,12 +49,6 @@ impl Sign {
     pub fn new(plan: ListenerPlan, observe: &Observe) -> Self {
         let metrics = observe.listener(&plan.name);
         Self { plan, metrics }
-    }
-
-    /// For connections that had to wait until nothing more is accepted.
-    fn for_the_last(&self) -> Self {
-        let term = Arc::new(Term::last(LAST_GRACE));
-        Self { plan: ListenerPlan { term, ..self.plan.clone() }, metrics: self.metrics.clone() }
     }
 }
 
@@ -158,7 +149,7 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, post: Arc<Post
 /// queue can hold, or who connects again and again would keep the socket open.
 fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, post: &Arc<Post>) {
     let Ok(listener) = listener.into_std() else { return };
-    let sign = Arc::new(doorway.sign.load().for_the_last());
+    let sign = doorway.sign.load_full();
     for _ in 0..BACKLOG {
         match listener.accept() {
             Ok((stream, address)) => {
@@ -208,7 +199,11 @@ fn serve(stream: TcpStream, address: SocketAddr, admission: Admission, post: &Ar
     let live = Arc::clone(&post.live);
     post.tasks.spawn_entered(running, async move {
         let open = sign.metrics.open();
-        opening::serve(stream, address, &sign.plan, &live, &sign.metrics).await;
+        {
+            let serving = pin!(opening::serve(stream, address, &sign.plan, &live, &sign.metrics));
+            // One that is cut off ends by being dropped, and its exchange is recorded as it is.
+            let _ = sign.plan.term.watch(serving).await;
+        }
         drop((place, seat, open));
     });
 }

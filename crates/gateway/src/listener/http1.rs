@@ -5,10 +5,10 @@
 //! wait in the buffer; nothing of them is looked at before the reply before them is written.
 //!
 //! # Limits
-//! `keep_alive` between requests, `head_timeout` for a head once begun, `requests_per_connection`,
+//! `keep_alive` between requests, less once the connection's term is over; `head_timeout` for a head once begun, `requests_per_connection`,
 //! `head`, `request_line` and `fields` for its size.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context as TaskContext, Poll};
@@ -193,13 +193,7 @@ impl Connection {
         if reader.buffer.is_empty() {
             self.out = Vec::new();
             reader.rest();
-            deadline.set(bounds.keep_alive);
-            let first = tokio::select! {
-                biased;
-                first = deadline.race(reader.fill(HEAD_READ_BYTES)) => first,
-                () = term.idle_over() => return Next::Over,
-            };
-            if !matches!(first, Ok(Ok(read)) if read > 0) {
+            if !first_bytes(reader, bounds.keep_alive, term, deadline).await {
                 return Next::Over;
             }
         }
@@ -242,6 +236,29 @@ impl Connection {
     }
 }
 
+/// Waits for the first bytes of a request; says whether there are any. Once the connection's term is over it waits no
+/// longer than for a request that was on its way.
+pub(super) async fn first_bytes(
+    reader: &mut Reader,
+    keep_alive: Duration,
+    term: &Term,
+    deadline: &mut Deadline,
+) -> bool {
+    deadline.set(keep_alive);
+    let mut is_leaving = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(read) = reader.poll_fill(cx, HEAD_READ_BYTES) {
+            return Poll::Ready(matches!(read, Ok(read) if read > 0));
+        }
+        if !is_leaving && term.is_over() {
+            is_leaving = true;
+            deadline.set(term.idle().min(keep_alive));
+        }
+        deadline.poll(cx).map(|_| false)
+    })
+    .await
+}
+
 impl Wire for Turn<'_> {
     fn interim(&self) -> Arc<Interim> {
         Arc::clone(&self.connection.interim)
@@ -254,7 +271,7 @@ impl Wire for Turn<'_> {
     {
         let mut judging = pin!(judging);
         loop {
-            let polled = std::future::poll_fn(|cx| {
+            let polled = poll_fn(|cx| {
                 if let Poll::Ready(output) = judging.as_mut().poll(cx) {
                     return Poll::Ready(Some(Some(output)));
                 }

@@ -16,7 +16,6 @@
 //! head and [`SEND_BYTES`] of reply that wait for the client, and [`GATHER_BYTES`](super::http2_frames::GATHER_BYTES) of what is on its way to it.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -36,6 +35,7 @@ use crate::bounds::Bounds;
 use crate::clock;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
+use crate::http::term::{LEAVING, Term};
 use crate::observe::{Evidence, Incident};
 use crate::problem::Severity;
 use crate::snapshot::Live;
@@ -46,7 +46,7 @@ const SEND_BYTES: usize = 64 * 1024;
 /// What the codec may spend on keeping small DATA frames apart until they are read: some 8,000 of them.
 const SMALL_DATA_BYTES: usize = 2 * 1024 * 1024;
 
-/// After GOAWAY: how long a connection without streams waits for the client to end it.
+/// After the last GOAWAY: how long what is left has to end.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
@@ -116,11 +116,10 @@ async fn drive<T>(
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
     let mut streams = FuturesUnordered::new();
-    let mut drained = pin!(peer.term.over());
     deadline.set(bounds.keep_alive);
     let mut driver = Driver { codec, watch, bounds, deadline, stage: Stage::Open, served: 0, blamed: 0 };
     loop {
-        match poll_fn(|cx| driver.poll_turn(&mut streams, drained.as_mut(), cx)).await {
+        match poll_fn(|cx| driver.poll_turn(&mut streams, &peer.term, cx)).await {
             Turn::Serve(request, respond) => {
                 streams.push(http2_stream::serve(request, respond, live.snapshot(), peer, live));
                 driver.serves();
@@ -158,7 +157,7 @@ where
     fn poll_turn<F>(
         &mut self,
         streams: &mut FuturesUnordered<F>,
-        drained: Pin<&mut impl Future<Output = ()>>,
+        term: &Term,
         cx: &mut Context<'_>,
     ) -> Poll<Turn>
     where
@@ -191,7 +190,7 @@ where
         if let Some(excess) = self.excess() {
             return Poll::Ready(Turn::Cut(excess));
         }
-        if self.stage == Stage::Open && drained.poll(cx).is_ready() {
+        if self.stage == Stage::Open && term.is_over() {
             return Poll::Ready(Turn::Drain);
         }
         if streams.is_empty() || self.stage == Stage::Cut {
@@ -264,7 +263,9 @@ fn patience(stage: Stage, holds_reply: bool, bounds: &Bounds) -> Duration {
     match stage {
         Stage::Open => bounds.keep_alive,
         Stage::Leaving if holds_reply => bounds.write_idle,
-        Stage::Leaving | Stage::Cut => GRACE,
+        // A stream may be on its way until the client has answered the first GOAWAY.
+        Stage::Leaving => LEAVING,
+        Stage::Cut => GRACE,
     }
 }
 

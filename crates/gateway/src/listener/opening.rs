@@ -101,14 +101,9 @@ enum Spoken {
 /// Tells the protocol by the first bytes, which stay in the buffer. `None` when there is nothing to serve.
 async fn sniff(reader: &mut Reader, bounds: &Bounds, term: &Term) -> Option<Spoken> {
     let mut deadline = Deadline::new();
-    deadline.set(bounds.keep_alive);
+    let mut first = http1::first_bytes(reader, bounds.keep_alive, term, &mut deadline).await;
     loop {
-        let first = tokio::select! {
-            biased;
-            filled = deadline.race(reader.fill(READ_BYTES)) => filled,
-            () = term.idle_over(), if reader.buffer.is_empty() => return None,
-        };
-        if !matches!(first, Ok(Ok(read)) if read > 0) {
+        if !first {
             return None;
         }
         if reader.buffer.len() >= PREFACE.len() && reader.buffer.starts_with(PREFACE) {
@@ -118,5 +113,6 @@ async fn sniff(reader: &mut Reader, bounds: &Bounds, term: &Term) -> Option<Spok
             return Some(Spoken::Http1);
         }
         deadline.set(bounds.handshake);
+        first = matches!(deadline.race(reader.fill(READ_BYTES)).await, Ok(Ok(read)) if read > 0);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,7 +118,10 @@ pub(super) fn serve(live: &Arc<Live>) -> Client {
     let (client, server) = tokio::io::duplex(64 * 1024);
     let (live, peer) = (Arc::clone(live), peer());
     let term = Arc::clone(&peer.term);
-    drop(tokio::spawn(async move { http2::serve(server, peer, &live).await }));
+    drop(tokio::spawn(async move {
+        let serving = pin!(http2::serve(server, Arc::clone(&peer), &live));
+        let _ = peer.term.watch(serving).await;
+    }));
     Client { io: client, term }
 }
 

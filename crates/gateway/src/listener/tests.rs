@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use super::http1;
 use super::scene::{self, headers, live_with, peer, serve, status};
 use crate::http::io::split_tcp;
+use crate::http::term::LEAVING;
 use crate::http::{Body, BodyError, Frame, Reply, Size, Source};
 use crate::observe::{Decision, Kept};
 use crate::pipeline::{Context, Policy, Routed, Step, Stop};
@@ -112,7 +113,7 @@ async fn a_panic_in_a_reply_resets_its_stream_and_the_others_go_on() {
     gate.add_permits(1);
     let end = client.until(|frame| frame.stream == 1 && frame.has(flag::END_STREAM)).await;
     assert!(end.is_some(), "what was under way ends properly");
-    client.term.end();
+    client.term.end(Duration::from_secs(30), LEAVING);
     assert_eq!(client.ending().await, Some(code::NO_ERROR), "the connection ends in its own time");
 
     let kept = kept(&live, 3).await;

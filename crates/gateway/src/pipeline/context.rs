@@ -77,6 +77,11 @@ pub struct Context {
     write_idle: Duration,
     /// Its place among the requests under way.
     place: Share,
+    /// The configuration it is judged by.
+    revision: Arc<str>,
+    /// The status that leaves, once one does.
+    status: Option<StatusCode>,
+    is_recorded: bool,
 }
 
 /// Why the exchange stopped.
@@ -135,6 +140,7 @@ impl Context {
         deadline: Deadline,
         interim: Arc<Interim>,
         write_idle: Duration,
+        revision: Arc<str>,
     ) -> Self {
         let wall = clock::wall();
         let place = Share::of(&ground.requests);
@@ -166,6 +172,9 @@ impl Context {
             request_bytes: 0,
             connection_over: false,
             write_idle,
+            revision,
+            status: None,
+            is_recorded: false,
         }
     }
 
@@ -334,14 +343,14 @@ impl Context {
         self.operation.as_ref()
     }
 
-    /// Ends the exchange under the configuration `revision`: exactly one record, whatever happened.
-    pub fn finish(
-        &mut self,
-        revision: &str,
-        status: Option<StatusCode>,
-        response_bytes: u64,
-        complete: bool,
-    ) -> Deadline {
+    /// Remembers the status of the reply that is about to leave.
+    pub fn replies(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// Ends the exchange: exactly one record, whatever happened.
+    pub fn finish(&mut self, response_bytes: u64, complete: bool) -> Deadline {
+        self.is_recorded = true;
         let seen = self.seen.as_ref();
         let decision = if complete { self.decision } else { Decision::Aborted };
         self.ground.observe.record(&Record {
@@ -363,7 +372,7 @@ impl Context {
             metrics: self.operation.as_ref().map(|operation| &operation.metrics),
             consumer: self.proof.as_ref().map(|proof| &*proof.consumer.name),
             credential: self.proof.as_ref().map(|proof| &*proof.credential),
-            status: status.map(|status| status.as_u16()),
+            status: self.status.map(|status| status.as_u16()),
             request_bytes: self.request_bytes,
             response_bytes,
             decision,
@@ -376,9 +385,18 @@ impl Context {
             strip: self.operation.as_ref().map_or(0, |operation| operation.strip),
             resends: self.resends,
             verdicts: &self.verdicts,
-            revision,
+            revision: &self.revision,
         });
         std::mem::take(&mut self.deadline)
+    }
+}
+
+/// An exchange whose connection is cut off under it is recorded as well, as one that broke off.
+impl Drop for Context {
+    fn drop(&mut self) {
+        if !self.is_recorded {
+            drop(self.finish(0, false));
+        }
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 use portcullis_testkit::gateway::{Builder, Signal};
-use portcullis_testkit::raw::Client;
-use portcullis_testkit::{Deadline, Gateway, Recorder, Request, Response, Wire};
+use portcullis_testkit::raw::{Client, End};
+use portcullis_testkit::recorder::Gate;
+use portcullis_testkit::{Deadline, Gateway, Recorder, Reply, Request, Response, Wire};
 
 use crate::stage::executable;
 
@@ -218,6 +219,37 @@ fn listeners_come_move_and_go() {
     Deadline::soon().poll("the listener's close", || TcpStream::connect(free).is_err().then_some(()));
     kept.closed(Deadline::soon()).expect("what is idle closes with its listener");
     assert_eq!(scene.get("/steady").status, 200, "the other listener was left alone");
+}
+
+/// What is under way on a listener that goes has `bounds.drain` to end; what goes on elsewhere is left alone.
+#[test]
+fn what_outlasts_the_drain_of_its_listener_is_cut() {
+    let scene = Scene::start();
+    let more = CONFIG
+        .replace("apis:", "apis:\n  more: { listen: [more], backend: two, auth: none, operations: { all: { match: \"* /{rest*}\" } } }")
+        .replace("backends:", "  more: { bind: \"127.0.0.1:0\" }\nbackends:");
+    scene.apply(&more, true);
+    let gate = Gate::new();
+    let half = Reply::raw("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf").wait(&gate).send("half");
+    scene.one.on("/steady/slow", half.clone());
+    scene.two.on("/slow", half);
+    let begin = |address, target: &str| {
+        let mut client = Client::connect(address);
+        client.send(Request::get(target).http1());
+        client
+    };
+    let mut going = begin(scene.address("more"), "/slow");
+    let mut staying = begin(scene.gateway.address("public"), "/steady/slow");
+    scene.two.expect("the request", |message| message.target == b"/slow");
+    scene.one.expect("the request", |message| message.target == b"/steady/slow");
+
+    scene.apply(&format!("{CONFIG}bounds: {{ drain: 1s }}\n"), true);
+    let cut = going.response("GET", Deadline::soon()).expect_err("no whole answer");
+    assert_eq!((cut.end, cut.partial.status, &cut.partial.body[..]), (End::Closed, 200, &b"half"[..]));
+    let record = scene.gateway.record("a record of it", |record| record["url.path"] == "/slow");
+    assert_eq!(record["portcullis.decision"], "aborted", "{record}");
+    gate.open();
+    assert_eq!(staying.response("GET", Deadline::soon()).expect("its neighbour goes on").body, b"halfhalf");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use portcullis_testkit::h2::{Frame, PREFACE, code, flag, kind};
 use tokio::time::Instant;
 
+use crate::http::term::LEAVING;
 use crate::listener::scene::{self, Client, headers, live, ping, reset, serve, status};
 use crate::observe::{Decision, Kept};
 use crate::snapshot::Live;
@@ -87,7 +88,7 @@ async fn a_drained_connection_says_goodbye_twice() {
     client.greet(&[]).await;
     client.send([request(1)]).await;
     client.until(|frame| frame.has(flag::END_STREAM) && frame.stream == 1).await.expect("an answer");
-    client.term.end();
+    client.term.end(Duration::from_secs(30), LEAVING);
     let first = client.until(|frame| frame.kind == kind::GOAWAY).await.expect("a GOAWAY");
     assert_eq!(first.payload[..4], [0x7f, 0xff, 0xff, 0xff], "streams on their way are still taken");
     let question = client.until(|frame| frame.kind == kind::PING).await.expect("a PING");
@@ -107,7 +108,7 @@ async fn a_client_that_ignores_goodbye_is_left() {
     client.greet(&[]).await;
     client.until(|frame| frame.has(flag::ACK)).await.expect("an acknowledgement");
     let began = Instant::now();
-    client.term.end();
+    client.term.end(Duration::from_secs(30), LEAVING);
     assert_eq!(client.ending().await, Some(code::NO_ERROR));
     assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
 }

@@ -94,6 +94,7 @@ where
             Deadline::new(),
             stream.interim(),
             bounds.write_idle,
+            Arc::from("test"),
         );
         let mut serving = pin!(serve(Served { stream, receive, cx }));
         let mut served = false;

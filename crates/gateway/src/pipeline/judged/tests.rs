@@ -177,6 +177,7 @@ impl Case {
             Deadline::new(),
             Arc::new(Interim::default()),
             Duration::from_secs(1),
+            Arc::from("test"),
         );
         let routed = Routed::new(request(&peer), operation, Body::Stream(Box::new(body)));
         let identified = Identified::authenticate(routed, &mut cx).await?;
