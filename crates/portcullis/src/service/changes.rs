@@ -168,8 +168,9 @@ impl Service {
     /// Notes that a configuration was read and refused.
     pub(super) fn turned_away(&self, reason: &str) {
         self.observe.config_rejected(clock::wall());
-        tracing::error!(reason, "configuration not reloaded; the running one stays");
         self.status_mut().last_failure = Some(ConfigFailure { at: clock::wall(), reason: reason.to_owned() });
+        // Last: whoever reads it finds the rest told as well.
+        tracing::error!(reason, "configuration not reloaded; the running one stays");
     }
 
     fn change(
