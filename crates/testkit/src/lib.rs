@@ -19,6 +19,7 @@
 
 pub mod certificates;
 pub mod deadline;
+pub mod dns;
 pub mod exchange;
 pub mod fault;
 pub mod gateway;

@@ -50,6 +50,8 @@ struct Log {
 /// One connection as the recorder saw it.
 #[derive(Debug, Clone, Default)]
 pub struct Connection {
+    /// Where it comes from.
+    pub peer: Option<SocketAddr>,
     /// Its first bytes, up to a mebibyte.
     pub raw: Vec<u8>,
     /// How many bytes came in all.
@@ -72,7 +74,14 @@ impl Recorder {
     /// # Panics
     /// When there is no free port.
     pub fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        Self::on_listener(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port"))
+    }
+
+    /// Starts one where somebody listens already.
+    ///
+    /// # Panics
+    /// When nobody does.
+    pub fn on_listener(listener: TcpListener) -> Self {
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared::default());
         let accepting = Arc::clone(&shared);
@@ -205,7 +214,11 @@ impl Shared {
         }
         drop(stream.set_nodelay(true));
         let number = log.connections.len();
-        log.connections.push(Connection { is_open: true, ..Connection::default() });
+        log.connections.push(Connection {
+            peer: stream.peer_addr().ok(),
+            is_open: true,
+            ..Connection::default()
+        });
         if let Ok(clone) = stream.try_clone() {
             log.sockets.push(clone);
         }
