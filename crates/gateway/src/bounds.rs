@@ -94,6 +94,11 @@ macro_rules! each_bound {
                 pool: count = 1_024, 0..=1_000_000;
                 /// Time an unused connection to a target is kept. Beyond it: closed.
                 pool_idle: time = 30, 1..=3_600;
+                /// Least time an answer of DNS is believed, whatever its TTL. Protects name servers.
+                dns_ttl_min: time = 1, 1..=3_600;
+                /// Most time an answer of DNS is believed, whatever its TTL. Protects against an answer that never
+                /// ends.
+                dns_ttl_max: time = 300, 1..=86_400;
                 /// Bytes of records waiting to be written to one output. Protects memory when a disk is full or a
                 /// reader slow. Beyond it: records are dropped and counted; no request waits.
                 log_queue: size = 16 << 20, 64 << 10..=1 << 30;

@@ -44,7 +44,7 @@ pub use api::{Api, Match, Operation};
 pub use auth::{ApiKeyAuth, Auth, CertificateAuth};
 pub use backend::{
     Backend, BackendCredentials, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency,
-    Eject, Health, MintJwt, Retries, Target,
+    Dns, Eject, Health, MintJwt, Retries, Target,
 };
 pub use bounds::{BoundsSettings, OperationBoundsSettings};
 pub use caller::{ApiKey, CertificateCredential, Consumer, Credential, Introspection, Issuer};
@@ -89,6 +89,9 @@ pub struct Config {
     /// What the gateway allows itself and its peers.
     #[serde(default)]
     pub bounds: BoundsSettings,
+    /// How names of backends are resolved. Default: as the system says.
+    #[serde(default)]
+    pub dns: Dns,
     /// Where connections are accepted, by name.
     #[serde(default)]
     pub listeners: IndexMap<String, Listener>,

@@ -16,7 +16,9 @@ use std::time::Duration;
 use portcullis_openapi::source::Finding;
 
 use self::core::Core;
+use crate::chores::Chores;
 use crate::config::Loaded;
+use crate::dns::Resolver;
 pub use crate::http::term::LEAVING;
 use crate::listener::accept::{Doorway, Post, Sign};
 use crate::listener::cores::Cores;
@@ -44,6 +46,8 @@ pub struct Gateway {
     live: Arc<Live>,
     cores: Vec<Core>,
     tasks: Tasks,
+    chores: Chores,
+    resolver: Resolver,
     running: Mutex<Running>,
 }
 
@@ -178,7 +182,11 @@ impl Gateway {
         let tasks = Tasks::default();
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };
-        let gateway = Self { live, cores, tasks, running: Mutex::new(running) };
+        let chores = Chores::start().map_err(Refused::System)?;
+        let snapshot = live.snapshot();
+        let resolver = Resolver::new(chores.clone(), snapshot.dns.clone());
+        running.resources.settle(&snapshot.upstreams, &chores, &resolver);
+        let gateway = Self { live, cores, tasks, chores, resolver, running: Mutex::new(running) };
         let fresh = gateway.bind_new(&listeners, inherited)?;
         gateway.with_running(|running| running.fresh = fresh);
         Ok(gateway)
@@ -204,6 +212,9 @@ impl Gateway {
         self.live.ground.files.resize(snapshot.bounds.bodies_in_files);
         self.live.ground.requests.resize(u64::from(snapshot.bounds.requests));
         let most = snapshot.bounds.drain;
+        self.resolver.configure(snapshot.dns.clone());
+        // Before anybody asks for a name or a target.
+        resources.settle(&snapshot.upstreams, &self.chores, &self.resolver);
         drop(self.live.swap(snapshot));
         self.with_running(|running| {
             for listening in &running.listening {
@@ -238,6 +249,11 @@ impl Gateway {
     /// The running snapshot and what outlives it.
     pub fn live(&self) -> &Arc<Live> {
         &self.live
+    }
+
+    /// Resolves names, for the process's own calls too.
+    pub fn resolver(&self) -> &Resolver {
+        &self.resolver
     }
 
     /// The workers that have not turned for a while, and for how long: whatever is theirs stands still.

@@ -21,7 +21,10 @@ pub mod problem;
 pub mod route;
 pub mod upstream;
 
+pub mod dns;
+
 pub mod bounds;
+pub mod chores;
 pub mod clock;
 pub mod panics;
 pub mod secret;

@@ -5,9 +5,11 @@
 
 use std::sync::Arc;
 
+use crate::chores::Chores;
 use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
+use crate::dns::Resolver;
 use crate::http::term::Term;
-use crate::upstream::{Backend, BackendError, BackendSpec};
+use crate::upstream::{Backend, BackendError, BackendSpec, Upstreams};
 
 /// Resources by name and settings.
 #[derive(Debug, Clone, Default)]
@@ -78,6 +80,11 @@ impl Resources {
         let term = Arc::<Term>::default();
         self.terms.push((name.into(), terms, Arc::clone(&term)));
         term
+    }
+
+    /// Resolves and checks the backends that `current` holds, and checks no others any more.
+    pub fn settle(&self, current: &Upstreams, chores: &Chores, resolver: &Resolver) {
+        current.begin(&self.backends, chores, resolver);
     }
 
     /// Forgets what no snapshot holds any more.

@@ -15,6 +15,7 @@ use portcullis_openapi::source::Finding;
 pub use compile::{Compiled, ListenerPlan, compile};
 
 use crate::bounds::Bounds;
+use crate::dns;
 use crate::http::Network;
 use crate::http::canonical::Rules;
 use crate::http::tls::ServerTls;
@@ -33,6 +34,8 @@ pub struct Snapshot {
     pub revision: Arc<str>,
     /// Bounds that hold where an operation says nothing else.
     pub bounds: Arc<Bounds>,
+    /// How names are resolved.
+    pub dns: dns::Settings,
     /// How traces are begun and joined.
     pub tracing: Tracing,
     /// Whether replies say what their time was spent on.

@@ -29,8 +29,10 @@ mod connect;
 mod connection;
 mod download;
 mod failure;
+mod health;
 mod http2;
 mod journey;
+mod place;
 mod places;
 mod pool;
 mod request;
@@ -48,13 +50,15 @@ use http::Method;
 pub use backend::{Backend, BackendError};
 pub use failure::{
     BACKEND_BUSY, BACKEND_CIRCUIT_OPEN, BACKEND_CLOSED, BACKEND_MALFORMED, BACKEND_TIMEOUT,
-    BACKEND_UNREACHABLE, BACKEND_UNTRUSTED, PROBLEMS,
+    BACKEND_UNHEALTHY, BACKEND_UNREACHABLE, BACKEND_UNTRUSTED, PROBLEMS,
 };
 pub use pool::idle;
 pub use spec::BackendSpec;
 pub use tls::TlsError;
 
+use crate::chores::Chores;
 use crate::clock::{self, Instant};
+use crate::dns::Resolver;
 use crate::http::response::canonicalise_response;
 use crate::http::{Canonical, Reply, Size};
 use crate::observe::{BackendFacts, TargetFacts};
@@ -84,11 +88,23 @@ impl Upstreams {
         Self { backends }
     }
 
+    /// Resolves the names and checks the targets of each, and checks those of the `others` no more that none of these
+    /// has: exchanges of an older snapshot may have them for long.
+    pub fn begin(&self, others: &[Arc<Backend>], chores: &Chores, resolver: &Resolver) {
+        for other in others.iter().filter(|other| !self.backends.iter().any(|own| own.shares_checks(other))) {
+            other.rest();
+        }
+        for own in &self.backends {
+            own.begin(chores, resolver);
+        }
+    }
+
     /// How every target is doing.
     pub fn facts(&self) -> Vec<TargetFacts> {
         let now = clock::now();
         let of = |backend: &Backend, target: &Target| {
             let (failures, ejections) = target.standing.totals();
+            let is_checked = backend.spec().health.is_some();
             TargetFacts {
                 backend: backend.spec().name.clone(),
                 target: Arc::clone(&target.name),
@@ -96,6 +112,9 @@ impl Upstreams {
                 is_left_out: target.standing.share(now) == 0,
                 failures,
                 ejections,
+                checks: is_checked.then(|| target.standing.checks()),
+                is_healthy: is_checked.then(|| target.standing.is_well()),
+                name: target.place.totals(),
             }
         };
         let each = |backend: &Arc<Backend>| {

@@ -7,12 +7,21 @@ use std::{fs, path::Path};
 mod config;
 
 #[cfg(test)]
+#[path = "../../../fuzz/checks/dns.rs"]
+mod dns;
+
+#[cfg(test)]
 #[path = "../../../fuzz/checks/path.rs"]
 mod path;
 
 #[test]
 fn every_path_of_the_corpus_holds() {
     assert!(replay("path", path::check) > 60);
+}
+
+#[test]
+fn every_answer_of_the_corpus_holds() {
+    assert!(replay("dns", dns::check) > 15);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Backends: the services behind the gateway and how it reaches them.
 
-use std::net::IpAddr;
 use std::time;
 
 use schemars::JsonSchema;
@@ -8,7 +7,7 @@ use serde::Deserialize;
 use serde::de::Deserializer;
 
 use super::listener::Certificate;
-use super::values::{Duration, Percent, Url, text_or_mapping};
+use super::values::{Address, Duration, NameServer, Percent, Url, text_or_mapping};
 
 /// A named set of targets that serve the same.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -30,12 +29,14 @@ pub struct Backend {
     pub timeout: BackendTimeout,
     /// TLS toward `https` targets. Default: the system's authorities, the URL's host name, no client certificate.
     pub tls: Option<BackendTls>,
-    /// Active health checks.
+    /// Active health checks: each target is asked now and then, by the process as a whole, whether it is well. Default:
+    /// none.
     pub health: Option<Health>,
     /// What this backend needs from us to know who is calling.
     pub credentials: Option<BackendCredentials>,
-    /// Local address connections are made from. Default: the system chooses.
-    pub source: Option<IpAddr>,
+    /// Local address connections are made from, health checks included; of the family of every target that is written
+    /// as an address. Default: the system chooses.
+    pub source: Option<Address>,
     /// When a request is sent again. Each key has a default; it is on without being mentioned.
     #[serde(default)]
     pub retries: Retries,
@@ -162,14 +163,63 @@ pub struct BackendTls {
     pub client_certificate: Option<Certificate>,
 }
 
-/// Active health checks.
+/// Active health checks. A target that fails them is left out until it passes again; where all targets of a backend
+/// do, its requests are answered 503. A target that is left out, or failed its last check, is checked every 300 ms
+/// where `interval` is longer.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Health {
-    /// Path asked for with GET; any 2xx is healthy.
+    /// Path asked for with GET, behind the path of the target's URL.
     pub path: String,
-    /// Time between two checks. Default: `5s`.
-    pub interval: Option<Duration>,
+    /// Time between two checks of a target, give or take a tenth. Default: `5s`.
+    #[serde(default = "five_seconds")]
+    pub interval: Duration,
+    /// How long one check may take, connecting included. Default: `1s`.
+    #[serde(default = "one_second")]
+    pub timeout: Duration,
+    /// Good checks in a row after which a target is asked again that was left out. Default: `2`.
+    #[serde(default = "two")]
+    pub healthy: u32,
+    /// Failed checks in a row after which a target is left out; before its first good one, one is enough. Default: `3`.
+    #[serde(default = "three")]
+    pub unhealthy: u32,
+    /// Statuses that are good, such as `[200, 401]`; redirects are not followed. Default: any 2xx.
+    #[serde(default)]
+    pub status: Vec<u16>,
+}
+
+fn five_seconds() -> Duration {
+    time::Duration::from_secs(5).into()
+}
+
+fn one_second() -> Duration {
+    time::Duration::from_secs(1).into()
+}
+
+fn two() -> u32 {
+    2
+}
+
+fn three() -> u32 {
+    3
+}
+
+/// How names of backends are resolved.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dns {
+    /// Servers that are asked, one after the other: addresses such as `10.0.0.2` or `10.0.0.2:5353`. Names are then
+    /// asked as they are written, without search domains. Default: those of `/etc/resolv.conf`, with its `search` and
+    /// `ndots`. `/etc/hosts` comes first either way.
+    pub servers: Vec<NameServer>,
+    /// How long one server may take for one question; each is asked twice. Default: `2s`.
+    pub timeout: Duration,
+}
+
+impl Default for Dns {
+    fn default() -> Self {
+        Self { servers: Vec::new(), timeout: time::Duration::from_secs(2).into() }
+    }
 }
 
 /// What a backend needs from us to know who is calling. Exactly one of its keys.

@@ -15,7 +15,7 @@ mod amounts;
 mod digest;
 mod expiry;
 
-pub use addresses::{Bind, Network, Url};
+pub use addresses::{Address, Bind, NameServer, Network, Url};
 pub use amounts::{Bytes, Duration, Percent, Period, Quota, Rate};
 pub use digest::Sha256;
 pub use expiry::Expiry;
@@ -90,7 +90,7 @@ macro_rules! written {
     )*};
 }
 
-written! { Duration Bytes Rate Quota Percent Expiry Bind Network Url Sha256 }
+written! { Duration Bytes Rate Quota Percent Expiry Address Bind Network NameServer Url Sha256 }
 
 /// Reads a secret; whatever else stands there is not shown, since it may be one that lacks its quotes.
 struct SecretText;

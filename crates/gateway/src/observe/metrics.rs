@@ -132,6 +132,12 @@ pub struct TargetFacts {
     pub failures: u64,
     /// How often it was left out.
     pub ejections: u64,
+    /// Good and failed health checks, where it is checked.
+    pub checks: Option<(u64, u64)>,
+    /// Whether it passes its health checks, where it is checked.
+    pub is_healthy: Option<bool>,
+    /// How many addresses its name has, and how often it did not resolve, where it is a name.
+    pub name: Option<(u64, u64)>,
 }
 
 /// Counts one snapshot as being in memory, until it is dropped.

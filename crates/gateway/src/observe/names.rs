@@ -195,6 +195,10 @@ metrics! {
     BACKEND_CIRCUIT_OPENINGS = Counter "portcullis_backend_circuit_openings_total" ["backend"], "How often a backend was left alone because it failed";
     BACKEND_WAITING = Gauge "portcullis_backend_requests_waiting" ["backend"], "Requests that wait for a place at a backend";
     BACKEND_REFUSED = Counter "portcullis_backend_refused_total" ["backend", "reason"], "Requests that were not sent to a backend: its circuit was open (`breaker`), or it had as many as it may have (`concurrency`)";
+    BACKEND_HEALTHY = Gauge "portcullis_backend_target_healthy" ["backend", "target"], "1 while a target passes its health checks, else 0; absent without checks";
+    BACKEND_CHECKS = Counter "portcullis_backend_health_checks_total" ["backend", "target", "outcome"], "Health checks by outcome: `good` or `failed`";
+    BACKEND_ADDRESSES = Gauge "portcullis_backend_target_addresses" ["backend", "target"], "Addresses a target has that is given by a name; 0 while it never resolved";
+    BACKEND_NAME_FAILURES = Counter "portcullis_backend_name_failures_total" ["backend", "target"], "How often the name of a target did not resolve; its last addresses are kept";
     CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
     CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";

@@ -22,12 +22,14 @@ use bytes::Buf;
 use http::{Method, StatusCode};
 use portcullis_http1::{Bounds, HeadDecoder, ResponseHead, response_framing};
 
-use super::backend::{Backend, Target};
+use super::backend::Target;
 use super::connect::connect;
 use super::connection::{Connection, READ_ROOM, kept_for};
 use super::download::{self, Terms};
 use super::failure::{Failure, TOO_MANY_INTERIMS, Wait};
+use super::retry::Budget;
 use super::retry::Tries;
+use super::spec::BackendSpec;
 use super::upload::{Progress, Upload, UploadError};
 use crate::clock::{self, Instant};
 use crate::http::deadline::Deadline;
@@ -38,7 +40,8 @@ use crate::http::{Body, Upgrade};
 
 /// What an exchange is to be done with.
 pub(super) struct Errand<'a> {
-    pub(super) backend: &'a Backend,
+    pub(super) spec: &'a BackendSpec,
+    pub(super) budget: &'a Budget,
     pub(super) target: &'a Arc<Target>,
     pub(super) method: &'a Method,
     /// How long the answer's body may pause.
@@ -137,7 +140,7 @@ impl Errand<'_> {
             self.tries.go_on();
             return true;
         }
-        self.backend.budget.spend(self.tries, clock::now())
+        self.budget.spend(self.tries, clock::now())
     }
 
     /// Whether an answer of this `status` is one that another try may better.
@@ -146,10 +149,10 @@ impl Errand<'_> {
     }
 
     pub(super) async fn open(&mut self) -> Result<Connection, Failure> {
-        let due = earlier(clock::now().checked_add(self.backend.spec().timeouts.connect), self.total_due());
+        let due = earlier(clock::now().checked_add(self.spec.timeouts.connect), self.total_due());
         self.deadline.set_at(due);
         // Boxed: it is rare, and would take more room in every exchange than all the rest.
-        let opening = Box::pin(connect(self.target, due.unwrap_or(self.started)));
+        let opening = Box::pin(connect(self.target));
         match self.deadline.race(opening).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::TimedOut(self.waited_for(Wait::Connect))),
@@ -171,7 +174,7 @@ impl Errand<'_> {
         } else if !*is_timed || has_moved {
             let now = clock::now();
             *self.asked = Some(now);
-            let due = now.checked_add(self.backend.spec().timeouts.response);
+            let due = now.checked_add(self.spec.timeouts.response);
             self.deadline.set_at(earlier(due, total_due));
             *is_timed = true;
         }
@@ -212,7 +215,7 @@ impl Errand<'_> {
         let terms = Terms {
             idle: self.idle,
             total_due: self.total_due(),
-            keep_for: kept_for(&head, self.backend.spec().pool.idle_for),
+            keep_for: kept_for(&head, self.spec.pool.idle_for),
         };
         let body = download::begin(connection, upload, framing, terms)?;
         Ok(Incoming { head, body })

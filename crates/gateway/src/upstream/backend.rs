@@ -1,18 +1,21 @@
 //! A backend as the snapshot compiled it: its targets, whose turn it is, and what a connection to each needs.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::balance::seed;
 use super::breaker::Breaker;
+use super::health::{self, Checks};
+use super::place::Place;
 use super::places::Places;
 use super::retry::Budget;
 use super::schedule::Schedule;
 use super::spec::{AnswerBounds, BackendSpec, Balance, Protocol, TargetSpec};
 use super::standing::Standing;
 use super::tls::{self, Tls, TlsError};
+use crate::chores::Chores;
 use crate::clock;
+use crate::dns::Resolver;
 
 /// A named set of targets. Outlives a snapshot: equal specs share one.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub struct Backend {
     pub(super) breaker: Option<Arc<Breaker>>,
     /// `None`: as many exchanges as come.
     pub(super) places: Option<Arc<Places>>,
+    /// Its health checks, while it stands in the configuration; shared with whoever has the same targets.
+    checks: Arc<Mutex<Option<Checks>>>,
 }
 
 /// One address of a backend, shared by all cores.
@@ -39,8 +44,7 @@ pub(super) struct Target {
     pub(super) authority: String,
     /// Put in front of every path.
     pub(super) path: String,
-    pub(super) address: Address,
-    pub(super) port: u16,
+    pub(super) place: Place,
     pub(super) speaks: Speaks,
     /// Whether the last handshake that offered both agreed on HTTP/1.1.
     agreed_http1: AtomicBool,
@@ -65,15 +69,6 @@ pub(super) enum Speaks {
     Http2,
     /// What the TLS handshake agrees on.
     Either,
-}
-
-/// Where a target is.
-#[derive(Debug)]
-pub(super) enum Address {
-    /// Written as an address.
-    Literal(SocketAddr),
-    /// A name, resolved for each connection.
-    Name(String),
 }
 
 /// Why a spec makes no backend.
@@ -140,7 +135,8 @@ impl Backend {
             let running = running.filter(|places| places.rules() == rules);
             running.map_or_else(|| Arc::new(Places::new(rules)), Arc::clone)
         });
-        Ok(Self { spec, targets, schedule, has_equal_weights, budget, breaker, places })
+        let checks = running.map(|running| Arc::clone(&running.checks)).unwrap_or_default();
+        Ok(Self { spec, targets, schedule, has_equal_weights, budget, breaker, places, checks })
     }
 
     /// What it was made of.
@@ -163,6 +159,30 @@ impl Backend {
         self.has_equal_weights
     }
 
+    /// Resolves its names and checks its targets from now on, unless it does so already.
+    pub fn begin(&self, chores: &Chores, resolver: &Resolver) {
+        for target in &self.targets {
+            target.place.resolve(resolver);
+        }
+        if let Some(spec) = &self.spec.health {
+            self.checks().get_or_insert_with(|| health::begin(&self.spec, spec, &self.targets, chores));
+        }
+    }
+
+    /// Whether its targets are checked as those of `other` are, by the same checkers.
+    pub(super) fn shares_checks(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.checks, &other.checks)
+    }
+
+    /// Checks no target any more: it left the configuration. Requests that still have it find its names.
+    pub fn rest(&self) {
+        self.checks().take();
+    }
+
+    fn checks(&self) -> std::sync::MutexGuard<'_, Option<Checks>> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The target of a backend that has one.
     #[cfg(test)]
     pub(super) fn target(&self) -> Option<&Arc<Target>> {
@@ -177,10 +197,6 @@ impl Target {
             Protocol::Auto if tls.is_some() => Speaks::Either,
             Protocol::Auto | Protocol::Http1 => Speaks::Http1,
         };
-        let address = match spec.host.parse::<IpAddr>() {
-            Ok(ip) => Address::Literal(SocketAddr::new(ip, spec.port)),
-            Err(_) => Address::Name(spec.host.clone()),
-        };
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             weight: spec.weight,
@@ -189,8 +205,7 @@ impl Target {
             name: spec.url().into(),
             authority: spec.authority(),
             path: spec.path.clone(),
-            address,
-            port: spec.port,
+            place: Place::new(&spec.host, spec.port, backend.source),
             speaks,
             agreed_http1: AtomicBool::new(false),
             tls,

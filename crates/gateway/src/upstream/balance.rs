@@ -17,8 +17,8 @@
 //! are overloaded they are slow themselves, and it is asked again.
 //!
 //! **Left out.** What `standing` leaves out is not chosen, and what was let in again has its turn now and then; if
-//! nobody is left, everybody is. A target that was tried for the same request is not chosen again, and who
-//! asks again takes nobody's turn.
+//! nobody is left, everybody is but those that fail their health checks. A target that was tried for the same request is
+//! not chosen again, and who asks again takes nobody's turn.
 //!
 //! PERF: one look at each target, without a lock or an allocation. A single target is not looked at.
 
@@ -65,10 +65,10 @@ struct Round<'a> {
 }
 
 impl Backend {
-    /// The index of the target to be asked now, unless all were `tried`.
+    /// The index of the target to be asked now, unless all were `tried` or fail their health checks.
     pub(super) fn choose(&self, caller: Caller<'_>, now: Instant, tried: &[usize]) -> Option<usize> {
-        if self.targets().len() == 1 {
-            return tried.is_empty().then_some(0);
+        if let [target] = self.targets() {
+            return (tried.is_empty() && target.standing.is_well()).then_some(0);
         }
         // Who asks again takes nobody's turn: else, of two targets, every first try would meet the one that fails.
         let turn = if tried.is_empty() { self.schedule().next() } else { random() as usize };
@@ -79,6 +79,14 @@ impl Backend {
         }
         round.is_desperate = true;
         round.choose(caller)
+    }
+}
+
+impl Backend {
+    /// Whether a target is left that may be asked and was not `tried`.
+    pub(super) fn has_another(&self, tried: &[usize]) -> bool {
+        let mut others = self.targets().iter().enumerate().filter(|(at, _)| !tried.contains(at));
+        others.any(|(_, target)| target.standing.is_well())
     }
 }
 
@@ -106,6 +114,7 @@ impl Round<'_> {
     fn may_have(&self, at: usize, target: &Target) -> bool {
         target.weight > 0
             && !self.tried.contains(&at)
+            && target.standing.is_well()
             && (self.is_desperate || target.standing.share(self.now) > 0)
     }
 
@@ -309,7 +318,7 @@ impl Hasher for Fnv {
 }
 
 /// Spreads the bits of a number over all of it: the finaliser of SplitMix64.
-fn mix(number: u64) -> u64 {
+pub(super) fn mix(number: u64) -> u64 {
     let number = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

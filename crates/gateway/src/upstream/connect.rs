@@ -1,28 +1,35 @@
-//! Opens connections: name, address, socket, TLS.
+//! Opens connections: addresses, socket, TLS.
 //!
-//! A name is resolved for each new connection, off the core, by the system's resolver. Its addresses are tried
-//! in the order given, each with an even share of the time that is left, so that one dead address does not use
-//! up the patience for the others.
+//! The addresses of a target are tried in the order that `place` gives: the next one at once when one refuses, or when
+//! one has neither accepted nor refused for [`STAGGER`], beside it (RFC 8305 §5). The first that accepts is taken. So one
+//! dead address does not use up the patience for the others.
+//!
+//! # Limits
+//! [`ADDRESSES_MAX`] addresses for one connection.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use rustls::ClientConfig;
-use smallvec::SmallVec;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::backend::{Address, Speaks, Target};
+use super::backend::{Speaks, Target};
 use super::connection::Connection;
 use super::failure::Failure;
+use super::place::{Addresses, Origin, Place};
 use super::tls::Tls;
-use crate::clock::{self, Instant};
 use crate::http::io::{split_tcp, split_tls_client};
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
+
+/// How long one address has for itself before the next is tried beside it.
+const STAGGER: Duration = Duration::from_millis(250);
 
 /// A socket on which nothing has been said.
 pub(super) enum Socket {
@@ -39,39 +46,36 @@ pub(super) enum Offer {
     Http2,
 }
 
-/// A new connection to `target` for HTTP/1.1. The caller bounds the wait; `due` is when it will give up.
-pub(super) async fn connect(target: &Arc<Target>, due: Instant) -> Result<Connection, Failure> {
-    Ok(plain(target, dial(target, due, Offer::Http1).await?))
+/// A new connection to `target` for HTTP/1.1. The caller bounds the wait.
+pub(super) async fn connect(target: &Arc<Target>) -> Result<Connection, Failure> {
+    let (socket, origin) = dial(target, Offer::Http1).await?;
+    Ok(plain(target, socket, origin))
 }
 
 /// Speaks HTTP/1.1 on `socket` from now on.
-pub(super) fn plain(target: &Arc<Target>, socket: Socket) -> Connection {
+pub(super) fn plain(target: &Arc<Target>, socket: Socket, origin: Origin) -> Connection {
     let halves = match socket {
         Socket::Tcp(stream) => split_tcp(stream),
         Socket::Tls(stream) => split_tls_client(*stream),
     };
-    Connection::new(Arc::clone(target), halves)
+    Connection::new(Arc::clone(target), halves, origin)
 }
 
-/// A new socket to `target`, TLS included.
-pub(super) async fn dial(target: &Target, due: Instant, offer: Offer) -> Result<Socket, Failure> {
-    let stream = match &target.address {
-        Address::Literal(address) => TcpStream::connect(address).await,
-        Address::Name(name) => match lookup_host((name.as_str(), target.port)).await {
-            Ok(addresses) => connect_any(addresses.take(ADDRESSES_MAX).collect(), due).await,
-            Err(error) => Err(error),
-        },
-    };
-    let stream = stream.map_err(Failure::Unreachable)?;
+/// A new socket to `target`, TLS included. The caller bounds the wait.
+pub(super) async fn dial(target: &Target, offer: Offer) -> Result<(Socket, Origin), Failure> {
+    let place = &target.place;
+    let (addresses, generation) = place.addresses().await.map_err(Failure::Unreachable)?;
+    let (stream, address) = connect_any(place, addresses).await.map_err(Failure::Unreachable)?;
+    let origin = place.origin(address, generation);
     // A socket that cannot be told is only slower.
     let _ = stream.set_nodelay(true);
-    let Some(tls) = &target.tls else { return Ok(Socket::Tcp(stream)) };
+    let Some(tls) = &target.tls else { return Ok((Socket::Tcp(stream), origin)) };
     let config = match (offer, target.speaks) {
         (Offer::Http1, _) | (_, Speaks::Http1) => &tls.configs.http1,
         (Offer::Http2, Speaks::Http2) => &tls.configs.http2,
         (Offer::Http2, Speaks::Either) => &tls.configs.either,
     };
-    Ok(Socket::Tls(Box::new(handshake(tls, config, stream).await?)))
+    Ok((Socket::Tls(Box::new(handshake(tls, config, stream).await?)), origin))
 }
 
 async fn handshake(
@@ -83,17 +87,53 @@ async fn handshake(
     connector.connect(tls.name.clone(), stream).await.map_err(Failure::Untrusted)
 }
 
-async fn connect_any(addresses: SmallVec<[SocketAddr; 2]>, due: Instant) -> io::Result<TcpStream> {
+/// The first of `addresses` that accepts.
+async fn connect_any(place: &Place, addresses: Addresses) -> io::Result<(TcpStream, IpAddr)> {
+    if let &[address] = addresses.as_slice() {
+        let (address, outcome) = attempt(address, place.source).await;
+        return outcome.map(|stream| (stream, address));
+    }
+    let mut untried = addresses.into_iter().take(ADDRESSES_MAX);
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    let mut untried = u32::try_from(addresses.len()).unwrap_or(u32::MAX);
-    for address in addresses {
-        let share = due.saturating_duration_since(clock::now()).checked_div(untried).unwrap_or_default();
-        untried = untried.saturating_sub(1);
-        match tokio::time::timeout(share, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
+    let mut attempts = FuturesUnordered::new();
+    loop {
+        let next = untried.next();
+        attempts.extend(next.map(|address| attempt(address, place.source)));
+        let outcome = match next {
+            None => attempts.next().await,
+            Some(address) => match tokio::time::timeout(STAGGER, attempts.next()).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    place.accepts(address.ip(), false);
+                    continue;
+                }
+            },
+        };
+        match outcome {
+            Some((address, Ok(stream))) => {
+                place.accepts(address, true);
+                return Ok((stream, address));
+            }
+            Some((address, Err(error))) => {
+                place.accepts(address, false);
+                last = error;
+            }
+            None => return Err(last),
         }
     }
-    Err(last)
+}
+
+async fn attempt(address: SocketAddr, source: Option<IpAddr>) -> (IpAddr, io::Result<TcpStream>) {
+    let stream = match source {
+        None => TcpStream::connect(address).await,
+        Some(source) => from(source, address).await,
+    };
+    (address.ip(), stream)
+}
+
+/// A connection from the address `source`.
+async fn from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.bind(SocketAddr::new(source, 0))?;
+    socket.connect(address).await
 }

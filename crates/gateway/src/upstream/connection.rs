@@ -7,6 +7,7 @@ use std::time::Duration;
 use portcullis_http1::{ResponseHead, Version};
 
 use super::backend::Target;
+use super::place::Origin;
 use super::pool;
 use crate::clock::Instant;
 use crate::http::deadline::Deadline;
@@ -23,6 +24,7 @@ pub(super) const READ_ROOM_MAX: usize = 128 * 1024;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) target: Arc<Target>,
+    origin: Origin,
     pub(super) reader: Reader,
     pub(super) writer: WriteHalf,
     /// What the body being read waits for.
@@ -35,13 +37,18 @@ pub(super) struct Connection {
 const SPARE_BYTES_MAX: usize = 4 * 1024;
 
 impl Connection {
-    pub(super) fn new(target: Arc<Target>, (reader, writer): (Reader, WriteHalf)) -> Self {
-        Self { target, reader, writer, deadline: Deadline::new(), spare: Vec::new() }
+    pub(super) fn new(target: Arc<Target>, (reader, writer): (Reader, WriteHalf), origin: Origin) -> Self {
+        Self { target, origin, reader, writer, deadline: Deadline::new(), spare: Vec::new() }
     }
 
     /// Whether nothing has arrived that was not asked for, and the other end is still there.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.reader.is_quiet()
+    }
+
+    /// Whether it may be used again: it is quiet, and its target is still where it leads.
+    pub(super) fn is_good(&mut self) -> bool {
+        self.target.place.is_at(&mut self.origin) && self.is_quiet()
     }
 
     /// Gives the connection to the next exchange of this core. The caller has seen the proper end of an answer,

@@ -25,6 +25,16 @@ pub const BACKEND_UNREACHABLE: ProblemKind = ProblemKind {
     about: "The backend's name does not resolve, or its address refuses connections. Nothing of the request was sent; it may be tried again.",
 };
 
+/// A backend of which no target is well.
+pub const BACKEND_UNHEALTHY: ProblemKind = ProblemKind {
+    code: "backend-unhealthy",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "The backend is not well",
+    blame: Blame::Backend,
+    severity: None,
+    about: "No target of the backend passes its health checks (`backends.*.health`), so none was asked. It is asked again as soon as one passes; the request may be tried again.",
+};
+
 /// A backend that is too slow.
 pub const BACKEND_TIMEOUT: ProblemKind = ProblemKind {
     code: "backend-timeout",
@@ -88,6 +98,7 @@ pub const BACKEND_BUSY: ProblemKind = ProblemKind {
 /// Every problem raised here, for the catalogue.
 pub const PROBLEMS: &[&ProblemKind] = &[
     &BACKEND_UNREACHABLE,
+    &BACKEND_UNHEALTHY,
     &BACKEND_TIMEOUT,
     &BACKEND_MALFORMED,
     &BACKEND_CLOSED,

@@ -47,7 +47,7 @@ use crate::clock;
 use crate::http::response::{MalformedResponse, canonicalise_interim};
 use crate::http::{Body, BodyError, Frame, Size};
 use download::Download;
-pub(super) use head::request;
+pub(super) use head::{own_request, request};
 pub(super) use pool::Lease;
 #[cfg(test)]
 pub(super) use pool::connections_of;
@@ -108,10 +108,9 @@ impl Errand<'_> {
 
     /// A place on a connection to the target.
     pub(super) async fn lease(&mut self) -> Result<Opened, Failure> {
-        let due = earlier(clock::now().checked_add(self.backend.spec().timeouts.connect), self.total_due());
+        let due = earlier(clock::now().checked_add(self.spec.timeouts.connect), self.total_due());
         self.deadline.set_at(due);
-        let opening =
-            Box::pin(open(self.target, self.backend.spec().pool.idle_for, due.unwrap_or(self.started)));
+        let opening = Box::pin(open(self.target, self.spec.pool.idle_for));
         let outcome = match self.deadline.race(opening).await {
             Ok(opened) => opened,
             Err(_) => Err(Failure::TimedOut(self.waited_for(Wait::Connect))),

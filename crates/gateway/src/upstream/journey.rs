@@ -10,7 +10,7 @@ use super::answer::{Errand, Load, Rest};
 use super::backend::Backend;
 use super::balance::{Caller, Tried};
 use super::breaker::{Change, Pass};
-use super::failure::{BACKEND_BUSY, BACKEND_CIRCUIT_OPEN, BACKEND_UNREACHABLE, Failure};
+use super::failure::{BACKEND_BUSY, BACKEND_CIRCUIT_OPEN, BACKEND_UNHEALTHY, Failure};
 use super::places::Busy;
 use super::retry::{self, Tries};
 use super::{Incoming, has_failed};
@@ -81,7 +81,8 @@ impl<'a> Journey<'a> {
         let began = if self.tried.is_empty() && self.pauses == 0 { self.entered } else { clock::now() };
         let chosen = backend.choose(caller, began, &self.tried);
         let Some((at, target)) = chosen.and_then(|at| Some((at, backend.targets().get(at)?))) else {
-            return Err(BACKEND_UNREACHABLE.with("the backend has no target").into());
+            let problem = BACKEND_UNHEALTHY.with("no target of the backend passes its health checks");
+            return Err(problem.field("retry-after", "1").into());
         };
         self.tried.push(at);
         cx.occupies(target.standing.in_flight.enter());
@@ -91,7 +92,8 @@ impl<'a> Journey<'a> {
         let mut asked = None;
         let operation = self.operation;
         let errand = Errand {
-            backend,
+            spec: backend.spec(),
+            budget: &backend.budget,
             target,
             method: request.method(),
             idle: if operation.stream.is_some() {
@@ -124,7 +126,7 @@ impl<'a> Journey<'a> {
         reply: &Result<Reply, Failure>,
         cx: &mut Context,
     ) -> bool {
-        let is_another_left = self.tried.len() < self.backend.targets().len();
+        let is_another_left = self.backend.has_another(&self.tried);
         let is_safe = match reply {
             // Only an answer that may be bettered leaves anything.
             Ok(_) => true,

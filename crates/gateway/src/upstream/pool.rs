@@ -46,7 +46,7 @@ pub(super) fn take(id: u64, now: Instant) -> Option<Connection> {
         let idle = pool.targets.get_mut(&id)?;
         // Last in, first out: the connections that a quieter hour does not need grow old and go.
         while let Some(mut candidate) = idle.pop_back() {
-            if candidate.until > now && candidate.connection.is_quiet() {
+            if candidate.until > now && candidate.connection.is_good() {
                 return Some(candidate.connection);
             }
         }
@@ -93,7 +93,7 @@ impl Pool {
     fn sweep(&mut self, now: Instant) {
         self.swept = Some(now);
         self.targets.retain(|_, idle| {
-            idle.retain_mut(|idle| idle.until > now && idle.connection.is_quiet());
+            idle.retain_mut(|idle| idle.until > now && idle.connection.is_good());
             !idle.is_empty()
         });
     }

@@ -3,6 +3,7 @@
 //! Equal settings are an equal spec, so that a backend whose settings did not change outlives a reload with its
 //! pools and counters.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::secret::Secret;
@@ -28,6 +29,10 @@ pub struct BackendSpec {
     pub concurrency: Option<ConcurrencySpec>,
     /// How long it may keep us waiting.
     pub timeouts: Timeouts,
+    /// How it is asked whether it is well, if it is.
+    pub health: Option<HealthSpec>,
+    /// The local address of connections to it; `None`: the system chooses.
+    pub source: Option<IpAddr>,
     /// TLS settings of its `https` targets.
     pub tls: TlsSpec,
     /// How many idle connections are kept, and for how long.
@@ -119,6 +124,23 @@ pub struct ConcurrencySpec {
     pub queue: u32,
     /// How long one waits.
     pub wait: Duration,
+}
+
+/// How each target is asked whether it is well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HealthSpec {
+    /// What is asked for, behind the target's own path.
+    pub path: String,
+    /// Time between two checks.
+    pub interval: Duration,
+    /// How long one check may take.
+    pub timeout: Duration,
+    /// Good checks in a row that let a target in.
+    pub healthy: u32,
+    /// Failed checks in a row that leave it out.
+    pub unhealthy: u32,
+    /// Statuses that are good; none: any 2xx.
+    pub status: Vec<u16>,
 }
 
 /// How long a backend may keep us waiting.

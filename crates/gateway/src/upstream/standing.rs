@@ -7,6 +7,12 @@
 //! nothing new when it fails later. When it is let in again, its share grows during `slow_start`. Where all are
 //! left out nobody is: then an answer ends the time of whoever gave it.
 //!
+//! **Health checks**, where they are configured, leave a target out on their own: until they pass again, and where all
+//! targets fail them nobody is asked, for the configuration says what well is. Good ones, as many in a row as let a
+//! target in, also end the time of one that requests found failing, but only the first: whoever passes its checks and
+//! fails its requests again serves all of the next. Either way its share grows as after any return, and one failure of a
+//! request within `eject.time` is enough to leave it out.
+//!
 //! **How fast.** From the last byte of the request that the target took to the head of its answer, so that neither
 //! connecting nor a slow client counts. A moving average, over about sixteen answers or one second; known from the fourth
 //! answer on, and forgotten thirty seconds after the last.
@@ -18,10 +24,12 @@
 //! Whoever can make a backend fail at will can have a target left out, one after the other; never all of them, for
 //! that lets all in. It takes failures in a row: any answer to anybody begins the count anew.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::spec::EjectSpec;
+use tokio::sync::Notify;
+
+use super::spec::{EjectSpec, HealthSpec};
 use crate::clock::Instant;
 use crate::pipeline::InFlight;
 
@@ -65,6 +73,36 @@ pub(super) struct Standing {
     times_out: AtomicU32,
     failures: AtomicU64,
     ejections: AtomicU64,
+    /// Told of each ejection.
+    ejected: Notify,
+    checks: CheckState,
+}
+
+/// What health checks found. One checker writes it.
+#[derive(Debug, Default)]
+struct CheckState {
+    /// [`UNKNOWN`], [`WELL`] or [`ILL`].
+    health: AtomicU8,
+    good_in_row: AtomicU32,
+    failed_in_row: AtomicU32,
+    /// Ejections when the row of good ones began.
+    ejections_seen: AtomicU64,
+    good: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// Not checked, or not yet.
+const UNKNOWN: u8 = 0;
+const WELL: u8 = 1;
+const ILL: u8 = 2;
+
+/// What a health check changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The target is left out from now on.
+    Out,
+    /// The target is asked again from now on.
+    In,
 }
 
 impl Standing {
@@ -81,11 +119,16 @@ impl Standing {
             times_out: AtomicU32::new(0),
             failures: AtomicU64::new(0),
             ejections: AtomicU64::new(0),
+            ejected: Notify::new(),
+            checks: CheckState::default(),
         }
     }
 
     /// How much of its usual share it is to have: 0 while it is left out, [`FULL_SHARE`] usually.
     pub(super) fn share(&self, now: Instant) -> u64 {
+        if !self.is_well() {
+            return 0;
+        }
         let until = self.out_until.load(Ordering::Relaxed);
         if until == 0 {
             return FULL_SHARE;
@@ -151,7 +194,80 @@ impl Standing {
         self.times_out.store(times, Ordering::Relaxed);
         self.failures_in_row.store(0, Ordering::Relaxed);
         self.ejections.fetch_add(1, Ordering::Relaxed);
+        self.ejected.notify_one();
         Some(Duration::from_millis(out_for))
+    }
+
+    /// Waits until it is left out because requests failed.
+    pub(super) async fn ejected(&self) {
+        self.ejected.notified().await;
+    }
+
+    /// Whether its health checks let it be asked; without them, always.
+    pub(super) fn is_well(&self) -> bool {
+        self.checks.health.load(Ordering::Relaxed) != ILL
+    }
+
+    /// Whether its last health check failed.
+    pub(super) fn has_failed_check(&self) -> bool {
+        self.checks.failed_in_row.load(Ordering::Relaxed) > 0
+    }
+
+    /// A health check has ended at `now`. What that changes.
+    pub(super) fn checked(&self, is_good: bool, rules: &HealthSpec, now: Instant) -> Option<Turn> {
+        let checks = &self.checks;
+        let ejections = self.ejections.load(Ordering::Relaxed);
+        // What was good before it was left out says nothing of its return.
+        if checks.ejections_seen.swap(ejections, Ordering::Relaxed) != ejections {
+            checks.good_in_row.store(0, Ordering::Relaxed);
+        }
+        let (counter, row, other) = if is_good {
+            (&checks.good, &checks.good_in_row, &checks.failed_in_row)
+        } else {
+            (&checks.failed, &checks.failed_in_row, &checks.good_in_row)
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+        other.store(0, Ordering::Relaxed);
+        let in_row = row.fetch_add(1, Ordering::Relaxed).saturating_add(1);
+        let health = checks.health.load(Ordering::Relaxed);
+        if !is_good {
+            let is_news = health != ILL && (health == UNKNOWN || in_row >= rules.unhealthy);
+            if is_news {
+                checks.health.store(ILL, Ordering::Relaxed);
+            }
+            return is_news.then_some(Turn::Out);
+        }
+        if health == UNKNOWN {
+            checks.health.store(WELL, Ordering::Relaxed);
+        }
+        (in_row >= rules.healthy && self.let_in(health == ILL, now)).then_some(Turn::In)
+    }
+
+    /// Lets it in again; whether it was out.
+    fn let_in(&self, was_ill: bool, now: Instant) -> bool {
+        let now = self.millis(now).max(1);
+        let until = self.out_until.load(Ordering::Relaxed);
+        let is_out = now < until;
+        let serves_all = is_out && self.times_out.load(Ordering::Relaxed) > 1;
+        if was_ill {
+            self.checks.health.store(WELL, Ordering::Relaxed);
+        }
+        if serves_all || !(was_ill || is_out) {
+            return false;
+        }
+        self.out_until.compare_exchange(until, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Its health is checked no more.
+    pub(super) fn forget_checks(&self) {
+        self.checks.health.store(UNKNOWN, Ordering::Relaxed);
+        self.checks.failed_in_row.store(0, Ordering::Relaxed);
+        self.checks.good_in_row.store(0, Ordering::Relaxed);
+    }
+
+    /// Good and failed health checks so far.
+    pub(super) fn checks(&self) -> (u64, u64) {
+        (self.checks.good.load(Ordering::Relaxed), self.checks.failed.load(Ordering::Relaxed))
     }
 
     /// Failures, and how often it was left out, so far.

@@ -18,7 +18,8 @@ const FLOORS: &[&[&str]] = &[
     &["route"],
     &["http", "observe", "fetch"],
     &["config"],
-    &["problem", "clock", "secret", "bounds", "tasks", "panics"],
+    &["dns"],
+    &["problem", "clock", "secret", "bounds", "tasks", "chores", "panics"],
 ];
 
 /// Finds imports that point up.

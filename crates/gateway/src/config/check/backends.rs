@@ -1,11 +1,14 @@
 //! Backends, their targets and TLS toward them.
 
+use std::net::IpAddr;
+
 use portcullis_openapi::source::Pointer;
 
 use super::listeners::pem;
 use super::names::host_fault;
 use super::{Judge, root};
-use crate::config::backend::{Backend, BackendTls, Breaker, Concurrency, Eject};
+use crate::bounds::Bounds;
+use crate::config::backend::{Backend, BackendTls, Breaker, Concurrency, Eject, Health};
 use crate::config::values::Duration;
 
 /// Largest weight of a target.
@@ -16,8 +19,11 @@ const RETRIES_MAX: u8 = 10;
 
 /// Largest count of a backend's requests.
 const COUNT_MAX: u32 = 1_000_000;
+/// Name servers that are asked one after the other.
+const NAME_SERVERS_MAX: usize = 3;
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
+    dns(judge);
     for (name, backend) in &judge.config.backends {
         let path = root().key("backends").key(name);
         targets(judge, &path.key("targets"), backend);
@@ -33,9 +39,33 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         if let Some(concurrency) = &backend.concurrency {
             self::concurrency(judge, &path.key("concurrency"), concurrency);
         }
+        if let Some(health) = &backend.health {
+            self::health(judge, &path.key("health"), health);
+        }
+        if let Some(source) = backend.source {
+            self::source(judge, &path.key("source"), backend, source.0);
+        }
         if let Some(tls) = &backend.tls {
             self::tls(judge, &path.key("tls"), backend, tls);
         }
+    }
+}
+
+fn dns(judge: &mut Judge<'_>) {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(60);
+    let (path, dns) = (root().key("dns"), &judge.config.dns);
+    if dns.timeout.get().is_zero() || dns.timeout.get() > LONGEST {
+        judge.value(&path.key("timeout"), format!("{} is out of range", dns.timeout), "from 1ms to 60s");
+    }
+    if dns.servers.len() > NAME_SERVERS_MAX {
+        let what = format!("{} servers are too many", dns.servers.len());
+        judge.value(&path.key("servers"), what, format!("at most {NAME_SERVERS_MAX}"));
+    }
+    let (least, most) = (judge.config.bounds.dns_ttl_min, judge.config.bounds.dns_ttl_max);
+    let bounds = judge.config.bounds.over(&Bounds::default());
+    if (least.is_some() || most.is_some()) && bounds.dns_ttl_min > bounds.dns_ttl_max {
+        let key = if most.is_some() { "dns_ttl_max" } else { "dns_ttl_min" };
+        judge.value(&root().key("bounds").key(key), "`dns_ttl_max` is less than `dns_ttl_min`", "");
     }
 }
 
@@ -117,6 +147,58 @@ fn concurrency(judge: &mut Judge<'_>, path: &Pointer, concurrency: &Concurrency)
     }
     if concurrency.wait.get() > LONGEST {
         judge.value(&path.key("wait"), format!("{} is out of range", concurrency.wait), "from 0s to 5m");
+    }
+}
+
+fn health(judge: &mut Judge<'_>, path: &Pointer, health: &Health) {
+    const LONGEST: std::time::Duration = std::time::Duration::from_secs(3_600);
+    const SHORTEST: std::time::Duration = std::time::Duration::from_millis(100);
+    let is_path = health.path.starts_with('/') && health.path.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_path || health.path.contains('#') {
+        let what = format!("{:?} is no path", health.path);
+        judge.value(&path.key("path"), what, "write what a request line would say, such as `/healthz`");
+    }
+    if health.interval.get() < SHORTEST || health.interval.get() > LONGEST {
+        judge.value(
+            &path.key("interval"),
+            format!("{} is out of range", health.interval),
+            "from 100ms to 1h",
+        );
+    }
+    if health.timeout.get().is_zero() || health.timeout.get() > LONGEST {
+        judge.value(&path.key("timeout"), format!("{} is out of range", health.timeout), "from 1ms to 1h");
+    }
+    for (key, count) in [("healthy", health.healthy), ("unhealthy", health.unhealthy)] {
+        if !(1..=100).contains(&count) {
+            judge.value(&path.key(key), format!("{count} is out of range"), "from 1 to 100");
+        }
+    }
+    for (index, status) in health.status.iter().enumerate() {
+        if !(200..=599).contains(status) {
+            let path = path.key("status").index(index);
+            judge.value(&path, format!("{status} is no status of an answer"), "from 200 to 599");
+        }
+    }
+}
+
+/// A socket bound to an address of one family reaches none of the other.
+fn source(judge: &mut Judge<'_>, path: &Pointer, backend: &Backend, source: IpAddr) {
+    let family = |address: IpAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
+    if source.is_multicast() {
+        judge.value(path, format!("{source} is no address of one machine"), "");
+    }
+    for target in &backend.targets {
+        if let Ok(address) = target.url.host.parse::<IpAddr>()
+            && address.is_ipv4() != source.is_ipv4()
+        {
+            let what = format!(
+                "{source} is {}, and the target {} is {}",
+                family(source),
+                target.url,
+                family(address)
+            );
+            judge.value(path, what, "give targets of the other family a backend of their own");
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use super::Written;
+use crate::dns::PORT;
 
 /// Where to listen: an address and port such as `0.0.0.0:8443` or `[::]:8443`, or `unix:` and a path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -24,6 +25,14 @@ pub struct Network {
     /// How many leading bits all its addresses share.
     pub prefix: u8,
 }
+
+/// One IP address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Address(pub IpAddr);
+
+/// A server that is asked for names: an address, and a port unless it is 53.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NameServer(pub SocketAddr);
 
 /// An `http` or `https` URL.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -110,6 +119,32 @@ fn first_address(address: IpAddr, prefix: u8) -> IpAddr {
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+impl Written for Address {
+    const NAME: &'static str = "Address";
+    const EXPECTED: &'static str = "an IP address such as 10.0.0.2";
+    const PATTERN: &'static str = "[0-9a-fA-F.:]+";
+
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| match text {
+            "localhost" => "write `127.0.0.1`".to_owned(),
+            _ => "names are not looked up here: write the IP address, without a port".to_owned(),
+        })
+    }
+}
+
+impl Written for NameServer {
+    const NAME: &'static str = "NameServer";
+    const EXPECTED: &'static str = "an address such as 10.0.0.2 or 10.0.0.2:53";
+    const PATTERN: &'static str = r"[0-9a-fA-F.:]+|[0-9.]+:[0-9]+|\[[0-9a-fA-F:.]+\]:[0-9]+";
+
+    fn read(text: &str) -> Result<Self, String> {
+        let plain = || text.parse::<IpAddr>().ok().map(|address| SocketAddr::new(address, PORT));
+        let server =
+            text.parse().ok().or_else(plain).ok_or("names are not looked up here: write the IP address")?;
+        if server.port() == 0 { Err("its port is none".to_owned()) } else { Ok(Self(server)) }
     }
 }
 

@@ -15,7 +15,7 @@ use super::super::record::Decision;
 use super::super::sink::lock;
 use super::operation::Series;
 use super::process::Process;
-use super::{Metrics, SEVERITIES};
+use super::{Metrics, SEVERITIES, TargetFacts};
 
 /// The media type of [`Metrics::text`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -138,6 +138,36 @@ impl Scrape {
         let mut family = Family::begin(encoder, &names::BACKEND_EJECTIONS)?;
         for facts in &targets {
             family.counter(&[&facts.backend, &facts.target], facts.ejections)?;
+        }
+        Self::health(encoder, &targets)
+    }
+
+    /// What only some targets have: health checks, names.
+    fn health(encoder: &mut DescriptorEncoder<'_>, targets: &[TargetFacts]) -> Encoded {
+        let mut family = Family::begin(encoder, &names::BACKEND_HEALTHY)?;
+        for facts in targets {
+            if let Some(is_healthy) = facts.is_healthy {
+                family.gauge(&[&facts.backend, &facts.target], u64::from(is_healthy))?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_CHECKS)?;
+        for facts in targets {
+            if let Some((good, failed)) = facts.checks {
+                family.counter(&[&facts.backend, &facts.target, "good"], good)?;
+                family.counter(&[&facts.backend, &facts.target, "failed"], failed)?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_ADDRESSES)?;
+        for facts in targets {
+            if let Some((addresses, _)) = facts.name {
+                family.gauge(&[&facts.backend, &facts.target], addresses)?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::BACKEND_NAME_FAILURES)?;
+        for facts in targets {
+            if let Some((_, failures)) = facts.name {
+                family.counter(&[&facts.backend, &facts.target], failures)?;
+            }
         }
         Ok(())
     }

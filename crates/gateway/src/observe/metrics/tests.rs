@@ -116,6 +116,9 @@ fn busy() -> Arc<Metrics> {
         is_left_out: true,
         failures: 7,
         ejections: 1,
+        checks: Some((5, 2)),
+        is_healthy: Some(false),
+        name: Some((2, 1)),
     };
     metrics.ask_targets(Box::new(move || vec![facts.clone()]));
     let facts = BackendFacts {

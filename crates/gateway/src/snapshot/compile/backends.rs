@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::Compiler;
 use crate::config::{
-    Backend as BackendConfig, BackendProtocol, BackendTls, Balance as BalanceConfig, Target,
+    Backend as BackendConfig, BackendProtocol, BackendTls, Balance as BalanceConfig, Health, Target,
 };
 use crate::resources::Resources;
 use crate::upstream::Backend;
 use crate::upstream::spec::{
-    AnswerBounds, BackendSpec, Balance, BreakerSpec, ClientCertificate, ConcurrencySpec, EjectSpec, PoolSpec,
-    Protocol, RetrySpec, TargetSpec, Timeouts, TlsSpec,
+    AnswerBounds, BackendSpec, Balance, BreakerSpec, ClientCertificate, ConcurrencySpec, EjectSpec,
+    HealthSpec, PoolSpec, Protocol, RetrySpec, TargetSpec, Timeouts, TlsSpec,
 };
 
 impl Compiler<'_> {
@@ -61,6 +61,8 @@ impl Compiler<'_> {
                 queue: concurrency.queue,
                 wait: concurrency.wait.get(),
             }),
+            health: settings.health.as_ref().map(health),
+            source: settings.source.map(|source| source.0),
             timeouts: Timeouts {
                 connect: timeout.connect.get(),
                 response: timeout.response.get(),
@@ -75,6 +77,17 @@ impl Compiler<'_> {
                 interim: self.bounds.response_interim,
             },
         })
+    }
+}
+
+fn health(health: &Health) -> HealthSpec {
+    HealthSpec {
+        path: health.path.clone(),
+        interval: health.interval.get(),
+        timeout: health.timeout.get(),
+        healthy: health.healthy,
+        unhealthy: health.unhealthy,
+        status: health.status.clone(),
     }
 }
 

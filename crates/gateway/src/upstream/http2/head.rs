@@ -7,7 +7,7 @@
 //! of the connection, pseudo-header fields unknown, repeated, missing or late. Judged here: white space around
 //! values (§8.2.1), the number of fields, and that there is one length.
 
-use http::header::{CONTENT_LENGTH, HeaderName, TE};
+use http::header::{ACCEPT, CONTENT_LENGTH, HeaderName, TE, USER_AGENT};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Uri, Version, response};
 use portcullis_http1::{Fields, Framing, Refusal, ResponseHead};
@@ -55,6 +55,20 @@ pub(in crate::upstream) fn request(
     if let Framing::Length(length) = framing(request.method(), body) {
         headers.insert(CONTENT_LENGTH, length.into());
     }
+    Ok(head)
+}
+
+/// A request of our own for `path`.
+pub(in crate::upstream) fn own_request(
+    path: &str,
+    target: &Target,
+    agent: &'static str,
+) -> Result<Request<()>, Failure> {
+    let mut head = Request::new(());
+    *head.version_mut() = Version::HTTP_2;
+    *head.uri_mut() = uri(path.as_bytes(), target)?;
+    head.headers_mut().insert(USER_AGENT, HeaderValue::from_static(agent));
+    head.headers_mut().insert(ACCEPT, HeaderValue::from_static("*/*"));
     Ok(head)
 }
 

@@ -33,6 +33,7 @@ use crate::upstream::backend::{Speaks, Target};
 use crate::upstream::connect::{Offer, Socket, dial, plain};
 use crate::upstream::connection::Connection;
 use crate::upstream::failure::Failure;
+use crate::upstream::place::Origin;
 
 /// Streams of one connection, if the backend allows as many.
 const STREAMS_MAX: usize = 128;
@@ -76,6 +77,8 @@ struct Shared {
     usage: Arc<Use>,
     last: Instant,
     idle_for: Duration,
+    target: Arc<Target>,
+    origin: Origin,
 }
 
 #[derive(Debug, Default)]
@@ -122,7 +125,7 @@ impl Drop for Place {
 
 impl Lease {
     /// Begins no more streams on this connection: it may lead nowhere.
-    pub(super) fn doubt(&self) {
+    pub(in crate::upstream) fn doubt(&self) {
         self.place.usage.is_doubted.store(true, Ordering::Relaxed);
     }
 
@@ -131,12 +134,8 @@ impl Lease {
     }
 }
 
-/// A place on a connection to `target`, kept or new. The caller bounds the wait; `due` is when it will give up.
-pub(in crate::upstream) async fn open(
-    target: &Arc<Target>,
-    idle_for: Duration,
-    due: Instant,
-) -> Result<Opened, Failure> {
+/// A place on a connection to `target`, kept or new. The caller bounds the wait.
+pub(in crate::upstream) async fn open(target: &Arc<Target>, idle_for: Duration) -> Result<Opened, Failure> {
     let site = SITES.with_borrow_mut(|sites| Arc::clone(sites.entry(target.id).or_default()));
     if let Some(lease) = site.lease() {
         return Ok(Opened::Http2(lease));
@@ -150,17 +149,18 @@ pub(in crate::upstream) async fn open(
     if site.count() >= CONNECTIONS_MAX {
         return Err(Failure::Full);
     }
-    match dial(target, due, Offer::Http2).await? {
+    let (socket, origin) = dial(target, Offer::Http2).await?;
+    match socket {
         Socket::Tls(stream) => {
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             target.know(is_http2);
             match (is_http2, target.speaks) {
-                (true, _) => site.share(stream, target, idle_for).await,
+                (true, _) => site.share(stream, target, origin, idle_for).await,
                 (false, Speaks::Http2) => Err(Failure::Unexpected("it does not agree on HTTP/2")),
-                (false, _) => Ok(Opened::Http1(plain(target, Socket::Tls(stream)))),
+                (false, _) => Ok(Opened::Http1(plain(target, Socket::Tls(stream), origin))),
             }
         }
-        Socket::Tcp(stream) => site.share(stream, target, idle_for).await,
+        Socket::Tcp(stream) => site.share(stream, target, origin, idle_for).await,
     }
 }
 
@@ -195,7 +195,13 @@ impl Site {
     }
 
     /// Speaks HTTP/2 on `io` from now on.
-    async fn share<T>(&self, io: T, target: &Target, idle_for: Duration) -> Result<Opened, Failure>
+    async fn share<T>(
+        &self,
+        io: T,
+        target: &Arc<Target>,
+        origin: Origin,
+        idle_for: Duration,
+    ) -> Result<Opened, Failure>
     where
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -208,7 +214,8 @@ impl Site {
         let usage = Arc::<Use>::default();
         let over = Arc::clone(&usage.over);
         DRIVERS.with(|drivers| drivers.spawn(drive(connection, over)));
-        let mut shared = Shared { sender, usage, last: clock::now(), idle_for };
+        let mut shared =
+            Shared { sender, usage, last: clock::now(), idle_for, target: Arc::clone(target), origin };
         let lease = shared.lease(true);
         self.connections().push(shared);
         Ok(Opened::Http2(lease))
@@ -226,6 +233,7 @@ impl Shared {
     fn is_open(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         !self.usage.is_doubted.load(Ordering::Relaxed)
+            && self.target.place.is_at(&mut self.origin)
             && !matches!(self.sender.poll_ready(&mut cx), Poll::Ready(Err(_)))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{EjectSpec, FULL_SHARE, Standing};
+use super::{EjectSpec, FULL_SHARE, HealthSpec, Standing, Turn};
 use crate::clock::{self, Instant};
 
 const RULES: EjectSpec = EjectSpec {
@@ -33,6 +33,18 @@ impl Rig {
 
     fn answers(&self, millis: u64) {
         self.standing.answered(self.at(millis), None, self.at(millis));
+    }
+
+    fn checks(&self, millis: u64, is_good: bool) -> Option<Turn> {
+        let rules = HealthSpec {
+            path: "/healthz".to_owned(),
+            interval: Duration::from_secs(5),
+            timeout: Duration::from_secs(1),
+            healthy: 2,
+            unhealthy: 3,
+            status: Vec::new(),
+        };
+        self.standing.checked(is_good, &rules, self.at(millis))
     }
 
     fn share(&self, millis: u64) -> u64 {
@@ -135,4 +147,66 @@ fn a_peak_is_seen_at_once() {
     assert_eq!(standing.latency(born), Some(90_000));
     sample(10);
     assert_eq!(standing.latency(born), Some(85_000));
+}
+
+#[test]
+fn failed_checks_in_a_row_leave_it_out_and_good_ones_let_it_in_slowly() {
+    let rig = Rig::new(RULES);
+    assert_eq!(rig.checks(0, true), None);
+    for millis in [1, 2, 10, 11] {
+        assert_eq!(rig.checks(millis, false), None);
+        assert_eq!(rig.checks(millis, millis % 10 == 2), None, "two in a row are not three");
+        assert_eq!(rig.checks(millis, true), None);
+    }
+    assert_eq!((rig.checks(20, false), rig.checks(20, false), rig.share(20)), (None, None, FULL_SHARE));
+    assert_eq!((rig.checks(21, false), rig.share(21)), (Some(Turn::Out), 0));
+    assert_eq!((rig.checks(22, false), rig.share(100_000)), (None, 0));
+    assert_eq!((rig.checks(100_000, true), rig.share(100_000)), (None, 0));
+    assert_eq!(rig.checks(100_000, true), Some(Turn::In));
+    let shares = [100_000, 105_000, 110_000].map(|millis| rig.share(millis));
+    assert_eq!((shares[1], shares[2]), (FULL_SHARE / 2, FULL_SHARE));
+    assert!(shares[0] > 0 && shares[0] < FULL_SHARE / 8);
+    assert_eq!(rig.checks(110_001, true), None);
+}
+
+#[test]
+fn before_the_first_good_check_one_failure_is_enough_and_nobody_waits_for_it() {
+    let rig = Rig::new(RULES);
+    assert_eq!(rig.share(0), FULL_SHARE);
+    assert_eq!((rig.checks(1, false), rig.share(1)), (Some(Turn::Out), 0));
+    rig.standing.forget_checks();
+    assert_eq!((rig.share(2), rig.checks(2, false)), (FULL_SHARE, Some(Turn::Out)));
+}
+
+#[test]
+fn good_checks_end_the_first_ejection_and_no_later_one() {
+    let rig = Rig::new(RULES);
+    for millis in 0..5 {
+        rig.checks(millis, true);
+    }
+    assert_eq!((rig.fails(10), rig.fails(10), rig.fails(10)), (None, None, Some(5)));
+    assert_eq!((rig.checks(11, true), rig.share(11)), (None, 0), "those before count for nothing");
+    assert_eq!(rig.checks(12, true), Some(Turn::In));
+    assert!(rig.share(12) > 0);
+    // Again on its return: now it serves its time.
+    assert_eq!(rig.fails(13), Some(10));
+    for millis in 14..30 {
+        assert_eq!((rig.checks(millis, true), rig.share(millis)), (None, 0));
+    }
+    assert!(rig.share(10_013) > 0);
+}
+
+#[test]
+fn a_target_that_fails_checks_and_requests_needs_both_to_be_over() {
+    let rig = Rig::new(RULES);
+    rig.checks(0, true);
+    assert_eq!((rig.fails(10), rig.fails(10), rig.fails(10)), (None, None, Some(5)));
+    assert_eq!(
+        (rig.checks(11, false), rig.checks(12, false), rig.checks(13, false)),
+        (None, None, Some(Turn::Out))
+    );
+    assert_eq!(rig.share(60_000), 0);
+    rig.checks(60_000, true);
+    assert_eq!(rig.checks(60_001, true), Some(Turn::In));
+    assert!(rig.share(60_001) < FULL_SHARE && rig.share(60_001) > 0);
 }

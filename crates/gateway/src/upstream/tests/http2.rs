@@ -54,7 +54,8 @@ impl Rig {
         let mut rest = Rest::untouched(None);
         let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
-            backend: &self.backend,
+            spec: self.backend.spec(),
+            budget: &self.backend.budget,
             target,
             method: &method,
             idle: timeouts.idle,

@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -20,7 +20,9 @@ use super::super::spec::{
 };
 use super::super::upload::Upload;
 use super::super::{Backend, pool};
+use crate::chores::Chores;
 use crate::clock;
+use crate::dns::{Resolver, Settings};
 use crate::http::canonical::Rules;
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
@@ -67,6 +69,23 @@ impl Rig {
         Self { backend, interim: Interim::default(), upgrade: None, deadline: Deadline::new() }
     }
 
+    /// Resolves names from now on, with a server that nobody runs.
+    pub(super) fn naming(self) -> Self {
+        static RESOLVER: OnceLock<(Chores, Resolver)> = OnceLock::new();
+        let (chores, resolver) = RESOLVER.get_or_init(|| {
+            let chores = Chores::start().expect("a thread");
+            let settings = Settings {
+                servers: vec![([127, 0, 0, 1], 1).into()],
+                timeout: PATIENCE,
+                ttl_min: Duration::from_secs(1),
+                ttl_max: Duration::from_secs(60),
+            };
+            (chores.clone(), Resolver::new(chores, settings))
+        });
+        self.backend.begin(chores, resolver);
+        self
+    }
+
     pub(super) async fn get(&mut self) -> Result<Incoming, Failure> {
         self.send(Method::GET, Framing::None, Body::Empty).await
     }
@@ -92,7 +111,8 @@ impl Rig {
         let mut rest = Rest::untouched(None);
         let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
-            backend: &self.backend,
+            spec: self.backend.spec(),
+            budget: &self.backend.budget,
             target,
             method: &method,
             idle: timeouts.idle,
@@ -148,6 +168,8 @@ pub(in crate::upstream) fn spec(port: u16) -> BackendSpec {
         retries: RetrySpec::default(),
         breaker: None,
         concurrency: None,
+        health: None,
+        source: None,
         timeouts: Timeouts::default(),
         tls: TlsSpec::default(),
         pool: PoolSpec::default(),

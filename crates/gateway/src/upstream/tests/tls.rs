@@ -15,7 +15,6 @@ use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use super::rig::{PATIENCE, Rig, backend, drain, read_head, say, spec};
-use crate::clock;
 use crate::http::{Body, BodyError};
 use crate::problem::Problem;
 use crate::secret::Secret;
@@ -265,8 +264,7 @@ async fn what_the_handshake_agrees_on_is_spoken() {
         spec.protocol = protocol;
         let backend = Backend::new(spec, 1).expect("a backend");
         let target = backend.target().expect("a target");
-        let due = clock::now().checked_add(PATIENCE).expect("a time");
-        let opened = match http2::open(target, PATIENCE, due).await {
+        let opened = match http2::open(target, PATIENCE).await {
             Ok(Opened::Http2(_)) => Some(true),
             Ok(Opened::Http1(_)) => Some(false),
             Err(_) => None,
