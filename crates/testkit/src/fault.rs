@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use crate::raw;
+use crate::{Deadline, raw};
 
 /// What goes wrong in one direction. The default hands everything on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,6 +50,9 @@ struct State {
     faults: [Faults; 2],
     is_refusing: bool,
     is_stopped: bool,
+    is_away: bool,
+    /// A door that nobody opens, with those who wait before it.
+    shut: Option<(TcpListener, Vec<TcpStream>)>,
     accepted: usize,
     sockets: Vec<TcpStream>,
 }
@@ -72,7 +75,57 @@ impl FaultProxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
         let shared = Arc::new(Shared { target, state: Mutex::default() });
-        let accepting = Arc::clone(&shared);
+        let proxy = Self { address, shared };
+        proxy.serve(listener);
+        proxy
+    }
+
+    /// Starts a relay that takes no connection until it is told to [`FaultProxy::come_back`]: those who connect hear
+    /// nothing at all, as from an address whose packets are lost.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub fn black_hole(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        // Once as many wait as the kernel lets wait, it leaves the next ones unanswered.
+        let mut waiting = Vec::new();
+        while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(200)) {
+            waiting.push(stream);
+        }
+        let shared = Arc::new(Shared { target, state: Mutex::default() });
+        shared.lock().shut = Some((listener, waiting));
+        Self { address, shared }
+    }
+
+    /// Leaves its port: whoever connects is refused, and every connection there is breaks.
+    ///
+    /// # Panics
+    /// When somebody still listens there.
+    pub fn leave(&self) {
+        self.shared.lock().is_away = true;
+        self.break_all();
+        // The first one wakes the accepting thread, which then ends.
+        let gone = || TcpStream::connect(self.address).is_err().then_some(());
+        Deadline::soon().poll("a port where nobody listens", gone);
+    }
+
+    /// Listens again, after [`FaultProxy::leave`] or as a [`FaultProxy::black_hole`].
+    ///
+    /// # Panics
+    /// When its port was taken meanwhile.
+    pub fn come_back(&self) {
+        let shut = self.shared.lock().shut.take();
+        let listener = match shut {
+            Some((listener, _)) => listener,
+            None => Deadline::soon().poll("its port", || TcpListener::bind(self.address).ok()),
+        };
+        self.shared.lock().is_away = false;
+        self.serve(listener);
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let accepting = Arc::clone(&self.shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 if !accepting.welcome(stream) {
@@ -80,7 +133,6 @@ impl FaultProxy {
                 }
             }
         });
-        Self { address, shared }
     }
 
     /// Where it listens.
@@ -116,7 +168,10 @@ impl Drop for FaultProxy {
     fn drop(&mut self) {
         self.shared.lock().is_stopped = true;
         self.break_all();
-        drop(TcpStream::connect(self.address)); // wakes the accepting thread, which then ends
+        let shut = self.shared.lock().shut.take();
+        if shut.is_none() {
+            drop(TcpStream::connect(self.address)); // wakes the accepting thread, which then ends
+        }
     }
 }
 
@@ -128,7 +183,7 @@ impl Shared {
     /// Relays a new connection; `false` once the relay is gone.
     fn welcome(self: &Arc<Self>, near: TcpStream) -> bool {
         let mut state = self.lock();
-        if state.is_stopped {
+        if state.is_stopped || state.is_away {
             return false;
         }
         state.accepted += 1;

@@ -5,8 +5,8 @@
 //! the answer ends first, the stream is cancelled.
 //!
 //! **Sent again.** A stream that the backend says it did not process (REFUSED_STREAM, GOAWAY with a lower last
-//! stream, RFC 9113 §8.7) is asked once more of the same target, whatever its method, if no more of its body than the
-//! first piece was taken. So is one whose kept connection had been closed, if `retry` lets it. What else may be sent
+//! stream, RFC 9113 §8.7) is asked once more of the same target, after GOAWAY [`LEAVING_MAX`] times, whatever its
+//! method, if no more of its body than the first piece was taken. So is one whose kept connection had been closed, if `retry` lets it. What else may be sent
 //! again, to this target or another, is left in [`Rest`].
 //!
 //! WebSocket is asked for in HTTP/1.1, whatever the backend's `protocol`: extended CONNECT (RFC 8441) is not spoken.
@@ -54,7 +54,10 @@ pub(super) use pool::connections_of;
 pub(super) use pool::{Opened, open, sweep};
 use upload::{Upload, UploadError};
 
-/// As many as over HTTP/1.1.
+/// How often a request is sent to the same target again of which each connection goes away before it has looked at it:
+/// those that were begun together with many others on a connection that takes a few more.
+const LEAVING_MAX: u8 = 4;
+
 impl Errand<'_> {
     /// Sends the request on a stream of `lease` and awaits the head of the answer.
     pub(super) async fn run_http2(
@@ -70,7 +73,7 @@ impl Errand<'_> {
             empty(&mut body).await?;
         }
         let mut upload = Upload::new(body, size);
-        let mut is_again = false;
+        let mut again = 0_u8;
         loop {
             let Attempt { outcome, stream, has_passed } = self.attempt(&mut lease, &head, &mut upload).await;
             self.deadline.clear();
@@ -86,11 +89,12 @@ impl Errand<'_> {
                 return Err(refused.into());
             }
             let is_stale = is_untouched || (matches!(refused, Refused::Lost(_)) && !lease.is_new);
-            if is_again || !is_stale || !upload.rewind() || !self.sends_again(is_untouched) {
+            let is_patient = again < if refused.is_leaving() { LEAVING_MAX } else { 1 };
+            if !is_patient || !is_stale || !upload.rewind() || !self.sends_again(is_untouched) {
                 *rest = Rest { load: upload.into_body().map(Load::Body), is_untouched };
                 return Err(refused.into());
             }
-            is_again = true;
+            again = again.saturating_add(1);
             lease = match self.lease().await {
                 Ok(Opened::Http2(lease)) => lease,
                 // Paid for, and nobody has seen it since.
@@ -218,6 +222,11 @@ enum Refused {
 }
 
 impl Refused {
+    /// Whether the backend left the connection before it had looked at the request.
+    fn is_leaving(&self) -> bool {
+        matches!(self, Self::Unprocessed(error) if error.is_go_away())
+    }
+
     /// Whether the connection is better left alone: it may lead nowhere, or into a flood.
     fn casts_doubt(&self) -> bool {
         matches!(self, Self::Failed(Failure::TimedOut(_) | Failure::Unexpected(TOO_MANY_INTERIMS)))

@@ -26,6 +26,7 @@ mod drain;
 mod examples;
 mod exhaustion;
 mod explain;
+mod faults;
 mod fidelity;
 mod gigabytes;
 mod guides;

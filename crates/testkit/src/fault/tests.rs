@@ -76,3 +76,24 @@ fn connections_are_refused_and_broken() {
     assert_eq!(Wire::Http1.send(proxy.address(), &Request::get("/x")).status, 200);
     assert_eq!(proxy.accepted(), 3);
 }
+
+#[test]
+fn a_relay_that_left_refuses_and_comes_back() {
+    let recorder = Recorder::start();
+    let proxy = FaultProxy::start(recorder.address());
+    assert_eq!(Wire::Http1.send(proxy.address(), &Request::get("/")).status, 200);
+    proxy.leave();
+    assert!(TcpStream::connect(proxy.address()).is_err());
+    proxy.come_back();
+    assert_eq!(Wire::Http1.send(proxy.address(), &Request::get("/")).status, 200);
+}
+
+#[test]
+fn a_black_hole_leaves_everybody_waiting() {
+    let recorder = Recorder::start();
+    let proxy = FaultProxy::black_hole(recorder.address());
+    let unheard = TcpStream::connect_timeout(&proxy.address(), Duration::from_millis(300));
+    assert_eq!(unheard.expect_err("nobody answers").kind(), std::io::ErrorKind::TimedOut);
+    proxy.come_back();
+    assert_eq!(Wire::Http1.send(proxy.address(), &Request::get("/")).status, 200);
+}
