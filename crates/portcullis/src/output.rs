@@ -29,8 +29,14 @@ pub(crate) fn complain(error: &anyhow::Error) {
     remark(format_args!("error: {error:#}"));
 }
 
+/// Findings told at once: nobody reads more, and the log and `/readyz` carry them too.
+const FINDINGS_MAX: usize = 100;
+
 /// Findings as one error, a line each.
 pub(crate) fn findings(findings: &[Finding]) -> anyhow::Error {
-    let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let mut lines: Vec<String> = findings.iter().take(FINDINGS_MAX).map(ToString::to_string).collect();
+    if let Some(more) = findings.len().checked_sub(FINDINGS_MAX).filter(|more| *more > 0) {
+        lines.push(format!("and {more} more"));
+    }
     anyhow::Error::msg(lines.join("\n"))
 }

@@ -3,6 +3,10 @@
 //! The types already refuse what cannot be read; here stand references, contradictions and settings that would
 //! silently do nothing. Every finding names its place.
 
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use indexmap::IndexMap;
 use portcullis_openapi::source::{Files, Finding, Node, Pointer, nearest};
 
 use super::load::span_of;
@@ -15,6 +19,9 @@ mod callers;
 mod gateway;
 mod listeners;
 mod names;
+
+/// Mistakes after which it is no longer guessed what a name was meant to be.
+const GUESSES_MAX: usize = 20;
 
 /// Judges a configuration.
 pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Vec<Finding>) {
@@ -99,19 +106,16 @@ impl<'a> Judge<'a> {
     }
 
     /// Judges a name that refers to something declared elsewhere.
-    fn reference<'n>(
-        &mut self,
-        path: &Pointer,
-        kind: &str,
-        name: &str,
-        declared: impl IntoIterator<Item = &'n String>,
-    ) {
+    fn reference<V>(&mut self, path: &Pointer, kind: &str, name: &str, declared: &IndexMap<String, V>) {
         const SHOWN_MAX: usize = 10;
-        let names: Vec<&str> = declared.into_iter().map(String::as_str).collect();
-        if names.contains(&name) {
+        if declared.contains_key(name) {
             return;
         }
-        let hint = match (nearest(name, names.iter().copied()), names.as_slice()) {
+        let names: Vec<&str> = declared.keys().map(String::as_str).collect();
+        // Who has so many mistakes to mend is not helped by one more guess, and each looks at every name.
+        let meant =
+            if self.findings.len() < GUESSES_MAX { nearest(name, names.iter().copied()) } else { None };
+        let hint = match (meant, names.as_slice()) {
             (Some(meant), _) => format!("did you mean `{meant}`?"),
             (None, []) => format!("no {kind} is declared"),
             (None, names) => {
@@ -128,6 +132,12 @@ impl<'a> Judge<'a> {
         let span = span_of(self.tree, path).unwrap_or(self.tree.span);
         format!("{}:{}", self.files.name(span.file), span.line)
     }
+}
+
+/// Where the items of a list stand that stood in it before.
+fn repeated<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    items.into_iter().enumerate().filter_map(|(index, item)| (!seen.insert(item)).then_some(index)).collect()
 }
 
 /// A message without what it quotes, if it quotes anything: for values from outside, which must not be shown.

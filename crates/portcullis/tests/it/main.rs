@@ -43,6 +43,7 @@ mod neighbours;
 mod operators;
 mod overload;
 mod path_confusion;
+mod poison;
 mod proxy_protocol;
 mod quick;
 mod readme;

@@ -1,12 +1,13 @@
 //! APIs and operations.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use portcullis_openapi::source::Pointer;
 
 use super::authentication::PASTE;
 use super::names::{base_path_fault, host_fault, is_field_name};
-use super::{Judge, authentication, callers, gateway, root};
+use super::{Judge, authentication, callers, gateway, repeated, root};
 use crate::config::{
     Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
 };
@@ -85,7 +86,7 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
             bounds: api.bounds.as_ref(),
         },
     );
-    judge.reference(&path.key("backend"), "backend", &api.backend, config.backends.keys());
+    judge.reference(&path.key("backend"), "backend", &api.backend, &config.backends);
     match (&api.listen, config.listeners.len()) {
         (None, 0) => {
             judge.key(path, "is published nowhere: there is no listener", "add one under `listeners`")
@@ -101,11 +102,9 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
             }
             for (index, name) in names.iter().enumerate() {
                 let path = path.key("listen").index(index);
-                judge.reference(&path, "listener", name, config.listeners.keys());
-                if names.iter().take(index).any(|before| before == name) {
-                    judge.value(&path, format!("{name:?} stands here twice"), "");
-                }
+                judge.reference(&path, "listener", name, &config.listeners);
             }
+            twice(judge, &path.key("listen"), names);
         }
     }
     if let Some(definition) = api.openapi.as_ref().filter(|definition| definition.contains("://")) {
@@ -115,13 +114,17 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
     if api.openapi.is_none() && !api.skip.is_empty() {
         judge.key(&path.key("skip"), "leaves out of a definition, and the API has none", "take it out");
     }
-    for (index, key) in api.skip.iter().enumerate() {
-        if api.skip.iter().take(index).any(|before| before == key) {
-            judge.value(&path.key("skip").index(index), format!("{key:?} stands here twice"), "");
-        }
-    }
+    twice(judge, &path.key("skip"), &api.skip);
     for (scheme, auth) in api.schemes.iter().flatten() {
         authentication::judge(judge, &path.key("schemes").key(scheme), auth);
+    }
+}
+
+/// A list in which nothing may stand twice.
+fn twice(judge: &mut Judge<'_>, path: &Pointer, names: &[String]) {
+    for index in repeated(names) {
+        let name = names.get(index).map_or("", String::as_str);
+        judge.value(&path.index(index), format!("{name:?} stands here twice"), "");
     }
 }
 
@@ -174,7 +177,7 @@ fn operations(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
         judge.key(path, "publishes no operation", hint);
     }
     let inherited = api.auth.as_ref().or(judge.config.defaults.auth.as_ref());
-    let mut declared: Vec<(Pointer, &Match)> = Vec::new();
+    let mut declared = HashMap::new();
     for (key, operation) in &api.operations {
         let path = path.key("operations").key(key);
         entry(judge, &path, key, api, operation);
@@ -232,17 +235,18 @@ fn overlap<'a>(
     judge: &mut Judge<'_>,
     path: &Pointer,
     matches: &'a Match,
-    declared: &mut Vec<(Pointer, &'a Match)>,
+    declared: &mut HashMap<(Option<&'a str>, String), Pointer>,
 ) {
-    let shape = shape(&matches.path);
-    let same = |other: &&(Pointer, &Match)| {
-        self::shape(&other.1.path) == shape && (other.1.method == matches.method)
-    };
-    if let Some((other, _)) = declared.iter().find(same) {
-        let message = format!("matches the same requests as the operation at {}", judge.elsewhere(other));
-        judge.value(&path.key("match"), message, "");
+    match declared.entry((matches.method.as_deref(), shape(&matches.path))) {
+        Entry::Occupied(other) => {
+            let place = judge.elsewhere(other.get());
+            let message = format!("matches the same requests as the operation at {place}");
+            judge.value(&path.key("match"), message, "");
+        }
+        Entry::Vacant(free) => {
+            free.insert(path.clone());
+        }
     }
-    declared.push((path.clone(), matches));
 }
 
 /// A template without the names of its parameters.

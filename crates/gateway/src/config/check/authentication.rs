@@ -52,7 +52,7 @@ fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
         Auth::Certificate(_) => {}
         Auth::Jwt(issuer) => {
             let config = judge.config;
-            judge.reference(&path.key("jwt"), "issuer", issuer, config.issuers.keys());
+            judge.reference(&path.key("jwt"), "issuer", issuer, &config.issuers);
         }
     }
 }

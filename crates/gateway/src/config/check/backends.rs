@@ -6,7 +6,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::listeners::pem;
 use super::names::host_fault;
-use super::{Judge, root};
+use super::{Judge, repeated, root};
 use crate::bounds::Bounds;
 use crate::config::backend::{Backend, BackendTls, Breaker, Concurrency, Eject, Health};
 use crate::config::values::Duration;
@@ -21,6 +21,9 @@ const RETRIES_MAX: u8 = 10;
 const COUNT_MAX: u32 = 1_000_000;
 /// Name servers that are asked one after the other.
 const NAME_SERVERS_MAX: usize = 3;
+
+/// Most targets of a backend: each is looked at to choose one.
+const TARGETS_MAX: usize = 1_000;
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
     dns(judge);
@@ -73,6 +76,11 @@ fn targets(judge: &mut Judge<'_>, path: &Pointer, backend: &Backend) {
     if backend.targets.is_empty() {
         judge.value(path, "names no target", "");
     }
+    if backend.targets.len() > TARGETS_MAX {
+        let what = format!("{} targets are too many", backend.targets.len());
+        judge.value(path, what, format!("at most {TARGETS_MAX}"));
+        return;
+    }
     for (index, target) in backend.targets.iter().enumerate() {
         let path = path.index(index);
         if target.weight == 0 || target.weight > WEIGHT_MAX {
@@ -82,9 +90,9 @@ fn targets(judge: &mut Judge<'_>, path: &Pointer, backend: &Backend) {
         if target.url.path.contains('?') {
             judge.value(&path, "a target's URL has no query", "");
         }
-        if backend.targets.iter().take(index).any(|before| before.url == target.url) {
-            judge.value(&path, "is a target already", "give the other a `weight`");
-        }
+    }
+    for index in repeated(backend.targets.iter().map(|target| &target.url)) {
+        judge.value(&path.index(index), "is a target already", "give the other a `weight`");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Consumers and their credentials.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use portcullis_openapi::source::Pointer;
 
@@ -16,12 +16,12 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         let path = root().key("consumers").key(name);
         grants(judge, &path, consumer);
         if let Some(plan) = &consumer.plan {
-            judge.reference(&path.key("plan"), "plan", plan, config.plans.keys());
+            judge.reference(&path.key("plan"), "plan", plan, &config.plans);
         }
+        let mut ids = HashSet::new();
         for (index, credential) in consumer.credentials.iter().enumerate() {
             let path = path.key("credentials").index(index);
-            let ids = consumer.credentials.iter().take(index).map(|before| &before.id);
-            if ids.into_iter().any(|id| *id == credential.id) {
+            if !ids.insert(&credential.id) {
                 judge.value(&path.key("id"), format!("{:?} names two credentials", credential.id), "");
             }
             one(judge, &path, credential, &mut digests);
@@ -35,16 +35,17 @@ fn grants(judge: &mut Judge<'_>, path: &Pointer, consumer: &Consumer) {
     if consumer.apis.is_empty() {
         judge.value(&path, "names no API", "name them, or write `[\"*\"]` for all");
     }
+    let mut before = HashSet::new();
     for (index, name) in consumer.apis.iter().enumerate() {
         let path = path.index(index);
-        if consumer.apis.iter().take(index).any(|before| before == name) {
+        if !before.insert(name) {
             judge.value(&path, format!("{name:?} stands here twice"), "");
         } else if name == "*" {
             if consumer.apis.len() > 1 {
                 judge.value(&path, "`*` already names every API", "let it stand alone");
             }
         } else {
-            judge.reference(&path, "API", name, config.apis.keys());
+            judge.reference(&path, "API", name, &config.apis);
         }
     }
 }

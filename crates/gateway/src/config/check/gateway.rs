@@ -1,6 +1,7 @@
 //! The gateway itself: names, bounds, the admin listener, addresses.
 
-use std::net::SocketAddr;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use portcullis_openapi::source::Pointer;
 
@@ -68,7 +69,7 @@ fn collector(judge: &mut Judge<'_>) {
 
 /// Two sockets cannot have one address.
 fn addresses(judge: &mut Judge<'_>) {
-    let mut taken: Vec<(Pointer, SocketAddr)> = Vec::new();
+    let mut taken: HashMap<u16, Taken> = HashMap::new();
     let admin = root().key("admin");
     let listeners = judge.config.listeners.iter();
     let binds = listeners
@@ -79,22 +80,46 @@ fn addresses(judge: &mut Judge<'_>) {
     ];
     for (path, bind) in binds.chain(own) {
         let Some(Bind::Tcp(address)) = bind else { continue };
-        let clash = taken.iter().find(|(_, other)| clashes(*address, *other));
-        if let Some((other_path, _)) = clash {
-            let message = format!("`{address}` is taken at {} already", judge.elsewhere(other_path));
+        if address.port() == 0 {
+            continue;
+        }
+        let taken = taken.entry(address.port()).or_default();
+        if let Some(other) = taken.clash(address.ip()) {
+            let message = format!("`{address}` is taken at {} already", judge.elsewhere(other));
             judge.value(&path, message, "");
         }
-        taken.push((path, *address));
+        taken.take(address.ip(), path);
     }
 }
 
-fn clashes(one: SocketAddr, other: SocketAddr) -> bool {
-    let (ip, other_ip) = (one.ip(), other.ip());
-    let covers = |all: std::net::IpAddr, ip: std::net::IpAddr| {
+/// The addresses that are taken at one port.
+#[derive(Default)]
+struct Taken {
+    by_address: HashMap<IpAddr, Pointer>,
+    first: Option<Pointer>,
+    first_v4: Option<Pointer>,
+}
+
+impl Taken {
+    /// Who has this address, or one that covers it or that it covers.
+    fn clash(&self, ip: IpAddr) -> Option<&Pointer> {
+        let own = self.by_address.get(&ip);
         // `[::]` takes IPv4 too.
-        all.is_unspecified() && (all.is_ipv6() || ip.is_ipv4())
-    };
-    one.port() != 0
-        && one.port() == other.port()
-        && (ip == other_ip || covers(ip, other_ip) || covers(other_ip, ip))
+        let covering = || self.by_address.get(&IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        let covering_v4 = || self.by_address.get(&IpAddr::V4(Ipv4Addr::UNSPECIFIED)).filter(|_| ip.is_ipv4());
+        let covered = || match ip {
+            IpAddr::V6(v6) if v6.is_unspecified() => self.first.as_ref(),
+            IpAddr::V4(v4) if v4.is_unspecified() => self.first_v4.as_ref(),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        };
+        own.or_else(covering).or_else(covering_v4).or_else(covered)
+    }
+
+    fn take(&mut self, ip: IpAddr, path: Pointer) {
+        self.first.get_or_insert_with(|| path.clone());
+        if ip.is_ipv4() {
+            self.first_v4.get_or_insert_with(|| path.clone());
+        }
+        self.by_address.entry(ip).or_insert(path);
+    }
 }

@@ -12,7 +12,15 @@ use crate::config::values::Bind;
 
 const PEM_HINT: &str = "write `\"${file:path}\"` to take it from a file";
 
+/// Most listeners: each has a socket on every core.
+const LISTENERS_MAX: usize = 1_000;
+
 pub(super) fn judge(judge: &mut Judge<'_>) {
+    let count = judge.config.listeners.len();
+    if count > LISTENERS_MAX {
+        let path = root().key("listeners");
+        judge.key(&path, format!("{count} listeners are too many"), format!("at most {LISTENERS_MAX}"));
+    }
     for (name, listener) in &judge.config.listeners {
         one(judge, &root().key("listeners").key(name), listener);
     }

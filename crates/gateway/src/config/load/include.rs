@@ -3,6 +3,7 @@
 //! Mappings are merged; a value that stands in two files is an error that names both. There is no order in which
 //! one file wins over another: such an order is what makes a merged configuration hard to see.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use portcullis_openapi::source::{Finding, Key, Mapping, Node, Pointer, Reading, Segment, Span, Value};
@@ -60,12 +61,15 @@ fn merge(session: &mut Session<'_>, into: &mut Node, from: Node, path: &mut Poin
     match (&mut into.value, from.value) {
         (Value::Mapping(own), Value::Mapping(other)) => {
             let mut entries = std::mem::take(own).into_entries();
+            let places = entries.iter().enumerate().map(|(at, (key, _))| (key.text.clone(), at));
+            let places: HashMap<Box<str>, usize> = places.collect();
             for (key, node) in other.into_entries() {
                 let at_root = path.segments().is_empty();
                 if at_root && &*key.text == "include" {
                     continue;
                 }
-                match entries.iter_mut().find(|(own, _)| own.text == key.text) {
+                // A key stands once in each of the two: those that come in need no place.
+                match places.get(&key.text).and_then(|at| entries.get_mut(*at)) {
                     None => entries.push((key, node)),
                     // Each file may say which version it is written for.
                     Some((_, own)) if at_root && &*key.text == "version" && own.value == node.value => {}

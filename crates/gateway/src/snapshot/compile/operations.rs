@@ -135,7 +135,7 @@ impl Compiler<'_> {
         definition: Option<&'a ApiDefinition>,
         selection: &'a Selection<'a>,
     ) -> Vec<Draft<'a>> {
-        let mut drafts = Vec::new();
+        let mut drafts: Vec<Draft<'a>> = Vec::new();
         if let Some(own) = definition {
             let document = own.definition();
             drafts.extend(document.operations.iter().enumerate().map(|(index, operation)| Draft {
@@ -147,12 +147,15 @@ impl Compiler<'_> {
                 origin: Origin::Definition(own, operation),
             }));
         }
+        // Entries have a key each: only an operation of the definition can have the name of one.
+        let names = drafts.iter().map(|draft| (draft.name.clone(), draft.origin));
+        let names: HashMap<String, Origin<'a>> = names.collect();
         for (key, entry) in &api.operations {
             let Some(Match { method, path }) = &entry.matches else { continue };
             let origin = Origin::Entry(key);
-            if let Some(same) = drafts.iter().find(|draft| draft.name == *key) {
+            if let Some(same) = names.get(key) {
                 let message =
-                    format!("is the name of the operation at {} already", self.origin_place(at, same.origin));
+                    format!("is the name of the operation at {} already", self.origin_place(at, *same));
                 self.wrong_at(&at.key("operations").key(key), message);
                 continue;
             }
