@@ -76,6 +76,9 @@ pub(crate) struct Signals {
     successor: Signal,
 }
 
+/// `SIGXFSZ` on Linux, but for MIPS.
+const FILE_SIZE_EXCEEDED: i32 = 25;
+
 /// The doors of the admin server.
 pub(crate) struct Doors(Admin);
 
@@ -335,6 +338,8 @@ impl Signals {
         let interrupt = signal(SignalKind::interrupt())?;
         let again = signal(SignalKind::hangup())?;
         let successor = signal(SignalKind::user_defined2())?;
+        // Taken hold of once, it ends the process no more: a log that grows past the limit for files is a failed write.
+        drop(signal(SignalKind::from_raw(FILE_SIZE_EXCEEDED))?);
         drop(entered);
         Ok(Self { runtime, end, interrupt, again, successor })
     }

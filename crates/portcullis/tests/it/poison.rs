@@ -264,7 +264,12 @@ const CASES: &[Case] = &[
         |n| format!("{HEAD}apis: {{ a: {{ backend: \"{}\" }} }}\n", "b".repeat(n)),
         Refused("there is no backend"),
     ),
-    ("a file", 2_000_000, |n| format!("{HEAD}#{}\n", "x".repeat(n)), Refused("bytes; at most 16777216 are read")),
+    (
+        "a file",
+        2_000_000,
+        |n| format!("{HEAD}#{}\n", "x".repeat(n)),
+        Refused("bytes; at most 16777216 are read"),
+    ),
     (
         "a path",
         1_000,
@@ -335,24 +340,27 @@ fn files_that_include_each_other_are_named() {
 
 #[test]
 fn large_files_are_merged_in_time() {
-    let backends = |letter: char| {
-        let lines = many(1_000 * scale(), |out, it| {
-            writeln!(out, "  {letter}{it}: {{ targets: [\"http://[::1]\"] }}").unwrap();
+    let count = 1_000 * scale();
+    let consumers = |first: usize| {
+        let lines = many(count, |out, it| {
+            let it = first + it;
+            writeln!(out, "  c{it}: {{ apis: [a], credentials: [{}] }}", key(it)).unwrap();
         });
-        format!("backends:\n{lines}")
+        format!("consumers:\n{lines}")
     };
-    let config = format!("{HEAD}include: [more.yaml]\n{}", backends('a'));
-    let built = GRANTED.iter().fold(Builder::new(executable(), config), |built, limit| built.limit(*limit));
-    judge(&built.file("more.yaml", backends('b')).run(&["check"]), Good).expect("both are taken");
+    let config = format!("{HEAD}{BACKEND}{API}include: [more.yaml]\n{}", consumers(0));
+    judge(&builder(&config).file("more.yaml", consumers(count)).run(&["check"]), Good)
+        .expect("both are taken");
 }
 
 #[test]
 fn ten_thousand_operations_are_served() {
     let backend = Recorder::start();
-    let config = operations(1_000 * scale(), |it| format!("GET /a{it}/{{id}}/x"))
+    const COUNT: usize = 10_000;
+    let config = operations(COUNT, |it| format!("GET /a{it}/{{id}}/x"))
         .replace("BACKEND", &backend.address().to_string());
     let gateway = Builder::new(executable(), config).limit(GRANTED[1]).start();
-    let last = format!("/a{}/7/x", 1_000 * scale() - 1);
+    let last = format!("/a{}/7/x", COUNT - 1);
     for (path, status) in [("/a0/7/x", 200), (&*last, 200), ("/a0/7/y", 404)] {
         assert_eq!(Wire::Http1.send(gateway.address("public"), &Request::get(path)).status, status, "{path}");
     }

@@ -273,6 +273,13 @@ fn a_whole_body_beyond_the_memory_of_all_lies_in_a_file() {
 }
 
 #[test]
+fn a_disk_that_takes_no_file_is_no_room() {
+    let case = Case { memory_max: 4, ..Case::new(Needs::Whole, &["hello", " world"]) };
+    std::fs::remove_dir(case.state.as_ref().expect("a folder").path()).expect("an empty folder");
+    assert!(check(&case, Err("body-no-room")).is_empty());
+}
+
+#[test]
 fn without_a_state_directory_there_is_no_file() {
     let case = Case { memory_max: 4, state: None, ..Case::new(Needs::Whole, &["hello", " world"]) };
     assert!(check(&case, Err("body-no-room")).is_empty());
