@@ -150,7 +150,7 @@ fn what_is_left_out_and_what_is_pooled_do_not_go_by_the_wall() {
     };
     for number in 0..4 {
         let answer =
-            Wire::Http1.send(scene.gateway.address("public"), &Request::get(&format!("/fleet/{number}")));
+            Wire::Http1.send(scene.gateway.address("public"), &Request::get(format!("/fleet/{number}")));
         assert_eq!(answer.status, 200);
     }
     assert_eq!(left_out(), 1, "for ten minutes");

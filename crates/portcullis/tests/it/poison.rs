@@ -4,7 +4,6 @@
 //! Ten times what a large installation has; a hundred times with `PORTCULLIS_WHOLE=1`. The time is the processor's, so
 //! that a busy machine decides nothing.
 
-use std::fmt::Write;
 use std::process::Output;
 
 use portcullis_testkit::gateway::Builder;
@@ -36,27 +35,23 @@ use Becomes::{Good, Refused};
 type Case = (&'static str, usize, fn(usize) -> String, Becomes);
 
 /// `count` lines or items.
-fn many(count: usize, one: impl Fn(&mut String, usize)) -> String {
-    (0..count).fold(String::new(), |mut text, number| {
-        one(&mut text, number);
-        text
-    })
+fn many(count: usize, one: impl Fn(usize) -> String) -> String {
+    (0..count).map(one).collect()
 }
 
 fn operations(count: usize, match_: impl Fn(usize) -> String) -> String {
-    let entries =
-        many(count, |out, it| writeln!(out, "      o{it}: {{ match: \"{}\" }}", match_(it)).unwrap());
+    let entries = many(count, |it| format!("      o{it}: {{ match: \"{}\" }}\n", match_(it)));
     format!("{HEAD}{BACKEND}apis:\n  a:\n    backend: b\n    auth: none\n    operations:\n{entries}")
 }
 
 /// APIs, each with what `one` says of it.
 fn apis(count: usize, more: &str, one: impl Fn(usize) -> String) -> String {
-    let entries = many(count, |out, it| writeln!(out, "  a{it}: {{ {}, {ALL} }}", one(it)).unwrap());
+    let entries = many(count, |it| format!("  a{it}: {{ {}, {ALL} }}\n", one(it)));
     format!("{HEAD}{more}apis:\n{entries}")
 }
 
 fn list(count: usize, one: impl Fn(usize) -> String) -> String {
-    many(count, |out, it| write!(out, "{}{}", if it == 0 { "" } else { ", " }, one(it)).unwrap())
+    many(count, |it| format!("{}{}", if it == 0 { "" } else { ", " }, one(it)))
 }
 
 fn key(it: usize) -> String {
@@ -101,8 +96,7 @@ const CASES: &[Case] = &[
         "backends",
         100,
         |n| {
-            let backends =
-                many(n, |out, it| writeln!(out, "  b{it}: {{ targets: [\"http://[::1]\"] }}").unwrap());
+            let backends = many(n, |it| format!("  b{it}: {{ targets: [\"http://[::1]\"] }}\n"));
             apis(n, &format!("backends:\n{backends}"), |it| {
                 format!("base_path: /p{it}, backend: b{it}, auth: none")
             })
@@ -113,8 +107,7 @@ const CASES: &[Case] = &[
         "backends that are not quite there",
         100,
         |n| {
-            let backends =
-                many(n, |out, it| writeln!(out, "  number-{it}: {{ targets: [\"http://[::1]\"] }}").unwrap());
+            let backends = many(n, |it| format!("  number-{it}: {{ targets: [\"http://[::1]\"] }}\n"));
             apis(n, &format!("backends:\n{backends}"), |it| {
                 format!("base_path: /p{it}, backend: nunber-{it}, auth: none")
             })
@@ -153,9 +146,8 @@ const CASES: &[Case] = &[
         "listeners",
         1_000,
         |n| {
-            let all = many(n, |out, it| {
-                writeln!(out, "  l{it}: {{ bind: \"127.{}.{}.{}:7\" }}", it >> 16, it >> 8 & 255, it & 255)
-                    .unwrap();
+            let all = many(n, |it| {
+                format!("  l{it}: {{ bind: \"127.{}.{}.{}:7\" }}\n", it >> 16, it >> 8 & 255, it & 255)
             });
             format!(
                 "version: 1\nlisteners:\n{all}{BACKEND}{}",
@@ -168,9 +160,7 @@ const CASES: &[Case] = &[
         "consumers",
         1_000,
         |n| {
-            let all = many(n, |out, it| {
-                writeln!(out, "  c{it}: {{ apis: [a], credentials: [{}] }}", key(it)).unwrap()
-            });
+            let all = many(n, |it| format!("  c{it}: {{ apis: [a], credentials: [{}] }}\n", key(it)));
             format!("{HEAD}{BACKEND}consumers:\n{all}{API}")
         },
         Good,
@@ -179,7 +169,7 @@ const CASES: &[Case] = &[
         "credentials of a consumer",
         1_000,
         |n| {
-            let all = many(n, |out, it| writeln!(out, "      - {}", key(it)).unwrap());
+            let all = many(n, |it| format!("      - {}\n", key(it)));
             format!("{HEAD}{BACKEND}consumers:\n  c:\n    apis: [a]\n    credentials:\n{all}{API}")
         },
         Good,
@@ -209,7 +199,7 @@ const CASES: &[Case] = &[
     (
         "unknown keys",
         1_000,
-        |n| format!("{HEAD}{}", many(n, |out, it| writeln!(out, "k{it}: 1").unwrap())),
+        |n| format!("{HEAD}{}", many(n, |it| format!("k{it}: 1\n"))),
         Refused("unknown key"),
     ),
     (
@@ -221,7 +211,7 @@ const CASES: &[Case] = &[
     (
         "APIs of nothing",
         1_000,
-        |n| format!("{HEAD}apis:\n{}", many(n, |out, it| writeln!(out, "  a{it}:").unwrap())),
+        |n| format!("{HEAD}apis:\n{}", many(n, |it| format!("  a{it}:\n"))),
         Refused("found nothing"),
     ),
     (
@@ -254,7 +244,7 @@ const CASES: &[Case] = &[
         |n| {
             let level =
                 |it: usize| format!("x{}: &x{} [{}]\n", it + 1, it + 1, list(10, |_| format!("*x{it}")));
-            format!("{HEAD}x0: &x0 [a]\n{}", many(n + 10, |out, it| out.push_str(&level(it))))
+            format!("{HEAD}x0: &x0 [a]\n{}", many(n + 10, level))
         },
         Refused("the document has more than"),
     ),
@@ -342,9 +332,9 @@ fn files_that_include_each_other_are_named() {
 fn large_files_are_merged_in_time() {
     let count = 1_000 * scale();
     let consumers = |first: usize| {
-        let lines = many(count, |out, it| {
+        let lines = many(count, |it| {
             let it = first + it;
-            writeln!(out, "  c{it}: {{ apis: [a], credentials: [{}] }}", key(it)).unwrap();
+            format!("  c{it}: {{ apis: [a], credentials: [{}] }}\n", key(it))
         });
         format!("consumers:\n{lines}")
     };
