@@ -112,7 +112,7 @@ impl Taken {
             IpAddr::V4(v4) if v4.is_unspecified() => self.first_v4.as_ref(),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         };
-        own.or_else(covering).or_else(covering_v4).or_else(covered)
+        own.or_else(covered).or_else(covering).or_else(covering_v4)
     }
 
     fn take(&mut self, ip: IpAddr, path: Pointer) {
