@@ -26,6 +26,7 @@ pub mod dns;
 pub mod bounds;
 pub mod chores;
 pub mod clock;
+pub mod descriptors;
 pub mod panics;
 pub mod secret;
 pub mod tasks;

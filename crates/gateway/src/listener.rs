@@ -5,7 +5,6 @@
 
 pub mod accept;
 pub mod cores;
-mod descriptors;
 pub mod http1;
 mod http1_body;
 mod http1_reply;

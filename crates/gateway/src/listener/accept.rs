@@ -16,14 +16,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::cores::{Arrival, Cores, Seat};
+use super::opening;
 use super::sockets::BACKLOG;
-use super::{descriptors, opening};
+use crate::descriptors;
 use crate::observe::{ConnectionOutcome, ListenerMetrics, Observe};
 use crate::snapshot::{ListenerPlan, Live};
 use crate::tasks::{Running, Tasks};
 
 /// How long accepting pauses when the process, or the machine, is out of descriptors or memory.
 const PAUSE_EXHAUSTED: Duration = Duration::from_secs(1);
+
+/// How long accepting waits before it looks again for room.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// What the cores that serve one address share. It stays while the address does: a connection that waits in the
 /// kernel's queue is not lost to an edit.
@@ -126,7 +130,7 @@ pub struct Admission {
 pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, post: Arc<Post>) {
     loop {
         let accepted = tokio::select! {
-            accepted = descriptors::accept(&listener, &post.tasks) => accepted,
+            accepted = accept_next(&listener, &post.tasks) => accepted,
             () = doorway.closed() => break,
         };
         let sign = doorway.sign.load_full();
@@ -143,6 +147,20 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, post: Arc<Post
     if !doorway.is_left.load(Ordering::Acquire) {
         accept_waiting(listener, &doorway, &post);
     }
+}
+
+/// Accepts the next connection once there is room for it.
+async fn accept_next(listener: &TcpListener, tasks: &Tasks) -> io::Result<(TcpStream, SocketAddr)> {
+    let most = descriptors::most_connections();
+    if tasks.running() >= most {
+        tracing::warn!(most, "new connections wait: more would leave too few descriptors; raise `nofile`");
+        // Hysteresis, so that a gateway at its limit does not say so for every connection that goes.
+        while tasks.running() >= most.saturating_sub(most / 8) {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    let (stream, address) = listener.accept().await?;
+    Ok((descriptors::checked(stream)?, address))
 }
 
 /// Takes in what the kernel had queued when the doorway closed: closing the socket would reset it. No more than that

@@ -23,6 +23,7 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::place::{Addresses, Origin, Place};
 use super::tls::Tls;
+use crate::descriptors;
 use crate::http::io::{split_tcp, split_tls_client};
 
 /// Addresses of one name that are tried.
@@ -54,11 +55,11 @@ pub(super) async fn connect(target: &Arc<Target>) -> Result<Connection, Failure>
 
 /// Speaks HTTP/1.1 on `socket` from now on.
 pub(super) fn plain(target: &Arc<Target>, socket: Socket, origin: Origin) -> Connection {
-    let halves = match socket {
-        Socket::Tcp(stream) => split_tcp(stream),
-        Socket::Tls(stream) => split_tls_client(*stream),
+    let (may_rest, halves) = match socket {
+        Socket::Tcp(stream) => (descriptors::may_rest(&stream), split_tcp(stream)),
+        Socket::Tls(stream) => (descriptors::may_rest(stream.get_ref().0), split_tls_client(*stream)),
     };
-    Connection::new(Arc::clone(target), halves, origin)
+    Connection::new(Arc::clone(target), halves, origin, may_rest)
 }
 
 /// A new socket to `target`, TLS included. The caller bounds the wait.
@@ -124,16 +125,15 @@ async fn connect_any(place: &Place, addresses: Addresses) -> io::Result<(TcpStre
 }
 
 async fn attempt(address: SocketAddr, source: Option<IpAddr>) -> (IpAddr, io::Result<TcpStream>) {
-    let stream = match source {
-        None => TcpStream::connect(address).await,
-        Some(source) => from(source, address).await,
-    };
-    (address.ip(), stream)
+    (address.ip(), open(address, source).await)
 }
 
-/// A connection from the address `source`.
-async fn from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if source.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.bind(SocketAddr::new(source, 0))?;
+/// A connection, from the address `source` if there is one; none when the descriptors that are left are for others.
+async fn open(address: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = descriptors::checked(socket)?;
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
     socket.connect(address).await
 }

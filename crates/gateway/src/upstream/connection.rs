@@ -31,14 +31,21 @@ pub(super) struct Connection {
     pub(super) deadline: Deadline,
     /// Memory for the next request's head.
     pub(super) spare: Vec<u8>,
+    /// Whether it may be kept without an exchange: not while descriptors are scarce.
+    may_rest: bool,
 }
 
 /// Spare memory beyond this is not kept.
 const SPARE_BYTES_MAX: usize = 4 * 1024;
 
 impl Connection {
-    pub(super) fn new(target: Arc<Target>, (reader, writer): (Reader, WriteHalf), origin: Origin) -> Self {
-        Self { target, origin, reader, writer, deadline: Deadline::new(), spare: Vec::new() }
+    pub(super) fn new(
+        target: Arc<Target>,
+        (reader, writer): (Reader, WriteHalf),
+        origin: Origin,
+        may_rest: bool,
+    ) -> Self {
+        Self { target, origin, reader, writer, deadline: Deadline::new(), spare: Vec::new(), may_rest }
     }
 
     /// Whether nothing has arrived that was not asked for, and the other end is still there.
@@ -55,6 +62,9 @@ impl Connection {
     /// has sent a whole request, and nothing is left in the buffer.
     pub(super) fn release(mut self, now: Instant, idle_for: Duration) {
         debug_assert!(self.reader.buffer.is_empty(), "left-over bytes poison the pool");
+        if !self.may_rest {
+            return;
+        }
         self.deadline.clear();
         if self.spare.capacity() > SPARE_BYTES_MAX {
             self.spare = Vec::new();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::recorder::{Gate, Reply, Step};
-use portcullis_testkit::{Deadline, Request, Wire};
+use portcullis_testkit::{Deadline, Request, Wire, h2};
 
 use crate::stage::{CONFIG, Stage, executable};
 
@@ -45,6 +45,43 @@ fn without_descriptors_accepting_waits_and_does_not_spin() {
     let answer = Wire::Http1.send(stage.public(), &Request::get("/after"));
     assert_eq!(answer.text("x-recorded").as_deref(), Some("/after"));
     assert!(stage.gateway.is_running());
+}
+
+/// Requests over HTTP/2 need a connection to the backend each: more than the reckoning with two a client allows for.
+#[test]
+fn the_last_descriptors_are_for_operators() {
+    let stage = Stage::built(|backend| {
+        let config = CONFIG.replace("BACKEND", backend).replace("state: none", "state: state");
+        Builder::new(executable(), config).limit("--nofile=256:256")
+    });
+    let gate = Gate::new();
+    stage.backend.on("/waits", Reply::new().wait(&gate).then(Step::Echo));
+    let mut clients: Vec<h2::Client> = (0..3).map(|_| h2::Client::connect(stage.public())).collect();
+    let mut streams = Vec::new();
+    for client in &mut clients {
+        streams.push((0..90).map(|_| client.request(&Request::get("/waits"))).collect::<Vec<_>>());
+    }
+    Deadline::soon().poll("descriptors in use", || (stage.gateway.usage().descriptors >= 220).then_some(()));
+    for _ in 0..20 {
+        let probe = Wire::Http1.send(stage.gateway.probes(), &Request::get("/livez"));
+        assert_eq!(probe.status, 200, "the probes have their reserve");
+        let told = stage.gateway.run(&executable(), &["status"]);
+        assert_eq!(told.status.code(), Some(0), "the admin socket has its reserve: {told:?}");
+    }
+    assert!(stage.gateway.usage().descriptors < 240, "{:?}", stage.gateway.usage());
+    gate.open();
+    let (mut good, mut told) = (0, 0);
+    for (client, streams) in clients.iter_mut().zip(streams) {
+        for stream in streams {
+            match client.response(stream, Deadline::soon()).expect("an answer").status {
+                200 => good += 1,
+                503 => told += 1,
+                other => panic!("{other}"),
+            }
+        }
+    }
+    assert!(good > 100 && told > 20, "{good} good, {told} told to come again");
+    assert_eq!(Wire::Http1.send(stage.public(), &Request::get("/after")).status, 200);
 }
 
 #[test]

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["http", "observe", "fetch"],
     &["config"],
     &["dns"],
-    &["problem", "clock", "secret", "bounds", "tasks", "chores", "panics"],
+    &["problem", "clock", "secret", "bounds", "descriptors", "tasks", "chores", "panics"],
 ];
 
 /// Finds imports that point up.
