@@ -96,6 +96,8 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// The backends, and what keeps requests from them.
     pub backends: Vec<BackendFacts>,
+    /// Connections of each worker.
+    pub workers: Vec<usize>,
     /// Workers that do not turn; none of them when all is well.
     pub stuck: Vec<StuckWorker>,
 }

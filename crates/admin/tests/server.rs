@@ -46,6 +46,7 @@ impl Default for Fake {
                     connections: 3,
                 }],
                 backends: vec![BackendFacts { backend: "orders".into(), ..BackendFacts::default() }],
+                workers: vec![2, 1],
                 stuck: Vec::new(),
             }),
             reload: Mutex::new(Ok("def456".into())),

@@ -261,6 +261,11 @@ impl Gateway {
         self.cores.iter().enumerate().filter_map(|(number, core)| Some((number, core.stuck()?))).collect()
     }
 
+    /// How many connections each worker serves, or will.
+    pub fn connections_by_worker(&self) -> Vec<usize> {
+        self.cores.iter().map(Core::connections).collect()
+    }
+
     /// Connections and chores that run now.
     pub fn running_tasks(&self) -> usize {
         self.tasks.running()

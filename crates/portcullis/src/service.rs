@@ -291,10 +291,11 @@ impl Service {
     async fn keep_manager_calm(&self) {
         let Some(every) = self.manager.heartbeat() else { return std::future::pending().await };
         loop {
-            tokio::time::sleep(every).await;
+            // At once, too: who has taken over inherits what is left of the time.
             if self.gateway.stuck().is_empty() && !self.is_succeeded.load(Ordering::Acquire) {
                 self.manager.alive();
             }
+            tokio::time::sleep(every).await;
         }
     }
 
@@ -360,6 +361,7 @@ impl Control for Service {
             config: self.config.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             listeners: listeners.collect(),
             backends: self.gateway.live().snapshot().upstreams.backends(),
+            workers: self.gateway.connections_by_worker(),
             stuck: self
                 .gateway
                 .stuck()

@@ -7,7 +7,8 @@ mod process;
 mod tests;
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub struct Builder {
     launcher: Vec<String>,
     has_config: bool,
     folder: Option<Arc<TempDir>>,
+    passed: Option<TcpListener>,
 }
 
 /// A running gateway in a folder of its own; it dies with this value.
@@ -55,6 +57,7 @@ impl Builder {
             launcher: Vec::new(),
             has_config: true,
             folder: None,
+            passed: None,
         }
     }
 
@@ -96,10 +99,29 @@ impl Builder {
         self
     }
 
-    /// Has it started by this command, which gets the executable and its arguments behind its own.
+    /// Passes it this socket as a service manager does, once for each of `names`.
+    ///
+    /// # Panics
+    /// When the socket cannot be copied.
     #[must_use]
-    pub fn launcher<'a>(mut self, command: impl IntoIterator<Item = &'a str>) -> Self {
-        self.launcher.extend(command.into_iter().map(str::to_owned));
+    pub fn passing(mut self, socket: &TcpListener, names: &[&str]) -> Self {
+        self.passed = Some(socket.try_clone().expect("a socket"));
+        let numbers = (3..3 + names.len()).map(|number| format!("{number}<&0"));
+        let script = format!(
+            "exec {} 0</dev/null; LISTEN_PID=$$ LISTEN_FDS={} LISTEN_FDNAMES={} exec \"$0\" \"$@\"",
+            numbers.collect::<Vec<_>>().join(" "),
+            names.len(),
+            names.join(":")
+        );
+        self.launcher = ["sh".to_owned(), "-c".to_owned(), script].into();
+        self
+    }
+
+    /// Has it started by a shell that sets these variables, in which `$$` is the process itself.
+    #[must_use]
+    pub fn launched(mut self, variables: &str) -> Self {
+        let script = format!("{variables} exec \"$0\" \"$@\"");
+        self.launcher = ["sh".to_owned(), "-c".to_owned(), script].into();
         self
     }
 
@@ -107,7 +129,7 @@ impl Builder {
     ///
     /// # Panics
     /// When it ends or stays silent instead; the failure shows what it said.
-    pub fn start(self) -> Gateway {
+    pub fn start(mut self) -> Gateway {
         let folder = self.prepare();
         let mut command = self.command(folder.path());
         let with: &[&str] = if self.has_config { &["-c", "portcullis.yaml"] } else { &[] };
@@ -121,7 +143,7 @@ impl Builder {
     }
 
     /// Runs another verb to its end, such as `["check"]`, beside the same files.
-    pub fn run(self, arguments: &[&str]) -> Output {
+    pub fn run(mut self, arguments: &[&str]) -> Output {
         let folder = self.prepare();
         let mut command = self.command(folder.path());
         command.args(arguments).args(&self.arguments).output().expect("the executable starts")
@@ -144,7 +166,7 @@ impl Builder {
         folder
     }
 
-    fn command(&self, folder: &Path) -> Command {
+    fn command(&mut self, folder: &Path) -> Command {
         let limits = if self.limits.is_empty() { None } else { Some("prlimit".to_owned()) };
         let before = self.launcher.iter().cloned().chain(limits).chain(self.limits.iter().cloned());
         let mut words = before.map(PathBuf::from).chain([self.executable.clone()]);
@@ -162,7 +184,9 @@ impl Builder {
                 command.env_remove(name);
             }
         }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // What safe code cannot put at a number of its choice, it can pass as standard input.
+        let input = self.passed.take().map_or_else(Stdio::null, |socket| OwnedFd::from(socket).into());
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 }

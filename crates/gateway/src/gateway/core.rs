@@ -55,6 +55,11 @@ impl Core {
         Ok(Self { number, cores, orders })
     }
 
+    /// Connections it serves, or will.
+    pub(super) fn connections(&self) -> usize {
+        self.cores.connections(self.number)
+    }
+
     /// For how long it has been stuck, if it is.
     pub(super) fn stuck(&self) -> Option<Duration> {
         let since = self.cores.silent_for(self.number);

@@ -81,6 +81,11 @@ impl Cores {
         }
     }
 
+    /// Connections that core number `core` serves, or will.
+    pub fn connections(&self, core: usize) -> usize {
+        self.0.get(core).map_or(0, |berth| berth.open.load(Ordering::Relaxed))
+    }
+
     /// How long ago core number `core` last said that it turns.
     pub fn silent_for(&self, core: usize) -> Duration {
         self.0.get(core).map_or(Duration::ZERO, |berth| berth.pulse.since())

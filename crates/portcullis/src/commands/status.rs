@@ -54,6 +54,8 @@ fn tell(status: &Value) {
             say(format_args!("  backend {name} is busy: {waiting} requests wait for a place"));
         }
     }
+    let workers: Vec<String> = list(status, "/workers").iter().map(Value::to_string).collect();
+    say(format_args!("  connections by worker: {}", workers.join(", ")));
     for stuck in list(status, "/stuck") {
         let number = |name: &str| stuck.get(name).and_then(Value::as_u64).unwrap_or_default();
         say(format_args!("  worker {} has not turned for {} s", number("worker"), number("seconds")));

@@ -111,7 +111,7 @@ impl Scene {
 ///
 /// # Panics
 /// When it must be.
-fn client(program: impl AsRef<Path>, check: &[&str]) -> Option<Command> {
+pub(crate) fn client(program: impl AsRef<Path>, check: &[&str]) -> Option<Command> {
     let program = program.as_ref();
     let found = Command::new(program).args(check).output().is_ok_and(|output| output.status.success());
     if found {

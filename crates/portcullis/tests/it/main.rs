@@ -55,6 +55,7 @@ mod reference;
 mod refused_configurations;
 mod reload;
 mod retries;
+mod service_manager;
 mod slow;
 mod smuggling;
 mod stage;

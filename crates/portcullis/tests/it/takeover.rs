@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use portcullis_testkit::gateway::{Builder, Signal, signal};
@@ -52,7 +56,7 @@ fn status(gateway: &Gateway) -> Value {
     serde_json::from_slice(&output.stdout).expect("JSON")
 }
 
-fn ready(gateway: &Gateway, probes: std::net::SocketAddr) -> bool {
+fn ready(gateway: &Gateway, probes: SocketAddr) -> bool {
     let answer = Wire::Http1.send(probes, &Request::get("/readyz"));
     answer.status == 200 && gateway.pid() > 0
 }
@@ -317,6 +321,33 @@ fn a_signal_for_a_process_that_cannot_take_over_changes_nothing() {
     assert_eq!(answer.text("x-recorded").as_deref(), Some("/after"));
 }
 
+/// Looks at the probes again and again.
+struct Balancer(Arc<AtomicBool>, JoinHandle<u64>);
+
+impl Balancer {
+    fn watch(probes: SocketAddr) -> Self {
+        let running = Arc::new(AtomicBool::new(true));
+        let watching = Arc::clone(&running);
+        let looks = thread::spawn(move || {
+            let mut looks = 0;
+            while watching.load(Ordering::Relaxed) {
+                let answer = Wire::Http1.try_send(probes, &Request::get("/readyz"));
+                assert_eq!(answer.map(|answer| answer.status).ok(), Some(200), "after {looks} looks");
+                looks += 1;
+                thread::sleep(Duration::from_millis(5));
+            }
+            looks
+        });
+        Self(running, looks)
+    }
+
+    /// How often it has looked; each time all was well.
+    fn stop(self) -> u64 {
+        self.0.store(false, Ordering::Relaxed);
+        self.1.join().expect("nothing but readiness")
+    }
+}
+
 /// Hand-overs under load: three as a rule, twenty when the whole judgement is asked for.
 #[test]
 fn no_request_is_lost_while_processes_take_over() {
@@ -328,6 +359,7 @@ fn no_request_is_lost_while_processes_take_over() {
     let mut gateway = Builder::new(executable(), config).argument("--workers").argument("2").start();
     let load = Plan::to([gateway.address("public")]).mixed(per_second).start();
     load.more_good(u64::from(per_second) / 2, patiently());
+    let balancer = Balancer::watch(gateway.probes());
     let mut memory = Vec::new();
     for _ in 0..rounds {
         let next = successor(&gateway, "2");
@@ -337,6 +369,7 @@ fn no_request_is_lost_while_processes_take_over() {
         memory.push(next.usage().memory);
         gateway = next;
     }
+    assert!(balancer.stop() > rounds, "the probes are answered throughout");
     let tally = load.stop();
     println!("{rounds} hand-overs: {tally}; memory {memory:?}");
     assert_eq!(tally.failed(), 0, "{tally}");
