@@ -75,8 +75,9 @@ macro_rules! each_bound {
                 h2_control_frames: count = 1_000, 100..=1_000_000;
                 /// CONTINUATION frames of one HTTP/2 head. Beyond it: ENHANCE_YOUR_CALM.
                 h2_continuations: count = 16, 1..=1_000;
-                /// Time a stream (WebSocket, events, gRPC) may go on after a change of the configuration took away
-                /// its ground. Beyond it: ended.
+                /// Time a stream (WebSocket, events, gRPC) may go on after its ground was taken away: by a change of its
+                /// operation, its `auth` or the credential that opened it, or by that credential's end. A WebSocket is told
+                /// at once, by a close frame. Beyond it: cut off.
                 stream_grace: time = 30, 0..=86_400;
                 /// Time for what is under way when the gateway stops, a listener goes, or what it asks of those who
                 /// connect changes. Beyond it: cut off, and recorded as aborted.

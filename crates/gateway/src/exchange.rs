@@ -5,9 +5,10 @@
 //! line consumes the state before it, so that no line can be left out. Whatever stops it, a problem or an
 //! answer of our own, leaves by the same door as a backend's answer.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::{Method, StatusCode};
 use portcullis_http1::{Fields, Refusal, RefusalClass};
@@ -18,9 +19,12 @@ use crate::http::interim::Interim;
 use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops, reading};
 use crate::panics::{Contained, Panicked};
 use crate::pipeline::step::Why;
-use crate::pipeline::{Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply};
+use crate::pipeline::{
+    Admitted, Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply,
+};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 use crate::route::{Found, Routes};
+use crate::snapshot::lease::Lease;
 use crate::snapshot::{Live, Snapshot};
 
 /// One side of a connection as an exchange sees it: something that carries a reply away.
@@ -55,7 +59,7 @@ pub async fn exchange<W: Wire>(
     wire: &mut W,
     head: Head,
     body: Body,
-    live: &Live,
+    live: &Arc<Live>,
     peer: &Arc<Peer>,
     deadline: Deadline,
 ) -> Deadline {
@@ -63,7 +67,7 @@ pub async fn exchange<W: Wire>(
     let mut cx = begin(wire, head.wire, live, peer, deadline, &snapshot);
     cx.saw_head(&head);
     let judged = {
-        let mut judging = pin!(judge(head, body, &snapshot, &mut cx));
+        let mut judging = pin!(judge(head, body, &snapshot, live, &mut cx));
         wire.drive(Contained(judging.as_mut())).await
     };
     let Some(judged) = judged else { return cx.finish(0, false) };
@@ -75,7 +79,13 @@ pub async fn exchange<W: Wire>(
 }
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
-async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) -> Result<Answered, Stop> {
+async fn judge(
+    head: Head,
+    body: Body,
+    snapshot: &Snapshot,
+    live: &Arc<Live>,
+    cx: &mut Context,
+) -> Result<Answered, Stop> {
     cx.at("admit");
     take_place(cx)?;
     let listener = snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())?;
@@ -85,11 +95,7 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
     }
     let goes_on = hops::spend(&mut request).map_err(|why| malformed(why, cx))?;
     cx.at("route");
-    if let Some(certificate) = cx.peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref())
-        && !certificate.covers(request.host())
-    {
-        return Err(MISDIRECTED.with("this connection's certificate is not for this host").into());
-    }
+    covered(&request, cx)?;
     if request.path() == "*" || !goes_on {
         return Err(options(SERVER_METHODS));
     }
@@ -134,7 +140,7 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
     let admitted = judged::admit(identified, cx).await?;
 
     cx.at("forward");
-    let mut answered = snapshot.upstreams.forward(admitted, cx).await?;
+    let mut answered = forward(admitted, snapshot, live, cx).await?;
     for policy in chain {
         cx.at(policy.name());
         policy.inspect_response(&mut answered, cx).decide().await?;
@@ -143,6 +149,30 @@ async fn judge(head: Head, body: Body, snapshot: &Snapshot, cx: &mut Context) ->
         cx.at(policy.name());
         policy.transform_response(&mut answered, cx).decide().await?;
     }
+    Ok(answered)
+}
+
+/// Asks the backend. What may become a stream ends when its ground is gone, whether its answer has begun or not.
+async fn forward(
+    admitted: Admitted,
+    snapshot: &Snapshot,
+    live: &Arc<Live>,
+    cx: &mut Context,
+) -> Result<Answered, Stop> {
+    let lease = cx.operation().and_then(|operation| Lease::of(operation, cx, snapshot));
+    let Some(lease) = lease else { return snapshot.upstreams.forward(admitted, cx).await };
+    let mut ending = live.ending(lease);
+    let mut answered = {
+        // Boxed: it is rare, and would take its room in every exchange.
+        let mut forwarding = Box::pin(snapshot.upstreams.forward(admitted, cx));
+        poll_fn(|cx| match ending.poll_cut(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(lapsed())),
+            Poll::Pending => forwarding.as_mut().poll(cx),
+        })
+        .await?
+    };
+    let body = answered.body_mut().take();
+    *answered.body_mut() = body.until(ending);
     Ok(answered)
 }
 
@@ -161,6 +191,16 @@ fn canonical(head: Head, rules: &Rules, snapshot: &Snapshot, cx: &mut Context) -
     cx.saw(&request);
     cx.join_trace(&request, rules.trusts(cx.peer.ip()), &snapshot.tracing);
     Ok(request)
+}
+
+/// Whether the certificate of its connection is for the host it asks for.
+fn covered(request: &Canonical, cx: &Context) -> Result<(), Stop> {
+    match cx.peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref()) {
+        Some(certificate) if !certificate.covers(request.host()) => {
+            Err(MISDIRECTED.with("this connection's certificate is not for this host").into())
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The operation a request asks for, under every reading of its path that a backend may have.
@@ -207,7 +247,7 @@ pub async fn refuse<W: Wire>(
     wire: &mut W,
     refused: Refused,
     version: HttpVersion,
-    live: &Live,
+    live: &Arc<Live>,
     peer: &Arc<Peer>,
     deadline: Deadline,
 ) -> Deadline {
@@ -237,7 +277,7 @@ pub enum Refused {
 fn begin<W: Wire>(
     wire: &W,
     version: HttpVersion,
-    live: &Live,
+    live: &Arc<Live>,
     peer: &Arc<Peer>,
     deadline: Deadline,
     snapshot: &Snapshot,
@@ -321,6 +361,11 @@ fn options(allow: &str) -> Stop {
     Stop::answer(Reply { status: StatusCode::NO_CONTENT, fields, body: Body::Empty })
 }
 
+/// A stream whose ground was taken away before its backend had begun to answer.
+fn lapsed() -> Stop {
+    STREAM_ENDED.with("the configuration or a credential changed under the stream").into()
+}
+
 fn unreadable(refusal: Refusal) -> Problem {
     let kind = match refusal.class() {
         RefusalClass::Malformed => &MALFORMED_REQUEST,
@@ -359,6 +404,7 @@ pub const PROBLEMS: &[&ProblemKind] = &[
     &UPGRADE_REQUIRED,
     &LOOP,
     &OVERLOADED,
+    &STREAM_ENDED,
     &NO_SUCH_OPERATION,
     &METHOD_NOT_ALLOWED,
     &INTERNAL,
@@ -462,6 +508,17 @@ pub const OVERLOADED: ProblemKind = ProblemKind {
     blame: Blame::Gateway,
     severity: None,
     about: "The gateway has as many requests under way as its bound `requests` allows, streams and WebSockets included.",
+};
+
+/// A stream that may not go on.
+pub const STREAM_ENDED: ProblemKind = ProblemKind {
+    code: "stream-ended",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "The stream may not go on",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "While a stream was being opened, a change of the configuration took away or changed its operation, or what its caller \
+            presented no longer holds. Begun anew, it is judged anew.",
 };
 
 /// A request that goes in circles (RFC 5842 §7.2).

@@ -11,6 +11,7 @@ pub mod claims;
 mod connection;
 pub mod date;
 pub mod deadline;
+pub mod ending;
 pub mod forwarded;
 pub mod frames;
 pub mod hops;

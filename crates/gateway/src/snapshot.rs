@@ -4,13 +4,15 @@
 //! exists cannot.
 
 mod compile;
+pub mod lease;
 
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use http::StatusCode;
 use portcullis_openapi::source::Finding;
+use tokio::sync::Notify;
 
 pub use compile::{Compiled, ListenerPlan, compile};
 
@@ -22,7 +24,9 @@ use crate::http::tls::ServerTls;
 use crate::http::trace::Tracing;
 use crate::observe::SnapshotAlive;
 use crate::pipeline::context::Ground;
+use crate::pipeline::operation::StreamTerms;
 use crate::pipeline::{Operation, Stop};
+use crate::policies::api_key::Keys;
 use crate::problem::{Blame, ProblemKind};
 use crate::route::Routes;
 use crate::upstream::Upstreams;
@@ -46,6 +50,10 @@ pub struct Snapshot {
     pub upstreams: Upstreams,
     /// Every operation, in order of the configuration, for `routes`.
     pub operations: Vec<Arc<Operation>>,
+    /// What streams may stand on: the terms of every operation that may become one.
+    stream_terms: HashSet<StreamTerms>,
+    /// What callers prove themselves by.
+    keys: Arc<Keys>,
     /// What should be known and does not keep it from serving.
     pub warnings: Vec<Finding>,
     /// Counts this snapshot for as long as a request holds it.
@@ -80,6 +88,8 @@ pub struct Opening {
 #[derive(Debug)]
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
+    /// Tells streams of a swap.
+    changed: Notify,
     /// What every exchange stands on.
     pub ground: Arc<Ground>,
 }
@@ -124,7 +134,7 @@ impl Snapshot {
 impl Live {
     /// Starts with a first snapshot.
     pub fn new(snapshot: Snapshot, ground: Arc<Ground>) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), ground }
+        Self { snapshot: ArcSwap::from_pointee(snapshot), changed: Notify::new(), ground }
     }
 
     /// The snapshot of this moment.
@@ -145,6 +155,8 @@ impl Live {
 
     /// Puts a new snapshot in place; requests under way keep theirs.
     pub fn swap(&self, snapshot: Snapshot) -> Arc<Snapshot> {
-        self.snapshot.swap(Arc::new(snapshot))
+        let before = self.snapshot.swap(Arc::new(snapshot));
+        self.changed.notify_waiters();
+        before
     }
 }

@@ -12,7 +12,6 @@ use super::patterns::matches;
 pub const UNBUILT: &[&str] = &[
     "stores",
     "admin.token",
-    "bounds.stream_grace",
     "issuers",
     "plans",
     "scanners",

@@ -77,7 +77,7 @@ impl Source for Broken {
 
 /// What exchanges stand on, and where their records go.
 struct Scene {
-    live: Live,
+    live: Arc<Live>,
     folder: tempfile::TempDir,
     backend: TcpListener,
 }
@@ -112,7 +112,7 @@ apis:
             requests: Room::new(1_000),
             spool: None,
         };
-        Self { live: Live::new(snapshot, Arc::new(ground)), folder, backend }
+        Self { live: Arc::new(Live::new(snapshot, Arc::new(ground))), folder, backend }
     }
 
     async fn exchange(&self, client: &mut Client, text: &str, body: Body) {

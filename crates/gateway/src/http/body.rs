@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use portcullis_http1::Fields;
 
+use super::ending::{Ended, Ending};
 use super::tunnel::Tunnel;
 use crate::problem::Problem;
 
@@ -75,6 +76,8 @@ pub enum BodyError {
     Malformed(&'static str),
     /// The sender was too slow.
     TimedOut,
+    /// The stream's ground was taken away, and its time to end has passed.
+    Lapsed,
     /// A bound or a policy refused the rest.
     Refused(Box<Problem>),
 }
@@ -125,6 +128,16 @@ impl Body {
         }
     }
 
+    /// The same, ended by `ending` as well: what has no end of its own yet breaks off.
+    #[must_use]
+    pub fn until(self, ending: Ending) -> Self {
+        match self {
+            Self::Empty | Self::Memory(_) => self,
+            Self::Stream(_) => Self::Stream(Box::new(Ended { body: self, ending })),
+            Self::Switched(tunnel) => Self::Switched(Box::new(Tunnel { ending: Some(ending), ..*tunnel })),
+        }
+    }
+
     /// Takes the body out and leaves an empty one.
     pub fn take(&mut self) -> Self {
         std::mem::replace(self, Self::Empty)
@@ -143,6 +156,9 @@ impl fmt::Display for BodyError {
             Self::Closed => f.write_str("connection closed before the body's end"),
             Self::Malformed(what) => f.write_str(what),
             Self::TimedOut => f.write_str("the body came too slowly"),
+            Self::Lapsed => {
+                f.write_str("a change of the configuration, or a credential's end, ended the stream")
+            }
             Self::Refused(problem) => write!(f, "refused: {}", problem.kind().code),
         }
     }

@@ -191,6 +191,9 @@ pub fn acceptance(key: &[u8]) -> String {
 /// The server is going away.
 pub const GOING_AWAY: u16 = 1001;
 
+/// What the other end presented no longer holds.
+pub const POLICY_VIOLATION: u16 = 1008;
+
 /// The other end broke the protocol.
 pub const PROTOCOL_ERROR: u16 = 1002;
 

@@ -125,7 +125,7 @@ impl Connection {
         framing: Framing,
         may_stay: bool,
         bounds: &Bounds,
-        live: &Live,
+        live: &Arc<Live>,
         peer: &Arc<Peer>,
         deadline: Deadline,
     ) -> (bool, Deadline) {
@@ -165,7 +165,7 @@ impl Connection {
         &mut self,
         refused: Refused,
         version: HttpVersion,
-        live: &Live,
+        live: &Arc<Live>,
         peer: &Arc<Peer>,
         deadline: Deadline,
     ) {

@@ -50,7 +50,7 @@ const SMALL_DATA_BYTES: usize = 2 * 1024 * 1024;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Serves a connection until it ends.
-pub async fn serve<T>(io: T, peer: Arc<Peer>, live: &Live)
+pub async fn serve<T>(io: T, peer: Arc<Peer>, live: &Arc<Live>)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
@@ -111,7 +111,7 @@ async fn drive<T>(
     bounds: &Bounds,
     mut deadline: Deadline,
     peer: &Arc<Peer>,
-    live: &Live,
+    live: &Arc<Live>,
 ) where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
@@ -228,7 +228,7 @@ where
     }
 
     /// Does what a turn asks for; says whether the connection goes on.
-    fn goes_on_after(&mut self, turn: Turn, peer: &Arc<Peer>, live: &Live) -> bool {
+    fn goes_on_after(&mut self, turn: Turn, peer: &Arc<Peer>, live: &Arc<Live>) -> bool {
         match turn {
             Turn::Serve(..) | Turn::Over => return false,
             Turn::Broken(error) => {

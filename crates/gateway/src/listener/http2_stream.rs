@@ -53,7 +53,7 @@ pub(super) async fn serve(
     respond: SendResponse<Bytes>,
     snapshot: Arc<Snapshot>,
     peer: &Arc<Peer>,
-    live: &Live,
+    live: &Arc<Live>,
 ) -> Outcome {
     let mut serving = pin!(read_and_exchange(request, respond, snapshot, peer, live));
     Contained(serving.as_mut()).await.unwrap_or(Outcome::Served)
@@ -64,7 +64,7 @@ async fn read_and_exchange(
     respond: SendResponse<Bytes>,
     snapshot: Arc<Snapshot>,
     peer: &Arc<Peer>,
-    live: &Live,
+    live: &Arc<Live>,
 ) -> Outcome {
     let (parts, receive) = request.into_parts();
     let mut stream = Stream {

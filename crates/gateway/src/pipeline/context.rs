@@ -61,6 +61,7 @@ pub struct Context {
     wire: Wire,
     operation: Option<Arc<Operation>>,
     proof: Option<Proof>,
+    also_proven: Vec<Proof>,
     verdicts: SmallVec<[Verdict; 4]>,
     problem: Option<Stopped>,
     decision: Decision,
@@ -159,6 +160,7 @@ impl Context {
             wire,
             operation: None,
             proof: None,
+            also_proven: Vec::new(),
             verdicts: SmallVec::new(),
             problem: None,
             decision: Decision::Allowed,
@@ -311,6 +313,16 @@ impl Context {
     /// Remembers how often the request was sent again, or to another target.
     pub fn resent(&mut self, times: u32) {
         self.resends = times;
+    }
+
+    /// Remembers a credential that was asked for besides another one.
+    pub fn also_proven(&mut self, proof: Proof) {
+        self.also_proven.push(proof);
+    }
+
+    /// Everything that let the caller in.
+    pub fn proofs(&self) -> impl Iterator<Item = &Proof> {
+        self.proof.iter().chain(&self.also_proven)
     }
 
     /// The consumer that was proven, if one was.

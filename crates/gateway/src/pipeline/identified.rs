@@ -152,7 +152,7 @@ async fn prove_all(
             }
             Presented::Proven(proof) => match &proven {
                 Some(first) if !same_consumer(first, &proof) => return Err(contradiction().into()),
-                Some(_) => {}
+                Some(_) => cx.also_proven(proof),
                 None => proven = Some(proof),
             },
         }

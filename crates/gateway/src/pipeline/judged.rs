@@ -122,7 +122,9 @@ pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Resul
 /// What a body that stopped says to the client, when the client is to blame.
 pub fn client_body_problem(error: BodyError) -> Problem {
     match error {
-        BodyError::Closed => BODY_INCOMPLETE.with("the connection ended before the body did"),
+        BodyError::Closed | BodyError::Lapsed => {
+            BODY_INCOMPLETE.with("the connection ended before the body did")
+        }
         BodyError::Malformed(why) => {
             BODY_INCOMPLETE.with("the framing of the body is malformed").because(why)
         }

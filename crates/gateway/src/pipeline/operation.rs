@@ -31,6 +31,8 @@ pub struct Operation {
     pub bounds: Arc<Bounds>,
     /// The kind of long-lived exchange it may become.
     pub stream: Option<Stream>,
+    /// What a stream of it stands on, if it may become one.
+    pub terms: Option<StreamTerms>,
     /// Where it stands in the configuration, for `explain`.
     pub place: Arc<str>,
     /// Where its `auth` stands in the configuration.
@@ -38,6 +40,9 @@ pub struct Operation {
     /// Its counters.
     pub metrics: OperationMetrics,
 }
+
+/// A hash of all that an operation is published by: equal in two configurations that publish it alike.
+pub type StreamTerms = [u8; 32];
 
 /// Long-lived kinds of exchange an operation may declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -59,6 +59,8 @@ pub struct ApiKey {
 #[derive(Debug, Default)]
 pub struct Keys {
     by_digest: HashMap<Digest, Key>,
+    /// Consumer and credential of each.
+    by_name: HashMap<(Arc<str>, Arc<str>), Digest>,
 }
 
 /// What a key proves, and until when.
@@ -66,6 +68,14 @@ pub struct Keys {
 struct Key {
     proof: Proof,
     expires: Option<Duration>,
+}
+
+/// A key that opened a stream, as it was then.
+#[derive(Debug)]
+pub struct Held {
+    name: (Arc<str>, Arc<str>),
+    digest: Digest,
+    scopes: Arc<[Box<str>]>,
 }
 
 /// Two consumers hold the same key.
@@ -134,15 +144,33 @@ impl fmt::Debug for ApiKey {
 impl Keys {
     /// Adds a key. `expires` is wall-clock time since 1970.
     pub fn add(&mut self, digest: Digest, proof: Proof, expires: Option<Duration>) -> Result<(), KeyTaken> {
+        let name = (Arc::clone(&proof.consumer.name), Arc::clone(&proof.credential));
+        self.by_name.insert(name, digest);
         match self.by_digest.insert(digest, Key { proof, expires }) {
             None => Ok(()),
             Some(_) => Err(KeyTaken),
         }
     }
 
+    /// What a proof was given for, to be held against later configurations.
+    pub fn held(&self, proof: &Proof) -> Option<Held> {
+        let name = (Arc::clone(&proof.consumer.name), Arc::clone(&proof.credential));
+        let digest = *self.by_name.get(&name)?;
+        Some(Held { name, digest, scopes: Arc::clone(&proof.scopes) })
+    }
+
+    /// Whether this configuration lets the same key, with the same scopes, open `api`. With it the end of the key, on the
+    /// wall clock, if it has one.
+    pub fn still_opens(&self, held: &Held, api: &str) -> Option<Option<Duration>> {
+        let digest = self.by_name.get(&held.name).filter(|digest| **digest == held.digest)?;
+        let key = self.by_digest.get(digest)?;
+        let is_same = key.proof.scopes == held.scopes && key.proof.consumer.apis.opens(api);
+        is_same.then_some(key.expires)
+    }
+
     /// No keys, with room for `count`.
     pub fn with_capacity(count: usize) -> Self {
-        Self { by_digest: HashMap::with_capacity(count) }
+        Self { by_digest: HashMap::with_capacity(count), by_name: HashMap::with_capacity(count) }
     }
 }
 

@@ -106,6 +106,8 @@ pub fn compile(
         server_timing: config.telemetry.server_timing,
         listeners: listening,
         upstreams: Upstreams::new(upstreams),
+        stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
+        keys,
         operations,
         warnings: compiler.warnings,
         alive: observe.snapshot(),

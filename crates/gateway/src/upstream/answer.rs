@@ -200,7 +200,7 @@ impl Errand<'_> {
         if head.status == 101 {
             // From here on the connection is the tunnel's; it never goes back to a pool.
             let Connection { reader, writer, .. } = connection;
-            let body = Body::Switched(Box::new(Tunnel { reader, writer, idle: self.idle }));
+            let body = Body::Switched(Box::new(Tunnel { reader, writer, idle: self.idle, ending: None }));
             return Ok(Incoming { head, body });
         }
         let upload = if is_sent && self.may_better(head.status, head.fields.first("retry-after").is_some()) {

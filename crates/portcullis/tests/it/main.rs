@@ -59,6 +59,7 @@ mod service_manager;
 mod slow;
 mod smuggling;
 mod stage;
+mod stream_grace;
 mod streams;
 mod takeover;
 mod tls;

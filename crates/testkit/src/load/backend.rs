@@ -21,6 +21,7 @@ struct Shared {
     requests: AtomicU64,
     messages: AtomicU64,
     cut: AtomicU64,
+    open: AtomicU64,
     delay_us: AtomicU64,
     stopped: AtomicBool,
     /// How often each number came.
@@ -78,6 +79,11 @@ impl Backend {
         self.shared.messages.load(Ordering::Relaxed)
     }
 
+    /// WebSockets open now.
+    pub fn open(&self) -> u64 {
+        self.shared.open.load(Ordering::Relaxed)
+    }
+
     /// WebSockets that ended within a frame, or without a close frame.
     pub fn cut(&self) -> u64 {
         self.shared.cut.load(Ordering::Relaxed)
@@ -112,9 +118,11 @@ impl Session {
                      Sec-WebSocket-Accept: {}\r\n\r\n",
                     ws::acceptance(key)
                 );
+                self.shared.open.fetch_add(1, Ordering::Relaxed);
                 if self.stream.write_all(answer.as_bytes()).is_ok() && self.echo().is_none() {
                     self.shared.cut.fetch_add(1, Ordering::Relaxed);
                 }
+                self.shared.open.fetch_sub(1, Ordering::Relaxed);
                 break;
             }
             if self.answer(&head).is_none() {

@@ -210,6 +210,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         strip: 0,
         bounds: Arc::new(bounds),
         stream: None,
+        terms: None,
         place: "a.yaml:1".into(),
         auth_place: "a.yaml:1".into(),
         metrics: observe.operation("api", "operation", "/"),

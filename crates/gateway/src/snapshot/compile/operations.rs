@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use foldhash::HashMap;
 use http::Method;
 use portcullis_openapi::definition;
@@ -15,7 +16,7 @@ use portcullis_openapi::template::Template;
 use super::selection::{Selection, spelled};
 use super::{Compiler, declared, spell};
 use crate::config::{Api, ApiDefinition, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig};
-use crate::pipeline::operation::Stream;
+use crate::pipeline::operation::{Stream, StreamTerms};
 use crate::pipeline::{Expression, Needs, Operation, Policy};
 use crate::policies::api_key::Keys;
 use crate::policies::fields::Fields;
@@ -228,6 +229,7 @@ impl Compiler<'_> {
             return None;
         };
         let base = api.base_path().trim_end_matches('/');
+        let stream = self.stream(api_name, api, settings, draft.origin);
         Some(Arc::new(Operation {
             api: api_name.into(),
             name: draft.name.as_str().into(),
@@ -240,7 +242,8 @@ impl Compiler<'_> {
             backend,
             strip: if api.strip_base_path.unwrap_or(false) { base.len() } else { 0 },
             bounds,
-            stream: self.stream(api_name, api, settings, draft.origin),
+            terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings)),
+            stream,
             auth_place: spell(effective.place("auth"), "auth"),
             place,
         }))
@@ -320,6 +323,25 @@ impl Compiler<'_> {
             serde_json::Value::from(names.first().map_or("", String::as_str)),
         )));
     }
+}
+
+/// A hash of all that an operation is published by. What its backend is made of is not among it: a stream goes on
+/// where it went.
+fn stream_terms(
+    api_name: &str,
+    api: &Api,
+    draft: &Draft<'_>,
+    template: &Template,
+    settings: &Settings,
+) -> StreamTerms {
+    let Api { listen, hosts, backend, strip_base_path, .. } = api;
+    let published = (api_name, &draft.name, draft.method, template.as_str(), listen, hosts, backend);
+    let text = format!("{published:?} {strip_base_path:?} {settings:?}");
+    let mut terms = StreamTerms::default();
+    for (to, from) in terms.iter_mut().zip(digest(&SHA256, text.as_bytes()).as_ref()) {
+        *to = *from;
+    }
+    terms
 }
 
 /// The policies of an operation, in the order of `POLICIES`.
