@@ -1,5 +1,7 @@
 //! Several targets of one backend: who is asked, who is passed over, who is left out and comes back (rows 62, 65).
 
+mod judgement;
+
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
