@@ -119,7 +119,14 @@ async fn drive<T>(
     deadline.set(bounds.keep_alive);
     let mut driver = Driver { codec, watch, bounds, deadline, stage: Stage::Open, served: 0, blamed: 0 };
     loop {
-        match poll_fn(|cx| driver.poll_turn(&mut streams, &peer.term, cx)).await {
+        let turn = poll_fn(|cx| {
+            let polled = driver.poll_turn(&mut streams, &peer.term, cx);
+            if polled.is_pending() {
+                watch.begin_turn();
+            }
+            polled
+        });
+        match turn.await {
             Turn::Serve(request, respond) => {
                 streams.push(http2_stream::serve(request, respond, live.snapshot(), peer, live));
                 driver.serves();

@@ -42,12 +42,18 @@ pub(super) struct Watch {
     faults: AtomicU32,
     gathers: AtomicBool,
     holds: AtomicBool,
+    is_dry: AtomicBool,
 }
 
 impl Watch {
     /// Whether small writes may be kept. Who says so polls the codec once more when something [was](Self::holds).
     pub(super) fn gather(&self, on: bool) {
         self.gathers.store(on, Ordering::Relaxed);
+    }
+
+    /// Begins a turn. Once nothing is there to be read while gathering, reading is not tried again in it.
+    pub(super) fn begin_turn(&self) {
+        self.is_dry.store(false, Ordering::Relaxed);
     }
 
     /// Whether there are bytes that the codec takes for sent.
@@ -141,7 +147,6 @@ impl<T> Framed<T> {
 
     /// Counts the first `count` bytes of what was to be written.
     fn wrote<'a>(&mut self, bufs: impl Iterator<Item = &'a [u8]>, mut count: usize) {
-        self.ledger.tick();
         let ledger = &mut self.ledger;
         for buf in bufs {
             let written = buf.get(..count).unwrap_or(buf);
@@ -183,8 +188,13 @@ impl<T: AsyncRead + Unpin> AsyncRead for Framed<T> {
         if this.watch.excess().is_some() {
             return Poll::Pending;
         }
+        // PERF: the codec asks again after each request it has handed over; who wakes the task is known already.
+        if this.watch.is_dry.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
         let before = buf.filled().len();
         if Pin::new(&mut this.inner).poll_read(cx, buf)?.is_pending() {
+            this.watch.is_dry.store(this.watch.gathers.load(Ordering::Relaxed), Ordering::Relaxed);
             if this.head.is_some() && this.head_due.poll(cx).is_ready() {
                 this.ledger.trip(Excess::SlowHead);
                 this.judge();
@@ -213,6 +223,8 @@ impl<T: AsyncWrite + Unpin> Framed<T> {
         if self.held.is_empty() {
             self.held.reserve_exact(GATHER_BYTES);
             self.watch.holds.store(true, Ordering::Relaxed);
+            // Once for all that this turn says.
+            self.ledger.tick();
         }
         for buf in bufs {
             self.held.extend_from_slice(buf);
@@ -252,6 +264,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Framed<T> {
         }
         let polled = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
         let written = ready!(this.patient(polled, cx))?;
+        this.ledger.tick();
         this.wrote(bufs.iter().map(|buf| &**buf), written);
         Poll::Ready(Ok(written))
     }

@@ -27,14 +27,14 @@ use crate::http::{Head, Malformed, Peer, Size, Wire};
 /// Bytes of fields that have been said before in the same head, name and value. No honest client has any.
 const REPEATED_BYTES_MAX: usize = 4 * 1024;
 
-/// The head of a request, or why it has none. `ended` says that no body follows, `tls_ends_before` that the sender
+/// The head of a request, or why it has none. `ended` says that no body follows, `tls_ends_before` whether the sender
 /// may speak for clients of its own.
 pub(super) fn read(
     parts: &Parts,
     ended: bool,
     bounds: &Bounds,
     peer: &Peer,
-    tls_ends_before: bool,
+    tls_ends_before: impl FnOnce() -> bool,
 ) -> Result<Head, Refused> {
     measure(parts, bounds)?;
     judge_scheme(&parts.uri, peer, tls_ends_before)?;
@@ -95,10 +95,10 @@ fn repeated_bytes(map: &HeaderMap) -> usize {
     bytes
 }
 
-fn judge_scheme(uri: &Uri, peer: &Peer, tls_ends_before: bool) -> Result<(), Refused> {
+fn judge_scheme(uri: &Uri, peer: &Peer, tls_ends_before: impl FnOnce() -> bool) -> Result<(), Refused> {
     // The codec keeps no scheme where there is no authority.
     let Some(scheme) = uri.scheme_str() else { return Ok(()) };
-    if scheme == peer.scheme() || tls_ends_before && scheme == "https" {
+    if scheme == peer.scheme() || scheme == "https" && tls_ends_before() {
         Ok(())
     } else {
         Err(Refused::Head(Malformed::TargetScheme))

@@ -55,7 +55,8 @@ pub(super) async fn serve(
     peer: &Arc<Peer>,
     live: &Arc<Live>,
 ) -> Outcome {
-    let mut serving = pin!(read_and_exchange(request, respond, snapshot, peer, live));
+    // PERF: boxed, so that what the connection's task moves about is small.
+    let mut serving = Box::pin(read_and_exchange(request, respond, snapshot, peer, live));
     Contained(serving.as_mut()).await.unwrap_or(Outcome::Served)
 }
 
@@ -74,7 +75,7 @@ async fn read_and_exchange(
         head_only: parts.method == Method::HEAD,
     };
     let bounds = &snapshot.bounds;
-    let behind = is_behind_proxy(&snapshot, peer);
+    let behind = || is_behind_proxy(&snapshot, peer);
     let read = http2_head::read(&parts, receive.is_end_stream(), bounds, peer, behind);
     let head = match read {
         Ok(head) => head,
@@ -146,6 +147,9 @@ impl Wire for Stream {
 
 /// The reply could not be brought to its end.
 struct BrokenOff;
+
+/// Fields of ours that have another value in each reply.
+const NEVER_REPEATED: [&[u8]; 2] = [b"x-request-id", b"server-timing"];
 
 impl Stream {
     fn send_interim(&mut self) {
@@ -302,7 +306,10 @@ fn map(fields: &Fields) -> Result<HeaderMap, BrokenOff> {
     let mut map = HeaderMap::with_capacity(fields.len());
     for field in fields.iter() {
         let name = HeaderName::from_bytes(field.name).map_err(|_| BrokenOff)?;
-        let value = HeaderValue::from_bytes(field.value).map_err(|_| BrokenOff)?;
+        let mut value = HeaderValue::from_bytes(field.value).map_err(|_| BrokenOff)?;
+        // PERF: never indexed (RFC 7541 §6.2.3). The codec would compare it with all before it, and keep it for
+        // nobody in the place of what comes again.
+        value.set_sensitive(NEVER_REPEATED.contains(&field.name));
         map.try_append(name, value).map_err(|_| BrokenOff)?;
     }
     Ok(map)

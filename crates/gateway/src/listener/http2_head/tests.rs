@@ -24,7 +24,7 @@ fn parts(method: &str, uri: &str, fields: &[(&str, &str)]) -> Parts {
 }
 
 fn read_with(parts: &Parts, bounds: &Bounds) -> Result<Head, Refused> {
-    read(parts, false, bounds, &peer(), false)
+    read(parts, false, bounds, &peer(), || false)
 }
 
 fn lines(head: &Head) -> Vec<String> {
@@ -74,7 +74,7 @@ fn sizes_follow_length_and_end() {
         (false, &[("content-length", "12")], Size::Exactly(12)),
     ] {
         let parts = parts("POST", "http://gw.test/", fields);
-        let head = read(&parts, ended, &Bounds::default(), &peer(), false).expect("a head");
+        let head = read(&parts, ended, &Bounds::default(), &peer(), || false).expect("a head");
         assert_eq!(head.size, expected, "{ended} {fields:?}");
     }
     for (fields, refusal) in [
@@ -125,7 +125,7 @@ fn the_scheme_is_that_of_the_connection_unless_a_trusted_proxy_ends_tls() {
         ("http", &over_tls, true, false),
     ] {
         let parts = parts("GET", &format!("{scheme}://gw.test/"), &[]);
-        let read = read(&parts, true, &Bounds::default(), peer, tls_ends_before);
+        let read = read(&parts, true, &Bounds::default(), peer, || tls_ends_before);
         assert_eq!(read.is_ok(), passes, "{scheme} {:?}", peer.tls);
         if let Err(refused) = read {
             assert!(matches!(refused, Refused::Head(Malformed::TargetScheme)));
