@@ -30,6 +30,9 @@ use crate::http::frames::Scanner;
 /// Bytes that are kept within a turn: what one TLS record holds.
 pub(super) const GATHER_BYTES: usize = 16 * 1024;
 
+/// What is larger than this is not worth being copied, and is written at once.
+const SMALL_BYTES: usize = GATHER_BYTES / 4;
+
 /// What is still read after the last write, and for how long.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_millis(500);
@@ -213,11 +216,11 @@ impl<T: AsyncWrite + Unpin> Framed<T> {
     /// Keeps what is small until the turn ends. `None` when it is to be written now.
     fn keep(&mut self, bufs: &[io::IoSlice<'_>], cx: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
         let count = bufs.iter().fold(0_usize, |count, buf| count.saturating_add(buf.len()));
-        let fits = self.held.len().saturating_add(count) <= GATHER_BYTES;
-        if !fits || !self.watch.gathers.load(Ordering::Relaxed) {
+        let is_kept = self.watch.gathers.load(Ordering::Relaxed) && count <= SMALL_BYTES;
+        if !is_kept || self.held.len().saturating_add(count) > GATHER_BYTES {
             ready!(self.poll_let_go(cx))?;
         }
-        if count > GATHER_BYTES || !self.watch.gathers.load(Ordering::Relaxed) {
+        if !is_kept {
             return Poll::Ready(Ok(None));
         }
         if self.held.is_empty() {

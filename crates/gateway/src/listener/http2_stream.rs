@@ -148,6 +148,9 @@ impl Wire for Stream {
 /// The reply could not be brought to its end.
 struct BrokenOff;
 
+/// Content of a DATA frame that fits into one TLS record together with its head.
+const DATA_BYTES: usize = 16 * 1024 - 9;
+
 /// Fields of ours that have another value in each reply.
 const NEVER_REPEATED: [&[u8]; 2] = [b"x-request-id", b"server-timing"];
 
@@ -240,7 +243,7 @@ impl Sending<'_> {
         while !piece.is_empty() {
             self.out.reserve_capacity(piece.len());
             let room = self.room().await?;
-            let part = piece.split_to(room.min(piece.len()));
+            let part = piece.split_to(room.min(piece.len()).min(DATA_BYTES));
             let sent = self.bytes.saturating_add(part.len() as u64);
             self.out.send_data(part, ends && piece.is_empty()).map_err(|_| BrokenOff)?;
             *self.bytes = sent;

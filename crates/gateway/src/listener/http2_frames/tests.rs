@@ -4,7 +4,7 @@ use std::time::Duration;
 use portcullis_testkit::h2::PREFACE;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Excess, Framed, GATHER_BYTES, LINGER_BYTES};
+use super::{Excess, Framed, GATHER_BYTES, LINGER_BYTES, SMALL_BYTES};
 use crate::bounds::Bounds;
 use crate::listener::scene::{ping, settings};
 
@@ -97,7 +97,8 @@ async fn no_more_is_kept_than_its_bound_and_nothing_overtakes_it() {
     let mut framed = Framed::new(server, &Bounds::default());
     framed.watch().gather(true);
     let mut written = Vec::new();
-    for (byte, length) in [(1, GATHER_BYTES - 1), (2, 2), (3, GATHER_BYTES + 1), (4, 1)] {
+    let lengths = [SMALL_BYTES, 1, SMALL_BYTES, SMALL_BYTES, SMALL_BYTES, 2, SMALL_BYTES + 1, 3];
+    for (byte, length) in (1_u8..).zip(lengths) {
         framed.write_all(&vec![byte; length]).await.expect("room");
         written.extend(vec![byte; length]);
         assert!(framed.held.len() <= GATHER_BYTES);
