@@ -13,6 +13,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned};
 
+pub use rustls::CipherSuite;
+
 use crate::certificates::Pair;
 use crate::raw::{self, Client};
 
@@ -29,6 +31,8 @@ pub struct Handshake {
     pub protocol: Option<Vec<u8>>,
     /// `1.2` or `1.3`.
     pub version: &'static str,
+    /// The cipher suite chosen.
+    pub suite: Option<CipherSuite>,
     /// Whether an earlier session was resumed.
     pub is_resumed: bool,
     /// Whether the server had said before that it takes early data.
@@ -46,6 +50,8 @@ pub struct Choices<'a> {
     pub client: Option<&'a Pair>,
     /// Only TLS 1.2.
     pub old: bool,
+    /// Cipher suites offered, first choice first; empty: all, in the order of rustls.
+    pub suites: &'a [CipherSuite],
 }
 
 impl Tls {
@@ -60,8 +66,13 @@ impl Tls {
         }
         let versions: &[&rustls::SupportedProtocolVersion] =
             if choices.old { &[&rustls::version::TLS12] } else { rustls::ALL_VERSIONS };
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider);
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        if !choices.suites.is_empty() {
+            let place = |suite| choices.suites.iter().position(|each| *each == suite);
+            provider.cipher_suites.retain(|suite| place(suite.suite()).is_some());
+            provider.cipher_suites.sort_by_key(|suite| place(suite.suite()));
+        }
+        let builder = ClientConfig::builder_with_provider(Arc::new(provider));
         let builder =
             builder.with_protocol_versions(versions).expect("versions").with_root_certificates(roots);
         let mut config = match choices.client {
@@ -115,6 +126,7 @@ impl Tls {
             } else {
                 "1.3"
             },
+            suite: stream.conn.negotiated_cipher_suite().map(|suite| suite.suite()),
             takes_early_data,
             is_resumed: stream.conn.handshake_kind() == Some(rustls::HandshakeKind::Resumed),
             certificate: stream.conn.peer_certificates().and_then(|chain| Some(chain.first()?.to_vec())),

@@ -13,13 +13,15 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, unix};
 
+use super::held::Held;
+
 /// The reading direction of a connection.
 #[derive(Debug)]
 pub enum ReadHalf {
     /// Cleartext TCP.
     Tcp(OwnedReadHalf),
     /// TLS as the server.
-    TlsServer(Box<tokio::io::ReadHalf<tokio_rustls::server::TlsStream<TcpStream>>>),
+    TlsServer(Box<tokio::io::ReadHalf<tokio_rustls::server::TlsStream<Held>>>),
     /// TLS as the client.
     TlsClient(Box<tokio::io::ReadHalf<tokio_rustls::client::TlsStream<TcpStream>>>),
     /// A Unix socket.
@@ -32,7 +34,7 @@ pub enum WriteHalf {
     /// Cleartext TCP.
     Tcp(OwnedWriteHalf),
     /// TLS as the server.
-    TlsServer(Box<tokio::io::WriteHalf<tokio_rustls::server::TlsStream<TcpStream>>>),
+    TlsServer(Box<tokio::io::WriteHalf<tokio_rustls::server::TlsStream<Held>>>),
     /// TLS as the client.
     TlsClient(Box<tokio::io::WriteHalf<tokio_rustls::client::TlsStream<TcpStream>>>),
     /// A Unix socket.
@@ -217,7 +219,7 @@ pub fn split_tcp(stream: TcpStream) -> (Reader, WriteHalf) {
 }
 
 /// Splits a TLS connection we accepted.
-pub fn split_tls_server(stream: tokio_rustls::server::TlsStream<TcpStream>) -> (Reader, WriteHalf) {
+pub fn split_tls_server(stream: tokio_rustls::server::TlsStream<Held>) -> (Reader, WriteHalf) {
     let (read, write) = tokio::io::split(stream);
     (Reader::new(ReadHalf::TlsServer(Box::new(read))), WriteHalf::TlsServer(Box::new(write)))
 }

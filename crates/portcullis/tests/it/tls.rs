@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use portcullis_testkit::certificates::{Authority, Pair};
 use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::tls::{Choices, Tls};
+use portcullis_testkit::tls::{Choices, CipherSuite, Tls};
 use portcullis_testkit::{Deadline, Gateway, Recorder};
 
 use crate::stage::executable;
@@ -106,7 +106,8 @@ fn sessions_are_resumed_without_early_data_and_never_past_a_client_certificate()
     let pair = scene.authority.client("spiffe://tests/partner");
     for old in [false, true] {
         for (host, resumes) in [("api.example.com", true), ("mtls.example.com", false)] {
-            let choices = Choices { protocols: &["http/1.1"], client: Some(&pair), old };
+            let choices =
+                Choices { protocols: &["http/1.1"], client: Some(&pair), old, ..Choices::default() };
             let tls = Tls::new(&scene.authority.pem(), &choices);
             for again in [false, true] {
                 let address = scene.gateway.address("public");
@@ -116,6 +117,42 @@ fn sessions_are_resumed_without_early_data_and_never_past_a_client_certificate()
                 assert_eq!(response.status, 200, "{host}: {response:?}");
                 assert_eq!(handshake.is_resumed, again && resumes, "{host}: {handshake:?}");
                 assert!(!handshake.takes_early_data, "{host}: {handshake:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn aes_128_comes_first_unless_the_client_has_no_aes_in_hardware() {
+    use CipherSuite::{
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384,
+        TLS13_CHACHA20_POLY1305_SHA256,
+    };
+    let scene = start();
+    let new = [TLS13_AES_128_GCM_SHA256, TLS13_AES_256_GCM_SHA384, TLS13_CHACHA20_POLY1305_SHA256];
+    let old = [
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+        TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+        TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+    ];
+    for [aes_128, aes_256, chacha] in [new, old] {
+        let offers: [(&[CipherSuite], CipherSuite); 5] = [
+            (&[aes_256, aes_128, chacha], aes_128),
+            (&[aes_128, chacha], aes_128),
+            (&[aes_256, chacha], aes_256),
+            (&[chacha, aes_256, aes_128], chacha),
+            (&[chacha], chacha),
+        ];
+        for (suites, chosen) in offers {
+            let choices = Choices { suites, old: aes_128 == old[0], ..Choices::default() };
+            let tls = Tls::new(&scene.authority.pem(), &choices);
+            for resumed in [false, true] {
+                let address = scene.gateway.address("public");
+                let (mut client, handshake) = tls.connect(address, "api.example.com").expect("a handshake");
+                assert_eq!((handshake.suite, handshake.is_resumed), (Some(chosen), resumed), "{suites:?}");
+                client.send("GET /x HTTP/1.1\r\nHost: api.example.com\r\n\r\n");
+                assert_eq!(client.response("GET", Deadline::soon()).expect("a response").status, 200);
             }
         }
     }
