@@ -1,4 +1,5 @@
-//! A connection for each request: TLS 1.3 with X25519, which every server has, and a session that is new or resumed.
+//! A connection for each request: TLS 1.3 with X25519, which every server has, AES-128-GCM, which every server is to
+//! prefer, and a session that is new or resumed.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,7 +11,9 @@ use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, version};
+use rustls::{
+    CipherSuite, ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned, version,
+};
 
 use super::{Exchange, Figures};
 
@@ -113,6 +116,10 @@ impl Client<'_> {
             Ok(Some(length)) if length == answer.len() => {}
             Ok(_) => return Err(io::Error::other("half an answer, or more than one")),
             Err(why) => return Err(io::Error::other(why)),
+        }
+        let suite = stream.conn.negotiated_cipher_suite().map(|suite| suite.suite());
+        if suite != Some(CipherSuite::TLS13_AES_128_GCM_SHA256) {
+            return Err(io::Error::other(format!("another cipher suite: {suite:?}")));
         }
         stream.conn.handshake_kind().ok_or_else(|| io::Error::other("no handshake"))
     }
