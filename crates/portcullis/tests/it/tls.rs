@@ -208,6 +208,30 @@ fn a_revoked_client_certificate_is_refused_after_a_reload() {
     });
 }
 
+/// A connection was let in by a list that no longer holds: it drains, and who is still welcome comes back.
+#[test]
+fn connections_drain_when_a_revocation_list_changes() {
+    let scene = start();
+    let (revoked, good) =
+        (scene.authority.client("spiffe://tests/a"), scene.authority.client("spiffe://tests/b"));
+    let connect = |pair: &Pair| {
+        let choices = Choices { protocols: &["http/1.1"], client: Some(pair), ..Choices::default() };
+        let tls = Tls::new(&scene.authority.pem(), &choices);
+        let (mut client, _) = tls.connect(scene.gateway.address("public"), "mtls.example.com").ok()?;
+        client.send("GET /x HTTP/1.1\r\nHost: mtls.example.com\r\n\r\n");
+        let answer = client.response("GET", Deadline::soon()).ok()?;
+        assert_eq!(answer.status, 200);
+        Some(client)
+    };
+    let kept = [&revoked, &good].map(|pair| connect(pair).expect("a connection"));
+    scene.gateway.write("crl.pem", scene.authority.revoke(&[revoked.serial]));
+    for mut client in kept {
+        client.closed(Deadline::soon()).expect("closed");
+    }
+    assert!(connect(&revoked).is_none(), "revoked");
+    assert!(connect(&good).is_some(), "still welcome");
+}
+
 #[test]
 fn a_new_certificate_is_used_and_a_torn_pair_is_not() {
     let scene = start();

@@ -1,17 +1,19 @@
-//! Change without loss: reloads and drains under steady load of every wire, of which no request and no message is lost.
+//! Change without loss: reloads, drains and new certificates under steady load of every wire, of which no request and no
+//! message is lost; and a kill at any moment, after which the last good configuration serves.
 //!
-//! Always in a short form; `PORTCULLIS_WHOLE=1` asks for the whole one, which wants a quiet machine and a release build:
-//!
-//! ```console
-//! $ PORTCULLIS_WHOLE=1 PORTCULLIS_EXECUTABLE=target/release/portcullis \
-//!     cargo test -p portcullis --test it without_loss -- --nocapture --test-threads 1
-//! ```
+//! Always in a short form; `PORTCULLIS_WHOLE=1` asks for the whole one, which wants a quiet machine and a release build
+//! (`docs/testing.md`).
 
 use std::path::Path;
+use std::sync::Mutex;
+use std::thread;
+use std::time::Duration;
 
-use portcullis_testkit::gateway::Builder;
+use portcullis_admin::client;
+use portcullis_testkit::certificates::Authority;
+use portcullis_testkit::gateway::{Builder, Signal};
 use portcullis_testkit::load::{Backend, Load, Plan, Tally};
-use portcullis_testkit::{Deadline, Gateway, Request, Wire};
+use portcullis_testkit::{Deadline, Gateway, Request, Stopwatch, Wire};
 use tempfile::TempDir;
 
 use crate::stage::executable;
@@ -164,4 +166,165 @@ fn valid_and_invalid_reloads_under_load_fail_nothing() {
     assert_eq!(scene.backend.repeated(), 0, "each was asked once");
     tell(&format!("memory after a quarter and at the end: {} and {} KiB", warm >> 10, memory >> 10));
     assert!(memory <= warm + warm / 8 + (4 << 20), "memory is flat: {warm}, then {memory}");
+}
+
+/// One gateway after the other takes the load over and drains, as in a rolling restart: balancers send new clients to the
+/// next one, then the old one is told to end.
+#[test]
+fn drains_under_load_fail_nothing() {
+    let rounds = if is_whole() { 20 } else { 3 };
+    let backend = Backend::start();
+    let state = TempDir::new().expect("a folder");
+    let config = config(&backend, "first").replace("admin: {", "bounds: { drain: 60s }\nadmin: {");
+    let next = |round: usize| start(&state.path().join(round.to_string()), &config);
+    let mut running = next(0);
+    let load = Plan::to([running.address("public")]).mixed(rate()).start();
+    let mut slowest = Duration::ZERO;
+    for round in 1..=rounds {
+        load.more_good(20, Deadline::soon());
+        let mut old = std::mem::replace(&mut running, next(round));
+        load.go_to([running.address("public")]);
+        let drain = Stopwatch::start();
+        old.signal(Signal::Term);
+        assert_eq!(old.wait(Deadline::after(Duration::from_secs(60))).code(), Some(0), "round {round}");
+        slowest = slowest.max(drain.elapsed());
+    }
+    load.more_good(20, Deadline::soon());
+    let tally = judged(&format!("{rounds} drains, the slowest {slowest:.1?}"), load);
+    assert!(tally.moved > 0, "connections were told to end: {tally}");
+    assert_eq!(backend.cut(), 0, "each WebSocket was closed properly toward the backend");
+}
+
+/// The server's certificate is replaced while new connections come: none fails, and what comes later bears the new one.
+#[test]
+fn certificates_are_renewed_under_load() {
+    let rounds = if is_whole() { 20 } else { 2 };
+    let backend = Backend::start();
+    let authority = Authority::new("tests");
+    let config = config(&backend, "first").replace("admin: {", "state: none\nadmin: {").replace(
+        "protocols: [http1, http2] }",
+        "protocols: [http1, http2], tls: { certificates: [{ cert: \"${file:gw.crt}\", key: \"${file:gw.key}\" }] } }",
+    );
+    let pair = authority.server(&["gw.test"]);
+    let gateway =
+        Builder::new(executable(), config).file("gw.crt", pair.certificate).file("gw.key", pair.key).start();
+    let load = Plan::to([gateway.address("public")]).tls(&authority.pem(), "gw.test");
+    let rate = rate() / 4;
+    let load = load.fresh(rate, 2).kept(rate, 2).http2(rate, 1).sockets(rate / 4, 1).start();
+    load.more_good(20, Deadline::soon());
+    let (mut latest, mut slowest) = (load.tally().certificate, Duration::ZERO);
+    for round in 0..rounds {
+        let pair = authority.server(&["gw.test"]);
+        let mark = gateway.stderr().mark();
+        gateway.write("gw.crt", &pair.certificate);
+        if round % 2 == 0 {
+            // Torn: what has no key of its own is refused, and the last good pair serves on.
+            let refused = "configuration not reloaded";
+            gateway.stderr().expect_since(mark, refused, |line| line.contains(refused).then_some(()));
+            load.more_good(20, Deadline::soon());
+            assert_eq!(load.tally().certificate, latest, "round {round}");
+        }
+        gateway.write("gw.key", &pair.key);
+        let renewal = Stopwatch::start();
+        Deadline::soon().poll("the new certificate", || (load.tally().certificate != latest).then_some(()));
+        slowest = slowest.max(renewal.elapsed());
+        latest = load.tally().certificate;
+    }
+    let tally = judged(&format!("{rounds} renewals, the slowest seen after {slowest:.1?}"), load);
+    assert_eq!(
+        (tally.resent, tally.moved, tally.crossed),
+        (0, 0, 0),
+        "a renewal ends no connection: {tally}"
+    );
+}
+
+/// What a gateway that is killed may serve afterwards: what it last said was in force, or what it was just asked for.
+#[derive(Debug, Default)]
+struct Promised {
+    good: String,
+    asked: Option<String>,
+}
+
+#[test]
+fn a_kill_under_load_leaves_what_was_last_in_force() {
+    let rounds = if is_whole() { 50 } else { 4 };
+    let state = TempDir::new().expect("a folder");
+    let backend = Backend::start();
+    let broken = config(&backend, "first").replace("auth: none", "auth: nobody");
+    // Its probes listen once its first configuration is kept.
+    let _ = start(state.path(), &config(&backend, "first")).probes();
+    let promised = Mutex::new(Promised { good: "first".to_owned(), asked: None });
+    let (mut slowest, mut changes, mut load) = (Duration::ZERO, 0, None::<Load>);
+    for round in 0..rounds {
+        let starting = Stopwatch::start();
+        let gateway = Builder::new(executable(), &*broken)
+            .argument("--state-dir")
+            .argument(state.path().display().to_string())
+            .argument("--or-last-good")
+            .start();
+        slowest = slowest.max(starting.elapsed());
+        let address = gateway.address("public");
+        let is_served = |operation: &str| {
+            Wire::Http1.send(address, &Request::get(format!("/varied/{operation}"))).status == 200
+        };
+        {
+            let mut promised = promised.lock().expect("no panic");
+            let asked = promised.asked.take().filter(|asked| is_served(asked));
+            match asked {
+                Some(asked) => promised.good = asked,
+                None => assert!(is_served(&promised.good), "round {round}: {promised:?}"),
+            }
+        }
+        let load = load.get_or_insert_with(|| Plan::to([address]).mixed(rate()).start());
+        load.go_to([address]);
+        load.more_good(5, Deadline::soon());
+        thread::scope(|scope| {
+            let changing =
+                scope.spawn(|| change_on(&state.path().join("admin.sock"), &backend, round, &promised));
+            let begun = || promised.lock().expect("no panic").asked.is_some();
+            Deadline::soon().poll("a change", || begun().then_some(()));
+            // Another moment each time, and not the same ones in each run.
+            thread::sleep(Duration::from_micros(round * 1_300 + u64::from(gateway.pid() % 997) * 100));
+            gateway.signal(Signal::Kill);
+            changes += changing.join().expect("it ends");
+        });
+    }
+    let tally = load.expect("at least one round").stop();
+    tell(&format!("{rounds} kills during {changes} changes, the slowest start {slowest:.2?}: {tally}"));
+    assert!(tally.wrong.is_empty() && tally.mistaken == 0, "what was answered was answered right: {tally}");
+    assert!(slowest < Duration::from_secs(if is_whole() { 1 } else { 10 }), "{slowest:?}");
+}
+
+/// Applies, confirms and goes back until nobody answers; gives how often that was promised.
+fn change_on(socket: &Path, backend: &Backend, round: u64, promised: &Mutex<Promised>) -> u64 {
+    let call = |path: &str, body: &str| {
+        let answer = client::call(socket, "POST", &format!("/api/v1/{path}"), body.as_bytes());
+        answer.is_ok_and(|answer| answer.status == 200)
+    };
+    let ask = |good: &str| promised.lock().expect("no panic").asked = Some(good.to_owned());
+    let keep = |good: &str| promised.lock().expect("no panic").good = good.to_owned();
+    let mut done = 0;
+    loop {
+        let (one, two) = (format!("r{round}n{done}"), format!("r{round}n{done}c"));
+        ask(&one);
+        if !call("apply", &config(backend, &one)) {
+            return done;
+        }
+        keep(&one);
+        // What waits to be confirmed is not promised, and not kept, until it is confirmed.
+        if !call("apply?confirm_ms=60000", &config(backend, &two)) {
+            return done;
+        }
+        ask(&two);
+        if !call("confirm", "") {
+            return done;
+        }
+        keep(&two);
+        ask(&one);
+        if !call("rollback", "") {
+            return done;
+        }
+        keep(&one);
+        done += 1;
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::Worker;
-use crate::h2::{Client, Frame, code, kind};
+use crate::h2::{Client, Frame, code, kind, request_fields};
 use crate::raw::End;
 use crate::{Deadline, Response};
 
@@ -38,7 +38,8 @@ pub(super) fn run(worker: Worker) {
             session.read(until);
         }
         let Some(due) = session.worker.take_turn() else { break };
-        while session.waiting.len() >= STREAMS_MAX {
+        // A connection that was told to end takes no new stream; the rest of it is awaited first.
+        while session.is_leaving || session.waiting.len() >= STREAMS_MAX {
             session.read(Instant::now() + session.worker.every);
         }
         let number = session.worker.number();
@@ -59,7 +60,17 @@ impl Session {
             });
         }
         let Some(client) = &mut self.client else { return };
-        let stream = client.request(&self.worker.plan().request(number));
+        let plan = self.worker.plan();
+        let request = plan.request(number);
+        let mut fields = request_fields(&request);
+        if plan.secure.is_some() {
+            fields[1].1 = b"https".to_vec();
+        }
+        let stream = client.stream();
+        client.fields(stream, &fields, request.body.is_empty());
+        if !request.body.is_empty() {
+            client.content(stream, &request.body, true);
+        }
         let silent_after = Deadline::after(self.worker.plan().patience);
         self.waiting.insert(stream, Waiting { number, due, silent_after, response: Response::default() });
     }
