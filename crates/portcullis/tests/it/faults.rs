@@ -460,8 +460,8 @@ fn a_backend_that_fails_costs_the_right_status_and_nothing_else() {
             let scale = Scale {
                 fault: Duration::from_secs(seconds),
                 per_second: 300,
-                workers: 96,
-                timeout: Duration::from_millis(500),
+                workers: 128,
+                timeout: Duration::from_secs(1),
                 is_lenient: false,
                 recovery: Duration::from_secs(1),
                 tail: Duration::from_secs(3),

@@ -248,18 +248,32 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut words = line.split(' ');
     let mut request = Request::new(words.next()?, words.next()?);
     let mut length = 0;
+    let mut is_chunked = false;
     loop {
-        let mut field = String::new();
-        reader.read_line(&mut field).ok()?;
-        let field = field.trim_end().to_ascii_lowercase();
+        let field = line_of(reader)?.to_ascii_lowercase();
         if field.is_empty() {
             break;
         }
+        is_chunked |= field == "transfer-encoding: chunked";
         if let Some(value) = field.strip_prefix("content-length:") {
             length = value.trim().parse().ok()?;
         }
     }
     request.body.resize(length, 0);
     reader.read_exact(&mut request.body).ok()?;
+    while is_chunked {
+        let length = usize::from_str_radix(&line_of(reader)?, 16).ok()?;
+        is_chunked = length > 0;
+        let mut piece = vec![0; length];
+        reader.read_exact(&mut piece).ok()?;
+        request.body.extend(piece);
+        line_of(reader)?;
+    }
     Some(request)
+}
+
+fn line_of(reader: &mut BufReader<TcpStream>) -> Option<String> {
+    let mut line = String::new();
+    reader.read_line(&mut line).ok()?;
+    Some(line.trim_end().to_owned())
 }
