@@ -60,7 +60,7 @@ use crate::chores::Chores;
 use crate::clock::{self, Instant};
 use crate::dns::Resolver;
 use crate::http::response::canonicalise_response;
-use crate::http::{Canonical, Reply, Size};
+use crate::http::{Body, Canonical, Reply, Size};
 use crate::observe::{BackendFacts, TargetFacts};
 use crate::pipeline::marks::Marks;
 use crate::pipeline::{Admitted, Answered, Context, Stop};
@@ -242,17 +242,18 @@ impl Backend {
         let now = clock::now();
         let took = asked.map(|asked| now.saturating_duration_since(asked));
         if !has_failed {
-            target.standing.answered(began, took, now);
+            match (reply, took) {
+                // What its end is, its body will tell.
+                (Ok(Reply { body: Body::Stream(_), .. }), Some(took)) => target.standing.sample(took, now),
+                (Ok(Reply { body: Body::Stream(_), .. }), None) => {}
+                _ => target.standing.answered(began, took, now),
+            }
             return;
         }
         if let (Err(Failure::TimedOut(Wait::Response)), Some(took)) = (reply, took) {
             target.standing.sample(took, now);
         }
-        if let Some(out_for) = target.standing.failed(began, now) {
-            let (backend, target) = (&*self.spec().name, &*target.name);
-            let seconds = out_for.as_secs_f64();
-            tracing::warn!(backend, target, seconds, "a target fails and is left out");
-        }
+        target.failed(began, now);
     }
 }
 

@@ -258,8 +258,8 @@ impl Default for Retries {
     }
 }
 
-/// When a failing target is left out for a while. A failure is no answer, no answer in time, a malformed answer, or
-/// one of 500, 502, 503, 504. When every target is left out, every target is asked.
+/// When a failing target is left out for a while. A failure is no answer, no answer in time, a malformed
+/// answer, one that breaks off, or one of 500, 502, 503, 504. When every target is left out, every target is asked.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Eject {
@@ -282,7 +282,7 @@ impl Default for Eject {
 
 /// When a backend as a whole is left alone for a while: requests get 503 with `Retry-After` at once and nothing is sent.
 /// After that a few are let through; three answers in a row end it, one failure begins it anew. A failure is what `eject`
-/// counts as one, by what came of the request in the end.
+/// counts as one, by what came of the request in the end, up to the head of its answer.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Breaker {

@@ -215,6 +215,7 @@ impl Errand<'_> {
         let terms = Terms {
             idle: self.idle,
             total_due: self.total_due(),
+            asked: self.asked.unwrap_or(self.started),
             keep_for: kept_for(&head, self.spec.pool.idle_for),
         };
         let body = download::begin(connection, upload, framing, terms)?;

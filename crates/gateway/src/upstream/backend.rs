@@ -14,7 +14,7 @@ use super::spec::{AnswerBounds, BackendSpec, Balance, Protocol, TargetSpec};
 use super::standing::Standing;
 use super::tls::{self, Tls, TlsError};
 use crate::chores::Chores;
-use crate::clock;
+use crate::clock::{self, Instant};
 use crate::dns::Resolver;
 
 /// A named set of targets. Outlives a snapshot: equal specs share one.
@@ -38,6 +38,8 @@ pub struct Backend {
 pub(super) struct Target {
     /// Never used again, so that no pool confuses two targets.
     pub(super) id: u64,
+    /// The backend it is of.
+    backend: Arc<str>,
     /// Its URL, as records name it.
     pub(super) name: Arc<str>,
     /// What `Host` says toward it.
@@ -202,6 +204,7 @@ impl Target {
             weight: spec.weight,
             seed: seed(&spec.url()),
             standing: Standing::new(backend.eject, backend.balance == Balance::PeakEwma, clock::now()),
+            backend: backend.name.as_str().into(),
             name: spec.url().into(),
             authority: spec.authority(),
             path: spec.path.clone(),
@@ -211,6 +214,23 @@ impl Target {
             tls,
             idle_max,
             answers: backend.answers,
+        }
+    }
+
+    /// Notes that it failed at `now` at what it was asked at `began`.
+    pub(super) fn failed(&self, began: Instant, now: Instant) {
+        if let Some(out_for) = self.standing.failed(began, now) {
+            let (backend, target, seconds) = (&*self.backend, &*self.name, out_for.as_secs_f64());
+            tracing::warn!(backend, target, seconds, "a target fails and is left out");
+        }
+    }
+
+    /// Notes that it broke off its answer to what it was asked at `asked`.
+    pub(super) fn broke_off(&self, asked: Instant, total_due: Option<Instant>) {
+        let now = clock::now();
+        // When the time of the whole exchange is over, the client may have been the slow one.
+        if total_due.is_none_or(|due| due > now) {
+            self.failed(asked, now);
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) struct Terms {
     pub(super) idle: Duration,
     /// When all must be over.
     pub(super) total_due: Option<Instant>,
+    /// When the target had all of the request, or was first sent some.
+    pub(super) asked: Instant,
     /// How long the connection may be kept afterwards; `None`: it closes.
     pub(super) keep_for: Option<Duration>,
 }
@@ -117,7 +119,15 @@ impl Download {
         self.connection.as_ref().is_some_and(|connection| !connection.reader.buffer.is_empty())
     }
 
-    /// Ends: keeps the connection if nothing speaks against it.
+    /// Ends as the target meant it to.
+    fn finish(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.target.standing.answered(self.terms.asked, None, clock::now());
+        }
+        self.close();
+    }
+
+    /// Keeps the connection if nothing speaks against it.
     fn close(&mut self) {
         let is_clean = self.upload.take().is_none() && !self.has_left_over();
         if let Some(mut connection) = self.connection.take()
@@ -210,7 +220,12 @@ impl Source for Download {
         self.send(cx)?;
         let event = match ready!(self.next_event(cx)) {
             Ok(event) => event,
-            Err(error) => return Poll::Ready(Err(self.fail(error))),
+            Err(error) => {
+                if let Some(connection) = &self.connection {
+                    connection.target.broke_off(self.terms.asked, self.terms.total_due);
+                }
+                return Poll::Ready(Err(self.fail(error)));
+            }
         };
         self.is_waiting = false;
         Poll::Ready(Ok(match event {
@@ -218,7 +233,7 @@ impl Source for Download {
                 // A body of known length is whole with its last piece: the connection is free before the client
                 // has taken that.
                 if self.decoder.is_done() && self.ahead.iter().all(Option::is_none) {
-                    self.close();
+                    self.finish();
                 }
                 Frame::Data(piece)
             }
@@ -227,7 +242,7 @@ impl Source for Download {
                 Frame::Trailers(trailers)
             }
             Event::End | Event::More => {
-                self.close();
+                self.finish();
                 Frame::End
             }
         }))

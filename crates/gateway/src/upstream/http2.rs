@@ -32,6 +32,7 @@ mod watched;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -184,7 +185,9 @@ impl Errand<'_> {
         if is_bodiless || receive.is_end_stream() {
             return Incoming { head, body: Body::Empty };
         }
-        let body = Download::new(receive, size, upload, lease.into_place(), self.idle, self.total_due());
+        let source = (Arc::clone(self.target), self.asked.unwrap_or(self.started));
+        let times = (self.idle, self.total_due());
+        let body = Download::new(receive, size, upload, lease.into_place(), source, times);
         Incoming { head, body: Body::Stream(Box::new(body)) }
     }
 }

@@ -3,7 +3,8 @@
 //! **Left out.** A target that fails as often in a row as [`EjectSpec::failures`] says is left out: at first for
 //! `time`, for twice as long whenever it fails on its first requests after that, up to `time_max`. A failure is an
 //! exchange that brought no answer that may pass (no connection, no trust, no answer in time, an answer that broke
-//! off or is malformed), or one of 500, 502, 503, 504. A request that was asked before the target was left out says
+//! off, in its body too, or is malformed), or one of 500, 502, 503, 504. An answer whose body is still on its way counts
+//! when it has ended. A request that was asked before the target was left out says
 //! nothing new when it fails later. When it is let in again, its share grows during `slow_start`. Where all are
 //! left out nobody is: then an answer ends the time of whoever gave it.
 //!

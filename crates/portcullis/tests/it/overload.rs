@@ -224,3 +224,24 @@ fn a_change_of_these_settings_alone_closes_no_connection() {
     }
     assert_eq!(backend.connections().len(), 1);
 }
+
+#[test]
+fn a_target_that_breaks_its_answers_off_is_left_out() {
+    let half = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf";
+    let whole = Reply::raw(half).send("x".repeat(100_000 - 4));
+    for (name, reply, is_ill) in
+        [("cut", Reply::raw(half).close(), true), ("whole, in many pieces", whole, false)]
+    {
+        let (ill, good) = (Recorder::start(), Recorder::start());
+        ill.on("/", reply);
+        let config = config(&ill, "balance: round_robin")
+            .replace("eject: { failures: 0 }", "eject: { failures: 3, time: 10m, time_max: 10m }")
+            .replace("targets: [", &format!("targets: [\"{}\", ", good.url()));
+        let gateway = Builder::new(executable(), config).argument("--workers").argument("1").start();
+        for _ in 0..20 {
+            drop(Wire::Http1.try_send(gateway.address("public"), &Request::get("/")));
+        }
+        let asked = ill.messages().len();
+        assert_eq!(asked, if is_ill { 3 } else { 10 }, "{name}");
+    }
+}

@@ -7,6 +7,7 @@
 //! piece waits for the end, too. A reset, a GOAWAY, a connection that closes or a pause beyond
 //! `timeout.idle` is an error, and the client sees the transfer break off.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,6 +22,7 @@ use crate::http::deadline::Deadline;
 use crate::http::trailers::canonicalise_trailers;
 use crate::http::{BodyError, Frame, Size, Source};
 use crate::upstream::answer::earlier;
+use crate::upstream::backend::Target;
 use crate::upstream::upload::Progress;
 
 /// The rest of an answer.
@@ -29,6 +31,8 @@ pub(super) struct Download {
     receive: Option<RecvStream>,
     upload: Option<(Upload, SendStream<Bytes>)>,
     place: Option<Place>,
+    /// Who answers, and when it had been asked.
+    source: (Arc<Target>, Instant),
     size: Size,
     state: State,
     /// Bytes still to come, where that is known.
@@ -57,13 +61,14 @@ impl Download {
         size: Size,
         upload: Option<(Upload, SendStream<Bytes>)>,
         place: Place,
-        idle: Duration,
-        total_due: Option<Instant>,
+        source: (Arc<Target>, Instant),
+        (idle, total_due): (Duration, Option<Instant>),
     ) -> Self {
         Self {
             receive: Some(receive),
             upload,
             place: Some(place),
+            source,
             size,
             state: State::Data,
             left: match size {
@@ -84,6 +89,23 @@ impl Download {
         self.upload = None;
         self.receive = None;
         self.place = None;
+    }
+
+    /// Ends as the target meant it to.
+    fn finish(&mut self) {
+        if self.receive.is_some() {
+            let (target, asked) = &self.source;
+            target.standing.answered(*asked, None, clock::now());
+        }
+        self.close(State::Ended);
+    }
+
+    fn break_off(&mut self) {
+        if self.receive.is_some() {
+            let (target, asked) = &self.source;
+            target.broke_off(*asked, self.total_due);
+        }
+        self.close(State::Broken);
     }
 
     /// Sends more of the request; an error is the request's body breaking off.
@@ -166,14 +188,14 @@ impl Source for Download {
         self.send(cx)?;
         let Poll::Ready(received) = self.poll_receive(cx) else {
             ready!(self.poll_patience(cx));
-            self.close(State::Broken);
+            self.break_off();
             return Poll::Ready(Err(BodyError::TimedOut));
         };
         self.is_waiting = false;
         match &received {
             Ok(Frame::Data(_)) => {}
-            Ok(Frame::Trailers(_) | Frame::End) => self.close(State::Ended),
-            Err(_) => self.close(State::Broken),
+            Ok(Frame::Trailers(_) | Frame::End) => self.finish(),
+            Err(_) => self.break_off(),
         }
         Poll::Ready(received)
     }
