@@ -78,6 +78,8 @@ pub struct Successor {
     pub process: Option<u32>,
     /// The listeners whose sockets it uses; those of others are nobody's now.
     pub listeners: Vec<String>,
+    /// Whether it answers the probes.
+    pub probes: bool,
 }
 
 /// How the gateway is.

@@ -316,7 +316,8 @@ fn speak(line: &mut Line, lent: Vec<Lent>, doors: &OpenDoors, control: &dyn Cont
     line.say(&Heard::Go)?;
     let Said::Serving = line.hear()? else { return Err(out_of_turn()) };
     doors.give(&taken);
-    control.give(&Successor { process: line.peer(), listeners: taken.listeners });
+    let Taken { listeners, probes, .. } = taken;
+    control.give(&Successor { process: line.peer(), listeners, probes });
     // It serves already, and whether it hears this changes nothing.
     let _ = line.say(&Heard::Yours);
     control.drain();

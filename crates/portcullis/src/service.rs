@@ -57,6 +57,8 @@ pub(crate) struct Service {
     is_lent: AtomicBool,
     /// Another process has taken over.
     is_succeeded: AtomicBool,
+    /// And answers the probes in place of this one.
+    is_probed_elsewhere: AtomicBool,
     manager: Manager,
     end: Notify,
     /// One reload at a time, whoever asks for it.
@@ -182,6 +184,7 @@ impl Service {
             draining: AtomicBool::new(false),
             is_lent: AtomicBool::new(false),
             is_succeeded: AtomicBool::new(false),
+            is_probed_elsewhere: AtomicBool::new(false),
             manager: Manager::of_environment(),
             end: Notify::new(),
             reloading: Mutex::new(()),
@@ -354,8 +357,11 @@ impl Control for Service {
                 address: address.to_string(),
                 connections: connections as u64,
             });
+        // A probe that is still answered here asks for whoever listens there, and that one is ready.
+        let is_ready =
+            !self.draining.load(Ordering::Acquire) || self.is_probed_elsewhere.load(Ordering::Acquire);
         Status {
-            phase: if self.draining.load(Ordering::Acquire) { Phase::Draining } else { Phase::Ready },
+            phase: if is_ready { Phase::Ready } else { Phase::Draining },
             version: env!("CARGO_PKG_VERSION"),
             started: self.started,
             config: self.config.lock().unwrap_or_else(PoisonError::into_inner).clone(),

@@ -36,6 +36,7 @@ impl Service {
 
     /// Leaves everything to another process; what is under way stays.
     pub(super) fn succeed(&self, successor: &Successor) {
+        self.is_probed_elsewhere.store(successor.probes, Ordering::Release);
         self.draining.store(true, Ordering::Release);
         self.is_succeeded.store(true, Ordering::Release);
         self.gateway.leave(|listener| successor.listeners.iter().any(|taken| taken == listener));

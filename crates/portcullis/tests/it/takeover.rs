@@ -1,4 +1,7 @@
 //! `run --take-over`: a new process gets the sockets, then the clients; whatever goes wrong, the old one goes on.
+//!
+//! The judgement under load is short as a rule; `PORTCULLIS_WHOLE=1` asks for twenty hand-overs under 2,000 requests and
+//! messages a second.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

@@ -1,6 +1,6 @@
 //! Requests over HTTP/2: streams beside each other, sent when they are due whatever the others do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use super::Worker;
@@ -25,13 +25,15 @@ struct Session {
     client: Option<Client>,
     waiting: BTreeMap<u32, Waiting>,
     /// Requests that the server says it has not processed.
-    again: Vec<(u64, Instant)>,
+    again: VecDeque<(u64, Instant)>,
+    /// Requests that came due while the connection was being left: RFC 9113 §6.8 allows no new stream there.
+    later: VecDeque<(u64, Instant)>,
     is_leaving: bool,
 }
 
 pub(super) fn run(worker: Worker) {
-    let (waiting, again) = (BTreeMap::new(), Vec::new());
-    let mut session = Session { worker, client: None, waiting, again, is_leaving: false };
+    let (waiting, again, later) = (BTreeMap::new(), VecDeque::new(), VecDeque::new());
+    let mut session = Session { worker, client: None, waiting, again, later, is_leaving: false };
     loop {
         let until = session.worker.next;
         while Instant::now() < until {
@@ -45,13 +47,17 @@ pub(super) fn run(worker: Worker) {
         let number = session.worker.number();
         session.ask(number, due);
     }
-    while !session.waiting.is_empty() {
+    while !(session.waiting.is_empty() && session.again.is_empty() && session.later.is_empty()) {
         session.read(Instant::now() + session.worker.every);
     }
 }
 
 impl Session {
     fn ask(&mut self, number: u64, due: Instant) {
+        if self.is_leaving {
+            self.later.push_back((number, due));
+            return;
+        }
         if self.client.is_none() {
             self.client = self.worker.connect("h2").ok().map(|connection| {
                 let mut client = Client::silent(connection);
@@ -78,14 +84,12 @@ impl Session {
     /// Reads what comes, until `until` at the latest. What must be asked again is, on the next connection.
     fn read(&mut self, until: Instant) {
         let patience = until.saturating_duration_since(Instant::now());
-        let Some(client) = &mut self.client else {
-            std::thread::sleep(patience);
-            return;
-        };
-        match client.next(Deadline::after(patience)) {
-            Ok(frame) => self.take(&frame),
-            Err(End::Silent) => {}
-            Err(end) => self.lose(&end),
+        match self.client.as_mut().map(|client| client.next(Deadline::after(patience))) {
+            Some(Ok(frame)) => self.take(&frame),
+            Some(Err(End::Silent)) => {}
+            Some(Err(end)) => self.lose(&end),
+            None if self.again.is_empty() && self.later.is_empty() => std::thread::sleep(patience),
+            None => {}
         }
         self.give_up_late();
         if self.is_leaving && self.waiting.is_empty() {
@@ -95,9 +99,15 @@ impl Session {
         if self.is_leaving {
             return;
         }
-        for (number, due) in std::mem::take(&mut self.again) {
-            self.worker.tally().resent += 1;
-            self.ask(number, due);
+        while self.waiting.len() < STREAMS_MAX {
+            if let Some((number, due)) = self.again.pop_front() {
+                self.worker.tally().resent += 1;
+                self.ask(number, due);
+            } else if let Some((number, due)) = self.later.pop_front() {
+                self.ask(number, due);
+            } else {
+                return;
+            }
         }
     }
 
@@ -107,7 +117,7 @@ impl Session {
             kind::RST_STREAM => {
                 let Some(waiting) = self.waiting.remove(&frame.stream) else { return };
                 if frame.code() == Some(code::REFUSED_STREAM) && waiting.response.status == 0 {
-                    self.again.push((waiting.number, waiting.due));
+                    self.again.push_back((waiting.number, waiting.due));
                 } else {
                     let what = format!("{}: RST_STREAM {:?}", waiting.number, frame.code());
                     self.worker.tally().broken(&what);
