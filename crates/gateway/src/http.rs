@@ -15,6 +15,7 @@ pub mod ending;
 pub mod forwarded;
 pub mod frames;
 pub mod held;
+pub mod hex;
 pub mod hops;
 pub mod interim;
 pub mod io;

@@ -13,6 +13,8 @@
 
 use portcullis_http1::Fields;
 
+use super::hex;
+
 /// Most bytes of `tracestate` that go on.
 pub const STATE_BYTES_MAX: usize = 512;
 
@@ -97,15 +99,9 @@ impl Trace {
     /// The `traceparent` that a backend is to see, whose parent is to be `span`.
     pub fn traceparent(&self, span: u64) -> [u8; 55] {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        let [.., flag] = &mut text;
-        *flag = if self.sampled { b'1' } else { b'0' };
-        let own = Span { span, ..self.own };
-        let (trace, span) = (own.trace_id(), own.span_id());
-        for (place, part) in [(3_usize, &trace[..]), (36, &span[..])] {
-            for (slot, digit) in text.iter_mut().skip(place).zip(part) {
-                *slot = *digit;
-            }
-        }
+        text[3..35].copy_from_slice(&self.own.trace_id());
+        text[36..52].copy_from_slice(&hex::digits(span));
+        text[54] = if self.sampled { b'1' } else { b'0' };
         text
     }
 }
@@ -113,24 +109,16 @@ impl Trace {
 impl Span {
     /// The trace in hexadecimal.
     pub fn trace_id(&self) -> [u8; 32] {
-        spell(self.trace.to_be_bytes())
+        let mut text = [0; 32];
+        text[..16].copy_from_slice(&hex::digits((self.trace >> 64) as u64));
+        text[16..].copy_from_slice(&hex::digits(self.trace as u64));
+        text
     }
 
     /// The span in hexadecimal.
     pub fn span_id(&self) -> [u8; 16] {
-        spell(self.span.to_be_bytes())
+        hex::digits(self.span)
     }
-}
-
-fn spell<const BYTES: usize, const DIGITS: usize>(bytes: [u8; BYTES]) -> [u8; DIGITS] {
-    let digit = |half: u8| if half < 10 { b'0'.wrapping_add(half) } else { b'W'.wrapping_add(half) };
-    let mut text = [b'0'; DIGITS];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        if let [high, low] = pair {
-            (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
-        }
-    }
-    text
 }
 
 /// Reads `traceparent` (§3.2): of version 00 exactly, of a later one as far as it is known, of 255 nothing.

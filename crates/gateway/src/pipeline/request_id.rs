@@ -8,6 +8,8 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use crate::http::hex;
+
 /// The id of one exchange: 36 characters of text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestId([u8; 36]);
@@ -15,9 +17,13 @@ pub struct RequestId([u8; 36]);
 impl RequestId {
     /// A new id, at wall-clock time `wall`.
     pub fn new(wall: Duration) -> Self {
-        let millis = u128::from(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)) & 0xffff_ffff_ffff;
-        let (high, low) = (u128::from(random() & 0xfff), u128::from(random() >> 2));
-        Self::spell((millis << 80) | (0x7 << 76) | (high << 64) | (0b10 << 62) | low)
+        let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        Self::spell((millis << 16) | 0x7000 | (random() & 0xfff), (0b10 << 62) | (random() >> 2))
+    }
+
+    /// The id as a value of a field.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// The id as text.
@@ -25,16 +31,14 @@ impl RequestId {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
-    fn spell(number: u128) -> Self {
-        /// Where the two digits of each byte stand.
-        const PLACES: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-        let digit = |half: u8| if half < 10 { b'0'.wrapping_add(half) } else { b'W'.wrapping_add(half) };
+    fn spell(high: u64, low: u64) -> Self {
+        let (high, low) = (hex::digits(high), hex::digits(low));
         let mut text = [b'-'; 36];
-        for (place, byte) in PLACES.into_iter().zip(number.to_be_bytes()) {
-            if let Some([high, low]) = text.get_mut(place..).and_then(|rest| rest.first_chunk_mut()) {
-                (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
-            }
-        }
+        text[..8].copy_from_slice(&high[..8]);
+        text[9..13].copy_from_slice(&high[8..12]);
+        text[14..18].copy_from_slice(&high[12..]);
+        text[19..23].copy_from_slice(&low[..4]);
+        text[24..].copy_from_slice(&low[4..]);
         Self(text)
     }
 }
@@ -67,7 +71,7 @@ mod tests {
     #[test]
     fn an_id_is_a_uuid_of_version_7_with_its_time_in_front() {
         assert_eq!(
-            RequestId::spell(0x0123_4567_89ab_7cde_8f01_2345_6789_abcd).as_str(),
+            RequestId::spell(0x0123_4567_89ab_7cde, 0x8f01_2345_6789_abcd).as_str(),
             "01234567-89ab-7cde-8f01-23456789abcd"
         );
         let id = RequestId::new(Duration::from_millis(0x0123_4567_89ab));

@@ -43,7 +43,7 @@ pub(in crate::upstream) fn request(
             append(headers, field.name, field.value).ok_or(UNSPEAKABLE)?;
         }
     }
-    let mut said = append(headers, b"x-request-id", marks.id.as_str().as_bytes());
+    let mut said = append(headers, b"x-request-id", marks.id.as_bytes());
     said = said.and_then(|()| append(headers, b"traceparent", &marks.traceparent));
     forwarded_fields(request, |name, value| {
         said = said.and_then(|()| append(headers, name.as_bytes(), value));
