@@ -212,7 +212,7 @@ impl BodyDecoder {
         if lines.is_empty() {
             return Ok(Event::End);
         }
-        Ok(Event::Trailers(Fields::from_parts(text.to_vec(), lines)))
+        Ok(Event::Trailers(Fields::decoded(text.to_vec(), lines)))
     }
 }
 

@@ -57,9 +57,31 @@ impl<'a> HeadWriter<'a> {
 
     /// Adds all `fields`, those that frame the message included.
     pub fn fields(self, fields: &Fields) -> Self {
-        for field in fields.iter() {
-            put_field(self.out, field);
+        self.fields_if(fields, |_| true)
+    }
+
+    /// Adds the `fields` that `passes` lets pass.
+    // PERF: lines that stand together as they were decoded leave in one copy, and are not judged again.
+    pub fn fields_if(self, fields: &Fields, passes: impl Fn(Field<'_>) -> bool) -> Self {
+        let mut run = 0..0;
+        for (field, place) in fields.placed() {
+            if !passes(field) {
+                continue;
+            }
+            match place {
+                Some(place) if place.start == run.end => run.end = place.end,
+                Some(place) => {
+                    self.out.extend_from_slice(fields.text(run));
+                    run = place;
+                }
+                None => {
+                    self.out.extend_from_slice(fields.text(run));
+                    run = 0..0;
+                    put_field(self.out, field);
+                }
+            }
         }
+        self.out.extend_from_slice(fields.text(run));
         self
     }
 

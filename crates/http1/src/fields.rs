@@ -5,9 +5,13 @@
 //! shape, so that everything after the wire reads one kind of field. A `HashMap` lost: it forgets order and
 //! spelling, and rules need both.
 //!
-//! Assumes that whoever pushes a line has judged its bytes; [`Fields`] itself judges nothing.
+//! Assumes that whoever pushes a line has judged its bytes; [`Fields`] itself judges nothing. It knows which lines came
+//! out of a decoder, and where they still stand as they were decoded: such lines are written on in one piece.
 
 use std::fmt;
+use std::ops::Range;
+
+use crate::octets;
 
 /// Where a piece of text lies in the buffer of its [`Fields`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,6 +25,8 @@ pub struct Span {
 pub struct Fields {
     text: Vec<u8>,
     lines: Vec<Line>,
+    /// How much of the text a decoder has judged. Lines that lie in it are lines of a message.
+    judged: usize,
 }
 
 /// Name and value of one line.
@@ -47,18 +53,19 @@ impl Fields {
 
     /// No lines yet, with room for `text` bytes and `lines` lines.
     pub fn with_capacity(text: usize, lines: usize) -> Self {
-        Self { text: Vec::with_capacity(text), lines: Vec::with_capacity(lines) }
+        Self { text: Vec::with_capacity(text), lines: Vec::with_capacity(lines), judged: 0 }
     }
 
-    /// Lines that lie in `text`.
-    pub(crate) fn from_parts(text: Vec<u8>, lines: Vec<Line>) -> Self {
-        Self { text, lines }
+    /// Lines that were decoded from `text`.
+    pub(crate) fn decoded(text: Vec<u8>, lines: Vec<Line>) -> Self {
+        Self { judged: text.len(), text, lines }
     }
 
     /// Forgets every line and all text; keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
         self.lines.clear();
+        self.judged = 0;
     }
 
     /// Number of field lines.
@@ -72,6 +79,7 @@ impl Fields {
     }
 
     /// The lines in order.
+    #[inline]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> + ExactSizeIterator {
         self.lines.iter().map(|line| Field { name: self.slice(line.name), value: self.slice(line.value) })
     }
@@ -109,11 +117,6 @@ impl Fields {
         self.lines.push(Line { name, value });
     }
 
-    /// Appends a line of which name and value already lie in the text.
-    pub fn push_spans(&mut self, name: Span, value: Span) {
-        self.lines.push(Line { name, value });
-    }
-
     /// Keeps the lines for which `keep` says so.
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
         let text = &self.text;
@@ -139,7 +142,29 @@ impl Fields {
         span
     }
 
+    /// The lines in order; beside each, where it stands as `name: value` with its line end, as it was decoded.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = (Field<'_>, Option<Range<usize>>)> {
+        self.iter().zip(&self.lines).map(|(field, line)| (field, self.place(*line)))
+    }
+
+    // Invariant: only a decoder makes lines within what was judged, so no such line has a line end in it.
+    fn place(&self, line: Line) -> Option<Range<usize>> {
+        let (start, colon) = (line.name.start as usize, line.name.end());
+        let (value, end) = (colon.saturating_add(2), line.value.end().saturating_add(2));
+        let stands = end <= self.judged
+            && line.value.start as usize == value
+            && self.text.get(colon..value) == Some(b": ")
+            && self.text.get(line.value.end()..end) == Some(b"\r\n");
+        stands.then_some(start..end)
+    }
+
+    /// Any part of the text.
+    pub(crate) fn text(&self, part: Range<usize>) -> &[u8] {
+        self.text.get(part).unwrap_or_default()
+    }
+
     /// The text a span names; empty when it names none.
+    #[inline]
     pub fn slice(&self, span: Span) -> &[u8] {
         cut(&self.text, span)
     }
@@ -152,8 +177,9 @@ impl Fields {
 
 impl Field<'_> {
     /// Whether this field is called `name`, compared without case.
+    #[inline]
     pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes())
+        octets::is_same(self.name, name.as_bytes())
     }
 }
 
@@ -165,6 +191,10 @@ impl Span {
     /// The span of `len` bytes from `start`.
     pub fn new(start: usize, len: usize) -> Self {
         Self { start: small(start), len: small(len) }
+    }
+
+    fn end(self) -> usize {
+        (self.start as usize).saturating_add(self.len as usize)
     }
 
     /// Length in bytes.
@@ -197,8 +227,7 @@ impl fmt::Debug for Field<'_> {
 }
 
 fn cut(text: &[u8], span: Span) -> &[u8] {
-    let start = span.start as usize;
-    text.get(start..start.saturating_add(span.len as usize)).unwrap_or_default()
+    text.get(span.start as usize..span.end()).unwrap_or_default()
 }
 
 // Heads are bounded far below 4 GiB; a span that could not be held names nothing rather than something else.

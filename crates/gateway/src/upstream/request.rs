@@ -31,14 +31,10 @@ pub(super) fn write_head(
     let line: SmallVec<[u8; 256]> = request_target(request, strip, &target.path);
     let framing = framing(request.method(), body);
     let mut writer = HeadWriter::request(out, request.method().as_str().as_bytes(), &line)
-        .field("host", &target.authority);
-    for field in request.fields().iter() {
-        if marks.lets_pass(field.name) {
-            writer.add(field.name, field.value);
-        }
-    }
+        .field("host", &target.authority)
+        .fields_if(request.fields(), |field| marks.lets_pass(field.name));
     forwarded_fields(request, |name, value| writer.add(name, value));
-    writer.add("x-request-id", marks.id.as_str());
+    writer.add("x-request-id", marks.id.as_bytes());
     writer.add("traceparent", marks.traceparent);
     if is_switch {
         writer = writer.field("connection", "upgrade").field("upgrade", "websocket");

@@ -46,6 +46,26 @@ fn a_response_is_written_with_its_reason_or_the_usual_one() {
 }
 
 #[test]
+fn decoded_lines_are_written_as_they_were_and_pushed_ones_are_judged() {
+    let came = b"GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-Two:2\r\nX-Three: \t3 \r\nX-Four: a\tb\r\nX-Five: \r\n\r\n";
+    let (mut head, _) = HeadDecoder::default().request(came, &Bounds::default()).unwrap().unwrap();
+    head.fields.push("X-Six", "6\r\nX-Evil: 7");
+    head.fields.set("X-One", "one");
+    let text = written(|out| {
+        HeadWriter::request(out, b"GET", b"/").fields_if(&head.fields, |field| !field.is("x-four")).end();
+    });
+    let expected = "GET / HTTP/1.1\r\nHost: a\r\nX-Two: 2\r\nX-Three: 3\r\nX-Five: \r\n\
+                    X-Six: 6  X-Evil: 7\r\nX-One: one\r\n\r\n";
+    assert_eq!(text, expected);
+    head.fields.clear();
+    head.fields.push("a: b\r\nc", "d");
+    assert_eq!(
+        written(|out| HeadWriter::response(out, 200, b"").fields(&head.fields).end()),
+        "HTTP/1.1 200 OK\r\na__b__c: d\r\n\r\n"
+    );
+}
+
+#[test]
 fn nothing_written_can_add_a_line() {
     let text = written(|out| {
         HeadWriter::request(out, b"GET /evil HTTP/1.1\r\n\r\n", b"/ HTTP/1.1\r\nX: y\r\n\r\n#\0")

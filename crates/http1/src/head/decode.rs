@@ -106,7 +106,7 @@ impl HeadDecoder {
             Some(end) => {
                 let mut text = Vec::with_capacity(end.saturating_add(SPARE_BYTES));
                 text.extend_from_slice(window.get(..end).unwrap_or_default());
-                Ok(Some((Fields::from_parts(text, self.section.take_lines()), end)))
+                Ok(Some((Fields::decoded(text, self.section.take_lines()), end)))
             }
             // The window is full and the head goes on.
             None if window.len() >= bounds.head_bytes => Err(Refusal::HeadTooLarge),

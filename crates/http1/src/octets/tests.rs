@@ -25,6 +25,23 @@ fn the_first_of_several_controls_is_found() {
 }
 
 #[test]
+fn texts_are_the_same_but_for_the_case_of_letters() {
+    for length in 1..20 {
+        for (one, other) in
+            (0..=255u8).flat_map(|one| [(one, one ^ 0x20), (one, one), (one, one ^ 0x80), (one, b'z')])
+        {
+            let (mut left, mut right) = (vec![b'Q'; length], vec![b'q'; length]);
+            for place in [0, length / 2, length - 1] {
+                (left[place], right[place]) = (one, other);
+                assert_eq!(is_same(&left, &right), left.eq_ignore_ascii_case(&right), "{left:?} {right:?}");
+                (left[place], right[place]) = (b'x', b'X');
+            }
+        }
+    }
+    assert!(!is_same(b"a", b"ab") && is_same(b"", b""));
+}
+
+#[test]
 fn tokens_and_targets_are_those_of_the_grammar() {
     let tokens: Vec<u8> = (0..=255).filter(|&byte| is_token(byte)).collect();
     assert_eq!(tokens, b"!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~");
@@ -36,6 +53,7 @@ fn tokens_and_targets_are_those_of_the_grammar() {
             let mut text = vec![b'v'; 20];
             text[place] = byte;
             assert_eq!(is_all_token(&text), is_token(byte), "{byte:#x} at {place}");
+            assert_eq!(token_end(&text, 0), if is_token(byte) { 20 } else { place }, "{byte:#x} at {place}");
             assert_eq!(is_all_target(&text), is_target(byte), "{byte:#x} at {place}");
         }
     }
