@@ -27,6 +27,7 @@ pub mod peer;
 pub mod reading;
 pub mod reply;
 pub mod response;
+pub mod spare;
 mod target;
 pub mod term;
 mod tickets;

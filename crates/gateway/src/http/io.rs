@@ -14,6 +14,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, unix};
 
 use super::held::Held;
+use super::spare;
 
 /// The reading direction of a connection.
 #[derive(Debug)]
@@ -57,15 +58,25 @@ impl Reader {
 
     /// Reads more into the buffer, at most `room` bytes. `Ok(0)` is the other end's end.
     pub fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
-        // A kept-alive connection that waits holds no buffer: with TCP the socket is asked first.
-        if self.buffer.is_empty()
-            && self.buffer.capacity() == 0
-            && let ReadHalf::Tcp(tcp) = &self.half
-        {
-            std::task::ready!(tcp.as_ref().poll_read_ready(cx))?;
+        // A kept-alive connection that waits holds no buffer: the socket is asked first.
+        if self.buffer.capacity() == 0 {
+            std::task::ready!(self.poll_ready(cx))?;
+            self.buffer = spare::read();
         }
         self.buffer.reserve(room);
-        pin!(self.half.read_buf(&mut self.buffer)).poll(cx)
+        let read = pin!(self.half.read_buf(&mut self.buffer)).poll(cx);
+        if read.is_pending() {
+            self.rest();
+        }
+        read
+    }
+
+    /// Ready when a read is worth trying. A TLS session does not know before it has read.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.half {
+            ReadHalf::Tcp(tcp) => tcp.as_ref().poll_read_ready(cx),
+            ReadHalf::TlsServer(_) | ReadHalf::TlsClient(_) | ReadHalf::Unix(_) => Poll::Ready(Ok(())),
+        }
     }
 
     /// Reads more, awaited.
@@ -76,7 +87,7 @@ impl Reader {
     /// Gives the buffer's memory back when nothing is in it.
     pub fn rest(&mut self) {
         if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
+            spare::give_read(std::mem::take(&mut self.buffer));
         }
     }
 
@@ -85,8 +96,12 @@ impl Reader {
         if !self.buffer.is_empty() {
             return false;
         }
-        let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut probe = [0_u8; 1];
+        if let ReadHalf::Tcp(tcp) = &self.half {
+            let read = tcp.try_read(&mut probe);
+            return read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        }
+        let mut cx = Context::from_waker(std::task::Waker::noop());
         let mut probe = ReadBuf::new(&mut probe);
         let half = &mut self.half;
         // Without the scheduler's budget: a task that has used it up would take any connection for quiet.
@@ -117,6 +132,13 @@ macro_rules! each {
             }
         }
     };
+}
+
+impl WriteHalf {
+    /// Whether what was written may wait for a flush. A socket holds nothing back, a TLS session may hold a record.
+    pub fn holds_back(&self) -> bool {
+        matches!(self, Self::TlsServer(_) | Self::TlsClient(_))
+    }
 }
 
 impl AsyncRead for ReadHalf {

@@ -28,6 +28,7 @@ use crate::exchange::{self, Refused, Sent, Wire};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::io::{Reader, WriteHalf};
+use crate::http::spare;
 use crate::http::term::Term;
 use crate::http::{Body, Head, Peer, Reply, Size, Wire as HttpVersion};
 use crate::pipeline::Context;
@@ -191,7 +192,7 @@ impl Connection {
         let head_bounds = head_bounds(bounds);
         let mut decoder = HeadDecoder::default();
         if reader.buffer.is_empty() {
-            self.out = Vec::new();
+            spare::give_write(std::mem::take(&mut self.out));
             reader.rest();
             if !first_bytes(reader, bounds.keep_alive, term, deadline).await {
                 return Next::Over;
@@ -323,6 +324,9 @@ const PIPELINE_BYTES: usize = 64 * 1024;
 /// Ready when the other end has closed. Bytes that come meanwhile stay in the buffer for later.
 pub(super) fn poll_reader_gone(reader: &mut Reader, cx: &mut TaskContext<'_>) -> Poll<()> {
     while reader.buffer.len() < PIPELINE_BYTES {
+        if reader.poll_ready(cx).is_pending() {
+            return Poll::Pending;
+        }
         match reader.poll_fill(cx, HEAD_READ_BYTES) {
             Poll::Ready(Ok(read)) if read > 0 => {}
             Poll::Ready(_) => return Poll::Ready(()),

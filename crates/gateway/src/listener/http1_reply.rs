@@ -24,6 +24,7 @@ use super::http1::{Connection, Turn};
 use crate::exchange::Sent;
 use crate::http::date;
 use crate::http::deadline::Deadline;
+use crate::http::spare;
 use crate::http::tunnel::{self, Tunnel};
 use crate::http::{Body, Frame, Reply, Size};
 use crate::pipeline::Context;
@@ -145,7 +146,10 @@ struct BrokenOff;
 impl Sending {
     fn head(&mut self, turn: &mut Turn<'_>, status: StatusCode, fields: &Fields, body: &Body) {
         let out = &mut turn.connection.out;
-        out.clear();
+        match out.capacity() {
+            0 => *out = spare::write(),
+            _ => out.clear(),
+        }
         let room = match body.size() {
             Size::Exactly(size) => usize::try_from(size).unwrap_or(usize::MAX).min(COPY_BYTES_MAX),
             Size::None | Size::Unknown => 0,
@@ -263,7 +267,11 @@ impl Turn<'_> {
         while !gathered.is_empty() || !rest.is_empty() {
             let slices = [IoSlice::new(gathered), IoSlice::new(&rest)];
             let write = poll_fn(|cx| {
-                let written = Pin::new(&mut *writer).poll_write_vectored(cx, &slices);
+                // PERF: a gathered write costs the kernel a little more.
+                let written = match rest.is_empty() {
+                    true => Pin::new(&mut *writer).poll_write(cx, gathered),
+                    false => Pin::new(&mut *writer).poll_write_vectored(cx, &slices),
+                };
                 if written.is_pending() {
                     // A client may read only when the rest of its request is through.
                     body.drive(cx);
@@ -279,7 +287,9 @@ impl Turn<'_> {
             rest.advance(written.saturating_sub(of_gathered).min(rest.len()));
         }
         out.clear();
-        // A TLS session may still hold a record back.
+        if !writer.holds_back() {
+            return Ok(());
+        }
         match deadline.race_for(write_idle, writer.flush()).await {
             Ok(Ok(())) => Ok(()),
             _ => Err(BrokenOff),

@@ -1,0 +1,90 @@
+//! Memory that connections need only while something is said on them, kept by their core for the next one that speaks.
+//!
+//! A waiting connection holds no buffer. Without this each request would ask the allocator for two of several KiB and
+//! give them back, and would find them cold.
+//!
+//! # Limits
+//! [`KEPT_MAX`] of each kind on each core, none larger than [`KEPT_BYTES_MAX`].
+
+use std::cell::RefCell;
+
+use bytes::BytesMut;
+
+/// Buffers kept of each kind.
+const KEPT_MAX: usize = 16;
+
+/// The largest that is kept.
+const KEPT_BYTES_MAX: usize = 16 * 1024;
+
+/// The smallest read buffer that is worth keeping.
+const READ_BYTES_MIN: usize = 8 * 1024;
+
+thread_local! {
+    static READ: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
+    static WRITE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// An empty buffer to read into.
+pub fn read() -> BytesMut {
+    READ.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Takes back a buffer in which nothing is left.
+pub fn give_read(mut buffer: BytesMut) {
+    // A part of it may still be on its way to somebody as the piece of a body.
+    if buffer.is_empty() && buffer.try_reclaim(READ_BYTES_MIN) && buffer.capacity() <= KEPT_BYTES_MAX {
+        READ.with_borrow_mut(|kept| keep(kept, buffer));
+    }
+}
+
+/// An empty buffer to write from.
+pub fn write() -> Vec<u8> {
+    WRITE.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Takes back a buffer of which everything was written.
+pub fn give_write(mut buffer: Vec<u8>) {
+    buffer.clear();
+    if (1..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
+        WRITE.with_borrow_mut(|kept| keep(kept, buffer));
+    }
+}
+
+fn keep<T>(kept: &mut Vec<T>, buffer: T) {
+    if kept.len() < KEPT_MAX {
+        kept.push(buffer);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Buf, BytesMut};
+
+    use super::{KEPT_BYTES_MAX, KEPT_MAX, READ, give_read, give_write, read, write};
+
+    #[test]
+    fn what_was_used_is_kept_and_what_is_shared_or_large_is_not() {
+        let mut buffer = BytesMut::with_capacity(8 * 1024);
+        buffer.extend_from_slice(b"abc");
+        buffer.advance(3);
+        let place = buffer.as_ptr() as usize;
+        give_read(buffer);
+        let mut buffer = read();
+        assert_eq!((buffer.len(), buffer.as_ptr() as usize), (0, place - 3));
+        assert!(buffer.capacity() >= 8 * 1024);
+
+        buffer.extend_from_slice(b"abc");
+        let piece = buffer.split().freeze();
+        give_read(buffer);
+        assert_eq!(read().capacity(), 0, "a piece of it is still in use");
+        drop(piece);
+        give_read(BytesMut::with_capacity(4 * KEPT_BYTES_MAX));
+        assert_eq!(read().capacity(), 0, "too large");
+
+        give_write(b"left over".to_vec());
+        assert!(write().is_empty());
+        assert_eq!(write().capacity(), 0);
+        (0..2 * KEPT_MAX).for_each(|_| give_read(BytesMut::with_capacity(8 * 1024)));
+        assert_eq!(READ.with_borrow(Vec::len), KEPT_MAX);
+    }
+}
