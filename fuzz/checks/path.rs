@@ -41,7 +41,7 @@ pub(crate) fn check(data: &[u8]) {
 
 fn canonical(path: &[u8], rules: PathRules) -> Option<String> {
     let mut out = String::new();
-    canonicalize(path, rules, &mut out).ok().map(|()| out)
+    canonicalize(path, rules, &mut out).ok().map(|_| out)
 }
 
 /// Reads a segment as the least careful of backends would, over and over.

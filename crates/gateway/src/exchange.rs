@@ -14,6 +14,7 @@ use http::{Method, StatusCode};
 use portcullis_http1::{Fields, Refusal, RefusalClass};
 use smallvec::SmallVec;
 
+use crate::http::canonical::Understood;
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops, reading};
@@ -25,7 +26,7 @@ use crate::pipeline::{
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 use crate::route::{Found, Routes};
 use crate::snapshot::lease::Lease;
-use crate::snapshot::{Live, Snapshot};
+use crate::snapshot::{Listening, Live, Snapshot};
 
 /// One side of a connection as an exchange sees it: something that carries a reply away.
 pub trait Wire: Send {
@@ -65,7 +66,6 @@ pub async fn exchange<W: Wire>(
 ) -> Deadline {
     let snapshot = live.snapshot();
     let mut cx = begin(wire, head.wire, live, peer, deadline, &snapshot);
-    cx.saw_head(&head);
     let judged = {
         let mut judging = pin!(judge(head, body, &snapshot, live, &mut cx));
         wire.drive(Contained(judging.as_mut())).await
@@ -86,9 +86,7 @@ async fn judge(
     live: &Arc<Live>,
     cx: &mut Context,
 ) -> Result<Answered, Stop> {
-    cx.at("admit");
-    take_place(cx)?;
-    let listener = snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())?;
+    let listener = admit(snapshot, cx).inspect_err(|_| cx.saw_head(&head))?;
     let mut request = canonical(head, &listener.rules, snapshot, cx)?;
     if hops::passed(request.fields()) > snapshot.bounds.hops as usize {
         return Err(LOOP.with("the request comes back to the gateway again and again").into());
@@ -176,18 +174,23 @@ async fn forward(
     Ok(answered)
 }
 
-/// One more request under way, if `requests` allows it.
-fn take_place(cx: &mut Context) -> Result<(), Stop> {
-    match cx.take_place() {
-        true => Ok(()),
-        false => Err(OVERLOADED.with("try again in a moment").field("retry-after", "1").into()),
+/// One more request under way, if `requests` allows it and its listener is still there.
+fn admit<'a>(snapshot: &'a Snapshot, cx: &mut Context) -> Result<&'a Listening, Stop> {
+    cx.at("admit");
+    if !cx.take_place() {
+        return Err(OVERLOADED.with("try again in a moment").field("retry-after", "1").into());
     }
+    snapshot.listener(&cx.peer.listener).inspect_err(|_| cx.end_connection())
 }
 
 /// The one reading of a head, and where it stands in a trace.
 fn canonical(head: Head, rules: &Rules, snapshot: &Snapshot, cx: &mut Context) -> Result<Canonical, Stop> {
     cx.at("canonicalize");
-    let request = Canonical::build(head, &cx.peer, rules).map_err(|why| malformed(why, cx))?;
+    let understood = Understood::of(&head, &cx.peer, rules).map_err(|why| {
+        cx.saw_head(&head);
+        malformed(why, cx)
+    })?;
+    let request = Canonical::new(head, understood);
     cx.saw(&request);
     cx.join_trace(&request, rules.trusts(cx.peer.ip()), &snapshot.tracing);
     Ok(request)
@@ -211,6 +214,9 @@ fn find<'a>(
 ) -> Result<Found<'a, Arc<Operation>>, Stop> {
     let (host, method, path) = (request.host(), request.method(), request.path());
     let found = routes.find(host, method, path);
+    if request.has_plain_path() {
+        return Ok(found);
+    }
     if let (Found::Operation(operation), Some(generous)) = (&found, reading::generous(path)) {
         let same = match routes.find(host, method, &generous) {
             Found::Operation(other) => Arc::ptr_eq(operation, other),
@@ -295,7 +301,7 @@ async fn leave<W: Wire>(
     cx: &mut Context,
     snapshot: Arc<Snapshot>,
 ) -> Deadline {
-    reply.fields.set("x-request-id", cx.id.as_str());
+    reply.fields.set("x-request-id", cx.id.as_bytes());
     if snapshot.server_timing {
         reply.fields.push("server-timing", server_timing(cx));
     }

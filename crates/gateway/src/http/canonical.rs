@@ -26,7 +26,9 @@
 //! [`CONNECTION_OPTIONS_MAX`] options in `Connection`; `forwarded::HOPS_MAX` trusted proxies in a chain. The size
 //! and number of fields are bounded by the wire.
 
-use std::net::IpAddr;
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use http::Method;
 use portcullis_http1::{Fields, RequestHead};
@@ -104,30 +106,52 @@ struct Parts {
     head: RequestHead,
     wire: Wire,
     size: Size,
-    reading: Reading,
+    // Shared with the record, which outlives the request.
+    reading: Arc<Reading>,
 }
 
-/// What a head says, each thing once.
+/// What a head says besides its fields, each thing once.
 #[derive(Debug)]
-struct Reading {
+pub struct Reading {
     method: Method,
-    // Invariant: canonical host, then canonical path, then `?` and the query if there is one.
+    // Invariant: canonical host, then canonical path, then `?` and the query if there is one, then the user agent.
     text: String,
     host_end: usize,
     path_end: usize,
+    target_end: usize,
+    is_plain_path: bool,
+    has_user_agent: bool,
     port: Option<u16>,
     origin: Origin,
     connection: Connection,
 }
 
+/// A head that was understood, and of each of its fields whether it ends here.
+#[derive(Debug)]
+pub struct Understood {
+    reading: Reading,
+    gone: Gone,
+}
+
 impl Canonical {
     /// The one reading of `head`, or why it has none.
     pub fn build(head: Head, peer: &Peer, rules: &Rules) -> Result<Self, Malformed> {
-        let Head { mut request, wire, size } = head;
-        let (reading, gone) = Reading::of(&request, wire, size, peer, rules)?;
+        let understood = Understood::of(&head, peer, rules)?;
+        Ok(Self::new(head, understood))
+    }
+
+    /// Makes a request of `head` by what was understood of it.
+    pub fn new(head: Head, understood: Understood) -> Self {
+        let Head { request: mut head, wire, size } = head;
+        let Understood { reading, gone } = understood;
         let mut gone = gone.iter().copied();
-        request.fields.retain(|_| !gone.next().unwrap_or(true));
-        Ok(Self(Box::new(Parts { head: request, wire, size, reading })))
+        head.fields.retain(|_| !gone.next().unwrap_or(true));
+        Self(Box::new(Parts { head, wire, size, reading: Arc::new(reading) }))
+    }
+
+    /// What it says besides its fields.
+    pub fn reading(&self) -> &Arc<Reading> {
+        &self.0.reading
     }
 
     /// The method: any token but CONNECT, TRACE and misspelt known ones.
@@ -138,7 +162,7 @@ impl Canonical {
     /// The host in lower case, without port and trailing dot; an IPv6 address in brackets. Empty only where
     /// `http10_without_host` let it pass.
     pub fn host(&self) -> &str {
-        self.0.reading.text.get(..self.0.reading.host_end).unwrap_or_default()
+        self.0.reading.host()
     }
 
     /// The port the client claims, if it names one.
@@ -146,28 +170,32 @@ impl Canonical {
         self.0.reading.port
     }
 
-    /// Appends `host` or `host:port`, as the client claims it.
-    pub fn push_authority(&self, out: &mut String) {
-        out.push_str(self.host());
-        if let Some(port) = self.0.reading.port {
-            out.push(':');
-            out.push_str(itoa::Buffer::new().format(port));
+    /// `host` or `host:port`, as the client claims it.
+    pub fn authority(&self) -> Cow<'_, str> {
+        match self.port() {
+            None => Cow::Borrowed(self.host()),
+            Some(port) => Cow::Owned([self.host(), ":", itoa::Buffer::new().format(port)].concat()),
         }
     }
 
     /// The path in canonical spelling, percent-encoded, from its first slash; or `*` for OPTIONS of the server.
     pub fn path(&self) -> &str {
-        self.0.reading.text.get(self.0.reading.host_end..self.0.reading.path_end).unwrap_or_default()
+        self.0.reading.path()
     }
 
     /// The query as it came, without its question mark.
     pub fn query(&self) -> Option<&str> {
-        self.0.reading.text.get(self.0.reading.path_end.saturating_add(1)..)
+        self.0.reading.text.get(self.0.reading.path_end.saturating_add(1)..self.0.reading.target_end)
     }
 
     /// Path and query as they are to be written in a request line.
     pub fn target(&self) -> &str {
-        self.0.reading.text.get(self.0.reading.host_end..).unwrap_or_default()
+        self.0.reading.text.get(self.0.reading.host_end..self.0.reading.target_end).unwrap_or_default()
+    }
+
+    /// Whether nobody can read its path in another way: it has no escape, no parameter, no empty segment.
+    pub fn has_plain_path(&self) -> bool {
+        self.0.reading.is_plain_path
     }
 
     /// The end-to-end fields, in order.
@@ -197,8 +225,7 @@ impl Canonical {
 
     /// The client's address, as far as trusted proxies can tell.
     pub fn client(&self) -> IpAddr {
-        // The chain is never empty.
-        self.0.reading.origin.chain.first().copied().unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+        self.0.reading.client()
     }
 
     /// From the client (first) to the address of the connection (last); never empty.
@@ -233,35 +260,65 @@ impl Canonical {
 }
 
 impl Reading {
-    /// Reads a head; the second part says of each field whether it ends here.
-    fn of(
-        head: &RequestHead,
-        wire: Wire,
-        size: Size,
-        peer: &Peer,
-        rules: &Rules,
-    ) -> Result<(Self, Gone), Malformed> {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The host; see [`Canonical::host`].
+    pub fn host(&self) -> &str {
+        self.text.get(..self.host_end).unwrap_or_default()
+    }
+
+    /// The path; see [`Canonical::path`].
+    pub fn path(&self) -> &str {
+        self.text.get(self.host_end..self.path_end).unwrap_or_default()
+    }
+
+    /// The first `User-Agent`, as sent; what is no text in it is replaced.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.text.get(self.target_end..).filter(|_| self.has_user_agent)
+    }
+
+    /// The client's address; see [`Canonical::client`].
+    pub fn client(&self) -> IpAddr {
+        // The chain is never empty.
+        self.origin.chain.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+}
+
+impl Understood {
+    /// Reads `head`, or says why it has no reading.
+    pub fn of(head: &Head, peer: &Peer, rules: &Rules) -> Result<Self, Malformed> {
+        let Head { request: head, wire, size } = head;
+        let (wire, size) = (*wire, *size);
         let fields = &head.fields;
         let method = method(head.method())?;
         let Survey { mut gone, hosts, seen } = Survey::of(fields, rules)?;
         let origin = forwarded::origin(fields, peer, rules)?;
 
         let target = Target::parse(head.target(), &method, wire)?;
+        let user_agent = fields.first("user-agent");
         let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
+        let room = room.saturating_add(user_agent.map_or(0, <[u8]>::len));
         let mut text = String::with_capacity(room.saturating_add(8));
         let port = host(&hosts, &target, origin.scheme, wire, rules, &mut text)?;
         let host_end = text.len();
-        if target.path == b"*" {
-            text.push('*');
-        } else {
-            path::canonicalize(target.path, rules.path, &mut text)?;
-        }
+        let is_plain_path = match target.path {
+            b"*" => {
+                text.push('*');
+                true
+            }
+            path => path::canonicalize(path, rules.path, &mut text)?,
+        };
         let path_end = text.len();
         if let Some(query) = target.query {
             target::judge_query(query, rules.stray_percent_in_query)?;
             text.push('?');
             text.push_str(std::str::from_utf8(query).map_err(|_| Malformed::QueryCharacter)?);
         }
+        let target_end = text.len();
+        text.extend(user_agent.map(String::from_utf8_lossy));
 
         let (connection, nominated) = Connection::judge(fields, &method, wire, size, seen)?;
         if !nominated.is_empty() {
@@ -269,7 +326,20 @@ impl Reading {
                 *gone |= nominated.iter().any(|name| names::are_aliases(name, field.name));
             }
         }
-        Ok((Self { method, text, host_end, path_end, port, origin, connection }, gone))
+        let has_user_agent = user_agent.is_some();
+        let reading = Reading {
+            method,
+            text,
+            host_end,
+            path_end,
+            target_end,
+            is_plain_path,
+            has_user_agent,
+            port,
+            origin,
+            connection,
+        };
+        Ok(Self { reading, gone })
     }
 }
 

@@ -41,16 +41,17 @@ pub struct PathRules {
     pub refuse_parameters: bool,
 }
 
-/// Appends the canonical form of `path` to `out`. Nothing is promised of `out` after a refusal.
+/// Appends the canonical form of `path` to `out`, and says whether it is plain: without escapes, parameters, empty segments
+/// and what begins with a dot. Nothing is promised of `out` after a refusal.
 ///
 /// `path` begins with a slash and ends before the query; anything else is refused.
-pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut String) -> Result<(), Malformed> {
+pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut String) -> Result<bool, Malformed> {
     let Some(rest) = path.strip_prefix(b"/") else {
         return Err(Malformed::TargetForm);
     };
     if is_plain(path) {
         out.push_str(ascii(path)?);
-        return Ok(());
+        return Ok(true);
     }
     let mut segments = rest.split(|b| *b == b'/').peekable();
     let mut leading = true;
@@ -68,7 +69,7 @@ pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut String) -> Result<(
         }
         leading = false;
     }
-    Ok(())
+    Ok(false)
 }
 
 // PERF: most paths are plain and cost two passes that the compiler turns into vector code: no escape, no

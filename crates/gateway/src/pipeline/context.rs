@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, StatusCode};
+use http::StatusCode;
 use smallvec::SmallVec;
 use tokio::fs::File;
 use tokio::sync::OwnedSemaphorePermit;
@@ -17,6 +17,7 @@ use super::request_id::{RequestId, random};
 use super::room::{Room, Share};
 use super::{Operation, Proof, Routed, UnderWay};
 use crate::clock::{self, Instant};
+use crate::http::canonical::Reading;
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::trace::{Trace, Tracing};
@@ -56,7 +57,7 @@ pub struct Context {
     pub ground: Arc<Ground>,
     wall: Duration,
     started: Instant,
-    seen: Option<Seen>,
+    seen: Option<Arc<Reading>>,
     raw_line: Option<Box<[u8]>>,
     wire: Wire,
     operation: Option<Arc<Operation>>,
@@ -91,45 +92,6 @@ struct Stopped {
     kind: &'static ProblemKind,
     detail: Box<str>,
     cause: Option<String>,
-}
-
-/// What the record says of the request line, kept apart because the request itself moves on.
-#[derive(Debug)]
-struct Seen {
-    method: Method,
-    client: std::net::IpAddr,
-    // Host, path and user agent, one behind the other.
-    text: String,
-    host_end: usize,
-    path_end: usize,
-    has_user_agent: bool,
-}
-
-impl Seen {
-    fn of(request: &Canonical) -> Self {
-        let (host, path) = (request.host(), request.path());
-        let user_agent = request.fields().first("user-agent");
-        let host_end = host.len();
-        let path_end = host_end.saturating_add(path.len());
-        let mut text = String::with_capacity(path_end.saturating_add(user_agent.map_or(0, <[u8]>::len)));
-        text.push_str(host);
-        text.push_str(path);
-        text.extend(user_agent.map(String::from_utf8_lossy));
-        let (method, client) = (request.method().clone(), request.client());
-        Self { method, client, text, host_end, path_end, has_user_agent: user_agent.is_some() }
-    }
-
-    fn host(&self) -> &str {
-        self.text.get(..self.host_end).unwrap_or_default()
-    }
-
-    fn path(&self) -> &str {
-        self.text.get(self.host_end..self.path_end).unwrap_or_default()
-    }
-
-    fn user_agent(&self) -> Option<&str> {
-        self.text.get(self.path_end..).filter(|_| self.has_user_agent)
-    }
 }
 
 impl Context {
@@ -180,7 +142,7 @@ impl Context {
         }
     }
 
-    /// Remembers a head that has not been judged, in case it is refused.
+    /// Remembers the request line of a head that is refused before it has a reading.
     pub fn saw_head(&mut self, head: &Head) {
         const KEPT_BYTES: usize = 256;
         let line = head.request.line();
@@ -199,7 +161,7 @@ impl Context {
 
     /// Remembers the canonical request for the record.
     pub fn saw(&mut self, request: &Canonical) {
-        self.seen = Some(Seen::of(request));
+        self.seen = Some(Arc::clone(request.reading()));
     }
 
     /// Joins the trace that the request names, as far as `rules` let it.
@@ -363,7 +325,7 @@ impl Context {
     /// Ends the exchange: exactly one record, whatever happened.
     pub fn finish(&mut self, response_bytes: u64, complete: bool) -> Deadline {
         self.is_recorded = true;
-        let seen = self.seen.as_ref();
+        let seen = self.seen.as_deref();
         let decision = if complete { self.decision } else { Decision::Aborted };
         self.ground.observe.record(&Record {
             id: self.id.as_str(),
@@ -372,12 +334,12 @@ impl Context {
             took: clock::now().saturating_duration_since(self.started),
             wire: self.wire,
             peer: &self.peer,
-            client: seen.map_or(self.peer.ip(), |seen| seen.client),
-            method: seen.map(|seen| seen.method.as_str()),
-            host: seen.map(Seen::host),
-            path: seen.map(Seen::path),
+            client: seen.map_or_else(|| self.peer.ip(), Reading::client),
+            method: seen.map(|seen| seen.method().as_str()),
+            host: seen.map(Reading::host),
+            path: seen.map(Reading::path),
             raw_line: if seen.is_none() { self.raw_line.as_deref() } else { None },
-            user_agent: seen.and_then(Seen::user_agent),
+            user_agent: seen.and_then(Reading::user_agent),
             api: self.operation.as_ref().map(|operation| &*operation.api),
             operation: self.operation.as_ref().map(|operation| &*operation.name),
             template: self.operation.as_ref().map(|operation| &*operation.template),

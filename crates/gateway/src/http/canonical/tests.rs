@@ -66,8 +66,7 @@ fn a_request_has_one_reading() {
     assert_eq!((request.scheme(), request.client().to_string()), ("http", "192.0.2.1".to_owned()));
     assert!(request.keep_alive() && !request.te_trailers() && !request.expects_continue());
     assert_eq!(request.upgrade(), None);
-    let mut authority = String::new();
-    request.push_authority(&mut authority);
+    let authority = request.authority();
     assert_eq!(authority, "api.example.com:8080");
 }
 

@@ -11,7 +11,7 @@ fn check(path: &str) -> Result<String, Malformed> {
 
 fn check_with(path: &[u8], rules: PathRules) -> Result<String, Malformed> {
     let mut out = String::new();
-    canonicalize(path, rules, &mut out).map(|()| out)
+    canonicalize(path, rules, &mut out).map(|_| out)
 }
 
 #[test]
