@@ -175,6 +175,7 @@ fn controls_in(word: u64) -> u64 {
 const HIGHS: u64 = eight(0x80);
 
 /// The same byte eight times.
+#[inline]
 const fn eight(byte: u8) -> u64 {
     u64::from_le_bytes([byte; 8])
 }

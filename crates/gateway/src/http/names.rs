@@ -278,9 +278,9 @@ impl Key {
     /// Whether `name`, of which this is the key, has a character that some backends take for a hyphen.
     fn has_alias_character(self, name: &[u8]) -> bool {
         // `_` and `.` with bit 5 set, eight at a time.
-        let ends = has_byte(self.first, 0x7f) || has_byte(self.first, b'.');
-        let ends = ends || has_byte(self.last, 0x7f) || has_byte(self.last, b'.');
-        ends || (name.len() > 16 && name.iter().any(|b| is_alias_character(*b)))
+        let ends = zeros(self.first, 0x7f) | zeros(self.first, b'.');
+        let ends = ends | zeros(self.last, 0x7f) | zeros(self.last, b'.');
+        ends != 0 || (name.len() > 16 && name.iter().any(|b| is_alias_character(*b)))
     }
 }
 
@@ -288,11 +288,11 @@ const fn scatter(packed: u64) -> usize {
     (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % SLOTS
 }
 
-/// Whether one of the eight bytes is `byte` (the classic test for a zero byte in a word).
-const fn has_byte(word: u64, byte: u8) -> bool {
+/// Not zero if one of the eight bytes is `byte` (the classic test for a zero byte in a word).
+const fn zeros(word: u64, byte: u8) -> u64 {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let zeroed = word ^ ONES.wrapping_mul(byte as u64);
-    zeroed.wrapping_sub(ONES) & !zeroed & (ONES << 7) != 0
+    zeroed.wrapping_sub(ONES) & !zeroed & (ONES << 7)
 }
 
 // From here on: evaluated while compiling only. A mistake is a compile error, not a panic.

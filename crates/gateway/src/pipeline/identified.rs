@@ -65,7 +65,7 @@ impl Identified {
     /// Finds out who is calling, or refuses.
     pub(crate) async fn authenticate(routed: Routed, cx: &mut Context) -> Result<Self, Stop> {
         let operation = Arc::clone(routed.operation());
-        let caller = match &operation.authentication {
+        let caller = match &*operation.authentication {
             Expression::Anonymous(allowed) => Caller::Anonymous(allowed.clone()),
             Expression::AnyOf(alternatives) => Caller::Consumer(prove(alternatives, &routed, cx).await?),
         };

@@ -18,7 +18,8 @@ pub struct Operation {
     /// The method it is published with, or `*`.
     pub method: Arc<str>,
     /// How callers prove who they are.
-    pub authentication: Expression,
+    // PERF: shared by neighbours that ask for the same, and so in the cache when the operation itself is not.
+    pub authentication: Arc<Expression>,
     /// The policies that apply, in the order of `policies::POLICIES`.
     pub chain: Vec<Arc<dyn Policy>>,
     /// The most that any policy of the chain needs of the body.

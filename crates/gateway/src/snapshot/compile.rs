@@ -20,10 +20,11 @@ use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
 use crate::bounds::Bounds;
-use crate::config::{Config, Loaded, Place, Telemetry, TraceParents};
+use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
 use crate::dns;
 use crate::http::trace::{Parents, Tracing};
 use crate::observe::Observe;
+use crate::pipeline::Expression;
 use crate::resources::Resources;
 use crate::upstream::Upstreams;
 
@@ -51,6 +52,8 @@ struct Compiler<'a> {
     warnings: Vec<Finding>,
     /// Name and end of validity of every certificate, for the metric.
     certificates: Vec<(String, Duration)>,
+    /// What was asked for last, and what was made of it.
+    last_auth: Option<(Auth, Arc<Expression>)>,
 }
 
 /// Compiles a configuration.
@@ -73,6 +76,7 @@ pub fn compile(
         findings: Vec::new(),
         warnings: Vec::new(),
         certificates: Vec::new(),
+        last_auth: None,
     };
 
     let keys = compiler.keys();

@@ -203,7 +203,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         name: "operation".into(),
         template: "/".into(),
         method: "POST".into(),
-        authentication: Expression::anonymous(),
+        authentication: Arc::new(Expression::anonymous()),
         needs: nosy.needs,
         chain: vec![Arc::new(nosy)],
         backend: 0,

@@ -17,8 +17,25 @@ type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
 const ALTERNATIVES_MAX: usize = 64;
 
 impl Compiler<'_> {
+    /// What `auth` at `path` asks for; the same object as before where the same is asked for again.
+    pub(super) fn shared_expression(
+        &mut self,
+        path: &Pointer,
+        auth: &Auth,
+        keys: &Arc<Keys>,
+    ) -> Option<Arc<Expression>> {
+        match &self.last_auth {
+            Some((same, expression)) if same == auth => Some(Arc::clone(expression)),
+            _ => {
+                let expression = Arc::new(self.expression(path, auth, keys)?);
+                self.last_auth = Some((auth.clone(), Arc::clone(&expression)));
+                Some(expression)
+            }
+        }
+    }
+
     /// What `auth` at `path` asks for.
-    pub(super) fn expression(&mut self, path: &Pointer, auth: &Auth, keys: &Arc<Keys>) -> Option<Expression> {
+    fn expression(&mut self, path: &Pointer, auth: &Auth, keys: &Arc<Keys>) -> Option<Expression> {
         if *auth == Auth::None {
             return Some(Expression::anonymous());
         }

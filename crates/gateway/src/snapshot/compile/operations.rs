@@ -205,9 +205,9 @@ impl Compiler<'_> {
             silent.0.push(draft.name.clone());
             return None;
         };
-        let authentication = self.expression(&at.key("auth"), auth, keys)?;
+        let authentication = self.shared_expression(&at.key("auth"), auth, keys)?;
         let place: Arc<str> = self.origin_place(&at, draft.origin).into();
-        if matches!(authentication, Expression::Anonymous(_))
+        if matches!(*authentication, Expression::Anonymous(_))
             && settings.require.as_ref().is_some_and(|require| !require.scopes.is_empty())
         {
             self.wrong_operation(
