@@ -123,7 +123,8 @@ impl Errand<'_> {
             // Not held over the wait that follows: every exchange would make room for it.
             drop(failure);
             was_kept = false;
-            connection = match self.open().await {
+            // Boxed: it is rare, and every exchange would make room for it.
+            connection = match Box::pin(self.open()).await {
                 Ok(connection) => connection,
                 Err(failure) => {
                     // Paid for, and nobody has seen it since.
