@@ -242,6 +242,16 @@ impl Shared {
         }
         drop(to.shutdown(Shutdown::Write));
         drop(from.shutdown(Shutdown::Read));
+        self.forget(&[&from, &to]);
+    }
+
+    /// Gives up the handles of what has ended, so that no descriptors are left of it.
+    fn forget(&self, ends: &[&TcpStream; 2]) {
+        let names = ends.map(|socket| socket.peer_addr().ok());
+        self.lock().sockets.retain(|socket| {
+            let name = socket.peer_addr().ok();
+            name.is_some() && !names.contains(&name)
+        });
     }
 
     /// Does what is due at `passed` bytes; `true` when the relay ends here.
@@ -249,8 +259,7 @@ impl Shared {
         if faults.reset_after.is_some_and(|end| end <= passed) {
             // A reset is what a socket's close becomes once it may not linger, when its last handle goes. The other
             // direction's thread holds one; the end of reading makes it go.
-            let names = ends.map(|socket| socket.peer_addr().ok());
-            self.lock().sockets.retain(|socket| !names.contains(&socket.peer_addr().ok()));
+            self.forget(ends);
             for socket in ends {
                 raw::reset(socket);
                 drop(socket.shutdown(Shutdown::Read));

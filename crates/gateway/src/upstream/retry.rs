@@ -132,6 +132,13 @@ fn low(value: u64, bits: u32) -> u64 {
     value & (1_u64 << bits).saturating_sub(1)
 }
 
+/// How far a count has come since it was `before`, and where it stands. A core that read it before another one wrote is
+/// behind, not a round ahead.
+fn since(before: u64, now: u64, bits: u32) -> (u64, u64) {
+    let ahead = low(now.wrapping_sub(before), bits);
+    if ahead >> bits.saturating_sub(1) == 0 { (ahead, low(now, bits)) } else { (0, before) }
+}
+
 impl Account {
     fn unpack(packed: u64) -> Self {
         Self {
@@ -146,12 +153,11 @@ impl Account {
     }
 
     fn earn(self, requests: u64, second: u64, share: u32) -> Self {
-        let (requests, second) = (low(requests, SEEN_BITS), low(second, SECOND_BITS));
-        let new = low(requests.wrapping_sub(self.seen), SEEN_BITS);
-        let passed = low(second.wrapping_sub(self.second), SECOND_BITS);
+        let (new, seen) = since(self.seen, requests, SEEN_BITS);
+        let (passed, second) = since(self.second, second, SECOND_BITS);
         let earned = new.saturating_mul(u64::from(share)).saturating_add(passed.saturating_mul(WHOLE));
         let saved = self.saved.saturating_add(earned).min(FLOOR.saturating_mul(WHOLE));
-        Self { saved, seen: requests, second }
+        Self { saved, seen, second }
     }
 
     fn pay(self) -> Option<Self> {

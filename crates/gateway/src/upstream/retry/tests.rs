@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{Budget, FLOOR, PAUSE_FIRST, PAUSE_MAX, Tries, pause};
+use super::{Account, Budget, FLOOR, PAUSE_FIRST, PAUSE_MAX, SEEN_BITS, Tries, WHOLE, pause};
 use crate::clock;
 use crate::upstream::spec::RetrySpec;
 
@@ -66,6 +66,18 @@ fn cores_that_spend_at_once_spend_no_more() {
         threads.into_iter().map(|thread| thread.join().expect("a count")).sum()
     });
     assert!(spent <= 2_000 + FLOOR, "{spent}");
+}
+
+#[test]
+fn who_is_late_earns_nothing() {
+    let account = Account { saved: 0, seen: 100, second: 5 };
+    let earned = |requests, second| account.earn(requests, second, 1_000).saved;
+    assert_eq!((earned(99, 5), earned(100, 4), earned(0, 0)), (0, 0, 0));
+    assert_eq!((earned(101, 5), earned(100, 6)), (1_000, WHOLE));
+    let ahead = account.earn(99, 4, 1_000);
+    assert_eq!((ahead.seen, ahead.second), (100, 5), "nor does it turn anything back");
+    let round = Account { saved: 0, seen: (1 << SEEN_BITS) - 1, second: 5 };
+    assert_eq!(round.earn(1 << SEEN_BITS, 5, 1_000).saved, 1_000);
 }
 
 #[test]
