@@ -19,6 +19,7 @@ pub mod hex;
 pub mod hops;
 pub mod interim;
 pub mod io;
+pub mod long_read;
 mod malformed;
 mod names;
 pub mod network;

@@ -17,6 +17,7 @@ use super::pace::Pace;
 use crate::bounds::Bounds;
 use crate::http::interim::Interim;
 use crate::http::io::Reader;
+use crate::http::long_read::LongRead;
 use crate::http::{BodyError, Frame, Size, Source};
 
 /// Bytes asked of the socket for a body: at first, at first for one that is announced to be as long, and at most.
@@ -33,6 +34,8 @@ pub(super) struct Inbound {
     interim: Arc<Interim>,
     pace: Pace,
     room: usize,
+    /// Its place among those that may read large pieces.
+    long: Option<LongRead>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,6 +80,7 @@ impl Inbound {
         bounds: &Bounds,
     ) -> Self {
         let is_long = matches!(size, Size::Exactly(length) if length >= READ_BYTES_LONG as u64);
+        let long = if is_long { LongRead::take() } else { None };
         Self {
             reader: Some(reader),
             decoder,
@@ -85,7 +89,8 @@ impl Inbound {
             interim,
             pace: Pace::new(bounds),
             // Memory that nothing was read into is not there: an announcement costs nothing.
-            room: if is_long { READ_BYTES_LONG } else { READ_BYTES_MIN },
+            room: if long.is_some() { READ_BYTES_LONG } else { READ_BYTES_MIN },
+            long,
         }
     }
 
@@ -137,7 +142,10 @@ impl Inbound {
             match reader.poll_fill(cx, self.room) {
                 Poll::Ready(Ok(read)) if read > 0 => {
                     if read >= self.room && self.room < READ_BYTES_MAX {
-                        self.room = self.room.saturating_mul(2);
+                        self.long = self.long.take().or_else(LongRead::take);
+                        if self.long.is_some() {
+                            self.room = self.room.saturating_mul(2);
+                        }
                     }
                 }
                 Poll::Ready(_) => {

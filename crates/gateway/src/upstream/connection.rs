@@ -17,7 +17,7 @@ use crate::http::io::{Reader, WriteHalf};
 pub(super) const READ_ROOM: usize = 8 * 1024;
 
 /// Most room made for one read. PERF: a 1 MiB answer read in pieces of 64 KiB costs a third more CPU than in
-/// pieces that grow; beyond 128 KiB there is nothing left to win, and a thousand slow readers hold 128 MiB.
+/// pieces that grow; beyond 128 KiB there is nothing left to win. `LongRead` bounds how many hold so much.
 pub(super) const READ_ROOM_MAX: usize = 128 * 1024;
 
 /// A connection that one exchange has for itself. Dropped, it is closed.

@@ -19,6 +19,7 @@ use super::connection::{Connection, READ_ROOM, READ_ROOM_MAX};
 use super::failure::Failure;
 use super::upload::{Progress, Upload, UploadError};
 use crate::clock::{self, Instant};
+use crate::http::long_read::LongRead;
 use crate::http::trailers::canonicalise_trailers;
 use crate::http::{Body, BodyError, Frame, Size, Source};
 
@@ -67,11 +68,13 @@ pub(super) fn begin(
             None
         }
     };
-    let (size, room) = match framing {
-        Framing::Length(length) if length >= READ_ROOM_LONG as u64 => (Size::Exactly(length), READ_ROOM_LONG),
-        Framing::Length(length) => (Size::Exactly(length), READ_ROOM),
-        Framing::None | Framing::Chunked | Framing::UntilClose => (Size::Unknown, READ_ROOM),
+    let size = match framing {
+        Framing::Length(length) => Size::Exactly(length),
+        Framing::None | Framing::Chunked | Framing::UntilClose => Size::Unknown,
     };
+    let is_long = matches!(size, Size::Exactly(length) if length >= READ_ROOM_LONG as u64);
+    let long = if is_long { LongRead::take() } else { None };
+    let room = if long.is_some() { READ_ROOM_LONG } else { READ_ROOM };
     let mut download = Download {
         connection: Some(connection),
         upload,
@@ -80,6 +83,7 @@ pub(super) fn begin(
         size,
         terms,
         room,
+        long,
         is_waiting: false,
         is_broken: false,
     };
@@ -109,6 +113,8 @@ struct Download {
     size: Size,
     terms: Terms,
     room: usize,
+    /// Its place among those that may read large pieces.
+    long: Option<LongRead>,
     /// Whether the deadline runs.
     is_waiting: bool,
     is_broken: bool,
@@ -196,8 +202,11 @@ impl Download {
                     return Poll::Ready(event);
                 }
                 Poll::Ready(Ok(read)) => {
-                    if read >= self.room {
-                        self.room = self.room.saturating_mul(2).min(READ_ROOM_MAX);
+                    if read >= self.room && self.room < READ_ROOM_MAX {
+                        self.long = self.long.take().or_else(LongRead::take);
+                        if self.long.is_some() {
+                            self.room = self.room.saturating_mul(2).min(READ_ROOM_MAX);
+                        }
                     }
                 }
                 Poll::Ready(Err(_)) => return Poll::Ready(Err(BodyError::Closed)),

@@ -20,6 +20,7 @@ mod changes;
 mod claims;
 mod clients;
 mod clocks;
+mod crowds;
 mod definitions;
 mod demo;
 mod disks;
