@@ -18,12 +18,12 @@ use portcullis_testkit::{Deadline, Gateway, Request, Wire};
 
 use crate::stage::executable;
 
-/// Who sends slowly is cut after two seconds, or for less than a thousand bytes a second.
+/// Who sends slowly is cut after `TIME`, or for less than a thousand bytes a second.
 const CONFIG: &str = r#"version: 1
 state: none
 admin: { probes: 127.0.0.1:0 }
 telemetry: { access_log: off, incidents: off }
-bounds: { head_timeout: 2s, body_idle: 2s, body_rate: 1000, keep_alive: 1h }
+bounds: { head_timeout: TIME, body_idle: TIME, body_rate: 1000, keep_alive: 1h }
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
 backends:
   crowd: { targets: ["http://CROWD"] }
@@ -100,8 +100,10 @@ impl Scene {
     fn start() -> Self {
         let (server, crowd) = Script::serve();
         let service = Backend::start();
-        let config =
-            CONFIG.replace("CROWD", &crowd.to_string()).replace("SERVICE", &service.address().to_string());
+        let config = CONFIG
+            .replace("TIME", if is_whole() { "10s" } else { "2s" })
+            .replace("CROWD", &crowd.to_string())
+            .replace("SERVICE", &service.address().to_string());
         let gateway = Builder::new(executable(), config).start();
         Self { gateway, _server: server, _service: service }
     }

@@ -158,7 +158,7 @@ const CASES: &[Case] = &[
     ),
     (
         "consumers",
-        1_000,
+        500,
         |n| {
             let all = many(n, |it| format!("  c{it}: {{ apis: [a], credentials: [{}] }}\n", key(it)));
             format!("{HEAD}{BACKEND}consumers:\n{all}{API}")
@@ -330,7 +330,7 @@ fn files_that_include_each_other_are_named() {
 
 #[test]
 fn large_files_are_merged_in_time() {
-    let count = 1_000 * scale();
+    let count = 500 * scale();
     let consumers = |first: usize| {
         let lines = many(count, |it| {
             let it = first + it;
