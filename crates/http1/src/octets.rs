@@ -28,12 +28,11 @@ pub(crate) fn is_target(byte: u8) -> bool {
 
 /// Whether every byte is a token character.
 pub(crate) fn is_all_token(bytes: &[u8]) -> bool {
-    let start = match bytes.last_chunk::<8>() {
-        Some(last) if letters_in(u64::from_le_bytes(*last)) == HIGHS => word_end(bytes, 0),
-        _ => return token_end(bytes, 0) == bytes.len(),
-    };
+    let has_letters_last =
+        bytes.last_chunk().is_some_and(|last| letters_in(u64::from_le_bytes(*last)) == HIGHS);
     // What is left behind the last whole word lies in the last eight bytes.
-    bytes.len().saturating_sub(start) < 8 || token_end(bytes, start) == bytes.len()
+    (has_letters_last && bytes.len().saturating_sub(word_end(bytes, 0)) < 8)
+        || bytes.iter().fold(true, |all, &byte| all & is_token(byte))
 }
 
 /// Whether both are the same but for the case of letters.
