@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_gateway::gateway::Lent;
-use portcullis_gateway::observe::{BackendFacts, Kept, timestamp};
+use portcullis_gateway::observe::{BackendFacts, Kept, TargetFacts, timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -98,6 +98,8 @@ pub struct Status {
     pub listeners: Vec<ListenerStatus>,
     /// The backends, and what keeps requests from them.
     pub backends: Vec<BackendFacts>,
+    /// Their targets.
+    pub targets: Vec<TargetFacts>,
     /// Connections of each worker.
     pub workers: Vec<usize>,
     /// Workers that do not turn; none of them when all is well.

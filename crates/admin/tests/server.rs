@@ -45,6 +45,7 @@ impl Default for Fake {
                     address: "0.0.0.0:8443".into(),
                     connections: 3,
                 }],
+                targets: Vec::new(),
                 backends: vec![BackendFacts { backend: "orders".into(), ..BackendFacts::default() }],
                 workers: vec![2, 1],
                 stuck: Vec::new(),

@@ -59,6 +59,40 @@ pub struct Settings {
     pub ttl_max: Duration,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            servers: Vec::new(),
+            timeout: Duration::from_secs(2),
+            ttl_min: Duration::from_secs(1),
+            ttl_max: Duration::from_secs(300),
+        }
+    }
+}
+
+/// The addresses of `host`, asked for now, on the runtime of whoever awaits it: for calls that are too rare to keep a
+/// [`Name`] for. The caller bounds the wait.
+///
+/// # Errors
+/// It does not resolve.
+pub async fn addresses(settings: &Settings, host: &str) -> io::Result<Vec<IpAddr>> {
+    let Found { v4, v6 } = look_up(settings, host).await;
+    let mut addresses = Vec::new();
+    let mut failure = String::new();
+    for outcome in [v4, v6] {
+        match outcome {
+            Outcome::Addresses(some, _) => addresses.extend(some),
+            Outcome::Nothing(why) => why.clone_into(&mut failure),
+            Outcome::Failed(why) => failure = why,
+        }
+    }
+    if addresses.is_empty() { Err(unresolved(&failure)) } else { Ok(addresses) }
+}
+
+fn unresolved(failure: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("the name does not resolve: {failure}"))
+}
+
 /// Resolves names; one for the whole process.
 #[derive(Clone, Debug)]
 pub struct Resolver {
@@ -144,9 +178,7 @@ impl Name {
         let known = known.wait_for(|known| !known.addresses.is_empty() || known.failure.is_some()).await;
         let known = known.map_err(|_| io::Error::other("nobody resolves names any more"))?;
         match &known.failure {
-            Some(failure) if known.addresses.is_empty() => {
-                Err(io::Error::new(io::ErrorKind::NotFound, format!("the name does not resolve: {failure}")))
-            }
+            Some(failure) if known.addresses.is_empty() => Err(unresolved(failure)),
             _ => Ok(Arc::clone(&known.addresses)),
         }
     }

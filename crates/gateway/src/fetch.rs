@@ -6,6 +6,9 @@
 //!
 //! A call runs on whatever runtime awaits it and spawns nothing: dropped, it is over.
 //!
+//! A name is asked for with each call, as `dns` asks, without a thread that waits; the last addresses count when it does
+//! not resolve.
+//!
 //! # Limits
 //! Each call names its time and the bytes of answer it will read; the head of an answer has hyper's own bound, 100 fields
 //! in 400 KiB. At most [`ADDRESSES_MAX`] addresses of a name are tried, within that time.
@@ -15,8 +18,9 @@
 //! followed; no proxy of the environment is asked. Over TLS the other side is always authenticated.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,10 +31,11 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore, crypto};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::config::values::Url;
+use crate::dns;
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
@@ -39,6 +44,9 @@ const ADDRESSES_MAX: usize = 4;
 #[derive(Debug, Clone)]
 pub struct Remote {
     url: Url,
+    names: dns::Settings,
+    /// The addresses its name had last.
+    last: Arc<Mutex<Vec<IpAddr>>>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
 }
 
@@ -95,14 +103,14 @@ pub enum RemoteError {
 }
 
 impl Remote {
-    /// The one at `url`. Over `https`, whoever the system trusts may vouch for it.
+    /// The one at `url`, whose name is resolved as `names` say. Over `https`, whoever the system trusts may vouch for it.
     ///
     /// # Errors
     /// Says why it can never be called.
-    pub fn new(url: Url) -> Result<Self, RemoteError> {
+    pub fn new(url: Url, names: dns::Settings) -> Result<Self, RemoteError> {
         url.path.parse::<http::uri::PathAndQuery>().map_err(|_| RemoteError::Path(url.path.clone()))?;
         let tls = if url.https { Some(tls(&url)?) } else { None };
-        Ok(Self { url, tls })
+        Ok(Self { url, names, last: Arc::default(), tls })
     }
 
     /// Makes one call and reads the whole answer.
@@ -128,13 +136,28 @@ impl Remote {
 
     async fn connect(&self) -> io::Result<TcpStream> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in lookup_host((&*self.url.host, self.url.port)).await?.take(ADDRESSES_MAX) {
-            match TcpStream::connect(address).await {
+        for address in self.addresses().await?.into_iter().take(ADDRESSES_MAX) {
+            match TcpStream::connect((address, self.url.port)).await {
                 Ok(stream) => return Ok(stream),
                 Err(error) => last = error,
             }
         }
         Err(last)
+    }
+
+    async fn addresses(&self) -> io::Result<Vec<IpAddr>> {
+        if let Ok(address) = self.url.host.parse() {
+            return Ok(vec![address]);
+        }
+        let found = dns::addresses(&self.names, &self.url.host).await;
+        // Nothing can be left half done in there.
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
+            Ok(addresses) => last.clone_from(&addresses),
+            Err(error) if last.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(last.clone())
     }
 
     async fn speak<S>(&self, stream: S, call: Call) -> Result<Response<Bytes>, FetchError>

@@ -25,8 +25,8 @@ pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
-    BackendFacts, CircuitFacts, ConnectionOutcome, ListenerMetrics, OpenConnection, OperationMetrics,
-    PlacesFacts, SnapshotAlive, TargetFacts,
+    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, ListenerMetrics, NameFacts, OpenConnection,
+    OperationMetrics, PlacesFacts, SnapshotAlive, TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 

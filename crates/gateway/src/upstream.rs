@@ -61,7 +61,7 @@ use crate::clock::{self, Instant};
 use crate::dns::Resolver;
 use crate::http::response::canonicalise_response;
 use crate::http::{Body, Canonical, Reply, Size};
-use crate::observe::{BackendFacts, TargetFacts};
+use crate::observe::{BackendFacts, HealthFacts, NameFacts, TargetFacts};
 use crate::pipeline::marks::Marks;
 use crate::pipeline::{Admitted, Answered, Context, Stop};
 use crate::problem::Problem;
@@ -112,9 +112,11 @@ impl Upstreams {
                 is_left_out: target.standing.share(now) == 0,
                 failures,
                 ejections,
-                checks: is_checked.then(|| target.standing.checks()),
-                is_healthy: is_checked.then(|| target.standing.is_well()),
-                name: target.place.totals(),
+                health: is_checked.then(|| {
+                    let (good, failed) = target.standing.checks();
+                    HealthFacts { is_healthy: target.standing.is_well(), good, failed }
+                }),
+                name: target.place.totals().map(|(addresses, failures)| NameFacts { addresses, failures }),
             }
         };
         let each = |backend: &Arc<Backend>| {

@@ -367,6 +367,7 @@ impl Control for Service {
             config: self.config.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             listeners: listeners.collect(),
             backends: self.gateway.live().snapshot().upstreams.backends(),
+            targets: self.gateway.live().snapshot().upstreams.facts(),
             workers: self.gateway.connections_by_worker(),
             stuck: self
                 .gateway
@@ -486,7 +487,8 @@ fn settings(config: &Config) -> Result<Settings, traces::SettingsError> {
     Ok(Settings {
         access_log: destination(&config.telemetry.access_log),
         incidents: destination(&config.telemetry.incidents),
-        traces: traces::Settings::read(config.telemetry.traces.as_ref(), &env, queue)?,
+        traces: traces::Settings::read(config.telemetry.traces.as_ref(), &env, queue)?
+            .map(|traces| traces.resolving(config.dns.settings(&bounds))),
         queue_bytes: bounds.log_queue,
     })
 }

@@ -8,6 +8,8 @@ use serde::de::Deserializer;
 
 use super::listener::Certificate;
 use super::values::{Address, Duration, NameServer, Percent, Url, text_or_mapping};
+use crate::bounds::Bounds;
+use crate::dns;
 
 /// A named set of targets that serve the same.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -214,6 +216,18 @@ pub struct Dns {
     pub servers: Vec<NameServer>,
     /// How long one server may take for one question; each is asked twice. Default: `2s`.
     pub timeout: Duration,
+}
+
+impl Dns {
+    /// What a resolver goes by.
+    pub fn settings(&self, bounds: &Bounds) -> dns::Settings {
+        dns::Settings {
+            servers: self.servers.iter().map(|server| server.0).collect(),
+            timeout: self.timeout.get(),
+            ttl_min: bounds.dns_ttl_min,
+            ttl_max: bounds.dns_ttl_max,
+        }
+    }
 }
 
 impl Default for Dns {

@@ -38,7 +38,7 @@ fn answering(answer: &'static [u8]) -> SocketAddr {
 fn call(address: SocketAddr) -> Result<http::Response<Bytes>, FetchError> {
     let host = address.ip().to_string().into();
     let url = Url { https: false, host, port: address.port(), path: "/a?b".into() };
-    let remote = Remote::new(url).expect("a remote");
+    let remote = Remote::new(url, crate::dns::Settings::default()).expect("a remote");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(remote.call(Call {
         method: Method::POST,
@@ -90,6 +90,7 @@ fn a_call_has_its_time() {
     let call =
         Call { method: Method::GET, fields: Vec::new(), body: Bytes::new(), within, answer_bytes_max: 1 };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let outcome = runtime.block_on(Remote::new(url).expect("a remote").call(call));
+    let outcome =
+        runtime.block_on(Remote::new(url, crate::dns::Settings::default()).expect("a remote").call(call));
     assert!(matches!(outcome, Err(FetchError::Late(after)) if after == within));
 }

@@ -118,26 +118,49 @@ pub struct PlacesFacts {
 }
 
 /// How a target of a backend is doing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TargetFacts {
     /// The backend's name.
     pub backend: String,
     /// The target's URL.
+    #[serde(rename = "url")]
     pub target: Arc<str>,
     /// Requests under way.
     pub in_flight: u64,
     /// Whether it is left out now.
+    #[serde(rename = "left_out")]
     pub is_left_out: bool,
     /// Failures so far.
     pub failures: u64,
     /// How often it was left out.
     pub ejections: u64,
-    /// Good and failed health checks, where it is checked.
-    pub checks: Option<(u64, u64)>,
-    /// Whether it passes its health checks, where it is checked.
-    pub is_healthy: Option<bool>,
-    /// How many addresses its name has, and how often it did not resolve, where it is a name.
-    pub name: Option<(u64, u64)>,
+    /// What its health checks say, where it is checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub health: Option<HealthFacts>,
+    /// What is known of its name, where it is given by one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<NameFacts>,
+}
+
+/// What the health checks of a target say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HealthFacts {
+    /// Whether it may be asked as far as they go.
+    #[serde(rename = "healthy")]
+    pub is_healthy: bool,
+    /// Good ones so far.
+    pub good: u64,
+    /// Failed ones so far.
+    pub failed: u64,
+}
+
+/// What is known of the name of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct NameFacts {
+    /// How many addresses it has.
+    pub addresses: u64,
+    /// How often it did not resolve.
+    pub failures: u64,
 }
 
 /// Counts one snapshot as being in memory, until it is dropped.

@@ -33,6 +33,7 @@ use tokio::sync::mpsc;
 
 use super::record::Record;
 use crate::config::values::Url;
+use crate::dns;
 use crate::fetch::{Remote, RemoteError};
 use export::Courier;
 
@@ -55,6 +56,15 @@ pub struct Settings {
     resource: Vec<(String, String)>,
     timeout: Duration,
     queue_spans: usize,
+    names: dns::Settings,
+}
+
+impl Settings {
+    /// The same, with the collector's name resolved as `names` say.
+    #[must_use]
+    pub fn resolving(self, names: dns::Settings) -> Self {
+        Self { names, ..self }
+    }
 }
 
 /// What became of spans.
@@ -96,14 +106,13 @@ pub enum ExportError {
 impl Exporter {
     /// Starts a thread that exports as `settings` say.
     pub(super) fn start(settings: Settings, counts: Arc<SpanCounts>) -> Result<Self, ExportError> {
-        let remote = Remote::new(settings.url.clone())?;
+        let remote = Remote::new(settings.url.clone(), settings.names.clone())?;
         let (spans, queue) = mpsc::channel(settings.queue_spans.max(1));
         let (flushes, asked) = mpsc::channel(1);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let courier = Courier::new(remote, &settings, Arc::clone(&counts), queue, asked);
         std::thread::Builder::new().name("trace-exporter".to_owned()).spawn(move || {
             runtime.block_on(courier.run());
-            // A name that is being looked up is nobody's to wait for.
             runtime.shutdown_background();
         })?;
         Ok(Self { settings, spans, flushes, counts })

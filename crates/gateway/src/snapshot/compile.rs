@@ -21,7 +21,6 @@ use portcullis_openapi::source::{Finding, Pointer};
 use super::Snapshot;
 use crate::bounds::Bounds;
 use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
-use crate::dns;
 use crate::http::trace::{Parents, Tracing};
 use crate::observe::Observe;
 use crate::pipeline::Expression;
@@ -99,12 +98,7 @@ pub fn compile(
     observe.certificates(compiler.certificates);
     let snapshot = Snapshot {
         revision: loaded.hash.as_str().into(),
-        dns: dns::Settings {
-            servers: config.dns.servers.iter().map(|server| server.0).collect(),
-            timeout: config.dns.timeout.get(),
-            ttl_min: compiler.bounds.dns_ttl_min,
-            ttl_max: compiler.bounds.dns_ttl_max,
-        },
+        dns: config.dns.settings(&compiler.bounds),
         bounds: compiler.bounds,
         tracing: tracing(&config.telemetry),
         server_timing: config.telemetry.server_timing,

@@ -54,6 +54,20 @@ fn tell(status: &Value) {
             say(format_args!("  backend {name} is busy: {waiting} requests wait for a place"));
         }
     }
+    for target in list(status, "/targets") {
+        let (name, url) = (text(target, "/backend"), text(target, "/url"));
+        let is = |pointer: &str, expected: bool| {
+            target.pointer(pointer).and_then(Value::as_bool) == Some(expected)
+        };
+        if is("/health/healthy", false) {
+            say(format_args!("  backend {name}: {url} fails its health checks and is left out"));
+        } else if is("/left_out", true) {
+            say(format_args!("  backend {name}: {url} fails and is left out"));
+        }
+        if target.pointer("/name/addresses").and_then(Value::as_u64) == Some(0) {
+            say(format_args!("  backend {name}: the name in {url} has never resolved"));
+        }
+    }
     let workers: Vec<String> = list(status, "/workers").iter().map(Value::to_string).collect();
     say(format_args!("  connections by worker: {}", workers.join(", ")));
     for stuck in list(status, "/stuck") {

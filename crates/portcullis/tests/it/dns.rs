@@ -255,6 +255,19 @@ fn a_reload_asks_another_server_and_keeps_what_is_known() {
 }
 
 #[test]
+fn a_collector_of_traces_is_found_by_the_same_servers() {
+    let collector = Recorder::start();
+    let town = Town::with(at(&[1], 60), |config| {
+        let traces = format!("traces: \"http://collector.test:{}\"", collector.address().port());
+        config.replace("admin:", &format!("telemetry: {{ {traces}, sample: 100% }}\nadmin:"))
+    });
+    town.dns.says("collector.test", at(&[1], 60));
+    assert_eq!(town.status(Wire::Http1, "/"), 200);
+    collector.expect("a batch of spans", |message| message.target == b"/v1/traces");
+    assert!(town.dns.asked("collector.test") > 0);
+}
+
+#[test]
 fn localhost_is_here_whoever_is_asked() {
     let town = Town::with(Saying::NoName, |config| config.replace("orders.test", "localhost"));
     town.dns.says("localhost", at(&[3], 60));

@@ -205,6 +205,29 @@ fn where_every_target_fails_requests_are_refused_and_none_is_asked() {
 }
 
 #[test]
+fn status_names_the_targets_that_are_left_out() {
+    let target = Recorder::start();
+    target.on("/healthz", ill());
+    let other = Recorder::start();
+    let config = config(&[target.address()], other.address(), ONCE).replace("state: none", "state: state");
+    let gateway = Gateway::start(executable(), config);
+    gateway.log("it is left out", |line| line["target"] == format!("http://{}", target.address()));
+    let status = |more: &[&str]| {
+        let output = gateway.run(&executable(), &[&["status"], more].concat());
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let line = format!("backend fleet: http://{} fails its health checks and is left out", target.address());
+    assert!(status(&[]).contains(&line), "{}", status(&[]));
+    let told: serde_json::Value = serde_json::from_str(&status(&["--json"])).expect("JSON");
+    let target = &told["targets"][0];
+    assert_eq!(
+        (&target["backend"], &target["health"]["healthy"]),
+        (&"fleet".into(), &false.into()),
+        "{target}"
+    );
+}
+
+#[test]
 fn one_checker_asks_for_the_whole_process_and_survives_unrelated_reloads() {
     let target = Recorder::start();
     let other = Recorder::start();

@@ -146,27 +146,27 @@ impl Scrape {
     fn health(encoder: &mut DescriptorEncoder<'_>, targets: &[TargetFacts]) -> Encoded {
         let mut family = Family::begin(encoder, &names::BACKEND_HEALTHY)?;
         for facts in targets {
-            if let Some(is_healthy) = facts.is_healthy {
-                family.gauge(&[&facts.backend, &facts.target], u64::from(is_healthy))?;
+            if let Some(health) = facts.health {
+                family.gauge(&[&facts.backend, &facts.target], u64::from(health.is_healthy))?;
             }
         }
         let mut family = Family::begin(encoder, &names::BACKEND_CHECKS)?;
         for facts in targets {
-            if let Some((good, failed)) = facts.checks {
-                family.counter(&[&facts.backend, &facts.target, "good"], good)?;
-                family.counter(&[&facts.backend, &facts.target, "failed"], failed)?;
+            if let Some(health) = facts.health {
+                family.counter(&[&facts.backend, &facts.target, "good"], health.good)?;
+                family.counter(&[&facts.backend, &facts.target, "failed"], health.failed)?;
             }
         }
         let mut family = Family::begin(encoder, &names::BACKEND_ADDRESSES)?;
         for facts in targets {
-            if let Some((addresses, _)) = facts.name {
-                family.gauge(&[&facts.backend, &facts.target], addresses)?;
+            if let Some(name) = facts.name {
+                family.gauge(&[&facts.backend, &facts.target], name.addresses)?;
             }
         }
         let mut family = Family::begin(encoder, &names::BACKEND_NAME_FAILURES)?;
         for facts in targets {
-            if let Some((_, failures)) = facts.name {
-                family.counter(&[&facts.backend, &facts.target], failures)?;
+            if let Some(name) = facts.name {
+                family.counter(&[&facts.backend, &facts.target], name.failures)?;
             }
         }
         Ok(())

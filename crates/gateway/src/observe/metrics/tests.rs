@@ -2,7 +2,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackendFacts, CircuitFacts, ConnectionOutcome, Metrics, PlacesFacts, TargetFacts};
+use super::{
+    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, Metrics, NameFacts, PlacesFacts, TargetFacts,
+};
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
 use crate::observe::record::Decision;
@@ -116,9 +118,8 @@ fn busy() -> Arc<Metrics> {
         is_left_out: true,
         failures: 7,
         ejections: 1,
-        checks: Some((5, 2)),
-        is_healthy: Some(false),
-        name: Some((2, 1)),
+        health: Some(HealthFacts { is_healthy: false, good: 5, failed: 2 }),
+        name: Some(NameFacts { addresses: 2, failures: 1 }),
     };
     metrics.ask_targets(Box::new(move || vec![facts.clone()]));
     let facts = BackendFacts {

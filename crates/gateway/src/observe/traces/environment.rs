@@ -14,6 +14,7 @@ use super::Settings;
 use crate::config::Traces;
 use crate::config::telemetry::header;
 use crate::config::values::Url;
+use crate::dns;
 
 /// A variable that cannot be used, or a header of the configuration.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -71,7 +72,8 @@ impl Settings {
                 }
             }
         }
-        Ok(Some(Self { url, headers, resource: resource(&env)?, timeout: timeout(&env)?, queue_spans }))
+        let (resource, timeout) = (resource(&env)?, timeout(&env)?);
+        Ok(Some(Self { url, headers, resource, timeout, queue_spans, names: dns::Settings::default() }))
     }
 }
 
