@@ -296,21 +296,19 @@ impl Gateway {
     /// Accepts nothing more, lets every exchange end, and stops when the last one has or `most` has passed. Connections
     /// without an exchange have `idle` to begin their last one. Says whether everything ended by itself.
     pub async fn drain(&self, most: Duration, idle: Duration) -> bool {
+        let cut = self.tasks.cut();
         self.with_running(|running| {
             for listening in &mut running.listening {
                 listening.close();
                 listening.plan.term.end(most, idle);
             }
         });
-        let drained = tokio::time::timeout(most, self.tasks.idle()).await.is_ok();
-        if !drained {
-            // Connections are being cut off, by their own tasks; what they carried is recorded then.
-            let _ = tokio::time::timeout(CUT, self.tasks.idle()).await;
-        }
+        // Connections are cut off by their own tasks, in their own time; what they carried is recorded then.
+        let all_ended = tokio::time::timeout(most.saturating_add(CUT), self.tasks.idle()).await.is_ok();
         for core in &self.cores {
             core.stop();
         }
-        drained
+        all_ended && self.tasks.cut() == cut
     }
 
     /// Binds what is not bound yet: all of it, or nothing.
@@ -356,7 +354,7 @@ impl Gateway {
                 match socket.listen().and_then(|socket| Ok((socket.try_clone()?, socket))) {
                     Ok((copy, socket)) => {
                         kept.push(copy);
-                        core.listen(socket, Arc::clone(&doorway));
+                        core.listen(socket, Arc::clone(&doorway), self.tasks.enter());
                     }
                     Err(error) => tracing::error!(%error, listener = &*plan.name, "a socket was lost"),
                 }

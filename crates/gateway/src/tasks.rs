@@ -18,6 +18,7 @@ pub struct Tasks {
 #[derive(Debug, Default)]
 struct Shared {
     running: AtomicUsize,
+    cut: AtomicUsize,
     idle: Notify,
 }
 
@@ -54,6 +55,16 @@ impl Tasks {
     pub fn enter(&self) -> Running {
         self.shared.running.fetch_add(1, Ordering::Relaxed);
         Running { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Counts one that was cut off before its end.
+    pub fn was_cut(&self) {
+        self.shared.cut.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many were cut off.
+    pub fn cut(&self) -> usize {
+        self.shared.cut.load(Ordering::Relaxed)
     }
 
     /// How many run now.

@@ -13,6 +13,7 @@ use tokio::time::MissedTickBehavior;
 use crate::clock;
 use crate::listener::accept::{Doorway, Post, accept, take_in};
 use crate::listener::cores::{Arrival, Cores};
+use crate::tasks::Running;
 use crate::upstream;
 
 /// A running core, as the gateway holds it.
@@ -24,7 +25,9 @@ pub(super) struct Core {
 }
 
 enum Order {
-    Listen(std::net::TcpListener, Arc<Doorway>),
+    /// It counts as running from the moment it is given: who has connected already must not be left by a drain that comes
+    /// before the core has turned.
+    Listen(std::net::TcpListener, Arc<Doorway>, Running),
     Stop,
     #[cfg(test)]
     Hold(Box<dyn FnOnce() + Send>),
@@ -73,8 +76,8 @@ impl Core {
     }
 
     /// Accepts from `socket` on this core.
-    pub(super) fn listen(&self, socket: std::net::TcpListener, doorway: Arc<Doorway>) {
-        if self.orders.try_send(Order::Listen(socket, doorway)).is_err() {
+    pub(super) fn listen(&self, socket: std::net::TcpListener, doorway: Arc<Doorway>, running: Running) {
+        if self.orders.try_send(Order::Listen(socket, doorway, running)).is_err() {
             tracing::error!("a core does not answer");
         }
     }
@@ -105,7 +108,7 @@ async fn turn(post: Arc<Post>, mut orders: mpsc::Receiver<Order>, mut arrivals: 
             order = orders.recv() => match order {
                 #[cfg(test)]
                 Some(Order::Hold(held)) => held(),
-                Some(Order::Listen(socket, doorway)) => listen(socket, doorway, &post),
+                Some(Order::Listen(socket, doorway, running)) => listen(socket, doorway, running, &post),
                 Some(Order::Stop) | None => return,
             },
             Some(arrival) = arrivals.recv() => take_in(arrival, &post),
@@ -113,9 +116,9 @@ async fn turn(post: Arc<Post>, mut orders: mpsc::Receiver<Order>, mut arrivals: 
     }
 }
 
-fn listen(socket: std::net::TcpListener, doorway: Arc<Doorway>, post: &Arc<Post>) {
+fn listen(socket: std::net::TcpListener, doorway: Arc<Doorway>, running: Running, post: &Arc<Post>) {
     match tokio::net::TcpListener::from_std(socket) {
-        Ok(listener) => post.tasks.spawn(accept(listener, doorway, Arc::clone(post))),
+        Ok(listener) => post.tasks.spawn_entered(running, accept(listener, doorway, Arc::clone(post))),
         Err(error) => tracing::error!(%error, listener = &*doorway.name(), "a socket was lost"),
     }
 }

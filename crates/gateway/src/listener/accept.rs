@@ -214,13 +214,15 @@ pub fn take_in(arrival: Arrival, post: &Arc<Post>) {
 /// Gives a connection its own task on this core.
 fn serve(stream: TcpStream, address: SocketAddr, admission: Admission, post: &Arc<Post>) {
     let Admission { sign, seat, place, running } = admission;
-    let live = Arc::clone(&post.live);
+    let own = Arc::clone(post);
     post.tasks.spawn_entered(running, async move {
         let open = sign.metrics.open();
         {
-            let serving = pin!(opening::serve(stream, address, &sign.plan, &live, &sign.metrics));
+            let serving = pin!(opening::serve(stream, address, &sign.plan, &own.live, &sign.metrics));
             // One that is cut off ends by being dropped, and its exchange is recorded as it is.
-            let _ = sign.plan.term.watch(serving).await;
+            if !sign.plan.term.watch(serving).await {
+                own.tasks.was_cut();
+            }
         }
         drop((place, seat, open));
     });
