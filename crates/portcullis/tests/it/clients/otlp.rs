@@ -212,7 +212,8 @@ fn what_is_refused_or_fails_says_so() {
     assert_eq!(refused[0]["attributes"].get("error.type"), None);
 
     let failed = spans("/nobody/a");
-    assert_eq!(failed.len(), 2, "{failed:#?}");
+    // Once, or again as far as the budget of retries allows.
+    assert!(failed.len() >= 2, "{failed:#?}");
     for span in &failed {
         assert_eq!(
             (&span["status"], &span["attributes"]["error.type"]),
@@ -255,7 +256,7 @@ fn a_busy_collector_is_asked_again_when_it_says() {
     let answer = scene.ask(Wire::Http1, &Request::get("/a"));
     assert_eq!(answer.status, 200);
     awaited_total(&scene.gateway, "exported", 2);
-    let told = scene.told();
+    let told = Deadline::soon().poll("three messages", || Some(scene.told()).filter(|told| told.len() >= 3));
     let [first, second, third] = &told[..] else { panic!("{told:#?}") };
     for again in [second, third] {
         assert_eq!(again["spans"], first["spans"], "the same batch");
