@@ -77,7 +77,8 @@ fn a_client_that_takes_nothing_stops_its_answer_alone() {
         assert_eq!(response.body, b"small");
     }
     let grown = gateway.usage().memory_peak.saturating_sub(before);
-    assert!(grown < 16 * MIB, "{} MiB more", grown / MIB);
+    // Twenty windows, and up to some 10 MiB by which the allocator rounds up.
+    assert!(grown < 24 * MIB, "{} MiB more", grown / MIB);
     deaf.clear();
 }
 
