@@ -46,6 +46,11 @@ pub fn checked<S: AsRawFd>(socket: S) -> io::Result<S> {
     if is_kept_back(number, limit()) { Err(rustix::io::Errno::MFILE.into()) } else { Ok(socket) }
 }
 
+/// Whether this error says that there are none left.
+pub fn are_short(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::MFILE.raw_os_error())
+}
+
 /// How many there may be; `None` is no limit.
 fn limit() -> Option<u64> {
     static LIMIT: OnceLock<Option<u64>> = OnceLock::new();

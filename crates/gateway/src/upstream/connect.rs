@@ -66,7 +66,7 @@ pub(super) fn plain(target: &Arc<Target>, socket: Socket, origin: Origin) -> Con
 pub(super) async fn dial(target: &Target, offer: Offer) -> Result<(Socket, Origin), Failure> {
     let place = &target.place;
     let (addresses, generation) = place.addresses().await.map_err(Failure::Unreachable)?;
-    let (stream, address) = connect_any(place, addresses).await.map_err(Failure::Unreachable)?;
+    let (stream, address) = connect_any(place, addresses).await.map_err(unreachable)?;
     let origin = place.origin(address, generation);
     // A socket that cannot be told is only slower.
     let _ = stream.set_nodelay(true);
@@ -126,6 +126,11 @@ async fn connect_any(place: &Place, addresses: Addresses) -> io::Result<(TcpStre
 
 async fn attempt(address: SocketAddr, source: Option<IpAddr>) -> (IpAddr, io::Result<TcpStream>) {
     (address.ip(), open(address, source).await)
+}
+
+/// That there is no connection; the target is not to blame when it is for want of descriptors here.
+fn unreachable(error: io::Error) -> Failure {
+    if descriptors::are_short(&error) { Failure::Full } else { Failure::Unreachable(error) }
 }
 
 /// A connection, from the address `source` if there is one; none when the descriptors that are left are for others.

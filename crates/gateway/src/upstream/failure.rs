@@ -92,7 +92,7 @@ pub const BACKEND_BUSY: ProblemKind = ProblemKind {
     title: "The backend has as many requests as it may have",
     blame: Blame::Gateway,
     severity: None,
-    about: "The backend has `concurrency.max` requests under way and as many wait as `concurrency.queue` allows, or the request has waited for `concurrency.wait`; or every HTTP/2 connection to it is full. Nothing was sent; try again later.",
+    about: "The backend has `concurrency.max` requests under way and as many wait as `concurrency.queue` allows, or the request has waited for `concurrency.wait`; or every HTTP/2 connection to it is full, or the gateway has no descriptor left for another. Nothing was sent; try again later.",
 };
 
 /// Every problem raised here, for the catalogue.
@@ -217,7 +217,7 @@ impl From<Failure> for Problem {
             }
             Failure::Full => BACKEND_BUSY
                 .with("the backend has as many requests as it may have")
-                .because("every connection to it is full")
+                .because("every connection to it is full, or there is no descriptor for another")
                 .field("retry-after", "1"),
             Failure::Untrusted(error) => {
                 BACKEND_UNTRUSTED.with("the backend could not be authenticated").because(error)
