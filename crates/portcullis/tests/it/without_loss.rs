@@ -21,6 +21,7 @@ use crate::stage::executable;
 /// What carries the load is never edited; `varied` is. `BACKEND` and `OPERATION` are filled in.
 const CONFIG: &str = r#"version: 1
 admin: { probes: 127.0.0.1:0 }
+bounds: { requests_per_connection: 1000000000 }
 telemetry: { access_log: off }
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
 backends: { load: { targets: ["http://BACKEND"] } }
