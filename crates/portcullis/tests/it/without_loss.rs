@@ -176,7 +176,7 @@ fn drains_under_load_fail_nothing() {
     let rounds = if is_whole() { 20 } else { 3 };
     let backend = Backend::start();
     let state = TempDir::new().expect("a folder");
-    let config = config(&backend, "first").replace("admin: {", "bounds: { drain: 60s }\nadmin: {");
+    let config = config(&backend, "first").replace("bounds: {", "bounds: { drain: 60s,");
     let next = |round: usize| start(&state.path().join(round.to_string()), &config);
     let mut running = next(0);
     let load = Plan::to([running.address("public")]).mixed(rate()).start();
