@@ -35,7 +35,7 @@ pub enum Presented {
     /// Something there that does not hold.
     Refused(Problem),
     /// A caller, proven.
-    Proven(Proof),
+    Proven(Arc<Proof>),
 }
 
 /// What an operation asks for, as an OR of ANDs.

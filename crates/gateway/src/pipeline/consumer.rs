@@ -1,6 +1,7 @@
 //! Who calls, once it is proven.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 /// A known caller: a client of the published APIs.
 #[derive(Debug)]
@@ -20,8 +21,8 @@ pub enum Grant {
     Named(Vec<Arc<str>>),
 }
 
-/// What a credential proved.
-#[derive(Debug, Clone)]
+/// What a credential proved. Made once for each credential, shared by the exchanges it opens.
+#[derive(Debug)]
 pub struct Proof {
     /// Who it belongs to.
     pub consumer: Arc<Consumer>,
@@ -29,6 +30,8 @@ pub struct Proof {
     pub credential: Arc<str>,
     /// What it may be used for.
     pub scopes: Arc<[Box<str>]>,
+    /// When it ends, on the wall clock since 1970, if it does.
+    pub expires: Option<Duration>,
 }
 
 impl Grant {

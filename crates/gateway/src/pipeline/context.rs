@@ -61,8 +61,8 @@ pub struct Context {
     raw_line: Option<Box<[u8]>>,
     wire: Wire,
     operation: Option<Arc<Operation>>,
-    proof: Option<Proof>,
-    also_proven: Vec<Proof>,
+    proof: Option<Arc<Proof>>,
+    also_proven: Vec<Arc<Proof>>,
     verdicts: SmallVec<[Verdict; 4]>,
     problem: Option<Stopped>,
     decision: Decision,
@@ -207,8 +207,8 @@ impl Context {
     }
 
     /// Remembers the caller for the record.
-    pub fn identify(&mut self, proof: &Proof) {
-        self.proof = Some(proof.clone());
+    pub fn identify(&mut self, proof: &Arc<Proof>) {
+        self.proof = Some(Arc::clone(proof));
         if let Some(operation) = &self.operation {
             let place = Arc::clone(&operation.auth_place);
             self.verdict("authenticate", Decision::Allowed, Some(&place));
@@ -278,12 +278,12 @@ impl Context {
     }
 
     /// Remembers a credential that was asked for besides another one.
-    pub fn also_proven(&mut self, proof: Proof) {
+    pub fn also_proven(&mut self, proof: Arc<Proof>) {
         self.also_proven.push(proof);
     }
 
     /// Everything that let the caller in.
-    pub fn proofs(&self) -> impl Iterator<Item = &Proof> {
+    pub fn proofs(&self) -> impl Iterator<Item = &Arc<Proof>> {
         self.proof.iter().chain(&self.also_proven)
     }
 

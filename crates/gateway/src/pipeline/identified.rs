@@ -58,7 +58,7 @@ pub enum Caller {
     /// Nobody known; the operation says that this is fine.
     Anonymous(AnonymousAllowed),
     /// A consumer, proven by a credential.
-    Consumer(Proof),
+    Consumer(Arc<Proof>),
 }
 
 impl Identified {
@@ -111,7 +111,7 @@ impl Identified {
 
 impl Caller {
     /// The proof, unless the caller is anonymous.
-    pub fn proof(&self) -> Option<&Proof> {
+    pub fn proof(&self) -> Option<&Arc<Proof>> {
         match self {
             Self::Anonymous(_) => None,
             Self::Consumer(proof) => Some(proof),
@@ -123,8 +123,8 @@ async fn prove(
     alternatives: &[Vec<Arc<dyn Authenticator>>],
     routed: &Routed,
     cx: &mut Context,
-) -> Result<Proof, Stop> {
-    let mut proven: Option<Proof> = None;
+) -> Result<Arc<Proof>, Stop> {
+    let mut proven: Option<Arc<Proof>> = None;
     for alternative in alternatives {
         let Some(proof) = prove_all(alternative, routed, cx).await? else { continue };
         match &proven {
@@ -141,8 +141,8 @@ async fn prove_all(
     alternative: &[Arc<dyn Authenticator>],
     routed: &Routed,
     cx: &mut Context,
-) -> Result<Option<Proof>, Stop> {
-    let mut proven: Option<Proof> = None;
+) -> Result<Option<Arc<Proof>>, Stop> {
+    let mut proven: Option<Arc<Proof>> = None;
     let mut absent = false;
     for authenticator in alternative {
         match authenticator.authenticate(routed, cx).decide().await? {

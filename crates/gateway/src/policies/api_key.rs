@@ -58,16 +58,9 @@ pub struct ApiKey {
 /// Every key of the configuration, by digest. One table for all operations.
 #[derive(Debug, Default)]
 pub struct Keys {
-    by_digest: HashMap<Digest, Key>,
+    by_digest: HashMap<Digest, Arc<Proof>>,
     /// Consumer and credential of each.
     by_name: HashMap<(Arc<str>, Arc<str>), Digest>,
-}
-
-/// What a key proves, and until when.
-#[derive(Debug)]
-struct Key {
-    proof: Proof,
-    expires: Option<Duration>,
 }
 
 /// A key that opened a stream, as it was then.
@@ -90,7 +83,7 @@ impl ApiKey {
         Self { header: header.into(), challenge, keys }
     }
 
-    fn judge(&self, fields: &Fields) -> Result<Option<Proof>, &'static str> {
+    fn judge(&self, fields: &Fields) -> Result<Option<Arc<Proof>>, &'static str> {
         let presented = match fields.only(&self.header) {
             Ok(None) => return Ok(None),
             Ok(Some(presented)) => presented,
@@ -102,11 +95,11 @@ impl ApiKey {
         if !api_key::is_plausible(presented) {
             return Err("mistyped: the checksum does not match");
         }
-        let key = self.keys.by_digest.get(&api_key::digest(presented)).ok_or("unknown")?;
-        if key.expires.is_some_and(|expires| expires <= clock::wall()) {
+        let proof = self.keys.by_digest.get(&api_key::digest(presented)).ok_or("unknown")?;
+        if proof.expires.is_some_and(|expires| expires <= clock::wall()) {
             return Err("expired");
         }
-        Ok(Some(key.proof.clone()))
+        Ok(Some(Arc::clone(proof)))
     }
 }
 
@@ -142,11 +135,11 @@ impl fmt::Debug for ApiKey {
 }
 
 impl Keys {
-    /// Adds a key. `expires` is wall-clock time since 1970.
-    pub fn add(&mut self, digest: Digest, proof: Proof, expires: Option<Duration>) -> Result<(), KeyTaken> {
+    /// Adds a key.
+    pub fn add(&mut self, digest: Digest, proof: Proof) -> Result<(), KeyTaken> {
         let name = (Arc::clone(&proof.consumer.name), Arc::clone(&proof.credential));
         self.by_name.insert(name, digest);
-        match self.by_digest.insert(digest, Key { proof, expires }) {
+        match self.by_digest.insert(digest, Arc::new(proof)) {
             None => Ok(()),
             Some(_) => Err(KeyTaken),
         }
@@ -163,9 +156,9 @@ impl Keys {
     /// wall clock, if it has one.
     pub fn still_opens(&self, held: &Held, api: &str) -> Option<Option<Duration>> {
         let digest = self.by_name.get(&held.name).filter(|digest| **digest == held.digest)?;
-        let key = self.by_digest.get(digest)?;
-        let is_same = key.proof.scopes == held.scopes && key.proof.consumer.apis.opens(api);
-        is_same.then_some(key.expires)
+        let proof = self.by_digest.get(digest)?;
+        let is_same = proof.scopes == held.scopes && proof.consumer.apis.opens(api);
+        is_same.then_some(proof.expires)
     }
 
     /// No keys, with room for `count`.

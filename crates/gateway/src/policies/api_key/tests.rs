@@ -7,15 +7,15 @@ use portcullis_identity::api_key::digest;
 use super::{ApiKey, Keys};
 use crate::pipeline::consumer::{Consumer, Grant, Proof};
 
-fn proof(consumer: &str) -> Proof {
+fn proof(consumer: &str, expires: Option<Duration>) -> Proof {
     let consumer = Arc::new(Consumer { name: consumer.into(), apis: Grant::All });
-    Proof { consumer, credential: "k1".into(), scopes: Arc::new(["orders.write".into()]) }
+    Proof { consumer, credential: "k1".into(), scopes: Arc::new(["orders.write".into()]), expires }
 }
 
 fn keys() -> Arc<Keys> {
     let mut keys = Keys::with_capacity(2);
-    keys.add(digest(b"good"), proof("partner"), None).unwrap();
-    keys.add(digest(b"old"), proof("partner"), Some(Duration::from_secs(1))).unwrap();
+    keys.add(digest(b"good"), proof("partner", None)).unwrap();
+    keys.add(digest(b"old"), proof("partner", Some(Duration::from_secs(1)))).unwrap();
     Arc::new(keys)
 }
 
@@ -63,6 +63,6 @@ fn the_key_is_stripped_in_every_spelling_of_the_case() {
 #[test]
 fn one_key_cannot_belong_to_two() {
     let mut keys = Keys::default();
-    keys.add(digest(b"same"), proof("one"), None).unwrap();
-    assert!(keys.add(digest(b"same"), proof("two"), None).is_err());
+    keys.add(digest(b"same"), proof("one", None)).unwrap();
+    assert!(keys.add(digest(b"same"), proof("two", None)).is_err());
 }

@@ -23,9 +23,9 @@ impl Compiler<'_> {
                     consumer: Arc::clone(&consumer),
                     credential: credential.id.as_str().into(),
                     scopes: key.scopes.iter().map(|scope| scope.as_str().into()).collect(),
+                    expires: key.expires.map(|expires| Duration::from_secs(expires.unix_seconds())),
                 };
-                let expires = key.expires.map(|expires| Duration::from_secs(expires.unix_seconds()));
-                if keys.add(Digest::from(key.sha256.0), proof, expires).is_err() {
+                if keys.add(Digest::from(key.sha256.0), proof).is_err() {
                     self.wrong(&path, "this key belongs to another credential already");
                 }
             }
