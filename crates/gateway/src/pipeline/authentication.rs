@@ -4,6 +4,7 @@
 //! nothing more: `identified.rs` evaluates the expression. That is why authenticating is no policy hook: a hook
 //! that passes by accident would let a stranger in.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,8 +21,9 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     /// Looks at its own place in the request.
     fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented>;
 
-    /// What `WWW-Authenticate` says when nothing was presented (RFC 9110 §11.6.1).
-    fn challenge(&self) -> &str;
+    /// What `WWW-Authenticate` says (RFC 9110 §11.6.1) when nothing was presented, and with a refusal that does not
+    /// say it itself.
+    fn challenge(&self, request: &Routed) -> Cow<'_, str>;
 
     /// Removes the credential, so that no backend sees it.
     fn strip(&self, fields: &mut Fields);

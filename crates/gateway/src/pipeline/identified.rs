@@ -5,6 +5,7 @@
 //! covered up by a good one. Two that hold for different consumers: 401. In an `all_of` the first names the
 //! consumer and the others may not contradict it; some parts there and others not is a failure.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -43,6 +44,9 @@ pub const API_NOT_GRANTED: ProblemKind = ProblemKind {
     severity: Some(Severity::Medium),
     about: "The credential holds, but its consumer does not name this API in `apis`.",
 };
+
+/// The field that says what is asked for.
+const CHALLENGE: &str = "www-authenticate";
 
 /// A request and who sent it.
 #[derive(Debug)]
@@ -133,7 +137,7 @@ async fn prove(
             None => proven = Some(proof),
         }
     }
-    proven.ok_or_else(|| missing(alternatives).into())
+    proven.ok_or_else(|| missing(alternatives, routed).into())
 }
 
 /// All parts of one alternative; `None` when none of them is there.
@@ -148,7 +152,7 @@ async fn prove_all(
         match authenticator.authenticate(routed, cx).decide().await? {
             Presented::Absent => absent = true,
             Presented::Refused(problem) => {
-                return Err(problem.field("www-authenticate", authenticator.challenge()).into());
+                return Err(challenged(problem, &**authenticator, routed).into());
             }
             Presented::Proven(proof) => match &proven {
                 Some(first) if !same_consumer(first, &proof) => return Err(contradiction().into()),
@@ -175,14 +179,24 @@ fn contradiction() -> Problem {
         .because("credentials of different consumers were presented together")
 }
 
-fn missing(alternatives: &[Vec<Arc<dyn Authenticator>>]) -> Problem {
+/// A refusal of a credential with what is asked for, unless it says that itself; one that is no refusal of a credential
+/// (a dependency that is away) asks for nothing.
+fn challenged(problem: Problem, authenticator: &dyn Authenticator, routed: &Routed) -> Problem {
+    let says_so = problem.fields().iter().any(|(name, _)| *name == CHALLENGE);
+    if says_so || problem.kind().status != StatusCode::UNAUTHORIZED {
+        return problem;
+    }
+    problem.field(CHALLENGE, authenticator.challenge(routed))
+}
+
+fn missing(alternatives: &[Vec<Arc<dyn Authenticator>>], routed: &Routed) -> Problem {
     let mut problem = CREDENTIAL_MISSING.with("this operation asks for a credential and none was presented");
-    let mut named: Vec<&str> = Vec::new();
+    let mut named: Vec<Cow<'_, str>> = Vec::new();
     for authenticator in alternatives.iter().flatten() {
-        let challenge = authenticator.challenge();
+        let challenge = authenticator.challenge(routed);
         if !named.contains(&challenge) {
+            problem = problem.field(CHALLENGE, &*challenge);
             named.push(challenge);
-            problem = problem.field("www-authenticate", challenge);
         }
     }
     problem

@@ -25,6 +25,7 @@
 //! different ones. The field is removed before the request goes on, also where it was not asked for by this
 //! alternative.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -119,8 +120,8 @@ impl Authenticator for ApiKey {
         })
     }
 
-    fn challenge(&self) -> &str {
-        &self.challenge
+    fn challenge(&self, _request: &Routed) -> Cow<'_, str> {
+        Cow::Borrowed(&self.challenge)
     }
 
     fn strip(&self, fields: &mut Fields) {
