@@ -47,7 +47,9 @@ pub use backend::{
     Dns, Eject, Health, MintJwt, Retries, Target,
 };
 pub use bounds::{BoundsSettings, OperationBoundsSettings};
-pub use caller::{ApiKey, CertificateCredential, Consumer, Credential, Introspection, Issuer};
+pub use caller::{
+    ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, Introspection, Issuer, Terms,
+};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use definitions::ApiDefinition;
 pub use desk::{Desk, Documents};

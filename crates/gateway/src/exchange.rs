@@ -157,7 +157,7 @@ async fn forward(
     live: &Arc<Live>,
     cx: &mut Context,
 ) -> Result<Answered, Stop> {
-    let lease = cx.operation().and_then(|operation| Lease::of(operation, cx, snapshot));
+    let lease = cx.operation().and_then(|operation| Lease::of(operation, cx));
     let Some(lease) = lease else { return snapshot.upstreams.forward(admitted, cx).await };
     let mut ending = live.ending(lease);
     let mut answered = {

@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod resources;
 pub mod snapshot;
 
+pub mod callers;
 pub mod config;
 pub mod fetch;
 pub mod http;

@@ -1,10 +1,12 @@
-//! What outlives a snapshot, by name and settings: backends with their pools, and the terms of connections.
+//! What outlives a snapshot, by name and settings: backends with their pools, the terms of connections, the
+//! callers of the store.
 //!
 //! An unrelated edit must not close connections to backends or of clients, or reset what was learned of a target. A
 //! resource is kept as long as a configuration asks for one of the same name with the same settings.
 
 use std::sync::Arc;
 
+use crate::callers::Callers;
 use crate::chores::Chores;
 use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
 use crate::dns::Resolver;
@@ -16,6 +18,8 @@ use crate::upstream::{Backend, BackendError, BackendSpec, Upstreams};
 pub struct Resources {
     backends: Vec<Arc<Backend>>,
     terms: Vec<(Box<str>, Terms, Arc<Term>)>,
+    /// Those that the store knows.
+    pub callers: Arc<Callers>,
 }
 
 /// What a listener asks of those who connect. A connection that was opened on other terms ends.

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 pub use compile::{Compiled, ListenerPlan, compile};
 
 use crate::bounds::Bounds;
+use crate::callers::Directory;
 use crate::dns;
 use crate::http::Network;
 use crate::http::canonical::Rules;
@@ -26,7 +27,6 @@ use crate::observe::SnapshotAlive;
 use crate::pipeline::context::Ground;
 use crate::pipeline::operation::StreamTerms;
 use crate::pipeline::{Operation, Stop};
-use crate::policies::api_key::Keys;
 use crate::problem::{Blame, ProblemKind};
 use crate::route::Routes;
 use crate::upstream::Upstreams;
@@ -52,8 +52,8 @@ pub struct Snapshot {
     pub operations: Vec<Arc<Operation>>,
     /// What streams may stand on: the terms of every operation that may become one.
     stream_terms: HashSet<StreamTerms>,
-    /// What callers prove themselves by.
-    keys: Arc<Keys>,
+    /// Who can be proven.
+    pub callers: Arc<Directory>,
     /// What should be known and does not keep it from serving.
     pub warnings: Vec<Finding>,
     /// Counts this snapshot for as long as a request holds it.
@@ -89,7 +89,7 @@ pub struct Opening {
 pub struct Live {
     snapshot: ArcSwap<Snapshot>,
     /// Tells streams of a swap.
-    changed: Notify,
+    changed: Arc<Notify>,
     /// What every exchange stands on.
     pub ground: Arc<Ground>,
 }
@@ -134,7 +134,7 @@ impl Snapshot {
 impl Live {
     /// Starts with a first snapshot.
     pub fn new(snapshot: Snapshot, ground: Arc<Ground>) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), changed: Notify::new(), ground }
+        Self { snapshot: ArcSwap::from_pointee(snapshot), changed: Arc::default(), ground }
     }
 
     /// The snapshot of this moment.
@@ -151,6 +151,11 @@ impl Live {
             Some(have) if Arc::ptr_eq(&have, &snapshot.bounds) => have,
             _ => Arc::clone(&snapshot.bounds),
         }
+    }
+
+    /// What tells streams to look again whether they may go on: whoever changes who is known does.
+    pub fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
     }
 
     /// Puts a new snapshot in place; requests under way keep theirs.

@@ -80,6 +80,11 @@ pub fn is_plausible(key: &[u8]) -> bool {
 }
 
 impl Digest {
+    /// Its 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0_u8; 32];

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{Expiry, Sha256, Url};
+use super::values::{Argon2, Expiry, Instant, Network, Sha256, Url};
 use crate::secret::Secret;
 
 /// A client of the published APIs.
@@ -27,6 +27,8 @@ pub struct Credential {
     pub id: String,
     /// A key.
     pub api_key: Option<ApiKey>,
+    /// A user's name and password.
+    pub basic: Option<BasicCredential>,
     /// A certificate.
     pub certificate: Option<CertificateCredential>,
 }
@@ -43,14 +45,94 @@ pub struct ApiKey {
     /// Last day on which it is good, in UTC, such as `2027-06-30`; or an instant such as `2027-06-30T12:00:00Z`.
     /// Default: it does not expire.
     pub expires: Option<Expiry>,
+    /// First moment at which it is good. Default: it is.
+    pub not_before: Option<Instant>,
+    /// Addresses it may be presented from, as far as trusted proxies can tell. Default: any.
+    #[serde(default)]
+    pub addresses: Vec<Network>,
+    /// SHA-256 of the client certificate it must be presented with, over its DER form, in hexadecimal. Default: none.
+    pub with_certificate: Option<Sha256>,
 }
 
-/// A client certificate, by what it says of its holder.
+/// A user's name and password, by the password's hash: the password itself is nowhere in the configuration.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicCredential {
+    /// The name; unique among all consumers.
+    pub user: String,
+    /// The password's hash by argon2id, as a PHC string.
+    pub password: Argon2,
+    /// Scopes the user carries. Default: none.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Last day on which it is good, in UTC, or an instant, as of a key. Default: it does not expire.
+    pub expires: Option<Expiry>,
+    /// First moment at which it is good. Default: it is.
+    pub not_before: Option<Instant>,
+    /// Addresses it may be presented from, as far as trusted proxies can tell. Default: any.
+    #[serde(default)]
+    pub addresses: Vec<Network>,
+}
+
+/// A client certificate, by what it says of its holder: exactly one of `san`, `subject` and `spiffe`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateCredential {
-    /// A subject alternative name, such as `spiffe://example.com/partner`.
-    pub san: String,
+    /// A subject alternative name: a DNS name, a mail address, a URI or an IP address.
+    pub san: Option<String>,
+    /// Its subject as RFC 4514 spells it, such as `CN=partner,O=Example`.
+    pub subject: Option<String>,
+    /// Its SPIFFE id, such as `spiffe://example.com/partner`.
+    pub spiffe: Option<String>,
+    /// Scopes the certificate carries. Default: none.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Last day on which it counts, in UTC, or an instant, as of a key. Default: for as long as the certificate itself.
+    pub expires: Option<Expiry>,
+    /// First moment at which it counts. Default: it does.
+    pub not_before: Option<Instant>,
+    /// Addresses it may be presented from. Default: any.
+    #[serde(default)]
+    pub addresses: Vec<Network>,
+}
+
+/// What a credential of any kind says beside what it is proven by.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Terms<'a> {
+    /// What it may be used for.
+    pub scopes: &'a [String],
+    /// When it ends.
+    pub expires: Option<Expiry>,
+    /// When it begins.
+    pub not_before: Option<Instant>,
+    /// Where it may be presented from.
+    pub addresses: &'a [Network],
+    /// Which client certificate it must be presented with.
+    pub with_certificate: Option<Sha256>,
+}
+
+impl Credential {
+    /// What it says beside what it is proven by.
+    pub fn terms(&self) -> Terms<'_> {
+        if let Some(key) = &self.api_key {
+            let ApiKey { scopes, addresses, expires, not_before, with_certificate, sha256: _ } = key;
+            let (expires, not_before, with_certificate) = (*expires, *not_before, *with_certificate);
+            return Terms { scopes, expires, not_before, addresses, with_certificate };
+        }
+        if let Some(basic) = &self.basic {
+            let BasicCredential { scopes, addresses, expires, not_before, user: _, password: _ } = basic;
+            let (expires, not_before) = (*expires, *not_before);
+            return Terms { scopes, expires, not_before, addresses, with_certificate: None };
+        }
+        self.certificate
+            .as_ref()
+            .map(|certificate| {
+                let CertificateCredential { scopes, addresses, expires, not_before, .. } = certificate;
+                let (expires, not_before) = (*expires, *not_before);
+                Terms { scopes, expires, not_before, addresses, with_certificate: None }
+            })
+            .unwrap_or_default()
+    }
 }
 
 /// An external identity provider whose tokens count. Exactly one of `openid`, `issuer` and `introspection`.

@@ -17,6 +17,7 @@ pub const UNBUILT: &[&str] = &[
     "scanners",
     "floor",
     "consumers.*.plan",
+    "consumers.*.credentials.*.basic",
     "consumers.*.credentials.*.certificate",
     "backends.*.credentials",
     "apis.*.overlays",

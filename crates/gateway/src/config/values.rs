@@ -14,11 +14,13 @@ mod addresses;
 mod amounts;
 mod digest;
 mod expiry;
+mod password;
 
 pub use addresses::{Address, Bind, NameServer, Network, Url};
 pub use amounts::{Bytes, Duration, Percent, Period, Quota, Rate};
 pub use digest::Sha256;
-pub use expiry::Expiry;
+pub use expiry::{Expiry, Instant};
+pub use password::Argon2;
 
 /// A value that is written as a text of its own.
 pub(super) trait Written: Sized {
@@ -90,7 +92,7 @@ macro_rules! written {
     )*};
 }
 
-written! { Duration Bytes Rate Quota Percent Expiry Address Bind Network NameServer Url Sha256 }
+written! { Duration Bytes Rate Quota Percent Expiry Instant Argon2 Address Bind Network NameServer Url Sha256 }
 
 /// Reads a secret; whatever else stands there is not shown, since it may be one that lacks its quotes.
 struct SecretText;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portcullis_identity::api_key::Digest;
+
 /// A known caller: a client of the published APIs.
 #[derive(Debug)]
 pub struct Consumer {
@@ -32,6 +34,8 @@ pub struct Proof {
     pub scopes: Arc<[Box<str>]>,
     /// When it ends, on the wall clock since 1970, if it does.
     pub expires: Option<Duration>,
+    /// A digest of what it was proven by, where that is kept in a table of ours; what an issuer vouched for has none.
+    pub fingerprint: Option<Digest>,
 }
 
 impl Grant {

@@ -287,6 +287,11 @@ impl Context {
         self.proof.iter().chain(&self.also_proven)
     }
 
+    /// When it began, on the wall clock since 1970.
+    pub fn wall(&self) -> Duration {
+        self.wall
+    }
+
     /// The consumer that was proven, if one was.
     pub fn consumer(&self) -> Option<&str> {
         self.proof.as_ref().map(|proof| &*proof.consumer.name)

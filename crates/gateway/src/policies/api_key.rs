@@ -28,14 +28,12 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use foldhash::{HashMap, HashMapExt};
 use portcullis_http1::{Fields, Repeated};
-use portcullis_identity::api_key::{self, Digest};
+use portcullis_identity::api_key;
 
 use super::{Kind, Phase};
-use crate::clock;
+use crate::callers::{Directory, Scene, Unproven};
 use crate::pipeline::identified::{API_NOT_GRANTED, CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use crate::pipeline::{Authenticator, Context, Presented, Proof, Routed, Step};
 
@@ -53,38 +51,18 @@ const KEY_BYTES_MAX: usize = 256;
 pub struct ApiKey {
     header: Box<str>,
     challenge: Box<str>,
-    keys: Arc<Keys>,
+    callers: Arc<Directory>,
 }
-
-/// Every key of the configuration, by digest. One table for all operations.
-#[derive(Debug, Default)]
-pub struct Keys {
-    by_digest: HashMap<Digest, Arc<Proof>>,
-    /// Consumer and credential of each.
-    by_name: HashMap<(Arc<str>, Arc<str>), Digest>,
-}
-
-/// A key that opened a stream, as it was then.
-#[derive(Debug)]
-pub struct Held {
-    name: (Arc<str>, Arc<str>),
-    digest: Digest,
-    scopes: Arc<[Box<str>]>,
-}
-
-/// Two consumers hold the same key.
-#[derive(Debug)]
-pub struct KeyTaken;
 
 impl ApiKey {
     /// Looks for keys in the field called `header`.
-    pub fn new(header: &str, keys: Arc<Keys>) -> Self {
+    pub fn new(header: &str, callers: Arc<Directory>) -> Self {
         let header = header.to_ascii_lowercase();
         let challenge = format!("ApiKey realm=\"portcullis\", header=\"{header}\"").into();
-        Self { header: header.into(), challenge, keys }
+        Self { header: header.into(), challenge, callers }
     }
 
-    fn judge(&self, fields: &Fields) -> Result<Option<Arc<Proof>>, &'static str> {
+    fn judge(&self, fields: &Fields, scene: &Scene<'_>) -> Result<Option<Arc<Proof>>, &'static str> {
         let presented = match fields.only(&self.header) {
             Ok(None) => return Ok(None),
             Ok(Some(presented)) => presented,
@@ -96,11 +74,8 @@ impl ApiKey {
         if !api_key::is_plausible(presented) {
             return Err("mistyped: the checksum does not match");
         }
-        let proof = self.keys.by_digest.get(&api_key::digest(presented)).ok_or("unknown")?;
-        if proof.expires.is_some_and(|expires| expires <= clock::wall()) {
-            return Err("expired");
-        }
-        Ok(Some(Arc::clone(proof)))
+        let proven = self.callers.by_key(&api_key::digest(presented), scene);
+        proven.map(Some).map_err(Unproven::as_str)
     }
 }
 
@@ -109,8 +84,10 @@ impl Authenticator for ApiKey {
         KIND.name
     }
 
-    fn authenticate<'a>(&'a self, request: &'a Routed, _cx: &'a mut Context) -> Step<'a, Presented> {
-        Step::done(match self.judge(request.request().fields()) {
+    fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented> {
+        let request = request.request();
+        let scene = Scene { client: request.client(), peer: &cx.peer, now: cx.wall() };
+        Step::done(match self.judge(request.fields(), &scene) {
             Ok(None) => Presented::Absent,
             Ok(Some(proof)) => Presented::Proven(proof),
             Err(reason) => {
@@ -132,39 +109,6 @@ impl Authenticator for ApiKey {
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiKey").field("header", &self.header).finish_non_exhaustive()
-    }
-}
-
-impl Keys {
-    /// Adds a key.
-    pub fn add(&mut self, digest: Digest, proof: Proof) -> Result<(), KeyTaken> {
-        let name = (Arc::clone(&proof.consumer.name), Arc::clone(&proof.credential));
-        self.by_name.insert(name, digest);
-        match self.by_digest.insert(digest, Arc::new(proof)) {
-            None => Ok(()),
-            Some(_) => Err(KeyTaken),
-        }
-    }
-
-    /// What a proof was given for, to be held against later configurations.
-    pub fn held(&self, proof: &Proof) -> Option<Held> {
-        let name = (Arc::clone(&proof.consumer.name), Arc::clone(&proof.credential));
-        let digest = *self.by_name.get(&name)?;
-        Some(Held { name, digest, scopes: Arc::clone(&proof.scopes) })
-    }
-
-    /// Whether this configuration lets the same key, with the same scopes, open `api`. With it the end of the key, on the
-    /// wall clock, if it has one.
-    pub fn still_opens(&self, held: &Held, api: &str) -> Option<Option<Duration>> {
-        let digest = self.by_name.get(&held.name).filter(|digest| **digest == held.digest)?;
-        let proof = self.by_digest.get(digest)?;
-        let is_same = proof.scopes == held.scopes && proof.consumer.apis.opens(api);
-        is_same.then_some(proof.expires)
-    }
-
-    /// No keys, with room for `count`.
-    pub fn with_capacity(count: usize) -> Self {
-        Self { by_digest: HashMap::with_capacity(count), by_name: HashMap::with_capacity(count) }
     }
 }
 

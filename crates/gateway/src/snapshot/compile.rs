@@ -78,7 +78,7 @@ pub fn compile(
         last_auth: None,
     };
 
-    let keys = compiler.keys();
+    let callers = compiler.callers(resources);
     let upstreams = compiler.backends(resources, cores);
     let mut listening = HashMap::new();
     let mut plans = Vec::new();
@@ -89,7 +89,7 @@ pub fn compile(
     }
     let mut operations = Vec::new();
     for (name, api) in &config.apis {
-        compiler.api(name, api, &keys, &mut listening, &mut operations);
+        compiler.api(name, api, &callers, &mut listening, &mut operations);
     }
 
     if !compiler.findings.is_empty() {
@@ -105,7 +105,7 @@ pub fn compile(
         listeners: listening,
         upstreams: Upstreams::new(upstreams),
         stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
-        keys,
+        callers,
         operations,
         warnings: compiler.warnings,
         alive: observe.snapshot(),

@@ -1,8 +1,8 @@
 //! What a stream stands on, and how it learns that this is gone.
 //!
 //! A request keeps the snapshot it began with; a stream may outlive many. It holds none of them, only a [`Lease`]: the
-//! terms its operation was published on and the credentials that opened it. After each swap, and when a credential
-//! expires, the lease is held against the running snapshot. An edit that leaves both as they were leaves the stream
+//! terms its operation was published on and the credentials that opened it. After each swap, whenever the store changes
+//! who is known, and when a credential expires, the lease is held against the running snapshot. An edit that leaves both as they were leaves the stream
 //! alone; another API in a consumer's grant, or a later end of a key, takes nothing away.
 
 use std::pin::pin;
@@ -15,8 +15,7 @@ use super::{Live, Snapshot};
 use crate::clock;
 use crate::http::ending::{Ending, Lapse};
 use crate::pipeline::operation::StreamTerms;
-use crate::pipeline::{Context, Operation};
-use crate::policies::api_key::Held;
+use crate::pipeline::{Context, Operation, Proof};
 
 /// The wall clock may be set anew: a credential's end is looked at this often, whatever it says.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
@@ -26,15 +25,14 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 pub struct Lease {
     terms: StreamTerms,
     api: Arc<str>,
-    keys: SmallVec<[Held; 1]>,
+    proofs: SmallVec<[Arc<Proof>; 1]>,
 }
 
 impl Lease {
     /// What an exchange of this operation stands on, if it may become a stream.
-    pub fn of(operation: &Operation, cx: &Context, snapshot: &Snapshot) -> Option<Self> {
+    pub fn of(operation: &Operation, cx: &Context) -> Option<Self> {
         let terms = operation.terms?;
-        let keys = cx.proofs().filter_map(|proof| snapshot.keys.held(proof)).collect();
-        Some(Self { terms, api: Arc::clone(&operation.api), keys })
+        Some(Self { terms, api: Arc::clone(&operation.api), proofs: cx.proofs().cloned().collect() })
     }
 
     /// Whether `snapshot` still grants it, and until when on the wall clock.
@@ -43,8 +41,8 @@ impl Lease {
             return Err(Lapse::Operation);
         }
         let mut until: Option<Duration> = None;
-        for key in &self.keys {
-            let end = snapshot.keys.still_opens(key, &self.api).ok_or(Lapse::Caller)?;
+        for proof in &self.proofs {
+            let end = snapshot.callers.still_opens(proof, &self.api).ok_or(Lapse::Caller)?;
             until = match (until, end) {
                 (Some(until), Some(end)) => Some(until.min(end)),
                 (until, end) => until.or(end),

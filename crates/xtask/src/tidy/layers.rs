@@ -14,6 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot", "resources"],
     &["policies"],
     &["upstream", "icap", "store"],
+    &["callers"],
     &["pipeline"],
     &["route"],
     &["http", "observe", "fetch"],

@@ -6,12 +6,20 @@ use portcullis_openapi::source::Pointer;
 
 use super::names::is_scope;
 use super::{Judge, root};
-use crate::config::caller::{Consumer, Credential};
+use crate::config::caller::{CertificateCredential, Consumer, Credential};
 use crate::config::values::Sha256;
+
+/// What proves a caller: another credential may not be proven by the same.
+#[derive(PartialEq, Eq, Hash)]
+enum Proof {
+    Key(Sha256),
+    User(String),
+    Certificate(&'static str, String),
+}
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
     let config = judge.config;
-    let mut digests: HashMap<Sha256, Pointer> = HashMap::new();
+    let mut proofs: HashMap<Proof, Pointer> = HashMap::new();
     for (name, consumer) in &config.consumers {
         let path = root().key("consumers").key(name);
         grants(judge, &path, consumer);
@@ -24,7 +32,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
             if !ids.insert(&credential.id) {
                 judge.value(&path.key("id"), format!("{:?} names two credentials", credential.id), "");
             }
-            one(judge, &path, credential, &mut digests);
+            one(judge, &path, credential, &mut proofs);
         }
     }
 }
@@ -50,32 +58,86 @@ fn grants(judge: &mut Judge<'_>, path: &Pointer, consumer: &Consumer) {
     }
 }
 
-fn one(
-    judge: &mut Judge<'_>,
-    path: &Pointer,
-    credential: &Credential,
-    digests: &mut HashMap<Sha256, Pointer>,
-) {
+fn one(judge: &mut Judge<'_>, path: &Pointer, credential: &Credential, proofs: &mut HashMap<Proof, Pointer>) {
     if credential.id.is_empty() || credential.id.len() > 128 || credential.id.contains(char::is_control) {
         judge.value(&path.key("id"), "is no name", "1 to 128 characters, none of them a control character");
     }
-    match (&credential.api_key, &credential.certificate) {
-        (Some(_), Some(_)) => judge.value(path, "is two credentials in one", "make it two entries"),
-        (None, None) => judge.value(path, "proves nothing", "add `api_key: { sha256: … }`"),
-        _ => {}
+    let kinds = [credential.api_key.is_some(), credential.basic.is_some(), credential.certificate.is_some()];
+    match kinds.iter().filter(|is_there| **is_there).count() {
+        0 => judge.value(path, "proves nothing", "add `api_key: { sha256: … }`"),
+        1 => {}
+        _ => judge.value(path, "is two credentials in one", "make it two entries"),
     }
-    let Some(key) = &credential.api_key else { return };
-    let path = path.key("api_key");
-    match digests.get(&key.sha256) {
+    if let Some(key) = &credential.api_key {
+        let path = path.key("api_key");
+        let (at, hint) = (path.key("sha256"), "a key names one caller: make a new one");
+        once(judge, &at, "key", hint, proofs, Proof::Key(key.sha256));
+        scopes(judge, &path.key("scopes"), &key.scopes);
+    }
+    if let Some(basic) = &credential.basic {
+        let path = path.key("basic");
+        if basic.user.is_empty() || basic.user.contains([':', '\0']) || basic.user.contains(char::is_control)
+        {
+            judge.value(&path.key("user"), "is no name of a user", "a colon ends it (RFC 7617)");
+        }
+        let hint = "a name stands for one caller";
+        once(judge, &path.key("user"), "user", hint, proofs, Proof::User(basic.user.clone()));
+        scopes(judge, &path.key("scopes"), &basic.scopes);
+    }
+    if let Some(mapped) = &credential.certificate {
+        certificate(judge, &path.key("certificate"), mapped, proofs);
+    }
+    let terms = credential.terms();
+    if let (Some(begin), Some(end)) = (terms.not_before, terms.expires)
+        && begin.unix_seconds() >= end.unix_seconds()
+    {
+        judge.value(path, "ends before it begins", "");
+    }
+}
+
+fn certificate(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    mapped: &CertificateCredential,
+    proofs: &mut HashMap<Proof, Pointer>,
+) {
+    let names = [("san", &mapped.san), ("subject", &mapped.subject), ("spiffe", &mapped.spiffe)];
+    let mut found = names.iter().filter_map(|(kind, name)| Some((*kind, (*name).as_ref()?)));
+    match (found.next(), found.next()) {
+        (Some((kind, name)), None) => {
+            if name.is_empty() || name.contains(char::is_control) {
+                judge.value(&path.key(kind), "is no name", "");
+            }
+            if kind == "spiffe" && !name.starts_with("spiffe://") {
+                judge.value(&path.key(kind), "is no SPIFFE id", "such as `spiffe://example.com/partner`");
+            }
+            let hint = "a certificate names one caller";
+            once(judge, &path.key(kind), "name", hint, proofs, Proof::Certificate(kind, name.clone()));
+        }
+        (None, _) => judge.value(path, "names no holder", "add one of `san`, `subject`, `spiffe`"),
+        (Some(_), Some(_)) => judge.value(path, "names its holder twice", "make it two entries"),
+    }
+    scopes(judge, &path.key("scopes"), &mapped.scopes);
+}
+
+/// Notes what a credential is proven by, which no other may be.
+fn once(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    what: &str,
+    hint: &str,
+    proofs: &mut HashMap<Proof, Pointer>,
+    proof: Proof,
+) {
+    match proofs.get(&proof) {
         Some(other) => {
-            let message = format!("is the key of another credential at {}", judge.elsewhere(other));
-            judge.value(&path.key("sha256"), message, "a key names one caller: make a new one");
+            let message = format!("is the {what} of another credential at {}", judge.elsewhere(other));
+            judge.value(path, message, hint);
         }
         None => {
-            digests.insert(key.sha256, path.key("sha256"));
+            proofs.insert(proof, path.clone());
         }
     }
-    scopes(judge, &path.key("scopes"), &key.scopes);
 }
 
 /// Judges a list of scopes.

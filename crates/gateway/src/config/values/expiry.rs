@@ -14,25 +14,31 @@ impl Written for Expiry {
     const PATTERN: &'static str = "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?";
 
     fn read(text: &str) -> Result<Self, String> {
-        let (day, clock) = match text.split_once('T') {
-            Some((day, clock)) => {
-                (day, Some(clock.strip_suffix('Z').ok_or("times are in UTC and end in Z")?))
-            }
-            None => (text, None),
-        };
-        let days = days_since_1970(day).ok_or_else(String::new)?;
-        let seconds = match clock {
-            // The day as a whole is still good.
-            None => 86_400,
-            Some(clock) => {
-                let [hour, minute, second] = fields(clock, ':', [2, 2, 2]).ok_or_else(String::new)?;
-                if hour > 23 || minute > 59 || second > 59 {
-                    return Err("there is no such time of day".to_owned());
-                }
-                hour.saturating_mul(3_600).saturating_add(minute.saturating_mul(60)).saturating_add(second)
-            }
-        };
-        Ok(Self { unix_seconds: days.saturating_mul(86_400).saturating_add(seconds) })
+        // The day as a whole is still good.
+        Ok(Self { unix_seconds: read(text, 86_400)? })
+    }
+}
+
+/// A point in time: a day such as `2027-06-30` (its beginning, in UTC) or an instant such as `2027-06-30T12:00:00Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Instant {
+    unix_seconds: u64,
+}
+
+impl Written for Instant {
+    const NAME: &'static str = "Instant";
+    const EXPECTED: &'static str = Expiry::EXPECTED;
+    const PATTERN: &'static str = Expiry::PATTERN;
+
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(Self { unix_seconds: read(text, 0)? })
+    }
+}
+
+impl Instant {
+    /// Seconds since 1970 from which on it has come.
+    pub fn unix_seconds(self) -> u64 {
+        self.unix_seconds
     }
 }
 
@@ -41,6 +47,26 @@ impl Expiry {
     pub fn unix_seconds(self) -> u64 {
         self.unix_seconds
     }
+}
+
+/// Seconds since 1970 of an instant, or of so many seconds into a day.
+fn read(text: &str, into_the_day: u64) -> Result<u64, String> {
+    let (day, clock) = match text.split_once('T') {
+        Some((day, clock)) => (day, Some(clock.strip_suffix('Z').ok_or("times are in UTC and end in Z")?)),
+        None => (text, None),
+    };
+    let days = days_since_1970(day).ok_or_else(String::new)?;
+    let seconds = match clock {
+        None => into_the_day,
+        Some(clock) => {
+            let [hour, minute, second] = fields(clock, ':', [2, 2, 2]).ok_or_else(String::new)?;
+            if hour > 23 || minute > 59 || second > 59 {
+                return Err("there is no such time of day".to_owned());
+            }
+            hour.saturating_mul(3_600).saturating_add(minute.saturating_mul(60)).saturating_add(second)
+        }
+    };
+    Ok(days.saturating_mul(86_400).saturating_add(seconds))
 }
 
 /// Decimal fields of exact widths between separators.

@@ -4,19 +4,22 @@ use std::time::Duration;
 use portcullis_http1::Fields;
 use portcullis_identity::api_key::digest;
 
-use super::{ApiKey, Keys};
+use super::ApiKey;
+use crate::callers::{Bound, Callers, Directory, Entry, Known, Means, Scene};
 use crate::pipeline::consumer::{Consumer, Grant, Proof};
 
-fn proof(consumer: &str, expires: Option<Duration>) -> Proof {
-    let consumer = Arc::new(Consumer { name: consumer.into(), apis: Grant::All });
-    Proof { consumer, credential: "k1".into(), scopes: Arc::new(["orders.write".into()]), expires }
+fn known(credential: &str, key: &[u8], expires: Option<Duration>) -> Known {
+    let consumer = Arc::new(Consumer { name: "partner".into(), apis: Grant::All });
+    let scopes = Arc::new(["orders.write".into()]);
+    let proof = Proof { consumer, credential: credential.into(), scopes, expires, fingerprint: None };
+    Known::new(proof, Means::Key(digest(key)), Bound::default())
 }
 
-fn keys() -> Arc<Keys> {
-    let mut keys = Keys::with_capacity(2);
-    keys.add(digest(b"good"), proof("partner", None)).unwrap();
-    keys.add(digest(b"old"), proof("partner", Some(Duration::from_secs(1)))).unwrap();
-    Arc::new(keys)
+fn callers() -> Arc<Directory> {
+    let credentials = vec![known("k1", b"good", None), known("k2", b"old", Some(Duration::from_secs(1)))];
+    let (file, taken) = Callers::of(vec![Entry { consumer: "partner".into(), credentials }]);
+    assert!(taken.is_empty());
+    Arc::new(Directory::new(file, Arc::default()))
 }
 
 fn check(lines: &[(&str, &str)], expected: Result<Option<&str>, &str>) {
@@ -24,7 +27,9 @@ fn check(lines: &[(&str, &str)], expected: Result<Option<&str>, &str>) {
     for (name, value) in lines {
         fields.push(name, value);
     }
-    let judged = ApiKey::new("X-Api-Key", keys()).judge(&fields);
+    let peer = crate::callers::peer_in_tests();
+    let scene = Scene { client: peer.ip(), peer: &peer, now: Duration::from_secs(100) };
+    let judged = ApiKey::new("X-Api-Key", callers()).judge(&fields, &scene);
     let judged = judged.as_ref().map(|proof| proof.as_ref().map(|p| &*p.consumer.name)).map_err(|e| *e);
     assert_eq!(judged, expected, "{lines:?}");
 }
@@ -56,13 +61,6 @@ fn the_key_is_stripped_in_every_spelling_of_the_case() {
     let mut fields = Fields::new();
     fields.push("X-API-Key", "good");
     fields.push("accept", "*/*");
-    super::Authenticator::strip(&ApiKey::new("x-api-key", keys()), &mut fields);
+    super::Authenticator::strip(&ApiKey::new("x-api-key", callers()), &mut fields);
     assert_eq!(fields.len(), 1);
-}
-
-#[test]
-fn one_key_cannot_belong_to_two() {
-    let mut keys = Keys::default();
-    keys.add(digest(b"same"), proof("one", None)).unwrap();
-    assert!(keys.add(digest(b"same"), proof("two", None)).is_err());
 }

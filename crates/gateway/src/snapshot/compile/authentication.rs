@@ -5,10 +5,11 @@ use std::sync::Arc;
 use portcullis_openapi::source::Pointer;
 
 use super::Compiler;
+use crate::callers::Directory;
 use crate::config::{ApiKeyAuth, Auth};
 use crate::pipeline::Expression;
 use crate::pipeline::authentication::Authenticator;
-use crate::policies::api_key::{ApiKey, Keys};
+use crate::policies::api_key::ApiKey;
 
 /// An OR of ANDs of authenticators.
 type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
@@ -22,12 +23,12 @@ impl Compiler<'_> {
         &mut self,
         path: &Pointer,
         auth: &Auth,
-        keys: &Arc<Keys>,
+        callers: &Arc<Directory>,
     ) -> Option<Arc<Expression>> {
         match &self.last_auth {
             Some((same, expression)) if same == auth => Some(Arc::clone(expression)),
             _ => {
-                let expression = Arc::new(self.expression(path, auth, keys)?);
+                let expression = Arc::new(self.expression(path, auth, callers)?);
                 self.last_auth = Some((auth.clone(), Arc::clone(&expression)));
                 Some(expression)
             }
@@ -35,11 +36,11 @@ impl Compiler<'_> {
     }
 
     /// What `auth` at `path` asks for.
-    fn expression(&mut self, path: &Pointer, auth: &Auth, keys: &Arc<Keys>) -> Option<Expression> {
+    fn expression(&mut self, path: &Pointer, auth: &Auth, callers: &Arc<Directory>) -> Option<Expression> {
         if *auth == Auth::None {
             return Some(Expression::anonymous());
         }
-        let alternatives = self.alternatives(path, auth, keys)?;
+        let alternatives = self.alternatives(path, auth, callers)?;
         if alternatives.is_empty() || alternatives.iter().any(Vec::is_empty) {
             self.wrong_at(
                 path,
@@ -51,22 +52,28 @@ impl Compiler<'_> {
     }
 
     /// `auth` as an OR of ANDs.
-    fn alternatives(&mut self, path: &Pointer, auth: &Auth, keys: &Arc<Keys>) -> Option<Alternatives> {
+    fn alternatives(
+        &mut self,
+        path: &Pointer,
+        auth: &Auth,
+        callers: &Arc<Directory>,
+    ) -> Option<Alternatives> {
         match auth {
             Auth::ApiKey(settings) => {
                 let header = settings.header().unwrap_or(ApiKeyAuth::HEADER);
-                let authenticator: Arc<dyn Authenticator> = Arc::new(ApiKey::new(header, Arc::clone(keys)));
+                let authenticator: Arc<dyn Authenticator> =
+                    Arc::new(ApiKey::new(header, Arc::clone(callers)));
                 Some(vec![vec![authenticator]])
             }
             Auth::AnyOf(several) => {
                 let several: Option<Vec<_>> =
-                    several.iter().map(|one| self.alternatives(path, one, keys)).collect();
+                    several.iter().map(|one| self.alternatives(path, one, callers)).collect();
                 Some(several?.into_iter().flatten().collect())
             }
             Auth::AllOf(several) => {
                 let mut all: Alternatives = vec![Vec::new()];
                 for one in several {
-                    let more = self.alternatives(path, one, keys)?;
+                    let more = self.alternatives(path, one, callers)?;
                     all = all
                         .iter()
                         .flat_map(|left| more.iter().map(|right| left.iter().chain(right).cloned().collect()))

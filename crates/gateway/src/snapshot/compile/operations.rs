@@ -15,10 +15,10 @@ use portcullis_openapi::template::Template;
 
 use super::selection::{Selection, spelled};
 use super::{Compiler, declared, spell};
+use crate::callers::Directory;
 use crate::config::{Api, ApiDefinition, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig};
 use crate::pipeline::operation::{Stream, StreamTerms};
 use crate::pipeline::{Expression, Needs, Operation, Policy};
-use crate::policies::api_key::Keys;
 use crate::policies::fields::Fields;
 use crate::policies::require::Require;
 use crate::route::HostPattern;
@@ -55,7 +55,7 @@ impl Compiler<'_> {
         &mut self,
         name: &str,
         api: &Api,
-        keys: &Arc<Keys>,
+        callers: &Arc<Directory>,
         listening: &mut HashMap<Arc<str>, Listening>,
         operations: &mut Vec<Arc<Operation>>,
     ) {
@@ -82,7 +82,7 @@ impl Compiler<'_> {
                     continue;
                 }
             };
-            let Some(operation) = self.operation(name, api, &draft, &template, keys, &mut silent) else {
+            let Some(operation) = self.operation(name, api, &draft, &template, callers, &mut silent) else {
                 continue;
             };
             match builder.insert(draft.methods, template, Arc::clone(&operation)) {
@@ -186,7 +186,7 @@ impl Compiler<'_> {
         api: &Api,
         draft: &Draft<'_>,
         template: &Template,
-        keys: &Arc<Keys>,
+        callers: &Arc<Directory>,
         silent: &mut Silent,
     ) -> Option<Arc<Operation>> {
         let at = Pointer::new().key("apis").key(api_name);
@@ -205,7 +205,7 @@ impl Compiler<'_> {
             silent.0.push(draft.name.clone());
             return None;
         };
-        let authentication = self.shared_expression(&at.key("auth"), auth, keys)?;
+        let authentication = self.shared_expression(&at.key("auth"), auth, callers)?;
         let place: Arc<str> = self.origin_place(&at, draft.origin).into();
         if matches!(*authentication, Expression::Anonymous(_))
             && settings.require.as_ref().is_some_and(|require| !require.scopes.is_empty())
