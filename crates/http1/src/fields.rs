@@ -134,6 +134,20 @@ impl Fields {
         self.push(name, value);
     }
 
+    /// Gives every line called `name` another value, or takes it out, where it stands.
+    pub fn rewrite(&mut self, name: &str, mut value_of: impl FnMut(&[u8]) -> Option<Vec<u8>>) {
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.retain_mut(|line| {
+            if !octets::is_same(self.slice(line.name), name.as_bytes()) {
+                return true;
+            }
+            let Some(value) = value_of(self.slice(line.value)) else { return false };
+            line.value = self.push_text(value);
+            true
+        });
+        self.lines = lines;
+    }
+
     /// Appends text that is no field line, such as the request line.
     pub fn push_text(&mut self, text: impl AsRef<[u8]>) -> Span {
         let text = text.as_ref();

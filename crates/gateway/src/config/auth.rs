@@ -31,15 +31,18 @@ pub enum Auth {
     AllOf(Vec<Auth>),
 }
 
-/// Where a caller's API key stands.
+/// Where a caller's API key stands: at one of the named places, once in all.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyAuth {
     /// Name of the request field that carries the key. Default: `x-api-key`, unless `query` or `cookie` is set.
     pub header: Option<String>,
-    /// Name of the query parameter that carries the key. URLs end up in logs: prefer a field.
+    /// Name of the query parameter that carries the key, in this spelling of its case. It is taken out of what is
+    /// forwarded and stands in no record; but URLs end up in the logs of clients and of proxies before the gateway:
+    /// prefer a field.
     pub query: Option<String>,
-    /// Name of the cookie that carries the key.
+    /// Name of the cookie that carries the key, in this spelling of its case. Pages of other sites can make browsers send
+    /// cookies: prefer a field.
     pub cookie: Option<String>,
 }
 

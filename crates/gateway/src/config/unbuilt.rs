@@ -26,8 +26,6 @@ pub const UNBUILT: &[&str] = &[
     "settings.auth.** = certificate",
     "settings.auth.**.certificate",
     "settings.auth.**.jwt",
-    "settings.auth.**.api_key.query",
-    "settings.auth.**.api_key.cookie",
     "settings.limits",
     "settings.contract",
     "settings.waf",

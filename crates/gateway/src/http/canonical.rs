@@ -43,7 +43,7 @@ use super::names::{self, Kind};
 use super::network::Network;
 pub use super::path::PathRules;
 use super::target::{self, Target};
-use super::{Head, Peer, Size, Wire, authority, path};
+use super::{Head, Peer, Size, Wire, authority, parameters, path};
 
 /// What a listener takes for canonical. The default is strict and trusts nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -111,7 +111,7 @@ struct Parts {
 }
 
 /// What a head says besides its fields, each thing once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reading {
     method: Method,
     // Invariant: canonical host, then canonical path, then `?` and the query if there is one, then the user agent.
@@ -198,6 +198,14 @@ impl Canonical {
         self.0.reading.is_plain_path
     }
 
+    /// Takes every parameter of this name out of the query; the rest goes on as it came.
+    pub fn remove_parameter(&mut self, name: &str) {
+        let is_there = |query| parameters::of_query(query).any(|(own, _)| *own == *name.as_bytes());
+        let Some(query) = self.query().filter(|query| is_there(query)) else { return };
+        let kept = parameters::query_without(query, name);
+        Arc::make_mut(&mut self.0.reading).set_query(kept.as_deref());
+    }
+
     /// The end-to-end fields, in order.
     pub fn fields(&self) -> &Fields {
         &self.0.head.fields
@@ -273,6 +281,14 @@ impl Reading {
     /// The path; see [`Canonical::path`].
     pub fn path(&self) -> &str {
         self.text.get(self.host_end..self.path_end).unwrap_or_default()
+    }
+
+    fn set_query(&mut self, query: Option<&str>) {
+        let before = self.text.get(..self.path_end).unwrap_or_default();
+        let after = self.text.get(self.target_end..).unwrap_or_default();
+        let (mark, query) = query.map_or(("", ""), |query| ("?", query));
+        let target_end = self.path_end.saturating_add(mark.len()).saturating_add(query.len());
+        (self.text, self.target_end) = ([before, mark, query, after].concat(), target_end);
     }
 
     /// The first `User-Agent`, as sent; what is no text in it is replaced.

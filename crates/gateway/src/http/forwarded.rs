@@ -28,7 +28,7 @@ pub const HOPS_MAX: usize = 32;
 pub(super) type Chain = SmallVec<[IpAddr; 2]>;
 
 /// What is known of the request's way to us.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) chain: Chain,
     pub(super) scheme: &'static str,

@@ -8,9 +8,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use portcullis_http1::Fields;
-
 use super::{Context, Proof, Routed, Step};
+use crate::http::Canonical;
 use crate::problem::Problem;
 
 /// Verifies one kind of credential.
@@ -26,7 +25,7 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     fn challenge(&self, request: &Routed) -> Cow<'_, str>;
 
     /// Removes the credential, so that no backend sees it.
-    fn strip(&self, fields: &mut Fields);
+    fn strip(&self, request: &mut Canonical);
 }
 
 /// What an authenticator found at its place.

@@ -110,7 +110,7 @@ pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Resul
     }
     // SECURITY: the caller's credential never leaks through, whichever alternative was used.
     for authenticator in operation.authentication.authenticators() {
-        authenticator.strip(identified.request_mut().fields_mut());
+        authenticator.strip(identified.request_mut());
     }
     for policy in &operation.chain {
         cx.at(policy.name());

@@ -14,6 +14,7 @@
     reason = "tests fail loudly"
 )]
 
+mod api_keys;
 mod balance;
 mod bounds;
 mod changes;

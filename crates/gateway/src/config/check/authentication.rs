@@ -40,13 +40,21 @@ fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
         Auth::AnyOf(several) => each(judge, &path.key("any_of"), several),
         Auth::AllOf(several) => each(judge, &path.key("all_of"), several),
         Auth::ApiKey(key) => {
-            let path = path.key("api_key").key("header");
+            let path = path.key("api_key");
             if let Some(header) = &key.header {
+                let path = path.key("header");
                 if !is_field_name(header) {
                     judge.value(&path, format!("{header:?} is no field name"), "");
                 } else if NOT_FOR_KEYS.iter().any(|name| name.eq_ignore_ascii_case(header)) {
                     judge.value(&path, format!("`{header}` carries something else"), "write `x-api-key`");
                 }
+            }
+            if key.query.as_ref().is_some_and(|name| name.is_empty() || name.contains(char::is_control)) {
+                judge.value(&path.key("query"), "is no name of a parameter", "write it without escapes");
+            }
+            // A cookie's name is a token, as a field's is (RFC 6265 §4.1.1).
+            if let Some(cookie) = key.cookie.as_ref().filter(|cookie| !is_field_name(cookie)) {
+                judge.value(&path.key("cookie"), format!("{cookie:?} is no name of a cookie"), "");
             }
         }
         Auth::Certificate(_) => {}

@@ -495,3 +495,18 @@ fn reasons_have_distinct_slugs_and_refusing_statuses() {
         assert!(!why.to_string().ends_with('.'));
     }
 }
+
+#[test]
+fn a_parameter_that_is_taken_out_leaves_everything_else() {
+    for (target, left) in
+        [("/a?key=1", "/a"), ("/a?x=%41&k%65y=1&key", "/a?x=%41"), ("/a?x=1", "/a?x=1"), ("/a", "/a")]
+    {
+        let mut request =
+            check(&format!("GET {target} HTTP/1.1\nHost: a\nUser-Agent: u")).expect("canonical");
+        let before = Arc::clone(request.reading());
+        request.remove_parameter("key");
+        assert_eq!(request.target(), left);
+        assert_eq!((request.reading().path(), request.reading().user_agent()), ("/a", Some("u")));
+        assert_eq!(before.user_agent(), Some("u"));
+    }
+}

@@ -6,7 +6,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::Compiler;
 use crate::callers::Directory;
-use crate::config::{ApiKeyAuth, Auth};
+use crate::config::Auth;
 use crate::pipeline::Expression;
 use crate::pipeline::authentication::Authenticator;
 use crate::policies::api_key::ApiKey;
@@ -60,9 +60,8 @@ impl Compiler<'_> {
     ) -> Option<Alternatives> {
         match auth {
             Auth::ApiKey(settings) => {
-                let header = settings.header().unwrap_or(ApiKeyAuth::HEADER);
                 let authenticator: Arc<dyn Authenticator> =
-                    Arc::new(ApiKey::new(header, Arc::clone(callers)));
+                    Arc::new(ApiKey::new(settings, Arc::clone(callers)));
                 Some(vec![vec![authenticator]])
             }
             Auth::AnyOf(several) => {
