@@ -29,6 +29,7 @@ mod bounds;
 mod caller;
 mod check;
 mod controls;
+mod credentials;
 mod definitions;
 mod desk;
 mod effective;
@@ -43,14 +44,17 @@ pub mod values;
 pub use api::{Api, Match, Operation};
 pub use auth::{ApiKeyAuth, Auth, CertificateAuth};
 pub use backend::{
-    Backend, BackendCredentials, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency,
-    Dns, Eject, Health, MintJwt, Retries, Target,
+    Backend, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency, Dns, Eject, Health,
+    Retries, Target,
 };
 pub use bounds::{BoundsSettings, OperationBoundsSettings};
 pub use caller::{
     ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, Introspection, Issuer, Terms,
 };
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
+pub use credentials::{
+    Absent, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, FieldValue, MintJwt,
+};
 pub use definitions::ApiDefinition;
 pub use desk::{Desk, Documents};
 pub use effective::{Effective, Layer};

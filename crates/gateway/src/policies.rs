@@ -4,6 +4,7 @@
 //! To add a policy: one file here, one line there.
 
 pub mod api_key;
+pub mod backend_credentials;
 pub mod fields;
 pub mod require;
 
@@ -40,4 +41,4 @@ pub enum Phase {
 }
 
 /// Every policy there is, in the order in which they act.
-pub static POLICIES: &[Kind] = &[api_key::KIND, require::KIND, fields::KIND];
+pub static POLICIES: &[Kind] = &[api_key::KIND, require::KIND, fields::KIND, backend_credentials::KIND];

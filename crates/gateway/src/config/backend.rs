@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+use super::credentials::BackendCredentials;
 use super::listener::Certificate;
 use super::values::{Address, Duration, NameServer, Percent, Url, text_or_mapping};
 use crate::bounds::Bounds;
@@ -234,22 +235,6 @@ impl Default for Dns {
     fn default() -> Self {
         Self { servers: Vec::new(), timeout: time::Duration::from_secs(2).into() }
     }
-}
-
-/// What a backend needs from us to know who is calling. Exactly one of its keys.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BackendCredentials {
-    /// A token of our own about the caller.
-    pub mint_jwt: Option<MintJwt>,
-}
-
-/// A token of our own about the caller.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MintJwt {
-    /// Audience of the token.
-    pub audience: String,
 }
 
 /// When a request is sent again. What no target has looked at goes to the next one at once, whatever stands here. What a

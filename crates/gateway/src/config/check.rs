@@ -16,6 +16,7 @@ mod apis;
 mod authentication;
 mod backends;
 mod callers;
+mod credentials;
 mod gateway;
 mod listeners;
 mod names;

@@ -108,9 +108,15 @@ pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Resul
             passing = Body::Stream(Box::new(Guarded { inner: passing, inspectors, at: 0, held: None }));
         }
     }
+    let handover = operation.handover.as_ref();
     // SECURITY: the caller's credential never leaks through, whichever alternative was used.
-    for authenticator in operation.authentication.authenticators() {
-        authenticator.strip(identified.request_mut());
+    if !handover.is_some_and(|handover| handover.passes_credential) {
+        for authenticator in operation.authentication.authenticators() {
+            authenticator.strip(identified.request_mut());
+        }
+    }
+    if let Some(handover) = handover {
+        passing = handover.clean_trailers(passing);
     }
     for policy in &operation.chain {
         cx.at(policy.name());

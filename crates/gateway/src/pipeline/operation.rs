@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Expression, Needs, Policy};
+use super::{Expression, Handover, Needs, Policy};
 use crate::bounds::Bounds;
 use crate::observe::OperationMetrics;
 
@@ -26,6 +26,8 @@ pub struct Operation {
     pub needs: Needs,
     /// Which backend of the snapshot it goes to.
     pub backend: usize,
+    /// What becomes of the caller's credential, where the backend is told of the caller by the gateway.
+    pub handover: Option<Arc<Handover>>,
     /// Bytes of the published path to leave out toward the backend (`strip_base_path`).
     pub strip: usize,
     /// Bounds that hold for it.

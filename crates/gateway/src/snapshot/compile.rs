@@ -7,6 +7,7 @@
 mod authentication;
 mod backends;
 mod callers;
+mod credentials;
 mod declared;
 mod listeners;
 mod operations;
@@ -24,6 +25,7 @@ use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
 use crate::http::trace::{Parents, Tracing};
 use crate::observe::Observe;
 use crate::pipeline::Expression;
+use crate::policies::backend_credentials::BackendCredentials;
 use crate::resources::Resources;
 use crate::upstream::Upstreams;
 
@@ -53,6 +55,8 @@ struct Compiler<'a> {
     certificates: Vec<(String, Duration)>,
     /// What was asked for last, and what was made of it.
     last_auth: Option<(Auth, Arc<Expression>)>,
+    /// What each backend is told of who calls, in order of the configuration.
+    credentials: Vec<Option<Arc<BackendCredentials>>>,
 }
 
 /// Compiles a configuration.
@@ -76,10 +80,12 @@ pub fn compile(
         warnings: Vec::new(),
         certificates: Vec::new(),
         last_auth: None,
+        credentials: Vec::new(),
     };
 
     let callers = compiler.callers(resources);
     let upstreams = compiler.backends(resources, cores);
+    compiler.credentials();
     let mut listening = HashMap::new();
     let mut plans = Vec::new();
     for (name, listener) in &config.listeners {

@@ -1,6 +1,7 @@
 //! Nothing shown in `docs/guides/` is untested: its files stand together in a folder, its commands run there.
 //!
-//! A `yaml` block begins with its file's name as a comment. Commands that serve have tests of their own.
+//! A `yaml` block begins with its file's name as a comment; so does a `text` block, whose first line is then no part of the
+//! file. Commands that serve have tests of their own.
 
 use std::fs;
 use std::path::Path;
@@ -17,6 +18,13 @@ fn every_command_of_a_guide_prints_what_is_shown() {
         for block in blocks(&text, "yaml") {
             let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a file's name");
             fs::write(folder.path().join(name), &block).expect("a file");
+        }
+        for block in blocks(&text, "text") {
+            let named =
+                block.split_once('\n').and_then(|(first, rest)| Some((first.strip_prefix("# ")?, rest)));
+            if let Some((name, content)) = named {
+                fs::write(folder.path().join(name), content).expect("a file");
+            }
         }
         for (command, shown) in blocks(&text, "console").iter().flat_map(|block| commands(block)) {
             let arguments = command.strip_prefix("portcullis ").expect("one of our commands");

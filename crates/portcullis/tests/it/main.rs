@@ -15,6 +15,7 @@
 )]
 
 mod api_keys;
+mod backend_credentials;
 mod balance;
 mod bounds;
 mod changes;

@@ -6,7 +6,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::listeners::pem;
 use super::names::host_fault;
-use super::{Judge, repeated, root};
+use super::{Judge, credentials, repeated, root};
 use crate::bounds::Bounds;
 use crate::config::backend::{Backend, BackendTls, Breaker, Concurrency, Eject, Health};
 use crate::config::values::Duration;
@@ -50,6 +50,9 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         }
         if let Some(tls) = &backend.tls {
             self::tls(judge, &path.key("tls"), backend, tls);
+        }
+        if let Some(settings) = &backend.credentials {
+            credentials::judge(judge, &path.key("credentials"), settings);
         }
     }
 }

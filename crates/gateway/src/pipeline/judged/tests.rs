@@ -207,6 +207,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         needs: nosy.needs,
         chain: vec![Arc::new(nosy)],
         backend: 0,
+        handover: None,
         strip: 0,
         bounds: Arc::new(bounds),
         stream: None,

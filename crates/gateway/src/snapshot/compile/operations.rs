@@ -219,7 +219,7 @@ impl Compiler<'_> {
         }
         let fields_place =
             effective.place("fields").map_or_else(|| Arc::clone(&place), |it| spell(Some(it), "fields"));
-        let chain = chain(settings, draft.origin, &place, &fields_place);
+        let mut chain = chain(settings, draft.origin, &place, &fields_place);
         let bounds = match &settings.bounds {
             Some(own) => Arc::new(own.over(&self.bounds)),
             None => Arc::clone(&self.bounds),
@@ -228,6 +228,7 @@ impl Compiler<'_> {
             self.wrong_at(&at.key("backend"), "no backend of this name");
             return None;
         };
+        let handover = self.hand_over(backend, &mut chain);
         let base = api.base_path().trim_end_matches('/');
         let stream = self.stream(api_name, api, settings, draft.origin);
         Some(Arc::new(Operation {
@@ -240,6 +241,7 @@ impl Compiler<'_> {
             needs: chain.iter().map(|policy| policy.needs()).max().unwrap_or(Needs::Head),
             chain,
             backend,
+            handover,
             strip: if api.strip_base_path.unwrap_or(false) { base.len() } else { 0 },
             bounds,
             terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings)),

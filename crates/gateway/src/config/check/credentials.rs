@@ -1,0 +1,159 @@
+//! What backends are told of who is calling: one statement of each field, and none that is not the operator's to make.
+
+use std::collections::HashMap;
+
+use portcullis_openapi::source::Pointer;
+
+use super::Judge;
+use super::names::is_field_name;
+use crate::config::credentials::{BackendCredentials, CallerFact, FieldValue};
+
+/// Most fields that one backend is told.
+const FIELDS_MAX: usize = 32;
+
+/// Bytes of a written value.
+const VALUE_BYTES_MAX: usize = 16 * 1024;
+
+/// Steps of a claim's path.
+const CLAIM_DEPTH_MAX: usize = 8;
+
+/// Fields that frame or route the message, or that the gateway writes itself; a hyphen at the end makes a beginning.
+const NOT_TO_WRITE: &[&str] = &[
+    "host",
+    "content-",
+    "transfer-encoding",
+    "connection",
+    "keep-alive",
+    "te",
+    "trailer",
+    "upgrade",
+    "expect",
+    "proxy-",
+    "http2-settings",
+    "via",
+    "forwarded",
+    "x-forwarded-",
+    "x-request-id",
+    "traceparent",
+    "tracestate",
+    "cookie",
+    "sec-websocket-",
+];
+
+/// Judges `credentials` of one backend.
+pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) {
+    let BackendCredentials { pass_through, basic, api_key, mint_jwt, fields } = credentials;
+    let ways = [
+        ("pass_through", *pass_through),
+        ("basic", basic.is_some()),
+        ("api_key", api_key.is_some()),
+        ("mint_jwt", mint_jwt.is_some()),
+    ];
+    let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
+    match (written.next(), written.next()) {
+        (None, _) if fields.is_empty() => {
+            let hint = "write one of `mint_jwt`, `basic`, `api_key`, `fields`, or take it out";
+            judge.key(path, "says nothing", hint);
+        }
+        (Some(first), Some(second)) => {
+            let hint = "what is said besides stands under `fields`";
+            judge.key(
+                &path.key(second),
+                format!("stands beside `{first}`: only one of them can be meant"),
+                hint,
+            );
+        }
+        _ => {}
+    }
+    let mut said = HashMap::new();
+    if *pass_through {
+        said.insert("authorization".to_owned(), path.key("pass_through"));
+    }
+    if let Some(basic) = basic {
+        let path = path.key("basic");
+        if basic.user.contains(':') {
+            judge.value(&path.key("user"), "has a colon, which ends a user's name (RFC 7617)", "");
+        }
+        for (key, text) in [("user", basic.user.as_str()), ("password", basic.password.expose())] {
+            let has_control = text.chars().any(char::is_control);
+            if has_control || text.len() > VALUE_BYTES_MAX {
+                judge.value(&path.key(key), "has a control character, or is too long", "");
+            }
+        }
+        said.insert("authorization".to_owned(), path);
+    }
+    if let Some(key) = api_key {
+        let path = path.key("api_key");
+        name(judge, &path.key("header"), &path, &key.header, &mut said);
+        value(judge, &path.key("key"), key.key.expose());
+        if let Some(prefix) = &key.prefix
+            && !is_field_name(prefix)
+        {
+            judge.value(&path.key("prefix"), "is no single word", "write it without the space: `Bearer`");
+        }
+    }
+    if fields.len() > FIELDS_MAX {
+        let what = format!("{} fields are too many", fields.len());
+        judge.value(&path.key("fields"), what, format!("at most {FIELDS_MAX}"));
+    }
+    for (field, made_of) in fields {
+        let path = path.key("fields").key(field);
+        name(judge, &path, &path, field, &mut said);
+        match made_of {
+            FieldValue::Text(text) => value(judge, &path, text.expose()),
+            FieldValue::Of(CallerFact::Claim(claim), _) => self::claim(judge, &path.key("claim"), claim),
+            FieldValue::Of(..) => {}
+        }
+    }
+}
+
+/// A field's name, stated once in all spellings that a backend may read as the same; `by` is who states it.
+fn name(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    by: &Pointer,
+    name: &str,
+    said: &mut HashMap<String, Pointer>,
+) {
+    if !is_field_name(name) {
+        judge.key(path, format!("{name:?} is no field name"), "");
+        return;
+    }
+    let folded = name.to_ascii_lowercase().replace(['_', '.'], "-");
+    let is_not_to_write = |own: &str| {
+        if own.ends_with('-') { folded.starts_with(own) } else { folded == own }
+    };
+    if NOT_TO_WRITE.iter().any(|own| is_not_to_write(own)) {
+        let hint = "it frames or routes the message, or is the gateway's own";
+        judge.key(path, format!("`{name}` is not for `credentials` to write"), hint);
+    }
+    if let Some(before) = said.insert(folded, by.clone()) {
+        let place = judge.elsewhere(&before);
+        judge.key(path, format!("a backend may read it as the field that is written at {place}"), "");
+    }
+}
+
+/// A value that a field can have.
+fn value(judge: &mut Judge<'_>, path: &Pointer, text: &str) {
+    let is_edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte == b' ');
+    let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
+    let (first, last) = (text.as_bytes().first(), text.as_bytes().last());
+    if text.is_empty() || !is_plain || is_edge(first) || is_edge(last) {
+        let hint = "visible ASCII characters, and spaces between them";
+        judge.value(path, "cannot be the value of a field", hint);
+    } else if text.len() > VALUE_BYTES_MAX {
+        judge.value(path, "is too long for a field", format!("at most {VALUE_BYTES_MAX} bytes"));
+    }
+}
+
+/// The path of a claim: its name, or a JSON pointer (RFC 6901).
+pub(super) fn claim(judge: &mut Judge<'_>, path: &Pointer, claim: &str) {
+    let is_pointer = claim.starts_with('/');
+    let steps = claim.split('/').skip(usize::from(is_pointer));
+    if claim.is_empty()
+        || (is_pointer && (steps.clone().any(str::is_empty) || steps.count() > CLAIM_DEPTH_MAX))
+    {
+        let hint = format!("write its name, such as `email`, or `/org/id`, at most {CLAIM_DEPTH_MAX} steps");
+        judge.value(path, format!("{claim:?} names no claim"), hint);
+    }
+}

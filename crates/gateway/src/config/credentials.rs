@@ -1,0 +1,182 @@
+//! What a backend needs from us to know who is calling: `backends.*.credentials`.
+
+use std::borrow::Cow;
+
+use indexmap::IndexMap;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Deserialize;
+use serde::de::Deserializer;
+
+use super::values::text_or_mapping;
+use crate::secret::Secret;
+
+/// What a backend needs from us to know who is calling. At most one of `pass_through`, `basic`, `api_key` and
+/// `mint_jwt`; `fields` may stand beside each, or alone. `Authorization` and `DPoP` of the caller, and every field that
+/// is written here, never pass from outside, unless `pass_through` lets the first two. What cannot be made out of the caller is
+/// not sent without: 503 `backend-credential-unavailable`. An anonymous caller (`auth: none`) has nothing to be made
+/// into anything: of what speaks of the caller, nothing is sent then.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendCredentials {
+    /// `true`: the credential that the caller presented goes on as it came. Write it for a backend that verifies callers
+    /// itself and may hold their credentials. Default: `false`; no caller's credential reaches a backend.
+    #[serde(default)]
+    pub pass_through: bool,
+    /// A user and password of the gateway, in `Authorization`.
+    pub basic: Option<BackendBasic>,
+    /// A key of the gateway, in a field of its own.
+    pub api_key: Option<BackendApiKey>,
+    /// A token of our own about the caller.
+    pub mint_jwt: Option<MintJwt>,
+    /// Fields by name: a text, or what is known of the caller, such as `{ from: consumer }` or `{ claim: email }`.
+    #[serde(default)]
+    pub fields: IndexMap<String, FieldValue>,
+}
+
+/// A user and password of the gateway (RFC 7617).
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendBasic {
+    /// The user's name; it has no colon.
+    pub user: String,
+    /// Its password: `"${env:NAME}"` or `"${file:path}"`.
+    pub password: Secret,
+}
+
+/// A key of the gateway.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendApiKey {
+    /// Name of the field that carries it. Default: `x-api-key`.
+    #[serde(default = "x_api_key")]
+    pub header: String,
+    /// The key: `"${env:NAME}"` or `"${file:path}"`.
+    pub key: Secret,
+    /// Word in front of the key, such as `Bearer` or `ApiKey`, with a space between. Default: none.
+    pub prefix: Option<String>,
+}
+
+fn x_api_key() -> String {
+    "x-api-key".to_owned()
+}
+
+/// A token of our own about the caller.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MintJwt {
+    /// Audience of the token.
+    pub audience: String,
+}
+
+/// The value of a field toward a backend.
+#[derive(Debug, Clone)]
+pub enum FieldValue {
+    /// This text.
+    Text(Secret),
+    /// What is known of the caller.
+    Of(CallerFact, Absent),
+}
+
+/// Something that is known of a caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallerFact {
+    /// The consumer's name.
+    Consumer,
+    /// The credential's id.
+    Credential,
+    /// The credential's scopes, with a space between two.
+    Scopes,
+    /// A claim of the caller's token, by its path.
+    Claim(String),
+}
+
+/// What becomes of a request whose caller lacks what a field is made of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Absent {
+    /// It does not go: 503 `backend-credential-unavailable`.
+    #[default]
+    Refuse,
+    /// It goes without the field.
+    LeaveOut,
+}
+
+/// Names of what is known of every caller.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum From {
+    /// The consumer's name.
+    Consumer,
+    /// The credential's id.
+    Credential,
+    /// The credential's scopes, with a space between two.
+    Scopes,
+}
+
+/// What is known of the caller, as the value of a field. Exactly one of `from` and `claim`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Mapped {
+    /// `consumer`, `credential` or `scopes`.
+    from: Option<From>,
+    /// A claim of the caller's token: its name, such as `email`, or, with a slash in front, a JSON pointer such as
+    /// `/org/id`. Texts, numbers, true and false as they are written; of a list its items, with a comma between two.
+    claim: Option<String>,
+    /// What happens without it: `refuse` or `leave_out`. Default: `refuse`.
+    #[serde(default)]
+    absent: Absent,
+}
+
+/// The mapping with exactly one choice in it.
+struct OneFact(FieldValue);
+
+impl std::convert::From<OneFact> for FieldValue {
+    fn from(fact: OneFact) -> Self {
+        fact.0
+    }
+}
+
+impl<'de> Deserialize<'de> for OneFact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Mapped { from, claim, absent } = Mapped::deserialize(deserializer)?;
+        let fact = match (from, claim) {
+            (Some(From::Consumer), None) => CallerFact::Consumer,
+            (Some(From::Credential), None) => CallerFact::Credential,
+            (Some(From::Scopes), None) => CallerFact::Scopes,
+            (None, Some(claim)) => CallerFact::Claim(claim),
+            (None, None) => {
+                let what = "does not say what it is made of; hint: write `from: consumer` or `claim: email`";
+                return Err(serde::de::Error::custom(what));
+            }
+            (Some(_), Some(_)) => {
+                let what = "is made of two things; hint: write one of `from` and `claim`";
+                return Err(serde::de::Error::custom(what));
+            }
+        };
+        Ok(Self(FieldValue::Of(fact, absent)))
+    }
+}
+
+impl<'de> Deserialize<'de> for FieldValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        text_or_mapping::<D, Self, OneFact>(
+            deserializer,
+            "a text, or a mapping such as `{ from: consumer }` or `{ claim: email }`",
+            |text| Ok(Self::Text(Secret::new(text))),
+        )
+    }
+}
+
+impl JsonSchema for FieldValue {
+    fn schema_name() -> Cow<'static, str> {
+        "FieldValue".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mapping = Mapped::json_schema(generator);
+        schemars::json_schema!({
+            "description": "The value of a field toward a backend.",
+            "oneOf": [{ "type": "string" }, mapping]
+        })
+    }
+}
