@@ -37,7 +37,6 @@ pub(crate) struct Header {
     pub(crate) kid: Option<Box<str>>,
     pub(crate) typ: Option<Box<str>>,
     /// The embedded key, only where one was asked for.
-    #[expect(dead_code, reason = "proofs of possession read it")]
     pub(crate) jwk: Option<Object>,
 }
 
@@ -46,7 +45,6 @@ pub(crate) struct Header {
 pub(crate) enum Embedded {
     /// It must have none.
     Refused,
-    #[expect(dead_code, reason = "proofs of possession ask for it")]
     /// It must have a `jwk`: a proof of possession (RFC 9449 §4.2).
     Demanded,
 }
