@@ -40,8 +40,10 @@ pub(crate) fn check(data: &[u8]) {
 }
 
 fn canonical(path: &[u8], rules: PathRules) -> Option<String> {
-    let mut out = String::new();
-    canonicalize(path, rules, &mut out).ok().map(|_| out)
+    let mut out = Vec::new();
+    canonicalize(path, rules, &mut out)
+        .ok()
+        .map(|_| String::from_utf8(out).expect("a canonical path is text"))
 }
 
 /// Reads a segment as the least careful of backends would, over and over.

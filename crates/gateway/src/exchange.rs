@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::{Method, StatusCode};
-use portcullis_http1::{Fields, Refusal, RefusalClass};
+use portcullis_http1::{Fields, Label, Refusal, RefusalClass};
 use smallvec::SmallVec;
 
 use crate::http::canonical::Understood;
@@ -301,7 +301,8 @@ async fn leave<W: Wire>(
     cx: &mut Context,
     snapshot: Arc<Snapshot>,
 ) -> Deadline {
-    reply.fields.set("x-request-id", cx.id.as_bytes());
+    const REQUEST_ID: Label = Label::new("x-request-id: ");
+    reply.fields.put(REQUEST_ID, cx.id.as_bytes());
     if snapshot.server_timing {
         reply.fields.push("server-timing", server_timing(cx));
     }

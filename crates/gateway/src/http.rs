@@ -23,6 +23,7 @@ pub mod long_read;
 mod malformed;
 mod names;
 pub mod network;
+mod octets;
 pub mod parameters;
 pub mod path;
 pub mod peer;

@@ -127,13 +127,14 @@ impl<T> Apis<T> {
         if !path.starts_with('/') {
             return None;
         }
-        let deepest = path.match_indices('/').nth(self.deepest).map_or(path.len(), |(at, _)| at);
+        let mut slashes = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/');
+        let deepest = slashes.nth(self.deepest).map_or(path.len(), |(at, _)| at);
         let mut base = path.get(..deepest)?;
         loop {
             if let Some(matcher) = self.by_base_path.get(base) {
                 return Some(matcher);
             }
-            base = base.get(..base.rfind('/')?)?;
+            base = base.get(..base.bytes().rposition(|byte| byte == b'/')?)?;
         }
     }
 }

@@ -208,11 +208,10 @@ impl BodyDecoder {
         };
         self.state = State::Done;
         let text = buf.split_to(end);
-        let lines = self.section.take_lines();
-        if lines.is_empty() {
+        if self.section.is_empty() {
             return Ok(Event::End);
         }
-        Ok(Event::Trailers(Fields::decoded(text.to_vec(), lines)))
+        Ok(Event::Trailers(self.section.take(text.to_vec())))
     }
 }
 

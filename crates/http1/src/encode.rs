@@ -5,9 +5,9 @@
 //! §5.5 tells recipients), in a method or field name by `_`, in a target by its percent-encoding. That leaves
 //! nothing to check and nothing to fail; a `Result` lost, for a caller who ignored it would send half a head, and
 //! leaving the line out lost, for then a field that a control relies on would go missing without a word.
-//! What was decoded by this crate is written as it was.
+//! What was decoded by this crate is written as it was, and names that are known while compiling are judged then.
 
-use crate::{Field, Fields, Framing, octets};
+use crate::{Field, Fields, Framing, Label, octets};
 
 /// What follows the data of each chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
@@ -32,6 +32,11 @@ impl<'a> HeadWriter<'a> {
     /// Begins a response with `HTTP/1.1 status reason`; an empty reason becomes the usual one of the status. A
     /// status that is no status (below 100, above 999) becomes 500.
     pub fn response(out: &'a mut Vec<u8>, status: u16, reason: &[u8]) -> Self {
+        // PERF: most answers.
+        if status == 200 && reason.is_empty() {
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+            return Self { out };
+        }
         let status = if matches!(status, 100..=999) { status } else { 500 };
         out.extend_from_slice(b"HTTP/1.1 ");
         put_decimal(out, u64::from(status));
@@ -53,6 +58,14 @@ impl<'a> HeadWriter<'a> {
     /// Adds a field line, as [`Self::field`] does, to a writer that is kept.
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         put_field(self.out, Field { name: name.as_ref(), value: value.as_ref() });
+    }
+
+    /// Adds a field line whose name is known while compiling.
+    #[inline]
+    pub fn put(&mut self, label: Label, value: &[u8]) {
+        self.out.extend_from_slice(label.as_bytes());
+        put_text(self.out, value);
+        self.out.extend_from_slice(b"\r\n");
     }
 
     /// Adds all `fields`, those that frame the message included.
@@ -134,7 +147,7 @@ pub fn write_last_chunk(out: &mut Vec<u8>, trailers: Option<&Fields>) {
 }
 
 /// The usual reason phrase of `status`; empty when it has none.
-pub fn reason_phrase(status: u16) -> &'static str {
+fn reason_phrase(status: u16) -> &'static str {
     match status {
         100 => "Continue",
         101 => "Switching Protocols",
@@ -223,25 +236,25 @@ fn put_text(out: &mut Vec<u8>, text: &[u8]) {
     if octets::is_plain_text(text) {
         out.extend_from_slice(text);
     } else {
-        out.extend(text.iter().map(|&byte| if octets::is_text(byte) { byte } else { b' ' }));
+        out.extend(text.iter().map(|&byte| if octets::is_text_byte(byte) { byte } else { b' ' }));
     }
 }
 
 fn put_token(out: &mut Vec<u8>, token: &[u8]) {
     match token {
         [] => out.push(b'_'),
-        _ if octets::is_all_token(token) => out.extend_from_slice(token),
-        _ => out.extend(token.iter().map(|&byte| if octets::is_token(byte) { byte } else { b'_' })),
+        _ if octets::is_token(token) => out.extend_from_slice(token),
+        _ => out.extend(token.iter().map(|&byte| if octets::is_token_byte(byte) { byte } else { b'_' })),
     }
 }
 
 fn put_target(out: &mut Vec<u8>, target: &[u8]) {
     match target {
         [] => out.push(b'/'),
-        _ if octets::is_all_target(target) => out.extend_from_slice(target),
+        _ if octets::is_target(target) => out.extend_from_slice(target),
         _ => {
             for &byte in target {
-                match octets::is_target(byte) {
+                match octets::is_target_byte(byte) {
                     true => out.push(byte),
                     false => put_percent(out, byte),
                 }

@@ -6,7 +6,8 @@
 //! spelling, and rules need both.
 //!
 //! Assumes that whoever pushes a line has judged its bytes; [`Fields`] itself judges nothing. It knows which lines came
-//! out of a decoder, and where they still stand as they were decoded: such lines are written on in one piece.
+//! out of a decoder, and where they stand as they are to be written: such lines are written on in one piece. And it
+//! knows, of most names that are not there, that they are not, without a look at the lines.
 
 use std::fmt;
 use std::ops::Range;
@@ -25,16 +26,23 @@ pub struct Span {
 pub struct Fields {
     text: Vec<u8>,
     lines: Vec<Line>,
-    /// How much of the text a decoder has judged. Lines that lie in it are lines of a message.
-    judged: usize,
+    // Invariant: has the name of every line. Names of lines that were taken away may be left in it.
+    names: Names,
 }
 
 /// Name and value of one line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
-    pub(crate) name: Span,
-    pub(crate) value: Span,
+    name: Span,
+    value: Span,
+    /// It was judged, and the text has it as `name: value` with its line end.
+    stands: bool,
 }
+
+/// A set of names that forgets: it may have one that was not added, and has every one that was.
+// PERF: what is asked of a head is mostly not there. One bit of 64 answers four out of five such questions.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Names(u64);
 
 /// One field line, borrowed.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -53,19 +61,19 @@ impl Fields {
 
     /// No lines yet, with room for `text` bytes and `lines` lines.
     pub fn with_capacity(text: usize, lines: usize) -> Self {
-        Self { text: Vec::with_capacity(text), lines: Vec::with_capacity(lines), judged: 0 }
+        Self { text: Vec::with_capacity(text), lines: Vec::with_capacity(lines), names: Names::default() }
     }
 
-    /// Lines that were decoded from `text`.
-    pub(crate) fn decoded(text: Vec<u8>, lines: Vec<Line>) -> Self {
-        Self { judged: text.len(), text, lines }
+    /// Lines that were decoded from `text`, and their names.
+    pub(crate) fn decoded(text: Vec<u8>, lines: Vec<Line>, names: Names) -> Self {
+        Self { text, lines, names }
     }
 
     /// Forgets every line and all text; keeps the memory.
     pub fn clear(&mut self) {
         self.text.clear();
         self.lines.clear();
-        self.judged = 0;
+        self.names = Names::default();
     }
 
     /// Number of field lines.
@@ -81,40 +89,60 @@ impl Fields {
     /// The lines in order.
     #[inline]
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Field<'_>> + ExactSizeIterator {
-        self.lines.iter().map(|line| Field { name: self.slice(line.name), value: self.slice(line.value) })
+        self.lines.iter().map(|line| self.field(line))
+    }
+
+    #[inline]
+    fn field(&self, line: &Line) -> Field<'_> {
+        Field { name: self.slice(line.name), value: self.slice(line.value) }
     }
 
     /// The lines called `name`, compared without case.
+    #[inline]
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter().filter(move |field| field.is(name)).map(|field| field.value)
+        self.named(name).map(|line| self.slice(line.value))
     }
 
     /// The first line called `name`, compared without case.
-    pub fn first(&self, name: &str) -> Option<&[u8]> {
-        self.iter().find(|field| field.is(name)).map(|field| field.value)
+    #[inline]
+    pub fn first<'a>(&'a self, name: &str) -> Option<&'a [u8]> {
+        self.named(name).next().map(|line| self.slice(line.value))
     }
 
     /// The only line called `name`; an error when there are several.
-    pub fn only(&self, name: &str) -> Result<Option<&[u8]>, Repeated> {
-        let mut found = None;
-        for field in self.iter().filter(|field| field.is(name)) {
-            if found.replace(field.value).is_some() {
-                return Err(Repeated);
-            }
+    #[inline]
+    pub fn only<'a>(&'a self, name: &str) -> Result<Option<&'a [u8]>, Repeated> {
+        let mut lines = self.named(name);
+        match (lines.next(), lines.next()) {
+            (_, Some(_)) => Err(Repeated),
+            (line, None) => Ok(line.map(|line| self.slice(line.value))),
         }
-        Ok(found)
     }
 
     /// Whether a line called `name` is there.
+    #[inline]
     pub fn has(&self, name: &str) -> bool {
-        self.iter().any(|field| field.is(name))
+        self.named(name).next().is_some()
+    }
+
+    // PERF: inlined, so that of a name known while compiling nothing is left to compute; and the length first, by which
+    // most names are told apart.
+    #[inline]
+    fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &Line> + use<'_, 'n> {
+        let name = name.as_bytes();
+        let lines = if self.names.may_have(name) { &*self.lines } else { &[] };
+        let is_it = move |line: &&Line| {
+            line.name.len() == name.len() && octets::is_same_text(self.slice(line.name), name)
+        };
+        lines.iter().filter(is_it)
     }
 
     /// Appends a line.
     pub fn push(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
+        self.names.add(name.as_ref());
         let name = self.push_text(name);
         let value = self.push_text(value);
-        self.lines.push(Line { name, value });
+        self.lines.push(Line { name, value, stands: false });
     }
 
     /// Keeps the lines for which `keep` says so.
@@ -124,11 +152,32 @@ impl Fields {
     }
 
     /// Removes every line called `name`.
+    #[inline]
     pub fn remove(&mut self, name: &str) {
-        self.retain(|field| !field.is(name));
+        if self.names.may_have(name.as_bytes()) {
+            self.retain(|field| !field.is(name));
+        }
+    }
+
+    /// Replaces every line of that name by one, which is written down as it will leave.
+    #[inline]
+    pub fn put(&mut self, label: Label, value: &[u8]) {
+        self.remove(label.name());
+        if !octets::is_plain_text(value) {
+            return self.push(label.name(), value);
+        }
+        let start = self.text.len();
+        self.text.extend_from_slice(label.as_bytes());
+        let from = self.text.len();
+        self.text.extend_from_slice(value);
+        self.text.extend_from_slice(b"\r\n");
+        self.names.add(label.name().as_bytes());
+        let name = Span::new(start, label.name().len());
+        self.lines.push(Line { name, value: Span::new(from, value.len()), stands: true });
     }
 
     /// Replaces every line called `name` by one.
+    #[inline]
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) {
         self.remove(name);
         self.push(name, value);
@@ -158,18 +207,7 @@ impl Fields {
 
     /// The lines in order; beside each, where it stands as `name: value` with its line end, as it was decoded.
     pub(crate) fn placed(&self) -> impl Iterator<Item = (Field<'_>, Option<Range<usize>>)> {
-        self.iter().zip(&self.lines).map(|(field, line)| (field, self.place(*line)))
-    }
-
-    // Invariant: only a decoder makes lines within what was judged, so no such line has a line end in it.
-    fn place(&self, line: Line) -> Option<Range<usize>> {
-        let (start, colon) = (line.name.start as usize, line.name.end());
-        let (value, end) = (colon.saturating_add(2), line.value.end().saturating_add(2));
-        let stands = end <= self.judged
-            && line.value.start as usize == value
-            && self.text.get(colon..value) == Some(b": ")
-            && self.text.get(line.value.end()..end) == Some(b"\r\n");
-        stands.then_some(start..end)
+        self.lines.iter().map(|line| (self.field(line), line.place()))
     }
 
     /// Any part of the text.
@@ -189,11 +227,101 @@ impl Fields {
     }
 }
 
+impl Line {
+    /// The line of `name`, which stands at `start`, and of what follows its colon up to the line end.
+    // Invariant: only a decoder calls this, so a line that stands has no line end in it.
+    #[inline]
+    pub(crate) fn new(start: usize, name: &[u8], raw: &[u8]) -> Self {
+        // Of what `trim_ascii` takes off, only SP and HTAB can be here: optional white space (RFC 9110 §5.6.3).
+        let text = raw.trim_ascii_end();
+        let value = text.trim_ascii_start();
+        let blank = text.len().saturating_sub(value.len());
+        let from = start.saturating_add(name.len()).saturating_add(1).saturating_add(blank);
+        let stands = blank == 1 && text.len() == raw.len() && raw.first() == Some(&b' ');
+        Self { name: Span::new(start, name.len()), value: Span::new(from, value.len()), stands }
+    }
+
+    /// Whether spans reach to the end of `text`.
+    pub(crate) fn fits(text: &[u8]) -> bool {
+        u32::try_from(text.len()).is_ok()
+    }
+
+    /// The line that stands as `name: value` at `start` of a text that [`Self::fits`].
+    // Invariant: only a decoder calls this.
+    #[inline]
+    pub(crate) fn standing(start: usize, name: &[u8], value: &[u8]) -> Self {
+        let name = Span { start: start as u32, len: name.len() as u32 };
+        let from = name.start.wrapping_add(name.len).wrapping_add(2);
+        Self { name, value: Span { start: from, len: value.len() as u32 }, stands: true }
+    }
+
+    /// Its length up to its line end.
+    #[inline]
+    pub(crate) fn len(self) -> usize {
+        self.value.end().saturating_sub(self.name.start as usize)
+    }
+
+    /// Where it stands in the text.
+    #[inline]
+    fn place(&self) -> Option<Range<usize>> {
+        self.stands.then(|| self.name.start as usize..self.value.end().saturating_add(2))
+    }
+}
+
+impl Names {
+    #[inline]
+    pub(crate) fn add(&mut self, name: &[u8]) {
+        self.0 |= Self::bit(name);
+    }
+
+    #[inline]
+    fn may_have(self, name: &[u8]) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// The bit of a name, by length and both ends. Letters have the same in either case.
+    #[inline]
+    const fn bit(name: &[u8]) -> u64 {
+        const CASE: u32 = 0x2020;
+        let (Some(first), Some(last)) = (name.first(), name.last()) else { return 1 };
+        let ends = (*first as u32 | ((*last as u32) << 8)) | CASE;
+        let mixed = (ends | ((name.len() as u32) << 16)).wrapping_mul(0x9e37_79b9);
+        1 << (mixed >> 26)
+    }
+}
+
 impl Field<'_> {
     /// Whether this field is called `name`, compared without case.
     #[inline]
     pub fn is(&self, name: &str) -> bool {
         octets::is_same(self.name, name.as_bytes())
+    }
+}
+
+/// A field name known while compiling, with the colon and the space behind it.
+// PERF: judged while compiling, and written by stores instead of a judgement and a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label(&'static str);
+
+impl Label {
+    /// The label of `text`, which is a field name, a colon and a space.
+    #[expect(clippy::panic, reason = "evaluated while compiling: labels are constants")]
+    pub const fn new(text: &'static str) -> Self {
+        match text.as_bytes() {
+            [name @ .., b':', b' '] if octets::is_name(name) => Self(text),
+            _ => panic!("a label is a field name, a colon and a space"),
+        }
+    }
+
+    /// The field name.
+    #[inline]
+    pub fn name(self) -> &'static str {
+        self.0.get(..self.0.len().saturating_sub(2)).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(self) -> &'static [u8] {
+        self.0.as_bytes()
     }
 }
 

@@ -4,7 +4,7 @@
 //! this refuses: the peer on the other side may have repaired differently, and that is request smuggling.
 //! A [`Framing::Length`] is a number; whoever writes the message anew writes the number, not the text received.
 
-use crate::{Fields, Refusal, RequestHead, ResponseHead, Version};
+use crate::{Fields, Refusal, Repeated, RequestHead, ResponseHead, Version, octets};
 
 /// How a body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,25 +54,17 @@ pub fn response_framing(head: &ResponseHead, request_method: &[u8]) -> Result<Fr
 
 /// What the fields say; nothing when they are silent.
 fn announced(fields: &Fields, version: Version) -> Result<Option<Framing>, Refusal> {
-    let (mut codings, mut length) = (None, None);
-    let (mut codings_again, mut length_again) = (false, false);
-    for field in fields.iter() {
-        // The length first: most names are told apart by it alone.
-        if field.name.len() == 17 && field.is("transfer-encoding") {
-            codings_again |= codings.replace(field.value).is_some();
-        } else if field.name.len() == 14 && field.is("content-length") {
-            length_again |= length.replace(field.value).is_some();
+    match (fields.only("transfer-encoding"), fields.only("content-length")) {
+        (Ok(None), Ok(None)) => Ok(None),
+        (Ok(None), Ok(Some(length))) => read_length(length).map(|length| Some(Framing::Length(length))),
+        (Ok(None), Err(Repeated)) => Err(Refusal::ContentLengthRepeated),
+        (Ok(Some(_)) | Err(Repeated), Ok(Some(_)) | Err(Repeated)) => {
+            Err(Refusal::TransferEncodingAndContentLength)
         }
-    }
-    match (codings, length) {
-        (Some(_), Some(_)) => Err(Refusal::TransferEncodingAndContentLength),
-        (Some(_), None) if codings_again => Err(Refusal::TransferEncodingRepeated),
+        (Err(Repeated), Ok(None)) => Err(Refusal::TransferEncodingRepeated),
         // RFC 9112 §6.1: such a message is to be treated as if its framing were faulty.
-        (Some(_), None) if version == Version::Http10 => Err(Refusal::TransferEncodingInHttp10),
-        (Some(codings), None) => check_codings(codings).map(|()| Some(Framing::Chunked)),
-        (None, Some(_)) if length_again => Err(Refusal::ContentLengthRepeated),
-        (None, Some(length)) => read_length(length).map(|length| Some(Framing::Length(length))),
-        (None, None) => Ok(None),
+        (Ok(Some(_)), Ok(None)) if version == Version::Http10 => Err(Refusal::TransferEncodingInHttp10),
+        (Ok(Some(codings)), Ok(None)) => check_codings(codings).map(|()| Some(Framing::Chunked)),
     }
 }
 
@@ -85,9 +77,8 @@ fn check_codings(codings: &[u8]) -> Result<(), Refusal> {
     }
     let mut below = codings.split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
     let last = below.next_back().unwrap_or_default();
-    let is_known_shape = |coding: &[u8]| {
-        !coding.is_empty() && !is_chunked(coding) && coding.iter().all(|&byte| crate::octets::is_token(byte))
-    };
+    let is_known_shape =
+        |coding: &[u8]| !coding.is_empty() && !is_chunked(coding) && octets::is_token(coding);
     if is_chunked(last) && below.all(is_known_shape) {
         return Err(Refusal::TransferCodingNotSupported);
     }

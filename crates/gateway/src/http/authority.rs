@@ -7,7 +7,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::Malformed;
+use super::{Malformed, octets};
 
 /// RFC 1035 §2.3.4: a name has at most 255 octets on the wire, 253 as text.
 const HOST_BYTES_MAX: usize = 253;
@@ -18,7 +18,7 @@ const LABEL_BYTES_MAX: usize = 63;
 ///
 /// The host is in lower case, without a trailing dot; an IPv6 address stands in brackets, compressed as RFC 5952
 /// has it. Nothing is promised of what stands in `out` after a refusal.
-pub fn canonicalize(authority: &[u8], out: &mut String) -> Result<Option<u16>, Malformed> {
+pub fn canonicalize(authority: &[u8], out: &mut Vec<u8>) -> Result<Option<u16>, Malformed> {
     if let Some(rest) = authority.strip_prefix(b"[") {
         let end = rest.iter().position(|b| *b == b']').ok_or(Malformed::HostAddress)?;
         let (inside, after) = rest.split_at_checked(end).ok_or(Malformed::HostAddress)?;
@@ -28,9 +28,9 @@ pub fn canonicalize(authority: &[u8], out: &mut String) -> Result<Option<u16>, M
             _ => return Err(Malformed::HostAddress),
         };
         let address: Ipv6Addr = text(inside)?.parse().map_err(|_| Malformed::HostAddress)?;
-        out.push('[');
-        out.push_str(&address.to_string());
-        out.push(']');
+        out.push(b'[');
+        out.extend_from_slice(address.to_string().as_bytes());
+        out.push(b']');
         return Ok(port);
     }
     name_and_port(authority, out).map_err(|why| match why {
@@ -40,22 +40,23 @@ pub fn canonicalize(authority: &[u8], out: &mut String) -> Result<Option<u16>, M
     })
 }
 
-fn name_and_port(authority: &[u8], out: &mut String) -> Result<Option<u16>, Malformed> {
-    let (mut end, mut label) = (0_usize, 0_usize);
-    let mut port = None;
+fn name_and_port(authority: &[u8], out: &mut Vec<u8>) -> Result<Option<u16>, Malformed> {
+    let (mut end, mut label) = (authority.len(), 0_usize);
     for (at, byte) in authority.iter().enumerate() {
+        if octets::is(*byte, octets::LABEL) {
+            continue;
+        }
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => {}
             b'.' if at > label && at.saturating_sub(label) <= LABEL_BYTES_MAX => label = at.saturating_add(1),
             b':' => {
-                port = Some(self::port(authority.get(at.saturating_add(1)..).unwrap_or_default())?);
+                end = at;
                 break;
             }
             _ => return Err(Malformed::HostName),
         }
-        end = at.saturating_add(1);
     }
-    let name = authority.get(..end).unwrap_or_default();
+    let (name, port) = authority.split_at_checked(end).unwrap_or_default();
+    let port = port.strip_prefix(b":").map(self::port).transpose()?;
     let (name, last) = match name.strip_suffix(b".") {
         None => (name, name.get(label..).unwrap_or_default()),
         Some(name) => (name, name.rsplit(|b| *b == b'.').next().unwrap_or_default()),
@@ -63,12 +64,11 @@ fn name_and_port(authority: &[u8], out: &mut String) -> Result<Option<u16>, Malf
     if last.is_empty() || last.len() > LABEL_BYTES_MAX || name.len() > HOST_BYTES_MAX {
         return Err(Malformed::HostName);
     }
-    let name = text(name)?;
-    if is_number(last) && name.parse::<Ipv4Addr>().is_err() {
+    if is_number(last) && text(name)?.parse::<Ipv4Addr>().is_err() {
         return Err(Malformed::HostAddress);
     }
     let start = out.len();
-    out.push_str(name);
+    out.extend_from_slice(name);
     if let Some(pushed) = out.get_mut(start..) {
         pushed.make_ascii_lowercase();
     }
@@ -91,7 +91,10 @@ fn port(digits: &[u8]) -> Result<u16, Malformed> {
     if !plain {
         return Err(Malformed::HostPort);
     }
-    text(digits)?.parse().map_err(|_| Malformed::HostPort)
+    let value = digits.iter().try_fold(0_u16, |value, digit| {
+        value.checked_mul(10)?.checked_add(u16::from(digit.wrapping_sub(b'0')))
+    });
+    value.ok_or(Malformed::HostPort)
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Malformed> {

@@ -317,12 +317,12 @@ impl Understood {
         let user_agent = fields.first("user-agent");
         let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
         let room = room.saturating_add(user_agent.map_or(0, <[u8]>::len));
-        let mut text = String::with_capacity(room.saturating_add(8));
+        let mut text = Vec::with_capacity(room.saturating_add(8));
         let port = host(&hosts, &target, origin.scheme, wire, rules, &mut text)?;
         let host_end = text.len();
         let is_plain_path = match target.path {
             b"*" => {
-                text.push('*');
+                text.push(b'*');
                 true
             }
             path => path::canonicalize(path, rules.path, &mut text)?,
@@ -330,11 +330,14 @@ impl Understood {
         let path_end = text.len();
         if let Some(query) = target.query {
             target::judge_query(query, rules.stray_percent_in_query)?;
-            text.push('?');
-            text.push_str(std::str::from_utf8(query).map_err(|_| Malformed::QueryCharacter)?);
+            text.push(b'?');
+            text.extend_from_slice(query);
         }
         let target_end = text.len();
-        text.extend(user_agent.map(String::from_utf8_lossy));
+        text.extend_from_slice(user_agent.unwrap_or_default());
+        // PERF: judged once, as a whole. What may be no text is the end, which nobody but records looks at.
+        let text = String::from_utf8(text)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
 
         let (connection, nominated) = Connection::judge(fields, &method, wire, size, seen)?;
         if !nominated.is_empty() {
@@ -467,7 +470,7 @@ fn host(
     scheme: &'static str,
     wire: Wire,
     rules: &Rules,
-    out: &mut String,
+    out: &mut Vec<u8>,
 ) -> Result<Option<u16>, Malformed> {
     if target.absolute.is_some_and(|absolute| absolute.scheme != scheme) {
         return Err(Malformed::TargetScheme);
@@ -481,7 +484,7 @@ fn host(
     };
     let port = authority::canonicalize(first, out)?;
     let agrees = |other: &[u8]| -> Result<bool, Malformed> {
-        let mut name = String::new();
+        let mut name = Vec::new();
         let other = authority::canonicalize(other, &mut name)?;
         let default = if scheme == "https" { 443 } else { 80 };
         Ok(name == *out && other.unwrap_or(default) == port.unwrap_or(default))

@@ -3,11 +3,10 @@
 //! All of it is read here and none of it goes on (RFC 9110 §7.6.1): the connection to the backend is another one.
 
 use http::Method;
-use portcullis_http1::Fields;
+use portcullis_http1::{Fields, is_token};
 use smallvec::SmallVec;
 
 use super::canonical::Seen;
-use super::forwarded::is_token_character;
 use super::names::{self, Kind};
 use super::{Malformed, Size, Wire};
 
@@ -89,7 +88,7 @@ fn is_nomination(option: &[u8]) -> Result<bool, Malformed> {
 pub(super) fn options(fields: &Fields) -> Result<SmallVec<[&[u8]; 4]>, Malformed> {
     let mut options = SmallVec::new();
     for option in list(fields, "connection") {
-        if options.len() >= CONNECTION_OPTIONS_MAX || !option.iter().all(|b| is_token_character(*b)) {
+        if options.len() >= CONNECTION_OPTIONS_MAX || !is_token(option) {
             return Err(Malformed::ConnectionOption);
         }
         options.push(option);

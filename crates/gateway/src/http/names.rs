@@ -39,13 +39,19 @@ pub(super) fn kind(name: &[u8]) -> Option<Kind> {
 }
 
 /// What is known of a field called `name`, and whether the name has a character that some take for a hyphen.
+#[inline]
 pub(super) fn look_up(name: &[u8]) -> (Option<Kind>, bool) {
     let key = Key::of(name);
-    if !key.has_alias_character(name) {
+    if !key.may_have_alias_character(name) {
         return (find(name, key), false);
     }
+    look_up_folded(name)
+}
+
+#[cold]
+fn look_up_folded(name: &[u8]) -> (Option<Kind>, bool) {
     let folded: SmallVec<[u8; 64]> = name.iter().map(|b| fold(*b)).collect();
-    (find(&folded, Key::of(&folded)), true)
+    (find(&folded, Key::of(&folded)), name.iter().any(|b| is_alias_character(*b)))
 }
 
 /// Whether a backend may read both names as one.
@@ -275,24 +281,27 @@ impl Key {
         scatter(self.four())
     }
 
-    /// Whether `name`, of which this is the key, has a character that some backends take for a hyphen.
-    fn has_alias_character(self, name: &[u8]) -> bool {
-        // `_` and `.` with bit 5 set, eight at a time.
-        let ends = zeros(self.first, 0x7f) | zeros(self.first, b'.');
-        let ends = ends | zeros(self.last, 0x7f) | zeros(self.last, b'.');
+    /// Whether `name`, of which this is the key, may have a character that some backends take for a hyphen. It has none
+    /// if this says so; a name that is no token may have none all the same.
+    #[inline]
+    fn may_have_alias_character(self, name: &[u8]) -> bool {
+        let ends = alias_characters(self.first) | alias_characters(self.last);
         ends != 0 || (name.len() > 16 && name.iter().any(|b| is_alias_character(*b)))
     }
 }
 
-const fn scatter(packed: u64) -> usize {
-    (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % SLOTS
+/// Not zero if one of eight characters, of which bit 5 is set, is `_` or `.`, or is beyond ASCII.
+// PERF: no sum and no difference of ASCII carries into the next byte, so that five operations find both.
+const fn alias_characters(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = ONES << 7;
+    let underscores = (word & !HIGHS).wrapping_add(ONES);
+    let unlike_stop = (word & !HIGHS) ^ ONES.wrapping_mul(b'.' as u64);
+    (underscores | HIGHS.wrapping_sub(unlike_stop) | word) & HIGHS
 }
 
-/// Not zero if one of the eight bytes is `byte` (the classic test for a zero byte in a word).
-const fn zeros(word: u64, byte: u8) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    let zeroed = word ^ ONES.wrapping_mul(byte as u64);
-    zeroed.wrapping_sub(ONES) & !zeroed & (ONES << 7)
+const fn scatter(packed: u64) -> usize {
+    (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize % SLOTS
 }
 
 // From here on: evaluated while compiling only. A mistake is a compile error, not a panic.

@@ -63,12 +63,7 @@ pub fn canonicalise_interim(fields: &mut Fields) -> Result<(), MalformedResponse
 }
 
 fn strip(fields: &mut Fields, keep_length: bool) -> Result<(), MalformedResponse> {
-    let nominated: SmallVec<[SmallVec<[u8; 32]>; 2]> = options(fields)
-        .map_err(|_| MalformedResponse::ConnectionOption)?
-        .into_iter()
-        .filter(|option| matches!(names::kind(option), None | Some(Kind::Claim)))
-        .map(SmallVec::from_slice)
-        .collect();
+    let nominated = nominated(fields)?;
     fields.retain(|field| match names::kind(field.name) {
         Some(Kind::Connection | Kind::Upgrade | Kind::Te | Kind::Hop) => false,
         Some(Kind::Framing) => keep_length && field.is("content-length"),
@@ -79,6 +74,26 @@ fn strip(fields: &mut Fields, keep_length: bool) -> Result<(), MalformedResponse
         }
     });
     Ok(())
+}
+
+/// The unknown names and claims that `Connection` ties to the connection.
+fn nominated(fields: &Fields) -> Result<SmallVec<[SmallVec<[u8; 32]>; 1]>, MalformedResponse> {
+    let mut nominated = SmallVec::new();
+    // PERF: what backends say, if anything, and it names no field.
+    let is_usual = match fields.only("connection") {
+        Ok(None) => true,
+        Ok(Some(value)) => value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close"),
+        Err(_) => false,
+    };
+    if is_usual {
+        return Ok(nominated);
+    }
+    for option in options(fields).map_err(|_| MalformedResponse::ConnectionOption)? {
+        if matches!(names::kind(option), None | Some(Kind::Claim)) {
+            nominated.push(SmallVec::from_slice(option));
+        }
+    }
+    Ok(nominated)
 }
 
 fn is_ours(name: &[u8]) -> bool {

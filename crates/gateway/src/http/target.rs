@@ -58,16 +58,11 @@ impl<'a> Target<'a> {
 /// All visible ASCII passes, brackets and braces included, because browsers send them. With `stray_percent` a
 /// percent sign may stand without two digits; readers take it literally, drop it, or fail.
 pub(super) fn judge_query(query: &[u8], stray_percent: bool) -> Result<(), Malformed> {
-    let visible = query.iter().fold(true, |ok, b| ok & b.is_ascii_graphic());
-    if !visible {
-        return Err(Malformed::QueryCharacter);
+    if !portcullis_http1::is_target(query) {
+        let is_visible = query.iter().all(u8::is_ascii_graphic);
+        return Err(if is_visible { Malformed::TargetFragment } else { Malformed::QueryCharacter });
     }
-    let (fragment, percent) =
-        query.iter().fold((false, false), |(f, p), b| (f | (*b == b'#'), p | (*b == b'%')));
-    if fragment {
-        return Err(Malformed::TargetFragment);
-    }
-    if percent && !stray_percent {
+    if !stray_percent && query.contains(&b'%') {
         let mut bytes = query.iter().copied();
         while let Some(byte) = bytes.next() {
             if byte == b'%' && escaped(bytes.next(), bytes.next()).is_none() {

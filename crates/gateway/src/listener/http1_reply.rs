@@ -16,7 +16,7 @@ use std::task::Poll;
 use bytes::{Buf, Bytes};
 use http::StatusCode;
 use portcullis_http1::{
-    CHUNK_END, Fields, Framing, HeadWriter, RequestHead, Version, chunk_head, reason_phrase, write_last_chunk,
+    CHUNK_END, Fields, Framing, HeadWriter, RequestHead, Version, chunk_head, write_last_chunk,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -76,7 +76,7 @@ impl Manner {
 pub(super) async fn send_interim(connection: &mut Connection, manner: &Manner) -> io::Result<()> {
     for (status, fields) in connection.interim.take() {
         if manner.version == Version::Http11 {
-            let writer = HeadWriter::response(&mut connection.out, status.as_u16(), reason(status));
+            let writer = HeadWriter::response(&mut connection.out, status.as_u16(), b"");
             writer.fields(&fields).end();
         }
     }
@@ -117,7 +117,7 @@ async fn switch(turn: &mut Turn<'_>, mut tunnel: Tunnel, fields: &Fields, cx: &m
     turn.manner.stay = false;
     let out = &mut turn.connection.out;
     out.clear();
-    HeadWriter::response(out, 101, reason(StatusCode::SWITCHING_PROTOCOLS))
+    HeadWriter::response(out, 101, b"")
         .field("connection", "upgrade")
         .field("upgrade", "websocket")
         .fields(fields)
@@ -156,7 +156,7 @@ impl Sending {
         };
         // One growth for the head and a body that is copied behind it.
         out.reserve(fields.text_len().saturating_add(HEAD_ROOM_BYTES).saturating_add(room));
-        let mut writer = HeadWriter::response(out, status.as_u16(), reason(status)).fields(fields);
+        let mut writer = HeadWriter::response(out, status.as_u16(), b"").fields(fields);
         if !fields.has("date") {
             writer = writer.field("date", date::now().as_str());
         }
@@ -332,10 +332,6 @@ impl Turn<'_> {
 /// Statuses that never have content (RFC 9110 §6.4.1).
 fn is_bodiless(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
-}
-
-fn reason(status: StatusCode) -> &'static [u8] {
-    reason_phrase(status.as_u16()).as_bytes()
 }
 
 fn has_token(fields: &Fields, name: &str, token: &[u8]) -> bool {

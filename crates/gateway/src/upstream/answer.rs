@@ -144,9 +144,12 @@ impl Errand<'_> {
         self.budget.spend(self.tries, clock::now())
     }
 
-    /// Whether an answer of this `status` is one that another try may better.
-    pub(super) fn may_better(&self, status: u16, has_date: bool) -> bool {
-        matches!(status, 502..=504) && !has_date && self.method.is_idempotent() && self.tries.is_left()
+    /// Whether an answer with this head is one that another try may better.
+    pub(super) fn may_better(&self, head: &ResponseHead) -> bool {
+        matches!(head.status, 502..=504)
+            && !head.fields.has("retry-after")
+            && self.method.is_idempotent()
+            && self.tries.is_left()
     }
 
     pub(super) async fn open(&mut self) -> Result<Connection, Failure> {
@@ -204,7 +207,7 @@ impl Errand<'_> {
             let body = Body::Switched(Box::new(Tunnel { reader, writer, idle: self.idle, ending: None }));
             return Ok(Incoming { head, body });
         }
-        let upload = if is_sent && self.may_better(head.status, head.fields.first("retry-after").is_some()) {
+        let upload = if is_sent && self.may_better(&head) {
             *rest = Rest { load: upload.into_load(), is_untouched: false };
             None
         } else if is_sent {

@@ -77,22 +77,25 @@ impl Connection {
 ///
 /// A backend that says how long it waits is left a second before, so that no request meets its closing.
 pub(super) fn kept_for(head: &ResponseHead, most: Duration) -> Option<Duration> {
-    let mut kept = most;
-    if head.version == Version::Http10 {
+    let is_close = |token: &[u8]| token.eq_ignore_ascii_case(b"close");
+    if head.version == Version::Http10
+        || head.fields.all("connection").any(|value| tokens(value).any(is_close))
+    {
         return None;
     }
-    for field in head.fields.iter() {
-        let mut tokens = field.value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        if field.is("connection") && tokens.any(|token| token.eq_ignore_ascii_case(b"close")) {
-            return None;
-        } else if field.is("keep-alive")
-            && let Some(seconds) = tokens.find_map(|token| token.strip_prefix(b"timeout="))
+    let mut kept = most;
+    for value in head.fields.all("keep-alive") {
+        if let Some(seconds) = tokens(value).find_map(|token| token.strip_prefix(b"timeout="))
             && let Some(seconds) = std::str::from_utf8(seconds).ok().and_then(|digits| digits.parse().ok())
         {
             kept = kept.min(Duration::from_secs(u64::saturating_sub(seconds, 1)));
         }
     }
     Some(kept)
+}
+
+fn tokens(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl Errand<'_> {
     ) -> Result<Incoming, Failure> {
         let (parts, receive) = answer.into_parts();
         let (head, size) = head::answer(&parts, self.target.answers.fields)?;
-        if upload.is_done() && self.may_better(head.status, head.fields.first("retry-after").is_some()) {
+        if upload.is_done() && self.may_better(&head) {
             *rest = Rest { load: upload.into_body().map(Load::Body), is_untouched: false };
             return Ok(self.answered(parts.status, head, receive, size, None, lease));
         }

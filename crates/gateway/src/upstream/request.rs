@@ -8,9 +8,10 @@
 //! canonical request already), a request id in any spelling and `Traceparent`, which are written anew here, and
 //! `Tracestate` of a trace that does not go on.
 
+use std::borrow::Cow;
+
 use http::Method;
-use portcullis_http1::{Framing, HeadWriter};
-use smallvec::SmallVec;
+use portcullis_http1::{Framing, HeadWriter, Label};
 
 use super::backend::Target;
 use crate::http::canonical::forwarded_fields;
@@ -28,14 +29,17 @@ pub(super) fn write_head(
     is_switch: bool,
     marks: &Marks,
 ) -> Framing {
-    let line: SmallVec<[u8; 256]> = request_target(request, strip, &target.path);
+    const HOST: Label = Label::new("host: ");
+    const REQUEST_ID: Label = Label::new("x-request-id: ");
+    const TRACEPARENT: Label = Label::new("traceparent: ");
+    let line = request_target(request, strip, &target.path);
     let framing = framing(request.method(), body);
-    let mut writer = HeadWriter::request(out, request.method().as_str().as_bytes(), &line)
-        .field("host", &target.authority)
-        .fields_if(request.fields(), |field| marks.lets_pass(field.name));
-    forwarded_fields(request, |name, value| writer.add(name, value));
-    writer.add("x-request-id", marks.id.as_bytes());
-    writer.add("traceparent", marks.traceparent);
+    let mut writer = HeadWriter::request(out, request.method().as_str().as_bytes(), line.as_bytes());
+    writer.put(HOST, target.authority.as_bytes());
+    let mut writer = writer.fields_if(request.fields(), |field| marks.lets_pass(field.name));
+    forwarded_fields(request, |label, value| writer.put(label, value));
+    writer.put(REQUEST_ID, marks.id.as_bytes());
+    writer.put(TRACEPARENT, &marks.traceparent);
     if is_switch {
         writer = writer.field("connection", "upgrade").field("upgrade", "websocket");
     } else if request.te_trailers() {
@@ -47,21 +51,18 @@ pub(super) fn write_head(
 }
 
 /// The target's path in front, then the published path without its first `strip` bytes, then the query as it is.
-pub(super) fn request_target(request: &Canonical, strip: usize, prefix: &str) -> SmallVec<[u8; 256]> {
-    let mut line = SmallVec::new();
+pub(super) fn request_target<'a>(request: &'a Canonical, strip: usize, prefix: &str) -> Cow<'a, str> {
     let target = request.target();
-    if target.starts_with('/') {
-        line.extend_from_slice(prefix.as_bytes());
-        let rest = target.get(strip..).unwrap_or_default();
-        if !rest.starts_with('/') {
-            line.push(b'/');
-        }
-        line.extend_from_slice(rest.as_bytes());
-    } else {
+    if !target.starts_with('/') {
         // `OPTIONS *` speaks of the server and has no path to put anything in front of.
-        line.extend_from_slice(target.as_bytes());
+        return Cow::Borrowed(target);
     }
-    line
+    let rest = target.get(strip..).unwrap_or_default();
+    match (prefix, rest.starts_with('/')) {
+        ("", true) => Cow::Borrowed(rest),
+        (_, true) => Cow::Owned([prefix, rest].concat()),
+        (_, false) => Cow::Owned([prefix, "/", rest].concat()),
+    }
 }
 
 /// RFC 9110 §8.6: a method that gives content a meaning says so when there is none.

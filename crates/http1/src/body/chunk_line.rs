@@ -5,7 +5,7 @@
 
 use crate::{
     Refusal,
-    octets::{is_text, is_token},
+    octets::{is_text_byte, is_token_byte},
 };
 
 /// A chunk line as far as it was read.
@@ -86,7 +86,7 @@ fn read_extension(part: Part, byte: u8) -> Option<Part> {
         (Part::BeforeSemicolon, b';') => Some(Part::BeforeName),
 
         (Part::BeforeName, b' ' | b'\t') => Some(Part::BeforeName),
-        (Part::BeforeName | Part::Name, byte) if is_token(byte) => Some(Part::Name),
+        (Part::BeforeName | Part::Name, byte) if is_token_byte(byte) => Some(Part::Name),
 
         (Part::Name | Part::AfterName, b' ' | b'\t') => Some(Part::AfterName),
         (Part::Name | Part::AfterName, b'=') => Some(Part::BeforeValue),
@@ -95,11 +95,11 @@ fn read_extension(part: Part, byte: u8) -> Option<Part> {
 
         (Part::BeforeValue, b' ' | b'\t') => Some(Part::BeforeValue),
         (Part::BeforeValue, b'"') => Some(Part::Quoted),
-        (Part::BeforeValue | Part::Token, byte) if is_token(byte) => Some(Part::Token),
+        (Part::BeforeValue | Part::Token, byte) if is_token_byte(byte) => Some(Part::Token),
 
         (Part::Quoted, b'"') => Some(Part::AfterQuoted),
         (Part::Quoted, b'\\') => Some(Part::Escaped),
-        (Part::Quoted | Part::Escaped, byte) if is_text(byte) => Some(Part::Quoted),
+        (Part::Quoted | Part::Escaped, byte) if is_text_byte(byte) => Some(Part::Quoted),
 
         (Part::Token | Part::AfterQuoted, b' ' | b'\t') => Some(Part::BeforeSemicolon),
         (Part::Token | Part::AfterQuoted, b';') => Some(Part::BeforeName),

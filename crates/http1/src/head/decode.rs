@@ -9,7 +9,10 @@
 use super::{Bounds, RequestHead, ResponseHead, Version};
 use crate::{
     Fields, Refusal, Span,
-    octets::{target_end, text_end, token_end},
+    octets::{
+        controls_in, end_of, from_first, others_than_letters_in, others_than_target_in, target_run, text_run,
+        token_run,
+    },
     section::Section,
 };
 
@@ -60,7 +63,9 @@ impl HeadDecoder {
     /// The first reason found to refuse the head; the connection cannot be used further.
     pub fn request(&mut self, buf: &[u8], bounds: &Bounds) -> Result<Option<(RequestHead, usize)>, Refusal> {
         let window = buf.get(..bounds.head_bytes).unwrap_or(buf);
-        let ready = matches!(self.phase, Phase::Fields) || self.request_line(window, bounds)?;
+        let ready = matches!(self.phase, Phase::Fields)
+            || self.whole_request_line(window, bounds)
+            || self.request_line(window, bounds)?;
         let Some((fields, end)) = self.fields(ready, window, bounds)? else { return Ok(None) };
         let head = RequestHead {
             fields,
@@ -85,7 +90,9 @@ impl HeadDecoder {
         bounds: &Bounds,
     ) -> Result<Option<(ResponseHead, usize)>, Refusal> {
         let window = buf.get(..bounds.head_bytes).unwrap_or(buf);
-        let ready = matches!(self.phase, Phase::Fields) || self.status_line(window, bounds)?;
+        let ready = matches!(self.phase, Phase::Fields)
+            || self.whole_status_line(window, bounds)
+            || self.status_line(window, bounds)?;
         let Some((fields, end)) = self.fields(ready, window, bounds)? else { return Ok(None) };
         let head = ResponseHead { fields, version: self.version, status: self.status, reason: self.reason };
         self.reset();
@@ -106,12 +113,44 @@ impl HeadDecoder {
             Some(end) => {
                 let mut text = Vec::with_capacity(end.saturating_add(SPARE_BYTES));
                 text.extend_from_slice(window.get(..end).unwrap_or_default());
-                Ok(Some((Fields::decoded(text, self.section.take_lines()), end)))
+                Ok(Some((self.section.take(text), end)))
             }
             // The window is full and the head goes on.
             None if window.len() >= bounds.head_bytes => Err(Refusal::HeadTooLarge),
             None => Ok(None),
         }
+    }
+
+    /// Reads the request line if all of it is there and it is as most are; whether it was.
+    // PERF: a third of the instructions that `request_line` takes.
+    fn whole_request_line(&mut self, window: &[u8], bounds: &Bounds) -> bool {
+        let Phase::Start = self.phase else { return false };
+        let Some((method, target, line)) = request_line(window) else { return false };
+        if line > bounds.line_bytes {
+            return false;
+        }
+        self.method = Span::new(0, method);
+        self.target = Span::new(method.saturating_add(1), target);
+        self.version = Version::Http11;
+        self.start = 0;
+        self.first_line_ends(line);
+        true
+    }
+
+    /// Reads the status line if all of it is there and it is as most are; whether it was.
+    fn whole_status_line(&mut self, window: &[u8], bounds: &Bounds) -> bool {
+        let Phase::Start = self.phase else { return false };
+        let Some((status, reason)) = status_line(window) else { return false };
+        let from = VERSION_BYTES.saturating_add(5);
+        let end = from.saturating_add(reason);
+        if end > bounds.line_bytes {
+            return false;
+        }
+        self.version = Version::Http11;
+        self.status = status;
+        self.reason = Span::new(from, reason);
+        self.first_line_ends(end);
+        true
     }
 
     /// Reads the request line; whether it is complete.
@@ -143,7 +182,7 @@ impl HeadDecoder {
     }
 
     fn method(&mut self, window: &[u8], bounds: &Bounds) -> Result<bool, Refusal> {
-        let end = token_end(window, self.at);
+        let end = end_of(token_run, window, self.at);
         self.check_line(end, bounds)?;
         self.at = end;
         match window.get(end) {
@@ -161,7 +200,7 @@ impl HeadDecoder {
     }
 
     fn target(&mut self, window: &[u8], bounds: &Bounds) -> Result<bool, Refusal> {
-        let end = target_end(window, self.at);
+        let end = end_of(target_run, window, self.at);
         self.check_line(end, bounds)?;
         self.at = end;
         let from = self.start.saturating_add(self.method.len()).saturating_add(1);
@@ -215,7 +254,7 @@ impl HeadDecoder {
         if !matches!(window.get(from), None | Some(b' ' | b'\r' | b'\n')) {
             return Err(Refusal::StatusLineInvalid);
         }
-        let end = text_end(window, self.at);
+        let end = end_of(text_run, window, self.at);
         if end > bounds.line_bytes {
             return Err(Refusal::StatusLineTooLong);
         }
@@ -245,6 +284,38 @@ impl HeadDecoder {
             false => Ok(()),
         }
     }
+}
+
+/// Lengths of method and target, and of a whole line that needs no further look: a method of letters, a target that
+/// begins with a slash, HTTP/1.1.
+// Invariant: takes no line that `HeadDecoder::request_line` would not take, and reads it as that does.
+#[inline]
+fn request_line(window: &[u8]) -> Option<(usize, usize, usize)> {
+    let at_space = from_first(window, window, others_than_letters_in)?;
+    let target = at_space.strip_prefix(b" ")?;
+    let at_version = from_first(window, target, others_than_target_in)?;
+    let after = at_version.strip_prefix(b" HTTP/1.1\r\n")?;
+    // No difference here is below zero: each is a part of the one before it.
+    let method = window.get(..window.len().wrapping_sub(at_space.len()))?;
+    let line = window.len().wrapping_sub(after.len()).wrapping_sub(2);
+    let is_plain = !method.is_empty() && method != b"CONNECT" && target.first() == Some(&b'/');
+    is_plain.then(|| (method.len(), target.len().wrapping_sub(at_version.len()), line))
+}
+
+/// The status, and the length of the reason, of a whole line that needs no further look.
+// Invariant: as for `request_line`.
+#[inline]
+fn status_line(window: &[u8]) -> Option<(u16, usize)> {
+    let [hundreds @ b'1'..=b'5', tens @ b'0'..=b'9', ones @ b'0'..=b'9', b' ', reason @ ..] =
+        window.strip_prefix(b"HTTP/1.1 ")?
+    else {
+        return None;
+    };
+    let at_end = from_first(window, reason, controls_in)?;
+    let digit = |byte: &u8| u16::from(byte.wrapping_sub(b'0'));
+    let status = digit(hundreds).wrapping_mul(100).wrapping_add(digit(tens).wrapping_mul(10));
+    let is_whole = at_end.starts_with(b"\r\n");
+    is_whole.then(|| (status.wrapping_add(digit(ones)), reason.len().wrapping_sub(at_end.len())))
 }
 
 /// The version at the beginning of `bytes`, judged as far as it is there.

@@ -2,8 +2,8 @@ use super::canonicalize;
 use crate::http::Malformed;
 
 fn check(authority: &[u8]) -> Result<(String, Option<u16>), Malformed> {
-    let mut host = String::new();
-    canonicalize(authority, &mut host).map(|port| (host, port))
+    let mut host = Vec::new();
+    canonicalize(authority, &mut host).map(|port| (String::from_utf8(host).unwrap(), port))
 }
 
 #[test]

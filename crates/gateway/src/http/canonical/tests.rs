@@ -441,7 +441,7 @@ fn a_trusted_proxy_tells_client_and_scheme_but_not_host() {
     assert_eq!((request.client().to_string().as_str(), request.scheme()), ("203.0.113.9", "https"));
     assert_eq!((request.host(), request.port()), ("gw.test", None));
     let mut out = Fields::new();
-    forwarded_fields(&request, |name, value| out.push(name, value));
+    forwarded_fields(&request, |label, value| out.push(label.name(), value));
     assert_eq!(
         lines(&out),
         [
@@ -460,7 +460,7 @@ fn a_trusted_proxy_tells_client_and_scheme_but_not_host() {
 fn a_backend_is_told_the_truth_about_a_stranger() {
     let request = check("GET / HTTP/1.0\nhost: GW.test:8080\nx-forwarded-for: 6.6.6.6").expect("canonical");
     let mut out = Fields::new();
-    forwarded_fields(&request, |name, value| out.push(name, value));
+    forwarded_fields(&request, |label, value| out.push(label.name(), value));
     assert_eq!(
         lines(&out),
         [

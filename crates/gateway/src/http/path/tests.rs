@@ -10,8 +10,8 @@ fn check(path: &str) -> Result<String, Malformed> {
 }
 
 fn check_with(path: &[u8], rules: PathRules) -> Result<String, Malformed> {
-    let mut out = String::new();
-    canonicalize(path, rules, &mut out).map(|_| out)
+    let mut out = Vec::new();
+    canonicalize(path, rules, &mut out).map(|_| String::from_utf8(out).unwrap())
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(in crate::upstream) fn request(
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
     *head.version_mut() = Version::HTTP_2;
-    *head.uri_mut() = uri(&request_target(request, strip, &target.path), target)?;
+    *head.uri_mut() = uri(request_target(request, strip, &target.path).as_bytes(), target)?;
     let headers = head.headers_mut();
     for field in request.fields().iter() {
         if marks.lets_pass(field.name) {
@@ -45,8 +45,8 @@ pub(in crate::upstream) fn request(
     }
     let mut said = append(headers, b"x-request-id", marks.id.as_bytes());
     said = said.and_then(|()| append(headers, b"traceparent", &marks.traceparent));
-    forwarded_fields(request, |name, value| {
-        said = said.and_then(|()| append(headers, name.as_bytes(), value));
+    forwarded_fields(request, |label, value| {
+        said = said.and_then(|()| append(headers, label.name().as_bytes(), value));
     });
     said.ok_or(UNSPEAKABLE)?;
     if request.te_trailers() {

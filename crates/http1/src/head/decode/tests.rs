@@ -396,3 +396,19 @@ fn a_head_from_another_wire_reads_like_one_from_this() {
     head.fields.push("a", "b");
     assert_eq!((head.status, head.reason(), head.fields.first("a")), (204, &b""[..], Some(&b"b"[..])));
 }
+
+/// A whole line is read in one go, one that drips in byte by byte; `bounded` compares the two.
+#[test]
+fn any_byte_anywhere_is_read_alike_at_once_and_in_drips() {
+    for text in
+        [&b"GET /a?b HTTP/1.1\r\nHo-st: a b\r\nB:\tc \r\n\r\n"[..], b"HTTP/1.1 200 OK\r\nA-b: cd\r\n\r\n"]
+    {
+        for (place, byte) in (0..text.len()).flat_map(|place| (0..=255u8).map(move |byte| (place, byte))) {
+            let mut changed = text.to_vec();
+            changed[place] = byte;
+            let _ = (request(&changed), response(&changed));
+            let short = Bounds { head_bytes: 40, line_bytes: 12, fields: 1 };
+            let _ = bounded(&changed, &short);
+        }
+    }
+}
