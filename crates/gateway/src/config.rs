@@ -33,6 +33,8 @@ mod credentials;
 mod definitions;
 mod desk;
 mod effective;
+mod issuer;
+mod key_sets;
 mod listener;
 mod load;
 mod patterns;
@@ -48,9 +50,7 @@ pub use backend::{
     Retries, Target,
 };
 pub use bounds::{BoundsSettings, OperationBoundsSettings};
-pub use caller::{
-    ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, Introspection, Issuer, Terms,
-};
+pub use caller::{ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, Terms};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use credentials::{
     Absent, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, FieldValue, MintJwt,
@@ -58,6 +58,8 @@ pub use credentials::{
 pub use definitions::ApiDefinition;
 pub use desk::{Desk, Documents};
 pub use effective::{Effective, Layer};
+pub use issuer::{Introspection, Issuer};
+pub use key_sets::KEY_SET_BYTES_MAX;
 pub use listener::{
     AliasNames, Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Leniency,
     Listener, ListenerTls, PathParameters, Protocol, ProxyProtocol, TlsVersion,
@@ -66,7 +68,7 @@ pub use load::{Loaded, Place, load, load_from, load_noting, parse};
 pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;
-pub use settings::{Forward, ForwardedFields, Require, Settings, Stream};
+pub use settings::{ClaimRule, ClaimValue, Forward, ForwardedFields, Require, Settings, Stream};
 pub use telemetry::{Sink, Telemetry, TraceParents, Traces};
 pub use unbuilt::UNBUILT;
 

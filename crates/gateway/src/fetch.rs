@@ -1,26 +1,33 @@
-//! Calls the gateway makes on its own account: to collectors, later to issuers and webhooks. Never on the data path.
+//! Calls the gateway makes on its own account: to collectors and issuers. Never what a client sends.
 //!
-//! A call is one request on a connection of its own. Such calls are rare, so keeping connections would save little, and
-//! would bring a pool with its own ways to go stale. hyper's client speaks HTTP/1.1: its leniency toward answers harms
+//! A call is one request on a connection of its own. Most such calls are rare, so keeping connections would save little, and
+//! would bring a pool with its own ways to go stale. Whoever calls for requests, such as an issuer that is asked about each
+//! token, says so: [`Remote::keeping`]. A kept connection that turns out to be stale costs a second try on a new one, so
+//! such a call must be one that may arrive twice. hyper's client speaks HTTP/1.1: its leniency toward answers harms
 //! nobody here, for an answer is read by us alone and passed on to no one.
 //!
-//! A call runs on whatever runtime awaits it and spawns nothing: dropped, it is over.
+//! A call runs on whatever runtime awaits it and spawns nothing: dropped, it is over, and its connection with it. A kept
+//! connection belongs to the thread that made it.
 //!
 //! A name is asked for with each call, as `dns` asks, without a thread that waits; the last addresses count when it does
 //! not resolve.
 //!
 //! # Limits
 //! Each call names its time and the bytes of answer it will read; the head of an answer has hyper's own bound, 100 fields
-//! in 400 KiB. At most [`ADDRESSES_MAX`] addresses of a name are tried, within that time.
+//! in 400 KiB. At most [`ADDRESSES_MAX`] addresses of a name are tried, within that time. Of one remote
+//! [`KEPT_MAX`] connections of all threads are kept, for [`KEPT_FOR`].
 //!
 //! # Threats
 //! Whom to call comes from the operator alone, never from a request. A redirect is an answer like any other and is not
 //! followed; no proxy of the environment is asked. Over TLS the other side is always authenticated.
 
+use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,17 +35,23 @@ use http::{HeaderName, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, crypto};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::clock::{self, Instant};
 use crate::config::values::Url;
 use crate::dns;
 
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
+/// Connections of one remote that are kept.
+const KEPT_MAX: usize = 32;
+/// How long an unused connection is kept.
+const KEPT_FOR: Duration = Duration::from_secs(15);
 
 /// One other side, and what calling it needs.
 #[derive(Debug, Clone)]
@@ -48,7 +61,25 @@ pub struct Remote {
     /// The addresses its name had last.
     last: Arc<Mutex<Vec<IpAddr>>>,
     tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// Whoever may vouch for the other side, if that is not the system's affair.
+    authorities: Option<Arc<str>>,
+    kept: Option<Arc<Kept>>,
 }
+
+/// Connections that wait for the next call.
+#[derive(Default)]
+struct Kept(Mutex<Vec<Connection>>);
+
+/// One connection, of whatever kind.
+struct Connection {
+    sender: http1::SendRequest<Full<Bytes>>,
+    driver: Driver,
+    /// Whose runtime it belongs to.
+    thread: ThreadId,
+    since: Instant,
+}
+
+type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 /// What is said in one call.
 #[derive(Debug, Clone)]
@@ -88,6 +119,9 @@ pub enum FetchError {
 /// Why a URL can never be called.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoteError {
+    /// What was given as authorities is none.
+    #[error("`ca` is no list of certificates in PEM")]
+    Authorities,
     /// The system trusts nobody.
     #[error("the system has no trusted authorities; name a file of them in `SSL_CERT_FILE`")]
     NoAuthority,
@@ -108,9 +142,40 @@ impl Remote {
     /// # Errors
     /// Says why it can never be called.
     pub fn new(url: Url, names: dns::Settings) -> Result<Self, RemoteError> {
+        Self::trusting(url, names, None)
+    }
+
+    /// The same; over `https`, whoever `authorities` names in PEM may vouch for it, and nobody else.
+    ///
+    /// # Errors
+    /// Says why it can never be called.
+    pub fn trusting(
+        url: Url,
+        names: dns::Settings,
+        authorities: Option<Arc<str>>,
+    ) -> Result<Self, RemoteError> {
         url.path.parse::<http::uri::PathAndQuery>().map_err(|_| RemoteError::Path(url.path.clone()))?;
-        let tls = if url.https { Some(tls(&url)?) } else { None };
-        Ok(Self { url, names, last: Arc::default(), tls })
+        let tls = if url.https { Some(tls(&url, authorities.as_deref())?) } else { None };
+        Ok(Self { url, names, last: Arc::default(), tls, authorities, kept: None })
+    }
+
+    /// Another place that the same may vouch for.
+    ///
+    /// # Errors
+    /// Says why it can never be called.
+    pub fn beside(&self, url: Url) -> Result<Self, RemoteError> {
+        Self::trusting(url, self.names.clone(), self.authorities.clone())
+    }
+
+    /// The same, which keeps its connections for the next call.
+    #[must_use]
+    pub fn keeping(self) -> Self {
+        Self { kept: Some(Arc::default()), ..self }
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// Makes one call and reads the whole answer.
@@ -123,13 +188,25 @@ impl Remote {
     }
 
     async fn answer(&self, call: Call) -> Result<Response<Bytes>, FetchError> {
+        while let Some(connection) = self.kept.as_ref().and_then(|kept| kept.take()) {
+            match self.speak(connection, &call).await {
+                // The other side had closed it, or did so just now.
+                Err(FetchError::Broken(_)) => {}
+                answer => return answer,
+            }
+        }
+        let connection = self.open().await?;
+        self.speak(connection, &call).await
+    }
+
+    async fn open(&self) -> Result<Connection, FetchError> {
         let stream = self.connect().await.map_err(FetchError::Unreachable)?;
         match &self.tls {
-            None => self.speak(stream, call).await,
+            None => Connection::over(stream).await,
             Some((config, name)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name.clone(), stream).await.map_err(FetchError::Untrusted)?;
-                self.speak(stream, call).await
+                Connection::over(stream).await
             }
         }
     }
@@ -160,33 +237,84 @@ impl Remote {
         Ok(last.clone())
     }
 
-    async fn speak<S>(&self, stream: S, call: Call) -> Result<Response<Bytes>, FetchError>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
-        let mut request = Request::new(Full::new(call.body));
-        *request.method_mut() = call.method;
+    async fn speak(&self, mut connection: Connection, call: &Call) -> Result<Response<Bytes>, FetchError> {
+        let mut request = Request::new(Full::new(call.body.clone()));
+        *request.method_mut() = call.method.clone();
         // Both were judged when the remote was made: a path that parses, an authority that came out of a URL.
         *request.uri_mut() = self.url.path.parse().unwrap_or_default();
-        request.headers_mut().extend(call.fields);
+        request.headers_mut().extend(call.fields.iter().cloned());
         if let Ok(authority) = self.url.authority().parse() {
             request.headers_mut().insert(header::HOST, authority);
         }
-        request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(FetchError::Broken)?;
+        if self.kept.is_none() {
+            request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let answer = connection.exchange(request, call.answer_bytes_max).await;
+        if let (Ok(_), Some(kept)) = (&answer, &self.kept) {
+            kept.put(connection);
+        }
+        answer
+    }
+}
+
+impl Connection {
+    async fn over<S>(stream: S) -> Result<Self, FetchError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(FetchError::Broken)?;
+        let thread = thread::current().id();
+        Ok(Self { sender, driver: Box::pin(driver), thread, since: clock::now() })
+    }
+
+    async fn exchange(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        answer_bytes_max: usize,
+    ) -> Result<Response<Bytes>, FetchError> {
+        let Self { sender, driver, .. } = self;
         let exchange = async {
+            sender.ready().await.map_err(FetchError::Broken)?;
             let (head, body) = sender.send_request(request).await.map_err(FetchError::Broken)?.into_parts();
-            let body = Limited::new(body, call.answer_bytes_max).collect().await.map_err(FetchError::Body)?;
+            let body = Limited::new(body, answer_bytes_max).collect().await.map_err(FetchError::Body)?;
             Ok(Response::from_parts(head, body.to_bytes()))
         };
-        let (mut exchange, mut connection) = (pin!(exchange), pin!(connection));
+        let mut exchange = pin!(exchange);
         tokio::select! {
             answer = &mut exchange => return answer,
             // What was read before its end is still to be had.
-            ended = &mut connection => ended.map_err(FetchError::Broken)?,
+            ended = driver => ended.map_err(FetchError::Broken)?,
         }
         exchange.await
+    }
+}
+
+impl Kept {
+    /// One of this thread that is not too old.
+    fn take(&self) -> Option<Connection> {
+        let (now, own) = (clock::now(), thread::current().id());
+        // Nothing can be left half done in there.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|one| now.saturating_duration_since(one.since) < KEPT_FOR && !one.sender.is_closed());
+        let at = kept.iter().rposition(|one| one.thread == own)?;
+        Some(kept.swap_remove(at))
+    }
+
+    fn put(&self, connection: Connection) {
+        if connection.sender.is_closed() {
+            return;
+        }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= KEPT_MAX {
+            kept.remove(0);
+        }
+        kept.push(Connection { since: clock::now(), ..connection });
+    }
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kept").finish_non_exhaustive()
     }
 }
 
@@ -198,8 +326,14 @@ pub fn system_authorities() -> RootCertStore {
     store
 }
 
-fn tls(url: &Url) -> Result<(Arc<ClientConfig>, ServerName<'static>), RemoteError> {
-    let authorities = system_authorities();
+fn tls(
+    url: &Url,
+    authorities: Option<&str>,
+) -> Result<(Arc<ClientConfig>, ServerName<'static>), RemoteError> {
+    let authorities = match authorities {
+        None => system_authorities(),
+        Some(pem) => named_authorities(pem)?,
+    };
     if authorities.is_empty() {
         return Err(RemoteError::NoAuthority);
     }
@@ -213,6 +347,15 @@ fn tls(url: &Url) -> Result<(Arc<ClientConfig>, ServerName<'static>), RemoteErro
     let name =
         ServerName::try_from(url.host.to_string()).map_err(|_| RemoteError::ServerName(url.host.clone()))?;
     Ok((Arc::new(config), name))
+}
+
+fn named_authorities(pem: &str) -> Result<RootCertStore, RemoteError> {
+    let mut store = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
+        let certificate = certificate.map_err(|_| RemoteError::Authorities)?;
+        store.add(certificate).map_err(|_| RemoteError::Authorities)?;
+    }
+    if store.is_empty() { Err(RemoteError::Authorities) } else { Ok(store) }
 }
 
 #[cfg(test)]

@@ -179,6 +179,9 @@ impl Gateway {
         let facts =
             move || asked.upgrade().map(|live| live.snapshot().upstreams.backends()).unwrap_or_default();
         live.ground.observe.backends(facts);
+        let asked = Arc::downgrade(&live);
+        let facts = move || asked.upgrade().map(|live| live.snapshot().issuer_facts()).unwrap_or_default();
+        live.ground.observe.issuers(facts);
         let tasks = Tasks::default();
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };
@@ -186,6 +189,7 @@ impl Gateway {
         let snapshot = live.snapshot();
         let resolver = Resolver::new(chores.clone(), snapshot.dns.clone());
         running.resources.settle(&snapshot.upstreams, &chores, &resolver);
+        snapshot.begin_issuers(&chores, &live.ground);
         let gateway = Self { live, cores, tasks, chores, resolver, running: Mutex::new(running) };
         let fresh = gateway.bind_new(&listeners, inherited)?;
         gateway.with_running(|running| running.fresh = fresh);
@@ -215,6 +219,7 @@ impl Gateway {
         self.resolver.configure(snapshot.dns.clone());
         // Before anybody asks for a name or a target.
         resources.settle(&snapshot.upstreams, &self.chores, &self.resolver);
+        snapshot.begin_issuers(&self.chores, &self.live.ground);
         drop(self.live.swap(snapshot));
         self.with_running(|running| {
             for listening in &running.listening {

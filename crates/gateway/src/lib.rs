@@ -15,6 +15,7 @@ pub mod callers;
 pub mod config;
 pub mod fetch;
 pub mod http;
+pub mod issuers;
 pub mod observe;
 pub mod pipeline;
 pub mod policies;

@@ -25,8 +25,8 @@ pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
-    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, ListenerMetrics, NameFacts, OpenConnection,
-    OperationMetrics, PlacesFacts, SnapshotAlive, TargetFacts,
+    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, ListenerMetrics, NameFacts,
+    OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 
@@ -258,6 +258,11 @@ impl Observe {
     /// Says where to ask, on a scrape, how all backends are doing. The first call counts.
     pub fn backends(&self, facts: impl Fn() -> Vec<BackendFacts> + Send + Sync + 'static) {
         self.shared.metrics.ask_backends(Box::new(facts));
+    }
+
+    /// Says where to ask, on a scrape, how all issuers are doing. The first call counts.
+    pub fn issuers(&self, facts: impl Fn() -> Vec<IssuerFacts> + Send + Sync + 'static) {
+        self.shared.metrics.ask_issuers(Box::new(facts));
     }
 
     /// Says where to ask, on a scrape, how the targets of all backends are doing. The first call counts.

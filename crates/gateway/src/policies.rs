@@ -6,6 +6,7 @@
 pub mod api_key;
 pub mod backend_credentials;
 pub mod fields;
+pub mod jwt;
 pub mod require;
 
 use crate::problem::ProblemKind;
@@ -41,4 +42,5 @@ pub enum Phase {
 }
 
 /// Every policy there is, in the order in which they act.
-pub static POLICIES: &[Kind] = &[api_key::KIND, require::KIND, fields::KIND, backend_credentials::KIND];
+pub static POLICIES: &[Kind] =
+    &[api_key::KIND, jwt::KIND, require::KIND, fields::KIND, backend_credentials::KIND];

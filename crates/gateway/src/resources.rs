@@ -11,6 +11,8 @@ use crate::chores::Chores;
 use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
 use crate::dns::Resolver;
 use crate::http::term::Term;
+use crate::issuers::spec::IssuerSpec;
+use crate::issuers::{Issuer, IssuerError};
 use crate::upstream::{Backend, BackendError, BackendSpec, Upstreams};
 
 /// Resources by name and settings.
@@ -18,6 +20,7 @@ use crate::upstream::{Backend, BackendError, BackendSpec, Upstreams};
 pub struct Resources {
     backends: Vec<Arc<Backend>>,
     terms: Vec<(Box<str>, Terms, Arc<Term>)>,
+    issuers: Vec<Arc<Issuer>>,
     /// Those that the store knows.
     pub callers: Arc<Callers>,
 }
@@ -86,6 +89,19 @@ impl Resources {
         term
     }
 
+    /// The issuer of these settings: the running one, with its keys, or a new one.
+    ///
+    /// # Errors
+    /// The settings cannot be made to work.
+    pub fn issuer(&mut self, spec: IssuerSpec) -> Result<Arc<Issuer>, IssuerError> {
+        if let Some(running) = self.issuers.iter().find(|issuer| *issuer.spec() == spec) {
+            return Ok(Arc::clone(running));
+        }
+        let issuer = Arc::new(Issuer::new(spec)?);
+        self.issuers.push(Arc::clone(&issuer));
+        Ok(issuer)
+    }
+
     /// Resolves and checks the backends that `current` holds, and checks no others any more.
     pub fn settle(&self, current: &Upstreams, chores: &Chores, resolver: &Resolver) {
         current.begin(&self.backends, chores, resolver);
@@ -94,6 +110,7 @@ impl Resources {
     /// Forgets what no snapshot holds any more.
     pub fn forget_unused(&mut self) {
         self.terms.retain(|(_, _, term)| !term.is_over());
+        self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
     }
 }

@@ -18,12 +18,14 @@ pub use compile::{Compiled, ListenerPlan, compile};
 
 use crate::bounds::Bounds;
 use crate::callers::Directory;
+use crate::chores::Chores;
 use crate::dns;
 use crate::http::Network;
 use crate::http::canonical::Rules;
 use crate::http::tls::ServerTls;
 use crate::http::trace::Tracing;
-use crate::observe::SnapshotAlive;
+use crate::issuers::Issuer;
+use crate::observe::{IssuerFacts, SnapshotAlive};
 use crate::pipeline::context::Ground;
 use crate::pipeline::operation::StreamTerms;
 use crate::pipeline::{Operation, Stop};
@@ -54,6 +56,8 @@ pub struct Snapshot {
     stream_terms: HashSet<StreamTerms>,
     /// Who can be proven.
     pub callers: Arc<Directory>,
+    /// Whose tokens count.
+    pub issuers: Vec<Arc<Issuer>>,
     /// What should be known and does not keep it from serving.
     pub warnings: Vec<Finding>,
     /// Counts this snapshot for as long as a request holds it.
@@ -108,6 +112,18 @@ impl Snapshot {
     /// What the listener called `name` accepts and publishes.
     pub fn listener(&self, name: &str) -> Result<&Listening, Stop> {
         self.listeners.get(name).ok_or_else(|| LISTENER_GONE.with("this listener is being closed").into())
+    }
+
+    /// Begins to fetch the keys of issuers whose keys nobody fetches yet.
+    pub fn begin_issuers(&self, chores: &Chores, ground: &Ground) {
+        for issuer in &self.issuers {
+            issuer.begin(chores, &ground.observe, ground.spool.as_deref());
+        }
+    }
+
+    /// How all issuers are doing.
+    pub fn issuer_facts(&self) -> Vec<IssuerFacts> {
+        self.issuers.iter().map(|issuer| issuer.facts()).collect()
     }
 }
 

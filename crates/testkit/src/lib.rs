@@ -25,11 +25,14 @@ pub mod fault;
 pub mod gateway;
 pub mod h2;
 pub mod load;
+pub mod provider;
 pub mod raw;
 pub mod recorder;
 pub mod tls;
+pub mod tokens;
 
 pub use deadline::{Deadline, Stopwatch};
 pub use exchange::{Request, Response, Wire};
 pub use gateway::{Gateway, Signal};
+pub use provider::Provider;
 pub use recorder::{Message, Recorder, Reply};

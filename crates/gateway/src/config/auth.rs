@@ -25,6 +25,8 @@ pub enum Auth {
     Certificate(CertificateAuth),
     /// A token signed by an issuer.
     Jwt(String),
+    /// A token that an issuer is asked about.
+    Token(String),
     /// Any one of these.
     AnyOf(Vec<Auth>),
     /// All of these together.
@@ -73,8 +75,10 @@ struct Choices {
     api_key: Option<ApiKeyAuth>,
     /// A certificate of a consumer, presented at the TLS handshake.
     certificate: Option<CertificateAuth>,
-    /// Name of the issuer whose tokens count.
+    /// Name of the issuer whose signed tokens count, as bearer tokens in `Authorization` (RFC 6750).
     jwt: Option<String>,
+    /// Name of the issuer with `introspection` that is asked about bearer tokens.
+    token: Option<String>,
     /// Any one of these.
     any_of: Option<Vec<Auth>>,
     /// All of these together.
@@ -97,6 +101,7 @@ impl<'de> Deserialize<'de> for OneChoice {
             choices.api_key.map(Auth::ApiKey),
             choices.certificate.map(Auth::Certificate),
             choices.jwt.map(Auth::Jwt),
+            choices.token.map(Auth::Token),
             choices.any_of.map(Auth::AnyOf),
             choices.all_of.map(Auth::AllOf),
         ]
@@ -105,7 +110,7 @@ impl<'de> Deserialize<'de> for OneChoice {
         match (found.next(), found.next()) {
             (Some(choice), None) => Ok(Self(choice)),
             (None, _) => Err(serde::de::Error::custom(
-                "says nothing about who may call; hint: write one of `none`, `api_key`, `any_of`, `all_of`",
+                "says nothing about who may call; hint: write one of `none`, `api_key`, `jwt`, `any_of`, `all_of`",
             )),
             (Some(_), Some(_)) => Err(serde::de::Error::custom(
                 "has more than one key; hint: combine them under `any_of` or `all_of`",
@@ -125,6 +130,7 @@ impl<'de> Deserialize<'de> for Auth {
                 "api_key" => Ok(Self::ApiKey(ApiKeyAuth::default())),
                 "certificate" => Ok(Self::Certificate(CertificateAuth::default())),
                 "jwt" => Err("name the issuer: `{ jwt: ISSUER }`".to_owned()),
+                "token" => Err("name the issuer: `{ token: ISSUER }`".to_owned()),
                 _ => Err(nearest(word, ["none", "definition", "api_key", "certificate"])
                     .map(|meant| format!("did you mean `{meant}`?"))
                     .unwrap_or_default()),

@@ -1,10 +1,9 @@
-//! Who calls: consumers with their credentials, and the issuers whose tokens count.
+//! Who calls: consumers with their credentials.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{Argon2, Expiry, Instant, Network, Sha256, Url};
-use crate::secret::Secret;
+use super::values::{Argon2, Expiry, Instant, Network, Sha256};
 
 /// A client of the published APIs.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -133,39 +132,4 @@ impl Credential {
             })
             .unwrap_or_default()
     }
-}
-
-/// An external identity provider whose tokens count. Exactly one of `openid`, `issuer` and `introspection`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Issuer {
-    /// Its URL, where OpenID discovery finds the rest.
-    pub openid: Option<Url>,
-    /// Its name in the `iss` claim, where keys come from `jwks`.
-    pub issuer: Option<String>,
-    /// Its keys: a file or a URL.
-    pub jwks: Option<String>,
-    /// Audiences of which a token must name one: they are the grant.
-    #[serde(default)]
-    pub audiences: Vec<String>,
-    /// Signature algorithms accepted. Default: those its keys are for, never `none`.
-    pub algorithms: Option<Vec<String>>,
-    /// Value the `typ` header must have.
-    pub typ: Option<String>,
-    /// Claim that names the consumer. Default: `sub`, as `issuer/sub`.
-    pub consumer_claim: Option<String>,
-    /// Asks the issuer about each opaque token (RFC 7662).
-    pub introspection: Option<Introspection>,
-}
-
-/// How an issuer is asked about opaque tokens.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Introspection {
-    /// Where it is asked.
-    pub url: Url,
-    /// Who asks.
-    pub client_id: String,
-    /// How the asker proves itself.
-    pub client_secret: Secret,
 }

@@ -18,6 +18,7 @@ mod backends;
 mod callers;
 mod credentials;
 mod gateway;
+mod issuers;
 mod listeners;
 mod names;
 
@@ -29,6 +30,7 @@ pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Ve
     let mut judge = Judge { files, tree, config, findings };
     gateway::judge(&mut judge);
     listeners::judge(&mut judge);
+    issuers::judge(&mut judge);
     callers::judge(&mut judge);
     backends::judge(&mut judge);
     apis::judge(&mut judge);

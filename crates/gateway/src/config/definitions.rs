@@ -53,9 +53,9 @@ impl Loaded {
         desk: Desk<'_>,
         files: &mut Vec<PathBuf>,
     ) -> Result<Self, Vec<Finding>> {
+        let mut findings = self.read_key_sets(desk, files);
         let mut hash = digest::Context::new(&digest::SHA256);
         hash.update(self.hash.as_bytes());
-        let mut findings = Vec::new();
         let named: Vec<(String, PathBuf)> = self
             .config
             .apis
@@ -63,7 +63,7 @@ impl Loaded {
             .filter_map(|(name, api)| Some((name.clone(), api.openapi.as_ref()?.into())))
             .collect();
         if named.is_empty() {
-            return Ok(self);
+            return if findings.is_empty() { Ok(self) } else { Err(findings) };
         }
         for (name, path) in named {
             let at = Pointer::new().key("apis").key(&name);

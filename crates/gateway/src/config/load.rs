@@ -38,6 +38,7 @@ pub struct Loaded {
     /// Its documents as they were read, so that it can be read again when they are gone.
     pub documents: Documents,
     pub(super) definitions: IndexMap<String, Arc<ApiDefinition>>,
+    pub(super) key_sets: IndexMap<String, Arc<[u8]>>,
     pub(super) tree: Node,
     pub(super) names: Files,
 }
@@ -174,6 +175,7 @@ impl<'a> Session<'a> {
                     warnings,
                     documents: self.documents,
                     definitions: IndexMap::new(),
+                    key_sets: IndexMap::new(),
                     tree,
                     names: self.names,
                 })

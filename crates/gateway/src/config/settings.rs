@@ -5,6 +5,7 @@
 //! written at and `explain` can name it: mappings merge key by key, everything else replaces. `auth` is one
 //! statement and replaces as a whole; `limits` add, and one of the same `name` replaces.
 
+use indexmap::IndexMap;
 use portcullis_openapi::source::{Files, Finding, Key, Mapping, Node, Value, de};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -69,6 +70,89 @@ pub struct Require {
     /// Scopes the credential must carry, all of them. Else: 403.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// Audiences of which the token must name one, beyond those of its issuer. Else: 403.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// Roles the token must give, all of them. Else: 403.
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Claim that holds the roles: a name, or a JSON pointer such as `/realm_access/roles`. Default: `roles`.
+    pub roles_claim: Option<String>,
+    /// What claims of the token must say, all of it; by names of claims, or JSON pointers such as `/address/country`. Else:
+    /// 403.
+    #[serde(default)]
+    pub claims: IndexMap<String, ClaimRule>,
+}
+
+/// What one claim must say. Exactly one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimRule {
+    /// It is exactly this: a text, a whole number, or true or false.
+    pub equals: Option<ClaimValue>,
+    /// It is a list in which this text stands.
+    pub contains: Option<String>,
+}
+
+/// A value that a claim may have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimValue {
+    /// A text.
+    Text(String),
+    /// A whole number.
+    Number(i64),
+    /// True or false.
+    Flag(bool),
+}
+
+impl Require {
+    /// Whether it asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        let Self { scopes, audiences, roles, roles_claim: _, claims } = self;
+        scopes.is_empty() && audiences.is_empty() && roles.is_empty() && claims.is_empty()
+    }
+}
+
+impl<'de> Deserialize<'de> for ClaimValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Value;
+        impl Visitor<'_> for Value {
+            type Value = ClaimValue;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text, a whole number, true or false")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ClaimValue, E> {
+                Ok(ClaimValue::Text(text.to_owned()))
+            }
+
+            fn visit_bool<E: serde::de::Error>(self, flag: bool) -> Result<ClaimValue, E> {
+                Ok(ClaimValue::Flag(flag))
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<ClaimValue, E> {
+                Ok(ClaimValue::Number(number))
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<ClaimValue, E> {
+                let fits = i64::try_from(number);
+                fits.map(ClaimValue::Number)
+                    .map_err(|_| E::invalid_value(serde::de::Unexpected::Unsigned(number), &self))
+            }
+        }
+        deserializer.deserialize_any(Value)
+    }
+}
+
+impl JsonSchema for ClaimValue {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ClaimValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": ["string", "integer", "boolean"] })
+    }
 }
 
 /// The kind of long-lived exchange an operation may become.

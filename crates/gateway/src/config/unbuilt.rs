@@ -12,7 +12,6 @@ use super::patterns::matches;
 pub const UNBUILT: &[&str] = &[
     "stores",
     "admin.token",
-    "issuers",
     "plans",
     "scanners",
     "floor",
@@ -26,7 +25,6 @@ pub const UNBUILT: &[&str] = &[
     "settings.auth = definition",
     "settings.auth.** = certificate",
     "settings.auth.**.certificate",
-    "settings.auth.**.jwt",
     "settings.limits",
     "settings.contract",
     "settings.waf",

@@ -26,12 +26,12 @@ pub struct Incident<'a> {
     pub id: Option<&'a str>,
     /// The span of that request.
     pub span: Option<Span>,
-    /// The listener.
-    pub listener: &'a str,
+    /// The listener; `None` for what no client is part of.
+    pub listener: Option<&'a str>,
     /// The client's address, behind trusted proxies.
-    pub client: IpAddr,
+    pub client: Option<IpAddr>,
     /// The connection's other end.
-    pub peer: IpAddr,
+    pub peer: Option<IpAddr>,
     /// API name.
     pub api: Option<&'a str>,
     /// Operation name.
@@ -74,9 +74,9 @@ impl<'a> Incident<'a> {
             severity: kind.severity?,
             id: Some(record.id),
             span: Some(record.trace.own),
-            listener: &record.peer.listener,
-            client: record.client,
-            peer: record.peer.ip(),
+            listener: Some(&record.peer.listener),
+            client: Some(record.client),
+            peer: Some(record.peer.ip()),
             api: record.api,
             operation: record.operation,
             consumer: record.consumer,
@@ -91,6 +91,27 @@ impl<'a> Incident<'a> {
         })
     }
 
+    /// One that no client is part of: something the gateway itself stands on.
+    pub fn own(wall: Duration, kind: &'static str, severity: Severity, cause: &'a str) -> Self {
+        Self {
+            wall,
+            kind,
+            severity,
+            id: None,
+            span: None,
+            listener: None,
+            client: None,
+            peer: None,
+            api: None,
+            operation: None,
+            consumer: None,
+            credential: None,
+            control: None,
+            cause: Some(cause),
+            evidence: Evidence::None,
+        }
+    }
+
     /// Appends its line to `out`.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         let mut line = Line::begin(out, self.wall, severity_text(self.severity), Stream::Incidents);
@@ -101,9 +122,12 @@ impl<'a> Incident<'a> {
             line.digits(names::TRACE_ID, &span.trace_id());
             line.digits(names::SPAN_ID, &span.span_id());
         }
-        line.text(names::LISTENER, self.listener);
-        line.address(names::CLIENT_ADDRESS, self.client);
-        line.address(names::PEER_ADDRESS, self.peer);
+        line.text_if(names::LISTENER, self.listener);
+        for (name, address) in [(names::CLIENT_ADDRESS, self.client), (names::PEER_ADDRESS, self.peer)] {
+            if let Some(address) = address {
+                line.address(name, address);
+            }
+        }
         line.text_if(names::API, self.api);
         line.text_if(names::OPERATION, self.operation);
         line.text_if(names::CONSUMER, self.consumer);

@@ -50,6 +50,7 @@ pub(super) struct Metrics {
     bodies: Bodies,
     targets: Targets,
     backends: Backends,
+    issuers: Issuers,
     certificates: Mutex<Vec<(String, Duration)>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
@@ -73,6 +74,10 @@ struct Bodies(OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>);
 /// Asks for the state of the targets of all backends.
 #[derive(Default)]
 struct Targets(OnceLock<Box<dyn Fn() -> Vec<TargetFacts> + Send + Sync>>);
+
+/// Asks for the state of all issuers.
+#[derive(Default)]
+struct Issuers(OnceLock<Box<dyn Fn() -> Vec<IssuerFacts> + Send + Sync>>);
 
 /// Asks for the state of all backends.
 #[derive(Default)]
@@ -161,6 +166,37 @@ pub struct NameFacts {
     pub addresses: u64,
     /// How often it did not resolve.
     pub failures: u64,
+}
+
+/// How an issuer is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct IssuerFacts {
+    /// Its name in configuration.
+    pub name: String,
+    /// How many keys are known, where it has keys.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keys: Option<u64>,
+    /// How long ago they were fetched, where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
+    /// Why it could not be asked the last time, if it could not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Fetches of its keys: good and failed ones.
+    #[serde(skip)]
+    pub fetches: Option<(u64, u64)>,
+    /// Calls about tokens: answered and failed ones.
+    #[serde(skip)]
+    pub asked: Option<(u64, u64)>,
+    /// Tokens that held, of those that were not known.
+    #[serde(skip)]
+    pub verified: u64,
+    /// Tokens that did not.
+    #[serde(skip)]
+    pub refused: u64,
+    /// Tokens that could not be judged.
+    #[serde(skip)]
+    pub unavailable: u64,
 }
 
 /// Counts one snapshot as being in memory, until it is dropped.
@@ -269,6 +305,11 @@ impl Metrics {
         let _ = self.backends.0.set(facts);
     }
 
+    /// Says where to ask for all issuers; the first to say it is asked.
+    pub(super) fn ask_issuers(&self, facts: Box<dyn Fn() -> Vec<IssuerFacts> + Send + Sync>) {
+        let _ = self.issuers.0.set(facts);
+    }
+
     /// Replaces the list of served certificates and their ends.
     pub(super) fn certificates(&self, ends: Vec<(String, Duration)>) {
         *lock(&self.certificates) = ends;
@@ -295,6 +336,12 @@ impl fmt::Debug for Bodies {
 impl fmt::Debug for Backends {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Backends").field(&self.0.get().map(|ask| ask())).finish()
+    }
+}
+
+impl fmt::Debug for Issuers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Issuers").field(&self.0.get().map(|ask| ask())).finish()
     }
 }
 

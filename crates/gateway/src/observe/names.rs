@@ -199,6 +199,11 @@ metrics! {
     BACKEND_CHECKS = Counter "portcullis_backend_health_checks_total" ["backend", "target", "outcome"], "Health checks by outcome: `good` or `failed`";
     BACKEND_ADDRESSES = Gauge "portcullis_backend_target_addresses" ["backend", "target"], "Addresses a target has that is given by a name; 0 while it never resolved";
     BACKEND_NAME_FAILURES = Counter "portcullis_backend_name_failures_total" ["backend", "target"], "How often the name of a target did not resolve; its last addresses are kept";
+    ISSUER_KEYS = Gauge "portcullis_issuer_keys" ["issuer"], "Keys known of an issuer; 0 while none count, and its tokens cannot be verified";
+    ISSUER_KEYS_AGE = Gauge "portcullis_issuer_keys_age_seconds" ["issuer"], "How long ago the keys of an issuer were fetched; they count for `issuers.*.keep`";
+    ISSUER_FETCHES = Counter "portcullis_issuer_fetches_total" ["issuer", "outcome"], "Fetches of an issuer's keys by outcome: `good` or `failed`";
+    ISSUER_INTROSPECTIONS = Counter "portcullis_issuer_introspections_total" ["issuer", "outcome"], "Calls to an issuer about a token by outcome: `good` or `failed`";
+    ISSUER_TOKENS = Counter "portcullis_issuer_tokens_total" ["issuer", "outcome"], "Tokens that were judged, not counting those known from before: `verified`, `refused`, or `unavailable` because the issuer could not be asked";
     CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
     CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_identity::api_key::Digest;
+use portcullis_identity::claims::Claims;
 
 /// A known caller: a client of the published APIs.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct Proof {
     pub expires: Option<Duration>,
     /// A digest of what it was proven by, where that is kept in a table of ours; what an issuer vouched for has none.
     pub fingerprint: Option<Digest>,
+    /// What an issuer says of the caller; `None` for a credential of ours.
+    pub claims: Option<Arc<Claims>>,
 }
 
 impl Grant {

@@ -40,6 +40,8 @@ pub struct Operation {
     pub place: Arc<str>,
     /// Where its `auth` stands in the configuration.
     pub auth_place: Arc<str>,
+    /// Path of the document that says what tokens it asks for, at the same host (RFC 9728).
+    pub resource_metadata: Option<Arc<str>>,
     /// Its counters.
     pub metrics: OperationMetrics,
 }

@@ -9,6 +9,7 @@ mod backends;
 mod callers;
 mod credentials;
 mod declared;
+mod issuers;
 mod listeners;
 mod operations;
 mod selection;
@@ -23,6 +24,7 @@ use super::Snapshot;
 use crate::bounds::Bounds;
 use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
 use crate::http::trace::{Parents, Tracing};
+use crate::issuers::Issuer;
 use crate::observe::Observe;
 use crate::pipeline::Expression;
 use crate::policies::backend_credentials::BackendCredentials;
@@ -57,6 +59,7 @@ struct Compiler<'a> {
     last_auth: Option<(Auth, Arc<Expression>)>,
     /// What each backend is told of who calls, in order of the configuration.
     credentials: Vec<Option<Arc<BackendCredentials>>>,
+    issuers: Vec<Arc<Issuer>>,
 }
 
 /// Compiles a configuration.
@@ -81,7 +84,9 @@ pub fn compile(
         certificates: Vec::new(),
         last_auth: None,
         credentials: Vec::new(),
+        issuers: Vec::new(),
     };
+    compiler.issuers = compiler.issuers(resources);
 
     let callers = compiler.callers(resources);
     let upstreams = compiler.backends(resources, cores);
@@ -112,6 +117,7 @@ pub fn compile(
         upstreams: Upstreams::new(upstreams),
         stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
         callers,
+        issuers: compiler.issuers,
         operations,
         warnings: compiler.warnings,
         alive: observe.snapshot(),

@@ -40,6 +40,7 @@ mod http2_answers;
 mod http2_backends;
 mod http2_floods;
 mod http2_frames;
+mod issuers;
 mod leniency;
 mod listeners;
 mod loops;

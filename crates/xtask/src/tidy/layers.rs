@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["exchange"],
     &["snapshot", "resources"],
     &["policies"],
-    &["upstream", "icap", "store"],
+    &["upstream", "icap", "store", "issuers"],
     &["callers"],
     &["pipeline"],
     &["route"],

@@ -7,7 +7,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::authentication::PASTE;
 use super::names::{base_path_fault, host_fault, is_field_name};
-use super::{Judge, authentication, callers, gateway, repeated, root};
+use super::{Judge, authentication, gateway, repeated, root};
 use crate::config::{
     Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
 };
@@ -48,7 +48,7 @@ fn shared(judge: &mut Judge<'_>, path: &Pointer, settings: &Shared<'_>) {
         authentication::judge(judge, &path.key("auth"), auth);
     }
     if let Some(require) = settings.require {
-        callers::scopes(judge, &path.key("require").key("scopes"), &require.scopes);
+        authentication::required(judge, &path.key("require"), require);
     }
     if let Some(ForwardedFields::Named(names)) = settings.fields {
         for (index, name) in names.iter().enumerate().filter(|(_, name)| !is_field_name(name)) {
@@ -190,10 +190,10 @@ fn operations(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
         overlap(judge, &path, matches, &mut declared);
         let required =
             operation.require.as_ref().or(api.require.as_ref()).or(judge.config.defaults.require.as_ref());
-        if auth == Some(&Auth::None) && required.is_some_and(|require| !require.scopes.is_empty()) {
+        if auth == Some(&Auth::None) && required.is_some_and(|require| !require.is_empty()) {
             let at = if operation.require.is_some() { path.key("require") } else { path.key("auth") };
-            let hint = "with `auth: none` nobody is known who could hold a scope";
-            judge.value(&at, "asks for scopes of anonymous callers", hint);
+            let hint = "with `auth: none` nobody is known who could hold anything";
+            judge.value(&at, "asks for something of anonymous callers", hint);
         }
     }
 }

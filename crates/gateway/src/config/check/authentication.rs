@@ -4,7 +4,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::Judge;
 use super::names::is_field_name;
-use crate::config::Auth;
+use crate::config::{Auth, Require};
 
 /// Fields that frame or route a message, or carry something else.
 const NOT_FOR_KEYS: &[&str] = &[
@@ -26,6 +26,20 @@ pub(super) const PASTE: &str = "paste `auth: { any_of: [{ api_key: {} }] }` to a
 /// Judges one `auth`.
 pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth) {
     expression(judge, path, auth, true);
+    let all = auth.each();
+    let asked = all.iter().filter(|one| matches!(one, Auth::Token(_))).count();
+    if asked > 1 {
+        let hint = "which of them a token is from cannot be told without asking one about the other's";
+        judge.value(path, "names several issuers to be asked about tokens", hint);
+    }
+    for one in all {
+        let Auth::AllOf(several) = one else { continue };
+        let bearers = several.iter().filter(|one| matches!(one, Auth::Jwt(_) | Auth::Token(_))).count();
+        if bearers > 1 {
+            let hint = "a request has one `Authorization`: take `any_of`";
+            judge.value(path, "asks for several bearer tokens at once", hint);
+        }
+    }
 }
 
 fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
@@ -58,9 +72,50 @@ fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
             }
         }
         Auth::Certificate(_) => {}
-        Auth::Jwt(issuer) => {
-            let config = judge.config;
-            judge.reference(&path.key("jwt"), "issuer", issuer, &config.issuers);
+        Auth::Jwt(issuer) => bearer(judge, &path.key("jwt"), issuer, false),
+        Auth::Token(issuer) => bearer(judge, &path.key("token"), issuer, true),
+    }
+}
+
+/// A name of an issuer, whose tokens are verified in this way.
+fn bearer(judge: &mut Judge<'_>, path: &Pointer, issuer: &str, is_asked: bool) {
+    let config = judge.config;
+    judge.reference(path, "issuer", issuer, &config.issuers);
+    match config.issuers.get(issuer) {
+        Some(settings) if settings.introspection.is_some() && !is_asked => {
+            let hint = format!("write `token: {issuer}`");
+            judge.value(path, format!("{issuer:?} is asked about its tokens"), hint);
+        }
+        Some(settings) if settings.introspection.is_none() && is_asked => {
+            let hint = format!("write `jwt: {issuer}`");
+            judge.value(path, format!("{issuer:?} has no `introspection`"), hint);
+        }
+        _ => {}
+    }
+}
+
+/// Judges what is asked of known callers.
+pub(super) fn required(judge: &mut Judge<'_>, path: &Pointer, require: &Require) {
+    super::callers::scopes(judge, &path.key("scopes"), &require.scopes);
+    for (key, texts) in [("audiences", &require.audiences), ("roles", &require.roles)] {
+        for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+            judge.value(&path.key(key).index(index), "is empty", "");
+        }
+    }
+    if require.roles_claim.is_some() && require.roles.is_empty() {
+        judge.key(&path.key("roles_claim"), "holds roles, and none are asked for", "add `roles`");
+    }
+    for (name, rule) in &require.claims {
+        let path = path.key("claims").key(name);
+        if name.is_empty() {
+            judge.key(&path, "is no name of a claim", "");
+        }
+        if rule.equals.is_some() == rule.contains.is_some() {
+            judge.key(
+                &path,
+                "says not exactly one thing",
+                "write `{ equals: VALUE }` or `{ contains: TEXT }`",
+            );
         }
     }
 }

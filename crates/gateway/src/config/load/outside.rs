@@ -15,6 +15,7 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 /// Keys whose value is a path; a value with that beginning only, where there is one.
 const PATHS: &[(&[&str], &str)] = &[
     (&["state"], ""),
+    (&["issuers", "*", "jwks"], ""),
     (&["apis", "*", "openapi"], ""),
     (&["apis", "*", "overlays", "*"], ""),
     (&["telemetry", "access_log"], "file:"),
@@ -73,7 +74,8 @@ fn see_path(session: &mut Session<'_>, node: &mut Node, path: &Pointer) {
         return;
     }
     let seen = session.path(node.span.file, written);
-    if path.segments().first() == Some(&Segment::Key("apis".into())) {
+    if ["apis", "issuers"].iter().any(|first| path.segments().first() == Some(&Segment::Key((*first).into())))
+    {
         session.watch(seen.clone());
     }
     let text = format!("{prefix}{}", seen.display());

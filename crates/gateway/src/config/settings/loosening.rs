@@ -25,6 +25,9 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     if scopes(below).iter().any(|scope| !kept.contains(scope)) {
         push("require.scopes", "no longer asks for every scope that is asked for otherwise");
     }
+    for (key, why) in looser_requirements(below, above) {
+        push(key, why);
+    }
     if above.stream.is_some() && below.stream != above.stream {
         push("stream", "takes the total time away that requests have otherwise");
     }
@@ -44,6 +47,28 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     let inherited = below.bounds.clone().unwrap_or_default().over(general);
     for key in above.bounds.iter().flat_map(|bounds| bounds.loosened(&inherited)) {
         found.push((format!("bounds.{key}"), "allows more than the bound that holds otherwise".to_owned()));
+    }
+    found
+}
+
+/// What of a token is no longer asked for.
+fn looser_requirements(below: &Settings, above: &Settings) -> Vec<(&'static str, &'static str)> {
+    let (below, above) =
+        (below.require.clone().unwrap_or_default(), above.require.clone().unwrap_or_default());
+    let mut found = Vec::new();
+    let lacks = |all: &[String], some: &[String]| some.iter().any(|one| !all.contains(one));
+    if lacks(&above.roles, &below.roles) {
+        found.push(("require.roles", "no longer asks for every role that is asked for otherwise"));
+    }
+    if !below.roles.is_empty() && below.roles_claim != above.roles_claim {
+        found.push(("require.roles_claim", "takes roles from another claim"));
+    }
+    let has_more = above.audiences.is_empty() || lacks(&below.audiences, &above.audiences);
+    if !below.audiences.is_empty() && has_more {
+        found.push(("require.audiences", "lets tokens for other audiences in"));
+    }
+    if below.claims.iter().any(|(name, rule)| above.claims.get(name) != Some(rule)) {
+        found.push(("require.claims", "no longer asks for every claim that is asked for otherwise"));
     }
     found
 }
@@ -71,7 +96,9 @@ fn alternatives(auth: &Auth) -> Vec<Vec<&Auth>> {
                 .take(MAX)
                 .collect()
         }),
-        Auth::Definition | Auth::ApiKey(_) | Auth::Certificate(_) | Auth::Jwt(_) => vec![vec![auth]],
+        Auth::Definition | Auth::ApiKey(_) | Auth::Certificate(_) | Auth::Jwt(_) | Auth::Token(_) => {
+            vec![vec![auth]]
+        }
     }
 }
 

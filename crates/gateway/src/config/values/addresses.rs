@@ -192,7 +192,21 @@ impl Written for Url {
     }
 }
 
+impl FromStr for Url {
+    type Err = String;
+
+    /// Reads it as the configuration does; an error is a hint, or empty.
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::read(text)
+    }
+}
+
 impl Url {
+    /// Whether it leads to this machine: a loopback address or `localhost`.
+    pub fn is_loopback(&self) -> bool {
+        &*self.host == "localhost" || self.host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
     /// Host and port as they stand in a URL: IPv6 in brackets, the scheme's own port left out.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_string() };

@@ -56,6 +56,7 @@ impl Collector for Scrape {
         self.connections(&mut encoder)?;
         self.targets(&mut encoder)?;
         self.backends(&mut encoder)?;
+        self.issuers(&mut encoder)?;
         self.configuration(&mut encoder)?;
         self.streams(&mut encoder)?;
         process(&mut encoder)
@@ -203,6 +204,42 @@ impl Scrape {
         }
         for (backend, places) in places() {
             family.counter(&[backend, "concurrency"], places.refused)?;
+        }
+        Ok(())
+    }
+
+    fn issuers(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let Some(ask) = self.0.issuers.0.get() else { return Ok(()) };
+        let all = ask();
+        let mut family = Family::begin(encoder, &names::ISSUER_KEYS)?;
+        for facts in &all {
+            if let Some(keys) = facts.keys {
+                family.gauge(&[&facts.name], keys)?;
+            }
+        }
+        let mut family = Family::begin(encoder, &names::ISSUER_KEYS_AGE)?;
+        for facts in &all {
+            if let Some(age) = facts.age_seconds {
+                family.gauge(&[&facts.name], age)?;
+            }
+        }
+        for (metric, pairs) in [
+            (&names::ISSUER_FETCHES, all.iter().map(|facts| facts.fetches).collect::<Vec<_>>()),
+            (&names::ISSUER_INTROSPECTIONS, all.iter().map(|facts| facts.asked).collect()),
+        ] {
+            let mut family = Family::begin(encoder, metric)?;
+            for (facts, pair) in all.iter().zip(pairs) {
+                if let Some((good, failed)) = pair {
+                    family.counter(&[&facts.name, "good"], good)?;
+                    family.counter(&[&facts.name, "failed"], failed)?;
+                }
+            }
+        }
+        let mut family = Family::begin(encoder, &names::ISSUER_TOKENS)?;
+        for facts in &all {
+            family.counter(&[&facts.name, "verified"], facts.verified)?;
+            family.counter(&[&facts.name, "refused"], facts.refused)?;
+            family.counter(&[&facts.name, "unavailable"], facts.unavailable)?;
         }
         Ok(())
     }

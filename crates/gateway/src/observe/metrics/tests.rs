@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, Metrics, NameFacts, PlacesFacts, TargetFacts,
+    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, Metrics, NameFacts, PlacesFacts,
+    TargetFacts,
 };
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
@@ -129,6 +130,15 @@ fn busy() -> Arc<Metrics> {
         ..BackendFacts::default()
     };
     metrics.ask_backends(Box::new(move || vec![facts.clone()]));
+    let facts = IssuerFacts {
+        name: "corp".to_owned(),
+        keys: Some(2),
+        age_seconds: Some(34),
+        fetches: Some((5, 1)),
+        asked: Some((8, 1)),
+        ..IssuerFacts::default()
+    };
+    metrics.ask_issuers(Box::new(move || vec![facts.clone()]));
     metrics
 }
 

@@ -213,6 +213,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         stream: None,
         terms: None,
         place: "a.yaml:1".into(),
+        resource_metadata: None,
         auth_place: "a.yaml:1".into(),
         metrics: observe.operation("api", "operation", "/"),
     }

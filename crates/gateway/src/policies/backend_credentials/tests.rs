@@ -8,6 +8,7 @@ fn proof(consumer: &str, scopes: &[&str]) -> Proof {
         scopes: scopes.iter().map(|scope| (*scope).into()).collect(),
         expires: None,
         fingerprint: None,
+        claims: None,
     }
 }
 

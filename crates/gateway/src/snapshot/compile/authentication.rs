@@ -7,9 +7,11 @@ use portcullis_openapi::source::Pointer;
 use super::Compiler;
 use crate::callers::Directory;
 use crate::config::Auth;
+use crate::issuers::Issuer;
 use crate::pipeline::Expression;
 use crate::pipeline::authentication::Authenticator;
 use crate::policies::api_key::ApiKey;
+use crate::policies::jwt::Bearer;
 
 /// An OR of ANDs of authenticators.
 type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
@@ -40,7 +42,8 @@ impl Compiler<'_> {
         if *auth == Auth::None {
             return Some(Expression::anonymous());
         }
-        let alternatives = self.alternatives(path, auth, callers)?;
+        let bearers = self.bearers(auth);
+        let alternatives = self.alternatives(path, auth, callers, &bearers)?;
         if alternatives.is_empty() || alternatives.iter().any(Vec::is_empty) {
             self.wrong_at(
                 path,
@@ -51,12 +54,24 @@ impl Compiler<'_> {
         Some(Expression::AnyOf(alternatives))
     }
 
-    /// `auth` as an OR of ANDs.
+    /// The issuers whose tokens stand at the one place there is for them.
+    fn bearers(&self, auth: &Auth) -> Vec<Arc<Issuer>> {
+        let named = auth.each().into_iter().filter_map(|one| match one {
+            Auth::Jwt(name) | Auth::Token(name) => Some(name),
+            _ => None,
+        });
+        named
+            .filter_map(|name| self.issuers.iter().find(|issuer| **issuer.name() == **name).cloned())
+            .collect()
+    }
+
+    /// `auth` as an OR of ANDs; the tokens of `bearers` stand at one place.
     fn alternatives(
         &mut self,
         path: &Pointer,
         auth: &Auth,
         callers: &Arc<Directory>,
+        bearers: &[Arc<Issuer>],
     ) -> Option<Alternatives> {
         match auth {
             Auth::ApiKey(settings) => {
@@ -64,15 +79,22 @@ impl Compiler<'_> {
                     Arc::new(ApiKey::new(settings, Arc::clone(callers)));
                 Some(vec![vec![authenticator]])
             }
+            Auth::Jwt(name) | Auth::Token(name) => {
+                let issuer = self.issuers.iter().find(|issuer| **issuer.name() == **name).cloned();
+                // What is wrong with one that was declared has been told.
+                let issuer = issuer?;
+                let authenticator: Arc<dyn Authenticator> = Arc::new(Bearer::new(issuer, bearers));
+                Some(vec![vec![authenticator]])
+            }
             Auth::AnyOf(several) => {
                 let several: Option<Vec<_>> =
-                    several.iter().map(|one| self.alternatives(path, one, callers)).collect();
+                    several.iter().map(|one| self.alternatives(path, one, callers, bearers)).collect();
                 Some(several?.into_iter().flatten().collect())
             }
             Auth::AllOf(several) => {
                 let mut all: Alternatives = vec![Vec::new()];
                 for one in several {
-                    let more = self.alternatives(path, one, callers)?;
+                    let more = self.alternatives(path, one, callers, bearers)?;
                     all = all
                         .iter()
                         .flat_map(|left| more.iter().map(|right| left.iter().chain(right).cloned().collect()))
@@ -91,7 +113,7 @@ impl Compiler<'_> {
                 );
                 None
             }
-            Auth::Definition | Auth::Certificate(_) | Auth::Jwt(_) => {
+            Auth::Definition | Auth::Certificate(_) => {
                 self.wrong_at(path, "this way to prove a caller is not built yet");
                 None
             }

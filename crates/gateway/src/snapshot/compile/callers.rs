@@ -46,6 +46,7 @@ fn known(consumer: &Arc<Consumer>, credential: &Credential) -> Option<Known> {
         scopes: scopes.iter().map(|scope| scope.as_str().into()).collect(),
         expires: expires.map(|end| Duration::from_secs(end.unix_seconds())),
         fingerprint: None,
+        claims: None,
     };
     let networks = addresses.iter().filter_map(|network| Network::new(network.address, network.prefix).ok());
     let bound = Bound {

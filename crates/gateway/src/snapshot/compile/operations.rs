@@ -208,12 +208,12 @@ impl Compiler<'_> {
         let authentication = self.shared_expression(&at.key("auth"), auth, callers)?;
         let place: Arc<str> = self.origin_place(&at, draft.origin).into();
         if matches!(*authentication, Expression::Anonymous(_))
-            && settings.require.as_ref().is_some_and(|require| !require.scopes.is_empty())
+            && settings.require.as_ref().is_some_and(|require| !require.is_empty())
         {
             self.wrong_operation(
                 &at,
                 draft.origin,
-                "asks for scopes but lets anonymous callers in".to_owned(),
+                "asks for something of callers but lets anonymous ones in".to_owned(),
             );
             return None;
         }
@@ -246,6 +246,7 @@ impl Compiler<'_> {
             bounds,
             terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings)),
             stream,
+            resource_metadata: None,
             auth_place: spell(effective.place("auth"), "auth"),
             place,
         }))
@@ -354,9 +355,8 @@ fn chain(
     fields_place: &Arc<str>,
 ) -> Vec<Arc<dyn Policy>> {
     let mut chain: Vec<Arc<dyn Policy>> = Vec::new();
-    if let Some(require) = settings.require.as_ref().filter(|require| !require.scopes.is_empty()) {
-        let scopes = require.scopes.iter().map(|scope| scope.as_str().into()).collect();
-        chain.push(Arc::new(Require::new(scopes, Arc::clone(place))));
+    if let Some(require) = settings.require.as_ref().filter(|require| !require.is_empty()) {
+        chain.push(Arc::new(Require::new(require.clone(), Arc::clone(place))));
     }
     let declared = match origin {
         Origin::Entry(_) => None,

@@ -1,0 +1,73 @@
+//! Issuers: the identity providers whose tokens count, and how what they sign is verified.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::values::{Duration, Url};
+use crate::secret::Secret;
+
+/// An external identity provider whose tokens count. Its keys come from exactly one of `openid`, `jwks` and `secret`; or
+/// it is asked about each token: `introspection`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    /// Its URL, letter for letter as its tokens name it in `iss`. OpenID discovery finds its keys; the document must name
+    /// the same issuer.
+    pub openid: Option<String>,
+    /// Its name, letter for letter as its tokens say it in `iss`, where keys come from `jwks` or `secret`.
+    pub issuer: Option<String>,
+    /// Its public keys, a JSON Web Key Set: a file, or a URL that is fetched in the background.
+    pub jwks: Option<String>,
+    /// The secret it shares with us, for HS256, HS384 and HS512; at least as long as the hash, 32 bytes for HS256. There
+    /// is no other way to have HS tokens accepted.
+    pub secret: Option<Secret>,
+    /// Audiences of which a token must name one: they are the grant. With `introspection` they may be left out, if the
+    /// issuer answers `active` only for tokens that are meant for us.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// Signature algorithms accepted: RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA; HS256, HS384,
+    /// HS512 with `secret`. Default: those that fit the keys; with `secret`, HS256.
+    pub algorithms: Option<Vec<String>>,
+    /// Value the `typ` header must have, such as `at+jwt`. Default: `JWT`, `at+jwt` or none.
+    pub typ: Option<String>,
+    /// How far the issuer's clock and ours may be apart when `exp` and `nbf` are judged; at most 60s. Default: 30s.
+    pub leeway: Option<Duration>,
+    /// Claim that names the consumer, as `NAME-OF-THE-ISSUER/value`. Default: `sub`.
+    pub consumer_claim: Option<String>,
+    /// Asks the issuer about each token, which may be opaque (RFC 7662).
+    pub introspection: Option<Introspection>,
+    /// Certificates in PEM of who may vouch for it, best written as `${file:path}`. Default: the system's.
+    pub ca: Option<String>,
+    /// Whether it may be asked over plain `http` at an address other than this machine's own. Default: `false`.
+    #[serde(default)]
+    pub cleartext: bool,
+    /// How long until its keys are fetched again. Default: 10m.
+    pub refresh: Option<Duration>,
+    /// How long after a fetch a token with an unknown key causes none, for all requests together. Default: 10s.
+    pub cool_down: Option<Duration>,
+    /// How long its last good keys count when they cannot be fetched again. Default: 24h.
+    pub keep: Option<Duration>,
+    /// How long one call to it may take. Default: 5s.
+    pub timeout: Option<Duration>,
+}
+
+/// How an issuer is asked about tokens.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Introspection {
+    /// Where it is asked.
+    pub url: Url,
+    /// Who asks.
+    pub client_id: String,
+    /// How the asker proves itself (`client_secret_basic`).
+    pub client_secret: Secret,
+    /// Whether the answer must be a JWT that the issuer has signed (RFC 9701), verified with the issuer's `openid` or
+    /// `jwks`. Default: `false`.
+    #[serde(default)]
+    pub signed: bool,
+    /// How long an answer about an active token counts, unless the token ends before. A token that is revoked at the issuer
+    /// works for so long. Default: 30s.
+    pub cache: Option<Duration>,
+    /// How long an answer about a token that is not active counts. Default: 5s.
+    pub cache_inactive: Option<Duration>,
+}

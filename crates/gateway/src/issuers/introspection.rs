@@ -1,0 +1,307 @@
+//! Asks an issuer about a token (RFC 7662), which may sign its answer (RFC 9701).
+//!
+//! One call for all who present the same token at the same time, on the core of whoever came first; if that one goes
+//! away, the next takes over. What was answered is shared by all cores for a while, under the SHA-256 of the token: the
+//! token itself is not kept here. Calls go over connections that are kept open, are proven by `client_secret_basic`, and
+//! follow no redirect.
+//!
+//! An answer counts if it is exactly what it should be: status 200, JSON in its one reading, `active` true or false, every
+//! registered member of its type. Anything else is a failure of the issuer, and a failure is never an answer about the
+//! token: 503. It counts for [`FAILURE_FOR`], so that an issuer that is away is not asked for each request.
+//!
+//! # Limits
+//! [`ANSWER_BYTES_MAX`] of an answer; `timeout` for a call; [`CALLS_MAX`] calls at once, beyond which 503; [`ANSWERS_MAX`]
+//! answers remembered, in two halves.
+//!
+//! # Threats
+//! Strangers send tokens that nobody knows: each costs one call, bounded as above, and is remembered for
+//! `cache_inactive`. The issuer sees every token, which is its own to see; the secret is in no log.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::digest::{SHA256, digest};
+use bytes::Bytes;
+use foldhash::HashMap;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use portcullis_identity::base64::encode_standard;
+use portcullis_identity::claims::Claims;
+use portcullis_identity::json::{Limits, Object, Value, parse_object};
+use portcullis_identity::jwt::{Kind, Rules};
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::keeper::USER_AGENT;
+use super::spec::IntrospectionSpec;
+use super::{Issuer, Verdict};
+use crate::clock;
+use crate::fetch::{Call, Remote, RemoteError};
+
+/// Most bytes of an answer.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Calls to one issuer at once.
+pub const CALLS_MAX: usize = 64;
+/// Answers of one issuer that are remembered.
+pub const ANSWERS_MAX: usize = 20_000;
+/// How long a failure stands for an answer.
+pub const FAILURE_FOR: Duration = Duration::from_secs(1);
+/// How deeply an answer may be nested.
+const DEPTH_MAX: usize = 16;
+
+const SIGNED: &str = "application/token-introspection+jwt";
+
+/// Asks one issuer.
+#[derive(Debug)]
+pub(super) struct Introspector {
+    spec: IntrospectionSpec,
+    remote: Remote,
+    authorization: Option<HeaderValue>,
+    answers: Mutex<Answers>,
+    calls: Semaphore,
+    asked: AtomicU64,
+    failed: AtomicU64,
+    failure: ArcSwapOption<String>,
+}
+
+/// A token's name here.
+type Hash = [u8; 32];
+/// One answer, which may be on its way.
+type Answer = Arc<OnceCell<Said>>;
+
+#[derive(Debug, Default)]
+struct Answers {
+    young: HashMap<Hash, Answer>,
+    old: HashMap<Hash, Answer>,
+}
+
+/// What an issuer said, or that it did not.
+#[derive(Debug)]
+struct Said {
+    what: What,
+    /// Until when that counts, on the wall clock.
+    until: Duration,
+}
+
+#[derive(Debug)]
+enum What {
+    Active(Claims),
+    Inactive(&'static str),
+    Failed,
+}
+
+impl Introspector {
+    pub(super) fn new(spec: IntrospectionSpec) -> Result<Self, RemoteError> {
+        let reach = &spec.reach;
+        let remote = Remote::trusting(spec.url.clone(), reach.names.clone(), reach.ca.clone())?.keeping();
+        // RFC 6749 §2.3.1: each is encoded for forms first.
+        let pair = format!("{}:{}", form(&spec.client_id), form(spec.client_secret.expose()));
+        let mut authorization =
+            HeaderValue::from_str(&format!("Basic {}", encode_standard(pair.as_bytes()))).ok();
+        authorization.iter_mut().for_each(|value| value.set_sensitive(true));
+        Ok(Self {
+            spec,
+            remote,
+            authorization,
+            answers: Mutex::default(),
+            calls: Semaphore::new(CALLS_MAX),
+            asked: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            failure: ArcSwapOption::default(),
+        })
+    }
+
+    /// Calls that were answered, and calls that failed.
+    pub(super) fn asked(&self) -> (u64, u64) {
+        let failed = self.failed.load(Ordering::Relaxed);
+        (self.asked.load(Ordering::Relaxed).saturating_sub(failed), failed)
+    }
+
+    /// Why the last call failed, if it did.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.load_full().map(|failure| failure.to_string())
+    }
+
+    /// Judges a token by what the issuer says of it.
+    pub(super) async fn judge(&self, issuer: &Issuer, token: &[u8]) -> Verdict {
+        let hash = digest(&SHA256, token).as_ref().try_into().unwrap_or_default();
+        let answer = self.answer(hash);
+        let said = answer.get_or_init(|| self.ask(issuer, token)).await;
+        match &said.what {
+            What::Active(claims) => issuer.prove(claims.clone(), issuer.generation(), Some(said.until)),
+            What::Inactive(why) => Verdict::Refused(why),
+            What::Failed => Verdict::Unavailable("the issuer cannot be asked about the token"),
+        }
+    }
+
+    /// What is known of a token, or the place where it will be.
+    fn answer(&self, hash: Hash) -> Answer {
+        let now = clock::wall();
+        let counts = |answer: &Answer| answer.get().is_none_or(|said| now < said.until);
+        // Nothing can be left half done in there.
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = answers.young.get(&hash).cloned().or_else(|| answers.old.remove(&hash));
+        let answer = known.filter(counts).unwrap_or_default();
+        if answers.young.len() >= ANSWERS_MAX / 2 {
+            answers.old = std::mem::take(&mut answers.young);
+        }
+        answers.young.insert(hash, Arc::clone(&answer));
+        answer
+    }
+
+    /// Asks, whatever comes of it.
+    async fn ask(&self, issuer: &Issuer, token: &[u8]) -> Said {
+        let Ok(_place) = self.calls.try_acquire() else {
+            return self.failed("too many calls are under way".to_owned());
+        };
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let answer = match self.call(token).await {
+            Ok(answer) => answer,
+            Err(why) => return self.failed(why),
+        };
+        match self.read(issuer, &answer) {
+            Ok(members) => {
+                if self.failure.swap(None).is_some() {
+                    tracing::info!(issuer = &**issuer.name(), "an issuer answers about tokens again");
+                }
+                self.judge_members(issuer, members)
+            }
+            Err(why) => self.failed(why),
+        }
+    }
+
+    async fn call(&self, token: &[u8]) -> Result<Response<Bytes>, String> {
+        let Some(authorization) = self.authorization.clone() else {
+            return Err("the client's secret cannot be sent".to_owned());
+        };
+        let accept = if self.spec.signed { SIGNED } else { "application/json" };
+        let token = form(std::str::from_utf8(token).unwrap_or_default());
+        let call = Call {
+            method: Method::POST,
+            fields: vec![
+                (header::AUTHORIZATION, authorization),
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+                (header::ACCEPT, HeaderValue::from_static(accept)),
+                (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
+            ],
+            body: format!("token={token}&token_type_hint=access_token").into(),
+            within: self.spec.reach.timeout,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
+        let answer = self.remote.call(call).await.map_err(|error| error.to_string())?;
+        match answer.status() {
+            StatusCode::OK => Ok(answer),
+            status => Err(format!("status {}", status.as_u16())),
+        }
+    }
+
+    /// The members of an answer.
+    fn read(&self, issuer: &Issuer, answer: &Response<Bytes>) -> Result<Object, String> {
+        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let wanted = if self.spec.signed { SIGNED } else { "application/json" };
+        if !kind.eq_ignore_ascii_case(wanted) {
+            return Err(format!("the answer is not {wanted}"));
+        }
+        if self.spec.signed {
+            return self.read_signed(issuer, answer.body());
+        }
+        let limits = Limits { bytes: ANSWER_BYTES_MAX, depth: DEPTH_MAX };
+        parse_object(answer.body(), limits)
+            .map_err(|why| format!("the answer is no answer: {}", why.as_str()))
+    }
+
+    /// The members of an answer that the issuer has signed for us (RFC 9701 §5).
+    fn read_signed(&self, issuer: &Issuer, answer: &[u8]) -> Result<Object, String> {
+        let rules = Rules {
+            issuer: issuer.issuer().map(Into::into),
+            audiences: Some(vec![self.spec.client_id.clone()]),
+            algorithms: issuer.spec().tokens.algorithms,
+            kind: Kind::Exactly("token-introspection+jwt".into()),
+            subject: false,
+            leeway: issuer.spec().tokens.leeway,
+        };
+        match issuer.verify_now(answer, &rules) {
+            Ok((claims, _)) => match claims.get("token_introspection") {
+                Some(Value::Object(members)) => Ok(members.clone()),
+                _ => Err("the signed answer says nothing of the token".to_owned()),
+            },
+            Err(Some(why)) => Err(format!("the signed answer does not hold: {}", why.as_str())),
+            Err(None) => Err("there are no keys to verify the answer by".to_owned()),
+        }
+    }
+
+    /// What the members of an answer say of the token.
+    fn judge_members(&self, issuer: &Issuer, members: Object) -> Said {
+        let is_active = match members.get("active").map(Value::as_bool) {
+            Some(Some(is_active)) => is_active,
+            _ => return self.failed("the answer does not say whether the token is active".to_owned()),
+        };
+        if !is_active {
+            return self.inactive("the issuer says that the token is not active");
+        }
+        let claims = match Claims::new(members) {
+            Ok(claims) => claims,
+            Err(wrong) => return self.failed(format!("`{}` of the answer has the wrong type", wrong.0)),
+        };
+        let now = clock::wall();
+        match objection(issuer, &claims, now) {
+            Some(why) => self.inactive(why),
+            None => Said { what: What::Active(claims), until: now.saturating_add(self.spec.cache) },
+        }
+    }
+
+    fn inactive(&self, why: &'static str) -> Said {
+        Said { what: What::Inactive(why), until: clock::wall().saturating_add(self.spec.cache_inactive) }
+    }
+
+    fn failed(&self, reason: String) -> Said {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        if self.failure.load().is_none() {
+            tracing::warn!(url = %self.spec.url, %reason, "an issuer does not answer about a token");
+        }
+        self.failure.store(Some(Arc::new(reason)));
+        Said { what: What::Failed, until: clock::wall().saturating_add(FAILURE_FOR) }
+    }
+}
+
+/// Why a token that the issuer calls active opens nothing here.
+fn objection(issuer: &Issuer, claims: &Claims, now: Duration) -> Option<&'static str> {
+    let tokens = &issuer.spec().tokens;
+    let is_ours = |audience: &str| tokens.audiences.iter().any(|ours| **ours == *audience);
+    let says = |name: &str, accepted: &[&str]| match claims.get(name) {
+        None => true,
+        Some(value) => {
+            value.as_text().is_some_and(|said| accepted.iter().any(|one| said.eq_ignore_ascii_case(one)))
+        }
+    };
+    if !tokens.audiences.is_empty() && !claims.audience().any(is_ours) {
+        Some("the token is for another audience")
+    } else if claims.issuer().zip(issuer.issuer()).is_some_and(|(said, ours)| said != ours) {
+        Some("the token is of another issuer")
+    } else if claims.expires().is_some_and(|expires| now >= expires) {
+        Some("the token has expired")
+    } else if claims.not_before().is_some_and(|begins| begins > now.saturating_add(tokens.leeway)) {
+        Some("the token is not valid yet")
+    } else if !says("token_type", &["Bearer", "DPoP", "access_token"])
+        || !says("token_use", &["access_token", "access"])
+    {
+        Some("a token of another kind")
+    } else {
+        None
+    }
+}
+
+/// A text as a value of a form (`application/x-www-form-urlencoded`).
+fn form(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._*".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a `String` does not fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+        out
+    })
+}

@@ -1,0 +1,110 @@
+//! Tokens as issuers sign them, and as nobody should: keys that live as long as a test, headers and claims of any shape.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use serde_json::{Value, json};
+
+use crate::certificates::base64;
+
+/// A key that signs by ES256, under a name.
+pub struct Signer {
+    kid: String,
+    key: EcdsaKeyPair,
+}
+
+impl Signer {
+    /// A new key called `kid`.
+    ///
+    /// # Panics
+    /// When the system gives no randomness.
+    pub fn new(kid: &str) -> Self {
+        let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+        Self { kid: kid.to_owned(), key }
+    }
+
+    /// The same key under another name.
+    #[must_use]
+    pub fn named(self, kid: &str) -> Self {
+        Self { kid: kid.to_owned(), ..self }
+    }
+
+    /// Its public half, as a JSON Web Key.
+    pub fn jwk(&self) -> Value {
+        let point = self.key.public_key().as_ref();
+        json!({
+            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": self.kid,
+            "x": base64url(&point[1..33]), "y": base64url(&point[33..]),
+        })
+    }
+
+    /// The header of its tokens.
+    pub fn header(&self) -> Value {
+        json!({ "alg": "ES256", "typ": "at+jwt", "kid": self.kid })
+    }
+
+    /// A token with these claims.
+    pub fn token(&self, claims: &Value) -> String {
+        self.sign(&self.header().to_string(), &claims.to_string())
+    }
+
+    /// A token with this header and these claims, letter for letter.
+    ///
+    /// # Panics
+    /// When the system gives no randomness.
+    pub fn sign(&self, header: &str, claims: &str) -> String {
+        let input = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
+        let signature = self.key.sign(&SystemRandom::new(), input.as_bytes()).expect("a signature");
+        format!("{input}.{}", base64url(signature.as_ref()))
+    }
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// A key set of these keys.
+pub fn key_set(signers: &[&Signer]) -> Value {
+    json!({ "keys": signers.iter().map(|signer| signer.jwk()).collect::<Vec<_>>() })
+}
+
+/// Claims of `issuer` about `subject` for `audience`, for an hour from now.
+pub fn claims(issuer: &str, audience: &str, subject: &str) -> Value {
+    let now = now();
+    json!({
+        "iss": issuer, "aud": audience, "sub": subject, "client_id": "client",
+        "iat": now, "exp": now + 3_600, "jti": format!("{subject}-{now}"),
+    })
+}
+
+/// The same claims with these in place of theirs; null takes one away.
+///
+/// # Panics
+/// When either is no object.
+#[must_use]
+pub fn with(claims: &Value, others: Value) -> Value {
+    let mut claims = claims.clone();
+    let members = claims.as_object_mut().expect("claims");
+    for (name, value) in others.as_object().expect("claims") {
+        if value.is_null() {
+            members.remove(name);
+        } else {
+            members.insert(name.clone(), value.clone());
+        }
+    }
+    claims
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs()
+}
+
+/// RFC 4648 §5, without padding.
+pub fn base64url(bytes: &[u8]) -> String {
+    base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
+}
