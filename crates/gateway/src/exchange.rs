@@ -15,9 +15,7 @@ use portcullis_http1::{Fields, Label, Refusal, RefusalClass};
 use smallvec::SmallVec;
 
 use crate::http::canonical::Understood;
-use crate::http::deadline::Deadline;
-use crate::http::interim::Interim;
-use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops, reading};
+use crate::http::{Body, Canonical, Head, Malformed, Reply, Rules, Wire as HttpVersion, hops, reading};
 use crate::panics::{Contained, Panicked};
 use crate::pipeline::step::Why;
 use crate::pipeline::{
@@ -30,9 +28,6 @@ use crate::snapshot::{Listening, Live, Snapshot};
 
 /// One side of a connection as an exchange sees it: something that carries a reply away.
 pub trait Wire: Send {
-    /// Where interim answers for this exchange are left.
-    fn interim(&self) -> Arc<Interim>;
-
     /// Lets `judging` run to its end, sending interim answers meanwhile. `None` if the client went away first.
     fn drive<F>(&mut self, judging: F) -> impl Future<Output = Option<F::Output>> + Send
     where
@@ -55,27 +50,26 @@ pub struct Sent {
     pub complete: bool,
 }
 
-/// Serves one request: judged, answered, recorded once. Gives the connection's deadline back.
+/// Serves one request by the configuration of this moment: judged, answered, recorded once.
 pub async fn exchange<W: Wire>(
     wire: &mut W,
     head: Head,
     body: Body,
+    snapshot: Arc<Snapshot>,
     live: &Arc<Live>,
-    peer: &Arc<Peer>,
-    deadline: Deadline,
-) -> Deadline {
-    let snapshot = live.snapshot();
-    let mut cx = begin(wire, head.wire, live, peer, deadline, &snapshot);
+    cx: &mut Context,
+) {
+    cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
     let judged = {
-        let mut judging = pin!(judge(head, body, &snapshot, live, &mut cx));
+        let mut judging = pin!(judge(head, body, &snapshot, live, cx));
         wire.drive(Contained(judging.as_mut())).await
     };
     let Some(judged) = judged else { return cx.finish(0, false) };
     let reply = match judged.unwrap_or_else(|panicked| Err(defect(panicked).into())) {
         Ok(answered) => answered.into_reply(),
-        Err(stop) => stopped(stop, &mut cx),
+        Err(stop) => stopped(stop, cx),
     };
-    leave(wire, reply, &mut cx, snapshot).await
+    leave(wire, reply, cx, snapshot).await;
 }
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
@@ -99,7 +93,7 @@ async fn judge(
     }
 
     let operation = match find(&listener.routes, &request, cx)? {
-        Found::Operation(operation) => Arc::clone(operation),
+        Found::Operation(operation) => operation,
         Found::OtherMethods(allow) if *request.method() == Method::OPTIONS => return Err(options(&allow)),
         Found::OtherMethods(allow) => {
             return Err(METHOD_NOT_ALLOWED
@@ -111,10 +105,10 @@ async fn judge(
             return Err(NO_SUCH_OPERATION.with("no published operation has this host and path").into());
         }
     };
-    let mut routed = Routed::new(request, operation, body);
-    cx.route(&routed);
-    let operation = Arc::clone(routed.operation());
+    // PERF: lent by the snapshot from here on; each copy of an `Arc` costs as much as forty instructions.
     let chain = &operation.chain;
+    let mut routed = Routed::new(request, Arc::clone(operation), body);
+    cx.route(&routed);
 
     for policy in chain {
         cx.at(policy.name());
@@ -135,7 +129,7 @@ async fn judge(
         policy.throttle(&identified, cx).decide().await?;
     }
     cx.at("inspect");
-    let admitted = judged::admit(identified, cx).await?;
+    let admitted = judged::admit(identified, operation, cx).await?;
 
     cx.at("forward");
     let mut answered = forward(admitted, snapshot, live, cx).await?;
@@ -253,20 +247,19 @@ pub async fn refuse<W: Wire>(
     wire: &mut W,
     refused: Refused,
     version: HttpVersion,
-    live: &Arc<Live>,
-    peer: &Arc<Peer>,
-    deadline: Deadline,
-) -> Deadline {
+    live: &Live,
+    cx: &mut Context,
+) {
     let snapshot = live.snapshot();
-    let mut cx = begin(wire, version, live, peer, deadline, &snapshot);
+    cx.begin(version, snapshot.bounds.write_idle, &snapshot.revision);
     cx.end_connection();
     let stop = match refused {
         Refused::Bytes(refusal) => unreadable(refusal).into(),
-        Refused::Head(why) => malformed(why, &mut cx),
+        Refused::Head(why) => malformed(why, cx),
         Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
-    let reply = stopped(stop, &mut cx);
-    leave(wire, reply, &mut cx, snapshot).await
+    let reply = stopped(stop, cx);
+    leave(wire, reply, cx, snapshot).await;
 }
 
 /// Why there is no head.
@@ -280,27 +273,8 @@ pub enum Refused {
     TooSlow,
 }
 
-fn begin<W: Wire>(
-    wire: &W,
-    version: HttpVersion,
-    live: &Arc<Live>,
-    peer: &Arc<Peer>,
-    deadline: Deadline,
-    snapshot: &Snapshot,
-) -> Context {
-    let (ground, peer) = (Arc::clone(&live.ground), Arc::clone(peer));
-    let revision = Arc::clone(&snapshot.revision);
-    let write_idle = snapshot.bounds.write_idle;
-    Context::begin(ground, peer, version, deadline, wire.interim(), write_idle, revision)
-}
-
 /// The one door every reply leaves by. It takes its time, and holds nothing of the snapshot.
-async fn leave<W: Wire>(
-    wire: &mut W,
-    mut reply: Reply,
-    cx: &mut Context,
-    snapshot: Arc<Snapshot>,
-) -> Deadline {
+async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapshot: Arc<Snapshot>) {
     const REQUEST_ID: Label = Label::new("x-request-id: ");
     reply.fields.put(REQUEST_ID, cx.id.as_bytes());
     if snapshot.server_timing {
@@ -318,7 +292,7 @@ async fn leave<W: Wire>(
         cx.stopped(&defect(panicked));
         Sent { bytes: 0, complete: false }
     });
-    cx.finish(sent.bytes, sent.complete)
+    cx.finish(sent.bytes, sent.complete);
 }
 
 /// What the time until now was spent on, for whoever measures in a browser (W3C Server Timing).

@@ -32,6 +32,7 @@ pub use record::{Decision, Record, Try, Verdict};
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -92,6 +93,9 @@ pub struct Observe {
 struct Shared {
     metrics: Arc<Metrics>,
     outputs: ArcSwap<Outputs>,
+    // PERF: whether there is such an output at all, without a look at a pointer that may be swapped.
+    has_access: AtomicBool,
+    has_traces: AtomicBool,
     kept: Rings,
     log: OnceLock<Arc<Sink>>,
 }
@@ -181,14 +185,19 @@ impl Observe {
                 sink.set_queue_bytes(outputs.queue_bytes);
             }
         }
+        let (has_access, has_traces) = (outputs.access.is_some(), outputs.traces.is_some());
         self.shared.outputs.store(Arc::new(outputs));
+        self.shared.has_access.store(has_access, Ordering::Release);
+        self.shared.has_traces.store(has_traces, Ordering::Release);
     }
 
     /// Takes in one ended exchange. Called exactly once for each. Never waits.
     pub fn record(&self, record: &Record<'_>) {
         self.shared.metrics.record(record);
         self.shared.kept.keep(record);
-        if let Some(sink) = &self.shared.outputs.load().access {
+        if self.shared.has_access.load(Ordering::Acquire)
+            && let Some(sink) = &self.shared.outputs.load().access
+        {
             sink.push(self.counts(Stream::Access), |out| access::write(out, record));
         }
         if record.trace.sampled
@@ -203,7 +212,7 @@ impl Observe {
 
     /// Whether exchanges whose trace is sampled become spans.
     pub fn exports_spans(&self) -> bool {
-        self.shared.outputs.load().traces.is_some()
+        self.shared.has_traces.load(Ordering::Acquire)
     }
 
     /// Takes in an incident that belongs to no ended exchange: a connection's own. Never waits.

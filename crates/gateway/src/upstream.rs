@@ -136,7 +136,8 @@ impl Upstreams {
     /// # Errors
     /// The problem the client is told of: the backend's failure, or the request's own body breaking off.
     pub async fn forward(&self, mut admitted: Admitted, cx: &mut Context) -> Result<Answered, Stop> {
-        let operation = Arc::clone(admitted.operation());
+        let body = admitted.take_body();
+        let operation = admitted.operation();
         let Some(backend) = self.backends.get(operation.backend) else {
             return Err(BACKEND_UNREACHABLE.with("the operation has no backend").into());
         };
@@ -145,8 +146,7 @@ impl Upstreams {
         cx.at("forward");
         // Who has waited for a place has not asked anybody meanwhile.
         let entered = if backend.places.is_some() { clock::now() } else { began };
-        let body = admitted.take_body();
-        let mut journey = Journey::new(backend, &operation, body, (began, entered));
+        let mut journey = Journey::new(backend, operation, body, (began, entered));
         let reply = journey.run(admitted.request(), cx).await?;
         if let Some(pass) = pass {
             backend.settle(pass, &reply);
@@ -169,7 +169,7 @@ pub fn sweep(now: Instant) {
 
 /// A way to a target.
 enum Way {
-    Http1 { connection: Connection, was_kept: bool },
+    Http1 { connection: Box<Connection>, was_kept: bool },
     Http2(Lease),
 }
 
@@ -238,10 +238,16 @@ impl Errand<'_> {
 }
 
 impl Backend {
-    /// Notes how `target` did at what it was asked.
-    fn learn(&self, target: &Target, reply: &Result<Reply, Failure>, began: Instant, asked: Option<Instant>) {
+    /// Notes how `target` did, as was known `now`, at what it was asked.
+    fn learn(
+        &self,
+        target: &Target,
+        reply: &Result<Reply, Failure>,
+        began: Instant,
+        asked: Option<Instant>,
+        now: Instant,
+    ) {
         let Some(has_failed) = has_failed(reply) else { return };
-        let now = clock::now();
         let took = asked.map(|asked| now.saturating_duration_since(asked));
         if !has_failed {
             match (reply, took) {

@@ -9,8 +9,6 @@ use serde_json::Value;
 
 use super::{Refused, Sent, Wire, exchange, refuse};
 use crate::config;
-use crate::http::deadline::Deadline;
-use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Frame, Head, Peer, Reply, Size, Source, Wire as HttpVersion};
 use crate::observe::{Destination, Observe, Settings};
 use crate::pipeline::Context;
@@ -34,10 +32,6 @@ struct Client {
 }
 
 impl Wire for Client {
-    fn interim(&self) -> Arc<Interim> {
-        Arc::default()
-    }
-
     async fn drive<F>(&mut self, judging: F) -> Option<F::Output>
     where
         F: Future + Send,
@@ -119,7 +113,11 @@ apis:
         let head = HeadDecoder::default().request(text.as_bytes(), &HeadBounds::default());
         let (request, _) = head.unwrap().unwrap();
         let head = Head { request, wire: HttpVersion::Http11, size: body.size() };
-        exchange(client, head, body, &self.live, &peer(), Deadline::new()).await;
+        exchange(client, head, body, self.live.snapshot(), &self.live, &mut self.context()).await;
+    }
+
+    fn context(&self) -> Context {
+        Context::new(Arc::clone(&self.live.ground), peer(), Arc::default())
     }
 
     /// The records so far.
@@ -208,7 +206,8 @@ async fn every_outcome_leaves_exactly_one_record() {
     assert!(records[before].get("http.response.status_code").is_none(), "{:?}", records[before]);
 
     let mut client = Client::default();
-    refuse(&mut client, Refused::TooSlow, HttpVersion::Http11, &scene.live, &peer(), Deadline::new()).await;
+    let mut cx = scene.context();
+    refuse(&mut client, Refused::TooSlow, HttpVersion::Http11, &scene.live, &mut cx).await;
     assert_eq!(client.got.map(|got| got.0), Some(408));
     assert_eq!(scene.records().len(), before + 2, "no head");
 }

@@ -6,12 +6,13 @@
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, unix};
+use tokio::task::coop::has_budget_remaining;
 
 use super::held::Held;
 use super::spare;
@@ -46,6 +47,8 @@ pub enum WriteHalf {
 #[derive(Debug)]
 pub struct Reader {
     half: ReadHalf,
+    /// Whom the socket will wake, as long as it has not become ready.
+    waker: Option<Waker>,
     /// Bytes read and not yet used.
     pub buffer: BytesMut,
 }
@@ -53,7 +56,7 @@ pub struct Reader {
 impl Reader {
     /// A reader with nothing buffered and no memory held.
     pub fn new(half: ReadHalf) -> Self {
-        Self { half, buffer: BytesMut::new() }
+        Self { half, waker: None, buffer: BytesMut::new() }
     }
 
     /// Reads more into the buffer, at most `room` bytes. `Ok(0)` is the other end's end.
@@ -61,9 +64,10 @@ impl Reader {
         // A kept-alive connection that waits holds no buffer: the socket is asked first.
         if self.buffer.capacity() == 0 {
             std::task::ready!(self.poll_ready(cx))?;
-            self.buffer = spare::read();
+            self.buffer = if room > spare::KEPT_BYTES_MAX { BytesMut::new() } else { spare::read() };
         }
         self.buffer.reserve(room);
+        self.waker = None;
         let read = pin!(self.half.read_buf(&mut self.buffer)).poll(cx);
         if read.is_pending() {
             self.rest();
@@ -72,11 +76,29 @@ impl Reader {
     }
 
     /// Ready when a read is worth trying. A TLS session does not know before it has read.
-    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.half {
-            ReadHalf::Tcp(tcp) => tcp.as_ref().poll_read_ready(cx),
-            ReadHalf::TlsServer(_) | ReadHalf::TlsClient(_) | ReadHalf::Unix(_) => Poll::Ready(Ok(())),
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let tcp = match &self.half {
+            ReadHalf::Tcp(tcp) => tcp.as_ref(),
+            ReadHalf::TlsServer(_) | ReadHalf::TlsClient(_) | ReadHalf::Unix(_) => {
+                return Poll::Ready(Ok(()));
+            }
+        };
+        // PERF: a look at what is known, without the lock under which a waker is left.
+        if tcp.try_io(Interest::READABLE, || Ok(())).is_ok() {
+            return Poll::Ready(Ok(()));
         }
+        if self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            return Poll::Pending;
+        }
+        let polled = tcp.poll_read_ready(cx);
+        // A task that has used up its turn is told to wait, and the socket nothing.
+        self.waker = (polled.is_pending() && has_budget_remaining()).then(|| cx.waker().clone());
+        polled
+    }
+
+    /// Forgets whom it wakes: its owner goes on to another task.
+    pub fn leave(&mut self) {
+        self.waker = None;
     }
 
     /// Reads more, awaited.
@@ -96,12 +118,13 @@ impl Reader {
         if !self.buffer.is_empty() {
             return false;
         }
+        self.waker = None;
         let mut probe = [0_u8; 1];
         if let ReadHalf::Tcp(tcp) = &self.half {
             let read = tcp.try_read(&mut probe);
             return read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
         }
-        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let mut cx = Context::from_waker(Waker::noop());
         let mut probe = ReadBuf::new(&mut probe);
         let half = &mut self.half;
         // Without the scheduler's budget: a task that has used it up would take any connection for quiet.
@@ -194,7 +217,7 @@ impl Duplex {
 
 impl AsyncRead for Duplex {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Reader { half, buffer } = &mut self.get_mut().reader;
+        let Reader { half, buffer, .. } = &mut self.get_mut().reader;
         if buffer.is_empty() {
             // What was read ahead is read; the codec has a buffer of its own.
             *buffer = BytesMut::new();
@@ -232,10 +255,9 @@ impl AsyncWrite for Duplex {
     }
 }
 
-/// Splits a TCP connection, with Nagle's algorithm off: heads and small bodies leave at once.
+/// Splits a TCP connection. Whoever opened or accepted it has turned Nagle's algorithm off: heads and small bodies leave
+/// at once.
 pub fn split_tcp(stream: TcpStream) -> (Reader, WriteHalf) {
-    // A socket that cannot be told is only slower.
-    let _ = stream.set_nodelay(true);
     let (read, write) = stream.into_split();
     (Reader::new(ReadHalf::Tcp(read)), WriteHalf::Tcp(write))
 }

@@ -14,7 +14,7 @@ use bytes::BytesMut;
 const KEPT_MAX: usize = 16;
 
 /// The largest that is kept.
-const KEPT_BYTES_MAX: usize = 16 * 1024;
+pub const KEPT_BYTES_MAX: usize = 16 * 1024;
 
 /// The smallest read buffer that is worth keeping.
 const READ_BYTES_MIN: usize = 8 * 1024;

@@ -119,6 +119,8 @@ pub struct Post {
 /// What was decided of a connection when it was accepted; its places are given back when this is dropped.
 #[derive(Debug)]
 pub struct Admission {
+    /// Where it was accepted; nothing where that says itself each connection.
+    local: Option<SocketAddr>,
     sign: Arc<Sign>,
     seat: Seat,
     place: Place,
@@ -128,6 +130,8 @@ pub struct Admission {
 
 /// Accepts until the doorway closes.
 pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, post: Arc<Post>) {
+    // PERF: what is the same for all of them is asked once.
+    let local = listener.local_addr().ok().filter(|local| !local.ip().is_unspecified());
     loop {
         let accepted = tokio::select! {
             accepted = accept_next(&listener, &post.tasks) => accepted,
@@ -135,7 +139,7 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, post: Arc<Post
         };
         let sign = doorway.sign.load_full();
         match accepted {
-            Ok((stream, address)) => admit(stream, address, &doorway, sign, &post),
+            Ok((stream, address)) => admit(stream, (address, local), &doorway, sign, &post),
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 sign.metrics.outcome(ConnectionOutcome::Exhausted);
@@ -145,7 +149,7 @@ pub async fn accept(listener: TcpListener, doorway: Arc<Doorway>, post: Arc<Post
         }
     }
     if !doorway.is_left.load(Ordering::Acquire) {
-        accept_waiting(listener, &doorway, &post);
+        accept_waiting(listener, local, &doorway, &post);
     }
 }
 
@@ -165,7 +169,12 @@ async fn accept_next(listener: &TcpListener, tasks: &Tasks) -> io::Result<(TcpSt
 
 /// Takes in what the kernel had queued when the doorway closed: closing the socket would reset it. No more than that
 /// queue can hold, or who connects again and again would keep the socket open.
-fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, post: &Arc<Post>) {
+fn accept_waiting(
+    listener: TcpListener,
+    local: Option<SocketAddr>,
+    doorway: &Arc<Doorway>,
+    post: &Arc<Post>,
+) {
     let Ok(listener) = listener.into_std() else { return };
     let sign = doorway.sign.load_full();
     for _ in 0..BACKLOG {
@@ -173,7 +182,7 @@ fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, post: &Arc<Post
             Ok((stream, address)) => {
                 let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
                 if let Ok(stream) = stream {
-                    admit(stream, address, doorway, Arc::clone(&sign), post);
+                    admit(stream, (address, local), doorway, Arc::clone(&sign), post);
                 }
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -183,14 +192,20 @@ fn accept_waiting(listener: TcpListener, doorway: &Arc<Doorway>, post: &Arc<Post
 }
 
 /// Gives a connection to the core that shall serve it, if there is a place for it.
-fn admit(stream: TcpStream, address: SocketAddr, doorway: &Arc<Doorway>, sign: Arc<Sign>, post: &Arc<Post>) {
+fn admit(
+    stream: TcpStream,
+    (address, local): (SocketAddr, Option<SocketAddr>),
+    doorway: &Arc<Doorway>,
+    sign: Arc<Sign>,
+    post: &Arc<Post>,
+) {
     let Some(place) = Place::take(doorway, sign.plan.connections_max) else {
         sign.metrics.outcome(ConnectionOutcome::Full);
         return;
     };
     let (seat, running) = (post.cores.seat(post.core), post.tasks.enter());
     let core = seat.core();
-    let admission = Admission { sign, seat, place, running };
+    let admission = Admission { local, sign, seat, place, running };
     if core == post.core {
         serve(stream, address, admission, post);
         return;
@@ -213,12 +228,14 @@ pub fn take_in(arrival: Arrival, post: &Arc<Post>) {
 
 /// Gives a connection its own task on this core.
 fn serve(stream: TcpStream, address: SocketAddr, admission: Admission, post: &Arc<Post>) {
-    let Admission { sign, seat, place, running } = admission;
+    let Admission { local, sign, seat, place, running } = admission;
+    let Some(local) = local.or_else(|| stream.local_addr().ok()) else { return };
     let own = Arc::clone(post);
     post.tasks.spawn_entered(running, async move {
         let open = sign.metrics.open();
         {
-            let serving = pin!(opening::serve(stream, address, &sign.plan, &own.live, &sign.metrics));
+            let serving =
+                pin!(opening::serve(stream, (address, local), &sign.plan, &own.live, &sign.metrics));
             // One that is cut off ends by being dropped, and its exchange is recorded as it is.
             if !sign.plan.term.watch(serving).await {
                 own.tasks.was_cut();

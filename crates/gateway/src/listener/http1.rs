@@ -24,6 +24,7 @@ use tokio::io::AsyncWriteExt;
 use super::http1_body::{ClientBody, Inbound};
 use super::http1_reply::{self, Manner};
 use crate::bounds::Bounds;
+use crate::clock::{self, Instant};
 use crate::exchange::{self, Refused, Sent, Wire};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
@@ -32,7 +33,7 @@ use crate::http::spare;
 use crate::http::term::Term;
 use crate::http::{Body, Head, Peer, Reply, Size, Wire as HttpVersion};
 use crate::pipeline::Context;
-use crate::snapshot::Live;
+use crate::snapshot::{Live, Snapshot};
 
 /// Bytes asked of the socket for a head.
 const HEAD_READ_BYTES: usize = 8 * 1024;
@@ -40,6 +41,11 @@ const HEAD_READ_BYTES: usize = 8 * 1024;
 /// After an early close: what is still read, and for how long, so that the reply is not lost to a reset.
 const LINGER_BYTES: usize = 256 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How long a connection that waits for a request is ready for it as if it had come. PERF: most requests come on the
+/// heels of the answer before, and to make and unmake the state of an exchange for each costs as much as reading its
+/// head.
+const RESTLESS: Duration = Duration::from_millis(100);
 
 /// A connection between exchanges.
 pub(super) struct Connection {
@@ -65,6 +71,38 @@ enum Next {
     Over,
 }
 
+/// How a connection ended its turn.
+enum Rest {
+    /// It waits for a request, since then.
+    Waits(Deadline, Option<Instant>),
+    /// It has said its last and is to be closed.
+    Closes,
+    /// The same, and nothing that the client sent was left unread.
+    ClosesThrough,
+    /// The client has gone, or is not waited for any longer.
+    Over,
+}
+
+/// What an exchange leaves of its connection.
+enum After {
+    /// It may carry another.
+    Stays,
+    /// It is to be closed, and a part of the request was not read.
+    Closes,
+    /// It is to be closed, and the request was read to its end.
+    ClosesThrough,
+}
+
+/// What came of waiting for a request.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waited {
+    Bytes,
+    /// Nothing, for the time that was given.
+    Nothing,
+    /// The client has gone, or the connection's term with all the time it had left.
+    Gone,
+}
+
 /// Serves a connection until it ends.
 pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Arc<Live>) {
     let mut connection = Connection {
@@ -74,77 +112,117 @@ pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Ar
         interim: Arc::new(Interim::default()),
         live: Arc::clone(live),
     };
-    let mut deadline = Deadline::new();
+    let (mut deadline, mut since) = (Deadline::new(), None);
     let mut served = 0_u32;
-    let mut bounds = live.bounds(None);
     loop {
-        bounds = live.bounds(Some(bounds));
-        let next = connection.next(&bounds, &peer.term, &mut deadline).await;
-        served = served.saturating_add(1);
-        let may_stay = served < bounds.requests_per_connection;
-        let stay = match next {
-            Next::Over => return,
-            Next::Refused(refusal) => {
-                let refused = Refused::Bytes(refusal);
-                Box::pin(connection.refuse(refused, HttpVersion::Http11, live, &peer, deadline)).await;
-                break;
-            }
-            Next::TimedOut => {
-                let refused = Refused::TooSlow;
-                Box::pin(connection.refuse(refused, HttpVersion::Http11, live, &peer, deadline)).await;
-                break;
-            }
-            Next::Head(head) => match request_framing(&head) {
-                Err(refusal) => {
-                    let refused = Refused::Bytes(refusal);
-                    Box::pin(connection.refuse(refused, wire(&head), live, &peer, deadline)).await;
-                    break;
-                }
-                Ok(framing) => {
-                    // PERF: four of the five KiB of a connection's state; a waiting one holds none of it.
-                    let exchange =
-                        connection.exchange(head, framing, may_stay, &bounds, live, &peer, deadline);
-                    let (stay, given_back) = Box::pin(exchange).await;
-                    deadline = given_back;
-                    stay
-                }
-            },
-        };
-        if !stay {
-            break;
+        let keep_alive = live.bounds(None).keep_alive;
+        if connection.rest(keep_alive, since, &peer.term, &mut deadline).await != Waited::Bytes {
+            return;
         }
+        // PERF: six KiB of a connection's state; one that waits for long holds none of it.
+        let turn = Box::pin(connection.turns(&mut served, deadline, live, &peer));
+        (deadline, since) = match turn.await {
+            Rest::Waits(deadline, since) => (deadline, since),
+            Rest::ClosesThrough if connection.is_quiet() => return connection.say_goodbye().await,
+            Rest::Closes | Rest::ClosesThrough => break,
+            Rest::Over => return,
+        };
     }
     connection.linger().await;
 }
 
 impl Connection {
-    /// One exchange. Says whether the connection may carry another.
-    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename the list")]
+    /// Exchanges as long as requests come, one after the other.
+    async fn turns(
+        &mut self,
+        served: &mut u32,
+        deadline: Deadline,
+        live: &Arc<Live>,
+        peer: &Arc<Peer>,
+    ) -> Rest {
+        let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::clone(&self.interim));
+        cx.deadline = deadline;
+        let mut bounds = live.bounds(None);
+        loop {
+            let since = cx.ended();
+            match self.rest(bounds.keep_alive.min(RESTLESS), since, &peer.term, &mut cx.deadline).await {
+                Waited::Bytes => {}
+                Waited::Gone => return Rest::Over,
+                Waited::Nothing => return Rest::Waits(std::mem::take(&mut cx.deadline), since),
+            }
+            let next = self.next(&bounds, &mut cx.deadline).await;
+            *served = served.saturating_add(1);
+            let may_stay = *served < bounds.requests_per_connection;
+            let (refused, version) = match next {
+                Next::Over => return Rest::Over,
+                Next::Refused(refusal) => (Refused::Bytes(refusal), HttpVersion::Http11),
+                Next::TimedOut => (Refused::TooSlow, HttpVersion::Http11),
+                Next::Head(head) => match request_framing(&head) {
+                    Err(refusal) => (Refused::Bytes(refusal), wire(&head)),
+                    Ok(framing) => {
+                        let snapshot = live.snapshot();
+                        if !Arc::ptr_eq(&bounds, &snapshot.bounds) {
+                            bounds = Arc::clone(&snapshot.bounds);
+                        }
+                        match self.exchange(head, framing, may_stay, snapshot, live, &mut cx).await {
+                            After::Stays => continue,
+                            After::Closes => return Rest::Closes,
+                            After::ClosesThrough => return Rest::ClosesThrough,
+                        }
+                    }
+                },
+            };
+            let mut turn = self.turn(None, Manner::last());
+            // Boxed: it is rare.
+            Box::pin(exchange::refuse(&mut turn, refused, version, live, &mut cx)).await;
+            return Rest::Closes;
+        }
+    }
+
+    /// Waits for the first bytes of a request until `keep_alive` after `since`, or from now on.
+    async fn rest(
+        &mut self,
+        keep_alive: Duration,
+        since: Option<Instant>,
+        term: &Term,
+        deadline: &mut Deadline,
+    ) -> Waited {
+        let Some(reader) = &mut self.reader else { return Waited::Gone };
+        if !reader.buffer.is_empty() {
+            return Waited::Bytes;
+        }
+        spare::give_write(std::mem::take(&mut self.out));
+        reader.rest();
+        let due = since.unwrap_or_else(clock::now).checked_add(keep_alive);
+        first_bytes(reader, due, term, deadline).await
+    }
+
+    /// One exchange.
     async fn exchange(
         &mut self,
         request: RequestHead,
         framing: Framing,
         may_stay: bool,
-        bounds: &Bounds,
+        snapshot: Arc<Snapshot>,
         live: &Arc<Live>,
-        peer: &Arc<Peer>,
-        deadline: Deadline,
-    ) -> (bool, Deadline) {
-        let manner = Manner::of(&request, may_stay && !peer.term.is_over());
+        cx: &mut Context,
+    ) -> After {
+        let manner = Manner::of(&request, may_stay && !cx.peer.term.is_over());
         let size = match framing {
             Framing::None => Size::None,
             Framing::Length(0) => Size::None,
             Framing::Length(length) => Size::Exactly(length),
             Framing::Chunked | Framing::UntilClose => Size::Unknown,
         };
-        let expects = request.version == Version::Http11 && request.fields.has("expect");
         let (body, inbound) = match (size, self.reader.take()) {
             (Size::None, reader) | (_, reader @ None) => {
                 self.reader = reader;
                 (Body::Empty, None)
             }
             (_, Some(reader)) => {
+                let bounds = &snapshot.bounds;
                 let decoder = BodyDecoder::new(framing, &body_bounds(bounds));
+                let expects = request.version == Version::Http11 && request.fields.has("expect");
                 let inbound = Inbound::new(reader, decoder, size, expects, Arc::clone(&self.interim), bounds);
                 let inbound = Arc::new(Mutex::new(inbound));
                 (Body::Stream(Box::new(ClientBody::new(Arc::clone(&inbound), size))), Some(inbound))
@@ -152,26 +230,17 @@ impl Connection {
         };
         let head = Head { wire: wire(&request), size, request };
         let mut turn = self.turn(inbound, manner);
-        let deadline = exchange::exchange(&mut turn, head, body, live, peer, deadline).await;
+        exchange::exchange(&mut turn, head, body, snapshot, live, cx).await;
         let (manner, inbound) = (turn.manner, turn.inbound.take());
-        let stay = match inbound {
+        let is_through = match inbound {
             None => true,
             Some(inbound) => self.take_back(&inbound),
         };
-        (stay && manner.stay, deadline)
-    }
-
-    /// The last reply of a connection that did not bring a head.
-    async fn refuse(
-        &mut self,
-        refused: Refused,
-        version: HttpVersion,
-        live: &Arc<Live>,
-        peer: &Arc<Peer>,
-        deadline: Deadline,
-    ) {
-        let mut turn = self.turn(None, Manner::last());
-        exchange::refuse(&mut turn, refused, version, live, peer, deadline).await;
+        match (is_through, manner.stay) {
+            (true, true) => After::Stays,
+            (true, false) => After::ClosesThrough,
+            (false, _) => After::Closes,
+        }
     }
 
     fn turn(&mut self, inbound: Option<Arc<Mutex<Inbound>>>, manner: Manner) -> Turn<'_> {
@@ -186,18 +255,11 @@ impl Connection {
         done && self.reader.is_some()
     }
 
-    /// Waits for the next head.
-    async fn next(&mut self, bounds: &Bounds, term: &Term, deadline: &mut Deadline) -> Next {
+    /// Reads the next head, which has begun.
+    async fn next(&mut self, bounds: &Bounds, deadline: &mut Deadline) -> Next {
         let Some(reader) = &mut self.reader else { return Next::Over };
         let head_bounds = head_bounds(bounds);
         let mut decoder = HeadDecoder::default();
-        if reader.buffer.is_empty() {
-            spare::give_write(std::mem::take(&mut self.out));
-            reader.rest();
-            if !first_bytes(reader, bounds.keep_alive, term, deadline).await {
-                return Next::Over;
-            }
-        }
         let mut is_timed = false;
         loop {
             match decode(&mut decoder, reader, &head_bounds) {
@@ -214,6 +276,23 @@ impl Connection {
                 Ok(_) => return Next::Over,
                 Err(_) => return Next::TimedOut,
             }
+        }
+    }
+
+    /// Whether nothing of the client's lies unread: closing does not reset the connection, and the last reply arrives.
+    fn is_quiet(&mut self) -> bool {
+        self.reader.as_mut().is_some_and(Reader::is_quiet)
+    }
+
+    /// Says that nothing follows, where closing a socket does not say it.
+    // PERF: of some forty microseconds that a connection with one request takes, waiting for the client to close it as
+    // well took three: a call to shut it down, a turn for the client's end and a call to read that.
+    async fn say_goodbye(&mut self) {
+        if self.writer.holds_back() {
+            let mut deadline = Deadline::new();
+            deadline.set(LINGER);
+            // Who does not take it finds the connection closed without it.
+            let _ = deadline.race(self.writer.shutdown()).await;
         }
     }
 
@@ -237,34 +316,31 @@ impl Connection {
     }
 }
 
-/// Waits for the first bytes of a request; says whether there are any. Once the connection's term is over it waits no
-/// longer than for a request that was on its way.
+/// Waits until `due` for the first bytes of a request. Once the connection's term is over it waits no longer than for a
+/// request that was on its way.
 pub(super) async fn first_bytes(
     reader: &mut Reader,
-    keep_alive: Duration,
+    due: Option<Instant>,
     term: &Term,
     deadline: &mut Deadline,
-) -> bool {
-    deadline.set(keep_alive);
+) -> Waited {
+    deadline.set_at(due);
     let mut is_leaving = false;
     poll_fn(|cx| {
         if let Poll::Ready(read) = reader.poll_fill(cx, HEAD_READ_BYTES) {
-            return Poll::Ready(matches!(read, Ok(read) if read > 0));
+            let is_gone = !matches!(read, Ok(read) if read > 0);
+            return Poll::Ready(if is_gone { Waited::Gone } else { Waited::Bytes });
         }
         if !is_leaving && term.is_over() {
             is_leaving = true;
-            deadline.set(term.idle().min(keep_alive));
+            deadline.set(term.idle());
         }
-        deadline.poll(cx).map(|_| false)
+        deadline.poll(cx).map(|_| if is_leaving { Waited::Gone } else { Waited::Nothing })
     })
     .await
 }
 
 impl Wire for Turn<'_> {
-    fn interim(&self) -> Arc<Interim> {
-        Arc::clone(&self.connection.interim)
-    }
-
     async fn drive<F>(&mut self, judging: F) -> Option<F::Output>
     where
         F: Future + Send,
@@ -292,8 +368,8 @@ impl Wire for Turn<'_> {
         }
     }
 
-    async fn send(&mut self, reply: Reply, cx: &mut Context) -> Sent {
-        http1_reply::send(self, reply, cx).await
+    fn send(&mut self, reply: Reply, cx: &mut Context) -> impl Future<Output = Sent> + Send {
+        http1_reply::send(self, reply, cx)
     }
 
     fn break_off(&mut self) {

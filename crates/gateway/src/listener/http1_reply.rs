@@ -11,7 +11,8 @@ use std::future::poll_fn;
 use std::io;
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::StatusCode;
@@ -90,21 +91,23 @@ pub(super) async fn send_interim(connection: &mut Connection, manner: &Manner) -
 /// Writes a reply to its end, or breaks the connection off.
 pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) -> Sent {
     let Reply { status, fields, mut body } = reply;
-    let mut sending = Sending { bytes: 0, chunked: false, trailers: None };
+    let mut sending = Sending::default();
     let write_idle = cx.write_idle();
     // A drain may have begun since the request came: say so, or the client sends its next request into a close.
     if cx.is_connection_over() || cx.peer.term.is_over() || !turn.settle_request() {
         turn.manner.stay = false;
     }
     if let Body::Switched(tunnel) = body {
-        return switch(turn, *tunnel, &fields, cx).await;
+        // Boxed: it is rare, and would take its room in every exchange.
+        return Box::pin(switch(turn, *tunnel, fields, cx)).await;
     }
     sending.head(turn, status, &fields, &body);
+    drop(fields);
     if turn.manner.head_only || is_bodiless(status) {
         body = Body::Empty;
         sending.chunked = false;
     }
-    let done = sending.pieces(turn, &mut body, &mut cx.deadline, write_idle).await;
+    let done = poll_fn(|task| sending.poll(task, turn, &mut body, &mut cx.deadline, write_idle)).await;
     cx.count_request_bytes(turn.received());
     if done.is_err() {
         turn.manner.stay = false;
@@ -113,18 +116,21 @@ pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) ->
 }
 
 /// Says that the connection is switched, and carries frames until it ends (RFC 6455 §4.2.2).
-async fn switch(turn: &mut Turn<'_>, mut tunnel: Tunnel, fields: &Fields, cx: &mut Context) -> Sent {
+async fn switch(turn: &mut Turn<'_>, mut tunnel: Tunnel, fields: Fields, cx: &mut Context) -> Sent {
     turn.manner.stay = false;
     let out = &mut turn.connection.out;
     out.clear();
     HeadWriter::response(out, 101, b"")
         .field("connection", "upgrade")
         .field("upgrade", "websocket")
-        .fields(fields)
+        .fields(&fields)
         .end();
     let write_idle = cx.write_idle();
     let nothing = Sent { bytes: 0, complete: false };
-    if turn.flush(None, &mut Body::Empty, &mut cx.deadline, write_idle).await.is_err() {
+    let mut leaving = Leaving::default();
+    let left =
+        poll_fn(|task| leaving.poll(task, turn.connection, &mut Body::Empty, &mut cx.deadline, write_idle));
+    if left.await.is_err() {
         return nothing;
     }
     let Connection { reader: Some(reader), writer, .. } = &mut *turn.connection else { return nothing };
@@ -134,10 +140,42 @@ async fn switch(turn: &mut Turn<'_>, mut tunnel: Tunnel, fields: &Fields, cx: &m
     Sent { bytes: carried.down, complete: carried.properly }
 }
 
+/// A reply being written.
+// PERF: polled by hand. As `async` functions that await each other it would be four times as large, and each is copied
+// into the next.
+#[derive(Default)]
 struct Sending {
     bytes: u64,
     chunked: bool,
     trailers: Option<Fields>,
+    leaving: Leaving,
+    then: Then,
+}
+
+/// What follows when that has left which was gathered.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Then {
+    /// More may be gathered.
+    #[default]
+    Gathers,
+    /// What was gathered is leaving, and more is gathered after it.
+    GoesOn,
+    /// It was the last of the reply.
+    Ends,
+    /// It was the last that came.
+    BreaksOff,
+}
+
+/// Bytes on their way to the client: what was gathered, and a piece that is too large to be copied.
+#[derive(Default)]
+struct Leaving {
+    /// How much of what was gathered has left.
+    at: usize,
+    piece: Bytes,
+    /// Whether the piece is a chunk.
+    is_chunk: bool,
+    /// Whether the deadline runs for what waits.
+    is_timed: bool,
 }
 
 /// The reply could not be brought to its end.
@@ -183,133 +221,120 @@ impl Sending {
         writer.end();
     }
 
-    async fn pieces(
+    fn poll(
         &mut self,
+        task: &mut TaskContext<'_>,
         turn: &mut Turn<'_>,
         body: &mut Body,
         deadline: &mut Deadline,
-        write_idle: std::time::Duration,
-    ) -> Result<(), BrokenOff> {
+        write_idle: Duration,
+    ) -> Poll<Result<(), BrokenOff>> {
         loop {
-            let ready = poll_fn(|cx| match body.poll_frame(cx) {
-                Poll::Ready(frame) => Poll::Ready(Some(frame)),
-                Poll::Pending => Poll::Ready(None),
-            })
-            .await;
-            let frame = match ready {
-                Some(frame) => frame,
-                None => {
-                    turn.flush(None, body, deadline, write_idle).await?;
-                    turn.frame_or_gone(body).await?
+            if self.then != Then::Gathers {
+                ready!(self.leaving.poll(task, turn.connection, body, deadline, write_idle))?;
+                match self.then {
+                    Then::Gathers | Then::GoesOn => self.then = Then::Gathers,
+                    Then::Ends => return Poll::Ready(Ok(())),
+                    Then::BreaksOff => return Poll::Ready(Err(BrokenOff)),
                 }
-            };
-            match frame {
-                Ok(Frame::Data(piece)) => self.piece(turn, piece, body, deadline, write_idle).await?,
-                Ok(Frame::Trailers(fields)) => self.trailers = Some(fields),
-                Ok(Frame::End) => {
+            }
+            let out = &mut turn.connection.out;
+            match body.poll_frame(task) {
+                Poll::Pending if out.is_empty() => return turn.poll_gone(task).map(|()| Err(BrokenOff)),
+                Poll::Pending => self.then = Then::GoesOn,
+                Poll::Ready(Ok(Frame::Data(piece))) => self.piece(out, piece),
+                Poll::Ready(Ok(Frame::Trailers(fields))) => self.trailers = Some(fields),
+                Poll::Ready(Ok(Frame::End)) => {
                     if self.chunked {
                         let trailers = self.trailers.take().filter(|_| turn.manner.trailers);
-                        write_last_chunk(&mut turn.connection.out, trailers.as_ref());
+                        write_last_chunk(out, trailers.as_ref());
                     }
-                    return turn.flush(None, body, deadline, write_idle).await;
+                    self.then = Then::Ends;
                 }
-                Err(error) => {
+                Poll::Ready(Err(error)) => {
                     tracing::debug!(%error, "an answer broke off");
                     // What came before the break is the client's; the end is not.
-                    let _ = turn.flush(None, body, deadline, write_idle).await;
-                    return Err(BrokenOff);
+                    self.then = Then::BreaksOff;
                 }
             }
         }
     }
 
-    async fn piece(
-        &mut self,
-        turn: &mut Turn<'_>,
-        piece: Bytes,
-        body: &mut Body,
-        deadline: &mut Deadline,
-        write_idle: std::time::Duration,
-    ) -> Result<(), BrokenOff> {
+    fn piece(&mut self, out: &mut Vec<u8>, piece: Bytes) {
         self.bytes = self.bytes.saturating_add(piece.len() as u64);
-        let out = &mut turn.connection.out;
         if self.chunked {
             chunk_head(out, piece.len());
         }
         if piece.len() <= COPY_BYTES_MAX {
             out.extend_from_slice(&piece);
+            if self.chunked {
+                out.extend_from_slice(CHUNK_END);
+            }
+            if out.len() >= GATHER_BYTES_MAX {
+                self.then = Then::GoesOn;
+            }
         } else {
-            turn.flush(Some(piece), body, deadline, write_idle).await?;
+            self.leaving.piece = piece;
+            self.leaving.is_chunk = self.chunked;
+            self.then = Then::GoesOn;
         }
-        let out = &mut turn.connection.out;
-        if self.chunked {
+    }
+}
+
+impl Leaving {
+    /// Writes all of it. What ends a chunk is left behind, to leave with what follows.
+    fn poll(
+        &mut self,
+        task: &mut TaskContext<'_>,
+        connection: &mut Connection,
+        body: &mut Body,
+        deadline: &mut Deadline,
+        write_idle: Duration,
+    ) -> Poll<Result<(), BrokenOff>> {
+        let Connection { out, writer, .. } = connection;
+        loop {
+            let gathered = out.get(self.at..).unwrap_or_default();
+            let mut writer = Pin::new(&mut *writer);
+            let polled = match (gathered.is_empty(), self.piece.is_empty()) {
+                (true, true) if !writer.holds_back() => break,
+                (true, true) => writer.as_mut().poll_flush(task).map_ok(|()| None),
+                // PERF: a gathered write costs the kernel a little more.
+                (false, true) => writer.as_mut().poll_write(task, gathered).map_ok(Some),
+                (_, false) => {
+                    let slices = [IoSlice::new(gathered), IoSlice::new(&self.piece)];
+                    writer.as_mut().poll_write_vectored(task, &slices).map_ok(Some)
+                }
+            };
+            match polled {
+                Poll::Ready(Ok(None)) => break,
+                Poll::Ready(Ok(Some(written))) if written > 0 => {
+                    self.is_timed = false;
+                    let of_gathered = written.min(gathered.len());
+                    self.at = self.at.saturating_add(of_gathered);
+                    self.piece.advance(written.saturating_sub(of_gathered).min(self.piece.len()));
+                }
+                Poll::Ready(_) => return Poll::Ready(Err(BrokenOff)),
+                Poll::Pending => {
+                    // A client may read only when the rest of its request is through.
+                    body.drive(task);
+                    if !self.is_timed {
+                        self.is_timed = true;
+                        deadline.set(write_idle);
+                    }
+                    return deadline.poll(task).map(|_| Err(BrokenOff));
+                }
+            }
+        }
+        self.at = 0;
+        out.clear();
+        if std::mem::take(&mut self.is_chunk) {
             out.extend_from_slice(CHUNK_END);
         }
-        if out.len() >= GATHER_BYTES_MAX {
-            turn.flush(None, body, deadline, write_idle).await?;
-        }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 }
 
 impl Turn<'_> {
-    /// Writes what was gathered, then `piece`.
-    async fn flush(
-        &mut self,
-        piece: Option<Bytes>,
-        body: &mut Body,
-        deadline: &mut Deadline,
-        write_idle: std::time::Duration,
-    ) -> Result<(), BrokenOff> {
-        let Connection { out, writer, .. } = &mut *self.connection;
-        let mut rest = piece.unwrap_or_default();
-        let mut gathered = &out[..];
-        while !gathered.is_empty() || !rest.is_empty() {
-            let slices = [IoSlice::new(gathered), IoSlice::new(&rest)];
-            let write = poll_fn(|cx| {
-                // PERF: a gathered write costs the kernel a little more.
-                let written = match rest.is_empty() {
-                    true => Pin::new(&mut *writer).poll_write(cx, gathered),
-                    false => Pin::new(&mut *writer).poll_write_vectored(cx, &slices),
-                };
-                if written.is_pending() {
-                    // A client may read only when the rest of its request is through.
-                    body.drive(cx);
-                }
-                written
-            });
-            let written = match deadline.race_for(write_idle, write).await {
-                Ok(Ok(written)) if written > 0 => written,
-                _ => return Err(BrokenOff),
-            };
-            let of_gathered = written.min(gathered.len());
-            gathered = gathered.get(of_gathered..).unwrap_or_default();
-            rest.advance(written.saturating_sub(of_gathered).min(rest.len()));
-        }
-        out.clear();
-        if !writer.holds_back() {
-            return Ok(());
-        }
-        match deadline.race_for(write_idle, writer.flush()).await {
-            Ok(Ok(())) => Ok(()),
-            _ => Err(BrokenOff),
-        }
-    }
-
-    /// The next frame, unless the client goes away first.
-    async fn frame_or_gone(
-        &mut self,
-        body: &mut Body,
-    ) -> Result<Result<Frame, crate::http::BodyError>, BrokenOff> {
-        poll_fn(|cx| {
-            if let Poll::Ready(frame) = body.poll_frame(cx) {
-                return Poll::Ready(Ok(frame));
-            }
-            self.poll_gone(cx).map(|()| Err(BrokenOff))
-        })
-        .await
-    }
-
     /// Before a reply: whether the rest of the request is out of the way, or will be read by its backend.
     fn settle_request(&self) -> bool {
         let Some(inbound) = &self.inbound else { return true };

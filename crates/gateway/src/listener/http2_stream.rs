@@ -23,7 +23,6 @@ use portcullis_http1::Fields;
 use super::http2_body::StreamBody;
 use super::http2_head;
 use crate::exchange::{self, Sent, Wire};
-use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Frame, Peer, Reply, Size, Wire as HttpVersion, date};
 use crate::panics::Contained;
@@ -74,13 +73,14 @@ async fn read_and_exchange(
         received: Arc::default(),
         head_only: parts.method == Method::HEAD,
     };
+    let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::clone(&stream.interim));
     let bounds = &snapshot.bounds;
     let behind = || is_behind_proxy(&snapshot, peer);
     let read = http2_head::read(&parts, receive.is_end_stream(), bounds, peer, behind);
     let head = match read {
         Ok(head) => head,
         Err(refused) => {
-            exchange::refuse(&mut stream, refused, HttpVersion::Http2, live, peer, Deadline::new()).await;
+            exchange::refuse(&mut stream, refused, HttpVersion::Http2, live, &mut cx).await;
             return Outcome::Refused;
         }
     };
@@ -93,8 +93,7 @@ async fn read_and_exchange(
         let received = Arc::clone(&stream.received);
         Body::Stream(Box::new(StreamBody::new(receive, head.size, expects, received, bounds)))
     };
-    drop(snapshot);
-    exchange::exchange(&mut stream, head, body, live, peer, Deadline::new()).await;
+    exchange::exchange(&mut stream, head, body, snapshot, live, &mut cx).await;
     Outcome::Served
 }
 
@@ -106,10 +105,6 @@ fn is_behind_proxy(snapshot: &Snapshot, peer: &Peer) -> bool {
 }
 
 impl Wire for Stream {
-    fn interim(&self) -> Arc<Interim> {
-        Arc::clone(&self.interim)
-    }
-
     async fn drive<F>(&mut self, judging: F) -> Option<F::Output>
     where
         F: Future + Send,

@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use super::sockets::plain;
 use super::{http1, http2, proxy_protocol};
 use crate::bounds::Bounds;
+use crate::clock;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
 use crate::http::frames::PREFACE;
@@ -28,15 +29,14 @@ use crate::snapshot::{ListenerPlan, Live};
 /// Bytes asked of the socket while the protocol is not known.
 const READ_BYTES: usize = 8 * 1024;
 
-/// Serves a connection that was accepted, whatever it turns out to speak.
+/// Serves a connection from one address to another that was accepted, whatever it turns out to speak.
 pub(super) async fn serve(
     mut stream: TcpStream,
-    address: SocketAddr,
+    (address, local): (SocketAddr, SocketAddr),
     plan: &ListenerPlan,
     live: &Arc<Live>,
     metrics: &ListenerMetrics,
 ) {
-    let Ok(local) = stream.local_addr() else { return };
     let (mut address, mut local) = (plain(address), plain(local));
     let bounds = live.bounds(None);
     let opening = &plan.opening;
@@ -68,8 +68,6 @@ pub(super) async fn serve(
             (peer(None), reader, writer, wire)
         }
         Some(tls) => {
-            // Nagle's algorithm off before the handshake: its messages are small and waited for.
-            let _ = stream.set_nodelay(true);
             let Ok(Ok((stream, facts))) = deadline.race(Box::pin(tls.accept(stream))).await else {
                 metrics.outcome(ConnectionOutcome::Handshake);
                 return;
@@ -101,7 +99,9 @@ enum Spoken {
 /// Tells the protocol by the first bytes, which stay in the buffer. `None` when there is nothing to serve.
 async fn sniff(reader: &mut Reader, bounds: &Bounds, term: &Term) -> Option<Spoken> {
     let mut deadline = Deadline::new();
-    let mut first = http1::first_bytes(reader, bounds.keep_alive, term, &mut deadline).await;
+    let due = clock::now().checked_add(bounds.keep_alive);
+    let waited = http1::first_bytes(reader, due, term, &mut deadline).await;
+    let mut first = waited == http1::Waited::Bytes;
     loop {
         if !first {
             return None;

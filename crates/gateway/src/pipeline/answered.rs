@@ -20,9 +20,8 @@ pub struct Answered {
 impl Answered {
     /// Joins an admitted request to its backend's answer.
     pub(crate) fn new(admitted: Admitted, reply: Reply) -> Self {
-        let routed = admitted.into_identified().into_routed();
-        let operation = Arc::clone(routed.operation());
-        Self { request: routed.into_request(), operation, reply }
+        let (request, operation) = admitted.into_identified().into_routed().into_parts();
+        Self { request, operation, reply }
     }
 
     /// The request it answers.

@@ -14,7 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::marks::Marks;
 use super::request_id::{RequestId, random};
-use super::room::{Room, Share};
+use super::room::Room;
 use super::{Operation, Proof, Routed, UnderWay};
 use crate::clock::{self, Instant};
 use crate::http::canonical::Reading;
@@ -40,7 +40,9 @@ pub struct Ground {
     pub spool: Option<PathBuf>,
 }
 
-/// One exchange's own facts.
+/// One exchange's own facts, and what the exchanges of its connection have in common.
+///
+/// A connection has one for all its exchanges, one after the other; a stream of HTTP/2 has one for its only exchange.
 #[derive(Debug)]
 pub struct Context {
     /// Its name.
@@ -55,6 +57,14 @@ pub struct Context {
     pub interim: Arc<Interim>,
     /// What the process shares.
     pub ground: Arc<Ground>,
+    /// The configuration it is judged by.
+    revision: Option<Arc<str>>,
+    facts: Facts,
+}
+
+/// What is known of one exchange. Made anew for each, as a whole, so that nothing of one is left for the next.
+#[derive(Debug)]
+struct Facts {
     wall: Duration,
     started: Instant,
     seen: Option<Arc<Reading>>,
@@ -67,7 +77,8 @@ pub struct Context {
     problem: Option<Stopped>,
     decision: Decision,
     control: &'static str,
-    backend: Option<(Arc<str>, Duration)>,
+    /// How long the target at `at_target` took to the head of its answer.
+    backend: Option<Duration>,
     overhead: Option<Duration>,
     /// Kept only where they become spans.
     tries: Vec<Try>,
@@ -77,13 +88,12 @@ pub struct Context {
     request_bytes: u64,
     connection_over: bool,
     write_idle: Duration,
-    /// Its place among the requests under way.
-    place: Share,
-    /// The configuration it is judged by.
-    revision: Arc<str>,
+    /// Whether it has a place among the requests under way.
+    has_place: bool,
     /// The status that leaves, once one does.
     status: Option<StatusCode>,
-    is_recorded: bool,
+    /// When its record was made: it is over.
+    ended: Option<Instant>,
 }
 
 /// Why the exchange stopped.
@@ -94,29 +104,11 @@ struct Stopped {
     cause: Option<String>,
 }
 
-impl Context {
-    /// Begins an exchange now.
-    pub fn begin(
-        ground: Arc<Ground>,
-        peer: Arc<Peer>,
-        wire: Wire,
-        deadline: Deadline,
-        interim: Arc<Interim>,
-        write_idle: Duration,
-        revision: Arc<str>,
-    ) -> Self {
-        let wall = clock::wall();
-        let place = Share::of(&ground.requests);
+impl Facts {
+    fn begin(wall: Duration, started: Instant, wire: Wire, write_idle: Duration) -> Self {
         Self {
-            place,
-            id: RequestId::new(wall),
-            trace: Trace::begin(random),
-            peer,
-            deadline,
-            interim,
-            ground,
             wall,
-            started: clock::now(),
+            started,
             seen: None,
             raw_line: None,
             wire,
@@ -136,32 +128,70 @@ impl Context {
             request_bytes: 0,
             connection_over: false,
             write_idle,
-            revision,
+            has_place: false,
             status: None,
-            is_recorded: false,
+            ended: None,
         }
+    }
+}
+
+impl Context {
+    /// For the exchanges of a connection, or of one stream. None has begun.
+    pub fn new(ground: Arc<Ground>, peer: Arc<Peer>, interim: Arc<Interim>) -> Self {
+        let now = clock::now();
+        let mut facts = Facts::begin(Duration::ZERO, now, Wire::Http11, Duration::ZERO);
+        facts.ended = Some(now);
+        Self {
+            id: RequestId::new(Duration::ZERO),
+            trace: Trace::begin(random),
+            peer,
+            deadline: Deadline::new(),
+            interim,
+            ground,
+            revision: None,
+            facts,
+        }
+    }
+
+    /// Begins an exchange now.
+    pub fn begin(&mut self, wire: Wire, write_idle: Duration, revision: &Arc<str>) {
+        debug_assert!(self.facts.ended.is_some(), "the exchange before has no record");
+        let wall = clock::wall();
+        self.id = RequestId::new(wall);
+        self.trace = Trace::begin(random);
+        if !self.revision.as_ref().is_some_and(|known| Arc::ptr_eq(known, revision)) {
+            self.revision = Some(Arc::clone(revision));
+        }
+        self.facts = Facts::begin(wall, clock::now(), wire, write_idle);
+    }
+
+    /// When the last exchange ended.
+    pub fn ended(&self) -> Option<Instant> {
+        self.facts.ended
     }
 
     /// Remembers the request line of a head that is refused before it has a reading.
     pub fn saw_head(&mut self, head: &Head) {
         const KEPT_BYTES: usize = 256;
         let line = head.request.line();
-        self.raw_line = Some(line.get(..KEPT_BYTES).unwrap_or(line).into());
+        self.facts.raw_line = Some(line.get(..KEPT_BYTES).unwrap_or(line).into());
     }
 
     /// Takes a place among the requests under way, or says that there is none.
     pub fn take_place(&mut self) -> bool {
-        self.place.grow(1)
+        debug_assert!(!self.facts.has_place, "one place for each");
+        self.facts.has_place = self.ground.requests.take(1);
+        self.facts.has_place
     }
 
     /// Says which control has its turn: whoever stops the exchange now is it.
     pub fn at(&mut self, control: &'static str) {
-        self.control = control;
+        self.facts.control = control;
     }
 
     /// Remembers the canonical request for the record.
     pub fn saw(&mut self, request: &Canonical) {
-        self.seen = Some(Arc::clone(request.reading()));
+        self.facts.seen = Some(Arc::clone(request.reading()));
     }
 
     /// Joins the trace that the request names, as far as `rules` let it.
@@ -175,9 +205,9 @@ impl Context {
         let mut span = self.trace.own;
         if self.trace.sampled && self.ground.observe.exports_spans() {
             span.span = random().max(1);
-            let began = clock::now().saturating_duration_since(self.started);
+            let began = clock::now().saturating_duration_since(self.facts.started);
             let target = Arc::clone(target);
-            self.tries.push(Try { span: span.span, target, began, took: None, outcome: None });
+            self.facts.tries.push(Try { span: span.span, target, began, took: None, outcome: None });
         }
         let traceparent = self.trace.traceparent(span.span);
         Marks { id: self.id, traceparent, keeps_state: self.trace.keeps_state }
@@ -185,8 +215,8 @@ impl Context {
 
     /// Ends the try that was begun last: with the status answered, or the code of the problem.
     pub fn end_try(&mut self, outcome: Result<StatusCode, &'static str>) {
-        if let Some(last) = self.tries.last_mut() {
-            let now = clock::now().saturating_duration_since(self.started);
+        if let Some(last) = self.facts.tries.last_mut() {
+            let now = clock::now().saturating_duration_since(self.facts.started);
             last.took = Some(now.saturating_sub(last.began));
             last.outcome = Some(outcome);
         }
@@ -194,8 +224,8 @@ impl Context {
 
     /// The time until now, less the backend's; and the backend's, if one was asked.
     pub fn shares(&self) -> (Duration, Option<Duration>) {
-        let backend = self.backend.as_ref().map(|(_, took)| *took);
-        let took = clock::now().saturating_duration_since(self.started);
+        let backend = self.facts.backend;
+        let took = clock::now().saturating_duration_since(self.facts.started);
         (took.saturating_sub(backend.unwrap_or_default()), backend)
     }
 
@@ -203,39 +233,39 @@ impl Context {
     pub fn route(&mut self, routed: &Routed) {
         let operation = routed.operation();
         self.verdict("route", Decision::Allowed, Some(&operation.place));
-        self.operation = Some(Arc::clone(operation));
+        self.facts.operation = Some(Arc::clone(operation));
     }
 
     /// Remembers the caller for the record.
     pub fn identify(&mut self, proof: &Arc<Proof>) {
-        self.proof = Some(Arc::clone(proof));
-        if let Some(operation) = &self.operation {
-            let place = Arc::clone(&operation.auth_place);
-            self.verdict("authenticate", Decision::Allowed, Some(&place));
+        self.facts.proof = Some(Arc::clone(proof));
+        let place = self.facts.operation.as_ref().map(|operation| Arc::clone(&operation.auth_place));
+        if place.is_some() {
+            self.facts.verdicts.push(Verdict { control: "authenticate", decision: Decision::Allowed, place });
         }
     }
 
     /// Adds what a control decided, and the place in the configuration that made it.
     pub fn verdict(&mut self, control: &'static str, decision: Decision, place: Option<&Arc<str>>) {
-        self.verdicts.push(Verdict { control, decision, place: place.cloned() });
+        self.facts.verdicts.push(Verdict { control, decision, place: place.cloned() });
     }
 
     /// Remembers why the exchange stopped.
     pub fn stopped(&mut self, problem: &Problem) {
         let kind = problem.kind();
-        self.decision = match kind.blame {
+        self.facts.decision = match kind.blame {
             crate::problem::Blame::Client => Decision::Refused,
             crate::problem::Blame::Backend | crate::problem::Blame::Gateway => Decision::Failed,
         };
-        let place = self.operation.as_ref().map(|operation| {
+        let place = self.facts.operation.as_ref().map(|operation| {
             Arc::clone(if kind.status == StatusCode::UNAUTHORIZED {
                 &operation.auth_place
             } else {
                 &operation.place
             })
         });
-        self.verdict(self.control, self.decision, place.as_ref());
-        self.problem = Some(Stopped {
+        self.verdict(self.facts.control, self.facts.decision, place.as_ref());
+        self.facts.problem = Some(Stopped {
             kind,
             detail: problem.detail().into(),
             cause: problem.cause().map(str::to_owned),
@@ -244,138 +274,152 @@ impl Context {
 
     /// Remembers that the gateway answered by itself.
     pub fn answered(&mut self) {
-        self.decision = Decision::Answered;
+        self.facts.decision = Decision::Answered;
     }
 
-    /// Remembers which target was asked, and that it has answered just now or not at all.
-    pub fn asked(&mut self, target: &Arc<str>, asked: Instant) {
-        let now = clock::now();
+    /// Remembers that the target it occupies was asked, and has answered `now` or not at all.
+    pub fn asked(&mut self, asked: Instant, now: Instant) {
         let took = now.saturating_duration_since(asked);
-        self.backend = Some((Arc::clone(target), took));
-        let until_head = now.saturating_duration_since(self.started);
-        self.overhead = Some(until_head.saturating_sub(took));
+        self.facts.backend = Some(took);
+        let until_head = now.saturating_duration_since(self.facts.started);
+        self.facts.overhead = Some(until_head.saturating_sub(took));
     }
 
     /// Keeps the target's count of exchanges under way until this one has ended.
     pub fn occupies(&mut self, place: UnderWay) {
-        self.at_target = Some(place);
+        self.facts.at_target = Some(place);
     }
 
     /// Keeps a place of its backend until this exchange has ended.
     pub fn holds(&mut self, place: OwnedSemaphorePermit) {
-        self.at_backend = Some(place);
+        self.facts.at_backend = Some(place);
     }
 
     /// Gives the places at target and backend back: no answer will come.
     pub fn vacates(&mut self) {
-        self.at_target = None;
-        self.at_backend = None;
+        if let Some(target) = &mut self.facts.at_target {
+            target.leave();
+        }
+        self.facts.at_backend = None;
     }
 
     /// Remembers how often the request was sent again, or to another target.
     pub fn resent(&mut self, times: u32) {
-        self.resends = times;
+        self.facts.resends = times;
     }
 
     /// Remembers a credential that was asked for besides another one.
     pub fn also_proven(&mut self, proof: Arc<Proof>) {
-        self.also_proven.push(proof);
+        self.facts.also_proven.push(proof);
     }
 
     /// Everything that let the caller in.
     pub fn proofs(&self) -> impl Iterator<Item = &Arc<Proof>> {
-        self.proof.iter().chain(&self.also_proven)
+        self.facts.proof.iter().chain(&self.facts.also_proven)
     }
 
     /// When it began, on the wall clock since 1970.
     pub fn wall(&self) -> Duration {
-        self.wall
+        self.facts.wall
     }
 
     /// The consumer that was proven, if one was.
     pub fn consumer(&self) -> Option<&str> {
-        self.proof.as_ref().map(|proof| &*proof.consumer.name)
+        self.facts.proof.as_ref().map(|proof| &*proof.consumer.name)
     }
 
     /// Counts bytes of the request body as they are passed on.
     pub fn count_request_bytes(&mut self, bytes: u64) {
-        self.request_bytes = self.request_bytes.saturating_add(bytes);
+        self.facts.request_bytes = self.facts.request_bytes.saturating_add(bytes);
     }
 
     /// Says that nothing may follow this exchange on its connection.
     pub fn end_connection(&mut self) {
-        self.connection_over = true;
+        self.facts.connection_over = true;
     }
 
     /// Whether nothing may follow on this connection.
     pub fn is_connection_over(&self) -> bool {
-        self.connection_over
+        self.facts.connection_over
     }
 
     /// How long a client may take nothing of its reply.
     pub fn write_idle(&self) -> Duration {
-        self.write_idle
+        self.facts.write_idle
     }
 
     /// The operation, once routed.
     pub fn operation(&self) -> Option<&Arc<Operation>> {
-        self.operation.as_ref()
+        self.facts.operation.as_ref()
     }
 
     /// Remembers the status of the reply that is about to leave.
     pub fn replies(&mut self, status: StatusCode) {
-        self.status = Some(status);
+        self.facts.status = Some(status);
     }
 
     /// Ends the exchange: exactly one record, whatever happened.
-    pub fn finish(&mut self, response_bytes: u64, complete: bool) -> Deadline {
-        self.is_recorded = true;
-        let seen = self.seen.as_deref();
-        let decision = if complete { self.decision } else { Decision::Aborted };
+    pub fn finish(&mut self, response_bytes: u64, complete: bool) {
+        let now = clock::now();
+        self.facts.ended = Some(now);
+        let seen = self.facts.seen.as_deref();
+        let decision = if complete { self.facts.decision } else { Decision::Aborted };
         self.ground.observe.record(&Record {
             id: self.id.as_str(),
             trace: &self.trace,
-            wall: self.wall,
-            took: clock::now().saturating_duration_since(self.started),
-            wire: self.wire,
+            wall: self.facts.wall,
+            took: now.saturating_duration_since(self.facts.started),
+            wire: self.facts.wire,
             peer: &self.peer,
             client: seen.map_or_else(|| self.peer.ip(), Reading::client),
             method: seen.map(|seen| seen.method().as_str()),
             host: seen.map(Reading::host),
             path: seen.map(Reading::path),
-            raw_line: if seen.is_none() { self.raw_line.as_deref() } else { None },
+            raw_line: if seen.is_none() { self.facts.raw_line.as_deref() } else { None },
             user_agent: seen.and_then(Reading::user_agent),
-            api: self.operation.as_ref().map(|operation| &*operation.api),
-            operation: self.operation.as_ref().map(|operation| &*operation.name),
-            template: self.operation.as_ref().map(|operation| &*operation.template),
-            metrics: self.operation.as_ref().map(|operation| &operation.metrics),
-            consumer: self.proof.as_ref().map(|proof| &*proof.consumer.name),
-            credential: self.proof.as_ref().map(|proof| &*proof.credential),
-            status: self.status.map(|status| status.as_u16()),
-            request_bytes: self.request_bytes,
+            api: self.facts.operation.as_ref().map(|operation| &*operation.api),
+            operation: self.facts.operation.as_ref().map(|operation| &*operation.name),
+            template: self.facts.operation.as_ref().map(|operation| &*operation.template),
+            metrics: self.facts.operation.as_ref().map(|operation| &operation.metrics),
+            consumer: self.facts.proof.as_ref().map(|proof| &*proof.consumer.name),
+            credential: self.facts.proof.as_ref().map(|proof| &*proof.credential),
+            status: self.facts.status.map(|status| status.as_u16()),
+            request_bytes: self.facts.request_bytes,
             response_bytes,
             decision,
-            problem: self.problem.as_ref().map(|stopped| stopped.kind),
-            detail: self.problem.as_ref().map(|stopped| &*stopped.detail),
-            cause: self.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
-            backend: self.backend.as_ref().map(|(target, took)| (&**target, *took)),
-            overhead: self.overhead,
-            tries: &self.tries,
-            strip: self.operation.as_ref().map_or(0, |operation| operation.strip),
-            resends: self.resends,
-            verdicts: &self.verdicts,
-            revision: &self.revision,
+            problem: self.facts.problem.as_ref().map(|stopped| stopped.kind),
+            detail: self.facts.problem.as_ref().map(|stopped| &*stopped.detail),
+            cause: self.facts.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
+            backend: self.facts.at_target.as_ref().map(UnderWay::name).zip(self.facts.backend),
+            overhead: self.facts.overhead,
+            tries: &self.facts.tries,
+            strip: self.facts.operation.as_ref().map_or(0, |operation| operation.strip),
+            resends: self.facts.resends,
+            verdicts: &self.facts.verdicts,
+            revision: self.revision.as_deref().unwrap_or_default(),
         });
-        std::mem::take(&mut self.deadline)
+        self.let_go();
+    }
+
+    /// Holds nothing that others wait for: places, and what a configuration that is gone has left.
+    fn let_go(&mut self) {
+        let Facts { operation, proof, also_proven, at_target, at_backend, has_place, .. } = &mut self.facts;
+        (*operation, *proof, *at_target, *at_backend) = (None, None, None, None);
+        also_proven.clear();
+        if std::mem::take(has_place) {
+            self.ground.requests.give_back(1);
+        }
     }
 }
 
 /// An exchange whose connection is cut off under it is recorded as well, as one that broke off.
 impl Drop for Context {
     fn drop(&mut self) {
-        if !self.is_recorded {
-            drop(self.finish(0, false));
+        if self.facts.ended.is_none() {
+            self.finish(0, false);
         }
+        // Unless the record could not be made.
+        self.let_go();
     }
 }
 

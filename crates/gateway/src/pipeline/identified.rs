@@ -68,7 +68,7 @@ pub enum Caller {
 impl Identified {
     /// Finds out who is calling, or refuses.
     pub(crate) async fn authenticate(routed: Routed, cx: &mut Context) -> Result<Self, Stop> {
-        let operation = Arc::clone(routed.operation());
+        let operation = routed.operation();
         let caller = match &*operation.authentication {
             Expression::Anonymous(allowed) => Caller::Anonymous(allowed.clone()),
             Expression::AnyOf(alternatives) => Caller::Consumer(prove(alternatives, &routed, cx).await?),

@@ -6,29 +6,57 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A number of exchanges under way.
-#[derive(Debug, Clone, Default)]
-pub struct InFlight(Arc<AtomicUsize>);
+/// A number of exchanges under way at something that has a name.
+#[derive(Debug, Clone)]
+pub struct InFlight(Arc<Counted>);
 
-/// One exchange under way, until it is dropped.
 #[derive(Debug)]
-pub struct UnderWay(InFlight);
+struct Counted {
+    name: Arc<str>,
+    count: AtomicUsize,
+}
+
+/// One exchange under way, until it is dropped or has left.
+#[derive(Debug)]
+pub struct UnderWay {
+    at: InFlight,
+    has_left: bool,
+}
 
 impl InFlight {
+    /// None yet at what is called `name`.
+    pub fn at(name: &Arc<str>) -> Self {
+        Self(Arc::new(Counted { name: Arc::clone(name), count: AtomicUsize::new(0) }))
+    }
+
     /// Counts one until the answer is dropped.
     pub fn enter(&self) -> UnderWay {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        UnderWay(self.clone())
+        self.0.count.fetch_add(1, Ordering::Relaxed);
+        UnderWay { at: self.clone(), has_left: false }
     }
 
     /// How many are under way now.
     pub fn now(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.count.load(Ordering::Relaxed)
+    }
+}
+
+impl UnderWay {
+    /// What it is at, or was.
+    pub fn name(&self) -> &str {
+        &self.at.0.name
+    }
+
+    /// Is counted no more.
+    pub fn leave(&mut self) {
+        if !std::mem::replace(&mut self.has_left, true) {
+            self.at.0.count.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.leave();
     }
 }

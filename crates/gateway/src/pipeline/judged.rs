@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWriteExt};
 use super::context::Ground;
 use super::policy::Inspector;
 use super::room::Share;
-use super::{Admitted, Context, Identified, Needs, Stop};
+use super::{Admitted, Context, Identified, Needs, Operation, Stop};
 use crate::http::{Body, BodyError, Frame, Size, Source};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
@@ -76,9 +76,16 @@ pub struct Whole {
     held: Share,
 }
 
-/// Judges the body of a request as its operation's policies need, and admits the request.
-pub(crate) async fn admit(mut identified: Identified, cx: &mut Context) -> Result<Admitted, Stop> {
-    let operation = Arc::clone(identified.operation());
+/// Judges the body of a request as the policies of `operation`, which is its own, need, and admits the request.
+pub(crate) async fn admit(
+    mut identified: Identified,
+    operation: &Operation,
+    cx: &mut Context,
+) -> Result<Admitted, Stop> {
+    debug_assert!(
+        std::ptr::eq(operation, &**identified.operation()),
+        "judged by another operation's policies"
+    );
     let body = identified.routed_mut().take_body();
     let most = operation.bounds.body;
     if let Size::Exactly(size) = body.size()

@@ -31,6 +31,21 @@ impl Room {
         self.most.store(most, Ordering::Relaxed);
     }
 
+    /// Takes `more`, or says that there is no room. Who took it gives it back.
+    pub(super) fn take(&self, more: u64) -> bool {
+        let before = self.held.fetch_add(more, Ordering::Relaxed);
+        let has_room = before.saturating_add(more) <= self.most.load(Ordering::Relaxed);
+        if !has_room {
+            self.give_back(more);
+        }
+        has_room
+    }
+
+    /// Takes back what was taken.
+    pub(super) fn give_back(&self, taken: u64) {
+        self.held.fetch_sub(taken, Ordering::Relaxed);
+    }
+
     /// Bytes held now.
     pub fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
@@ -45,18 +60,16 @@ impl Share {
 
     /// Takes `more` bytes, or says that there is no room.
     pub(super) fn grow(&mut self, more: u64) -> bool {
-        let before = self.room.held.fetch_add(more, Ordering::Relaxed);
-        if before.saturating_add(more) > self.room.most.load(Ordering::Relaxed) {
-            self.room.held.fetch_sub(more, Ordering::Relaxed);
-            return false;
+        let has_room = self.room.take(more);
+        if has_room {
+            self.bytes = self.bytes.saturating_add(more);
         }
-        self.bytes = self.bytes.saturating_add(more);
-        true
+        has_room
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.room.held.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.room.give_back(self.bytes);
     }
 }

@@ -40,8 +40,8 @@ impl Routed {
         self.body.take()
     }
 
-    /// The request without its body.
-    pub(super) fn into_request(self) -> Canonical {
-        self.request
+    /// The request without its body, and what it asks for.
+    pub(super) fn into_parts(self) -> (Canonical, Arc<Operation>) {
+        (self.request, self.operation)
     }
 }

@@ -15,7 +15,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Buf;
@@ -24,7 +24,7 @@ use portcullis_http1::{Bounds, HeadDecoder, ResponseHead, response_framing};
 
 use super::backend::Target;
 use super::connect::connect;
-use super::connection::{Connection, READ_ROOM, kept_for};
+use super::connection::{Connection, READ_ROOM, READ_ROOM_LONG, kept_for};
 use super::download::{self, Terms};
 use super::failure::{Failure, TOO_MANY_INTERIMS, Wait};
 use super::retry::Budget;
@@ -34,6 +34,7 @@ use super::upload::{Progress, Upload, UploadError};
 use crate::clock::{self, Instant};
 use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
+use crate::http::long_read::LongRead;
 use crate::http::response::{MalformedResponse, canonicalise_interim};
 use crate::http::tunnel::Tunnel;
 use crate::http::{Body, Upgrade};
@@ -51,11 +52,21 @@ pub(super) struct Errand<'a> {
     /// What the client asked to switch to, where the operation allows it.
     pub(super) upgrade: Option<Upgrade>,
     pub(super) started: Instant,
-    /// When the target took the last of the request, once it has all that there was of it.
-    pub(super) asked: &'a mut Option<Instant>,
+    /// When this try began.
+    pub(super) began: Instant,
+    pub(super) times: &'a mut Times,
     pub(super) tries: &'a mut Tries,
     pub(super) deadline: &'a mut Deadline,
     pub(super) interim: &'a Interim,
+}
+
+/// What a target took its time for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
+    /// When it took the last of the request, once it has all that there was of it.
+    pub(super) asked: Option<Instant>,
+    /// When the head of its answer was there.
+    pub(super) heard: Option<Instant>,
 }
 
 /// What is left of a request when no answer to it counts.
@@ -95,13 +106,15 @@ impl Errand<'_> {
     /// be sent again is left in `rest`.
     pub(super) async fn run(
         mut self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         mut was_kept: bool,
         mut upload: Upload,
         rest: &mut Rest,
     ) -> Result<Incoming, Failure> {
         loop {
-            let mut turn = Turn::new(&mut self, &mut connection, &mut upload);
+            // PERF: nobody was waited for since the try began.
+            let now = was_kept.then_some(self.began);
+            let mut turn = Turn::new(&mut self, &mut connection, &mut upload, now);
             let outcome = poll_fn(|cx| turn.poll(cx)).await;
             let is_sent = !turn.is_sending && turn.write_error.is_none();
             let is_untouched = turn.has_sent_nothing();
@@ -109,7 +122,11 @@ impl Errand<'_> {
             let may_repeat = is_untouched || (turn.errand.method.is_idempotent() && !turn.has_passed);
             self.deadline.clear();
             let failure = match outcome {
-                Ok(head) => return self.receive(connection, upload, is_sent, head, rest),
+                Ok(head) => {
+                    let now = clock::now();
+                    self.times.heard = Some(now);
+                    return self.receive(connection, upload, is_sent, head, rest, now);
+                }
                 Err(failure) => failure,
             };
             if !may_repeat {
@@ -152,7 +169,7 @@ impl Errand<'_> {
             && self.tries.is_left()
     }
 
-    pub(super) async fn open(&mut self) -> Result<Connection, Failure> {
+    pub(super) async fn open(&mut self) -> Result<Box<Connection>, Failure> {
         let due = earlier(clock::now().checked_add(self.spec.timeouts.connect), self.total_due());
         self.deadline.set_at(due);
         // Boxed: it is rare, and would take more room in every exchange than all the rest.
@@ -168,16 +185,22 @@ impl Errand<'_> {
     }
 
     /// Moves the deadline with the upload: the backend has the time while it is the backend we wait for, anew after
-    /// each progress.
-    pub(super) fn time_upload(&mut self, progress: Progress, has_moved: bool, is_timed: &mut bool) {
+    /// each progress. `now` is what time it is, if that is known.
+    pub(super) fn time_upload(
+        &mut self,
+        progress: Progress,
+        has_moved: bool,
+        is_timed: &mut bool,
+        now: Option<Instant>,
+    ) {
         let total_due = self.total_due();
         if progress == Progress::Starved {
             self.deadline.set_at(total_due);
             *is_timed = false;
-            *self.asked = None;
+            self.times.asked = None;
         } else if !*is_timed || has_moved {
-            let now = clock::now();
-            *self.asked = Some(now);
+            let now = now.unwrap_or_else(clock::now);
+            self.times.asked = Some(now);
             let due = now.checked_add(self.spec.timeouts.response);
             self.deadline.set_at(earlier(due, total_due));
             *is_timed = true;
@@ -194,16 +217,17 @@ impl Errand<'_> {
     /// Turns an answer's head, and what came with it, into an answer.
     fn receive(
         &self,
-        mut connection: Connection,
+        mut connection: Box<Connection>,
         upload: Upload,
         is_sent: bool,
         head: ResponseHead,
         rest: &mut Rest,
+        now: Instant,
     ) -> Result<Incoming, Failure> {
         let framing = response_framing(&head, self.method.as_str().as_bytes())?;
         if head.status == 101 {
             // From here on the connection is the tunnel's; it never goes back to a pool.
-            let Connection { reader, writer, .. } = connection;
+            let Connection { reader, writer, .. } = *connection;
             let body = Body::Switched(Box::new(Tunnel { reader, writer, idle: self.idle, ending: None }));
             return Ok(Incoming { head, body });
         }
@@ -219,10 +243,10 @@ impl Errand<'_> {
         let terms = Terms {
             idle: self.idle,
             total_due: self.total_due(),
-            asked: self.asked.unwrap_or(self.started),
+            asked: self.times.asked.unwrap_or(self.started),
             keep_for: kept_for(&head, self.spec.pool.idle_for),
         };
-        let body = download::begin(connection, upload, framing, terms)?;
+        let body = download::begin(connection, upload, framing, terms, now)?;
         Ok(Incoming { head, body })
     }
 }
@@ -244,16 +268,28 @@ struct Turn<'a, 'b> {
     is_timed: bool,
     interims: u32,
     bounds: Bounds,
+    /// Its place among those that may read large pieces. PERF: where one long answer follows the other, head and body
+    /// come with one call.
+    long: Option<LongRead>,
+    /// What time it is, until something was waited for.
+    now: Option<Instant>,
 }
 
 impl<'a, 'b> Turn<'a, 'b> {
-    fn new(errand: &'a mut Errand<'b>, connection: &'a mut Connection, upload: &'a mut Upload) -> Self {
+    fn new(
+        errand: &'a mut Errand<'b>,
+        connection: &'a mut Connection,
+        upload: &'a mut Upload,
+        now: Option<Instant>,
+    ) -> Self {
         let sent_before = upload.sent_bytes();
         let answers = errand.target.answers;
         let head_bytes = answers.head as usize;
         let bounds = Bounds { head_bytes, line_bytes: head_bytes, fields: answers.fields as usize };
         Self {
             bounds,
+            long: None,
+            now,
             errand,
             connection,
             upload,
@@ -275,7 +311,7 @@ impl<'a, 'b> Turn<'a, 'b> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ResponseHead, Failure>> {
         self.send(cx)?;
         loop {
-            match self.connection.reader.poll_fill(cx, READ_ROOM) {
+            match self.poll_read(cx) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(Failure::Closed(self.write_error.take()))),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(Failure::Closed(Some(error)))),
@@ -291,6 +327,21 @@ impl<'a, 'b> Turn<'a, 'b> {
             Poll::Pending => Poll::Pending,
             Poll::Ready(_) => Poll::Ready(Err(Failure::TimedOut(self.errand.waited_for(Wait::Response)))),
         }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
+        let reader = &mut self.connection.reader;
+        if self.connection.brings_much && self.long.is_none() {
+            ready!(reader.poll_ready(cx))?;
+            self.long = LongRead::take();
+        }
+        let more = if self.long.is_some() { READ_ROOM_LONG } else { 0 };
+        let polled = reader.poll_fill(cx, READ_ROOM.saturating_add(more));
+        if polled.is_pending() {
+            // A wait holds neither the memory nor the place.
+            self.long = None;
+        }
+        polled
     }
 
     /// Moves the upload on, and the deadline with it.
@@ -309,7 +360,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         };
         self.is_sending = progress != Progress::Done;
         let has_moved = self.upload.sent_bytes() > before;
-        self.errand.time_upload(progress, has_moved, &mut self.is_timed);
+        self.errand.time_upload(progress, has_moved, &mut self.is_timed, self.now.take());
         Ok(())
     }
 

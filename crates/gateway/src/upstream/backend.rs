@@ -199,13 +199,14 @@ impl Target {
             Protocol::Auto if tls.is_some() => Speaks::Either,
             Protocol::Auto | Protocol::Http1 => Speaks::Http1,
         };
+        let name: Arc<str> = spec.url().into();
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             weight: spec.weight,
             seed: seed(&spec.url()),
-            standing: Standing::new(backend.eject, backend.balance == Balance::PeakEwma, clock::now()),
+            standing: Standing::new(&name, backend.eject, backend.balance == Balance::PeakEwma, clock::now()),
             backend: backend.name.as_str().into(),
-            name: spec.url().into(),
+            name,
             authority: spec.authority(),
             path: spec.path.clone(),
             place: Place::new(&spec.host, spec.port, backend.source),

@@ -48,13 +48,13 @@ pub(super) enum Offer {
 }
 
 /// A new connection to `target` for HTTP/1.1. The caller bounds the wait.
-pub(super) async fn connect(target: &Arc<Target>) -> Result<Connection, Failure> {
+pub(super) async fn connect(target: &Arc<Target>) -> Result<Box<Connection>, Failure> {
     let (socket, origin) = dial(target, Offer::Http1).await?;
     Ok(plain(target, socket, origin))
 }
 
 /// Speaks HTTP/1.1 on `socket` from now on.
-pub(super) fn plain(target: &Arc<Target>, socket: Socket, origin: Origin) -> Connection {
+pub(super) fn plain(target: &Arc<Target>, socket: Socket, origin: Origin) -> Box<Connection> {
     let (may_rest, halves) = match socket {
         Socket::Tcp(stream) => (descriptors::may_rest(&stream), split_tcp(stream)),
         Socket::Tls(stream) => (descriptors::may_rest(stream.get_ref().0), split_tls_client(*stream)),

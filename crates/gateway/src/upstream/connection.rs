@@ -16,6 +16,9 @@ use crate::http::io::{Reader, WriteHalf};
 /// Room made for a read of which nothing is known: a head and a small body.
 pub(super) const READ_ROOM: usize = 8 * 1024;
 
+/// Room for a read of a body that is known to be long.
+pub(super) const READ_ROOM_LONG: usize = 64 * 1024;
+
 /// Most room made for one read. PERF: a 1 MiB answer read in pieces of 64 KiB costs a third more CPU than in
 /// pieces that grow; beyond 128 KiB there is nothing left to win. `LongRead` bounds how many hold so much.
 pub(super) const READ_ROOM_MAX: usize = 128 * 1024;
@@ -31,6 +34,8 @@ pub(super) struct Connection {
     pub(super) deadline: Deadline,
     /// Memory for the next request's head.
     pub(super) spare: Vec<u8>,
+    /// Whether the last answer was long, as the next may be.
+    pub(super) brings_much: bool,
     /// Whether it may be kept without an exchange: not while descriptors are scarce.
     may_rest: bool,
 }
@@ -39,13 +44,15 @@ pub(super) struct Connection {
 const SPARE_BYTES_MAX: usize = 4 * 1024;
 
 impl Connection {
+    /// PERF: boxed, for it goes from hand to hand several times an exchange.
     pub(super) fn new(
         target: Arc<Target>,
         (reader, writer): (Reader, WriteHalf),
         origin: Origin,
         may_rest: bool,
-    ) -> Self {
-        Self { target, origin, reader, writer, deadline: Deadline::new(), spare: Vec::new(), may_rest }
+    ) -> Box<Self> {
+        let (deadline, spare) = (Deadline::new(), Vec::new());
+        Box::new(Self { target, origin, reader, writer, deadline, spare, brings_much: false, may_rest })
     }
 
     /// Whether nothing has arrived that was not asked for, and the other end is still there.
@@ -60,12 +67,13 @@ impl Connection {
 
     /// Gives the connection to the next exchange of this core. The caller has seen the proper end of an answer,
     /// has sent a whole request, and nothing is left in the buffer.
-    pub(super) fn release(mut self, now: Instant, idle_for: Duration) {
+    pub(super) fn release(mut self: Box<Self>, now: Instant, idle_for: Duration) {
         debug_assert!(self.reader.buffer.is_empty(), "left-over bytes poison the pool");
         if !self.may_rest {
             return;
         }
-        self.deadline.clear();
+        self.deadline.rest();
+        self.reader.leave();
         if self.spare.capacity() > SPARE_BYTES_MAX {
             self.spare = Vec::new();
         }

@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use portcullis_http1::{BodyBounds, BodyDecoder, Event, Framing};
 
 use super::answer::earlier;
-use super::connection::{Connection, READ_ROOM, READ_ROOM_MAX};
+use super::connection::{Connection, READ_ROOM, READ_ROOM_LONG, READ_ROOM_MAX};
 use super::failure::Failure;
 use super::upload::{Progress, Upload, UploadError};
 use crate::clock::{self, Instant};
@@ -36,18 +36,18 @@ pub(super) struct Terms {
     pub(super) keep_for: Option<Duration>,
 }
 
-/// Room for a read of a body that is known to be long.
-const READ_ROOM_LONG: usize = 64 * 1024;
-
-/// Begins the body behind a head that was just taken out of the connection's buffer.
+/// Begins the body behind a head that was taken out of the connection's buffer `now`.
 pub(super) fn begin(
-    mut connection: Connection,
+    mut connection: Box<Connection>,
     upload: Option<Upload>,
     framing: Framing,
     terms: Terms,
+    now: Instant,
 ) -> Result<Body, Failure> {
     let mut decoder = BodyDecoder::new(framing, &BodyBounds::default());
     let buffer = &mut connection.reader.buffer;
+    let is_long = matches!(framing, Framing::Length(length) if length >= READ_ROOM_LONG as u64);
+    connection.brings_much = is_long;
     let mut ahead = [None, None];
     let whole = match decoder.decode(buffer)? {
         Event::End => Some(Bytes::new()),
@@ -68,14 +68,29 @@ pub(super) fn begin(
             None
         }
     };
+    if let Some(bytes) = whole {
+        // What follows an answer belongs to none: another answer smuggled in, or a backend that lost count.
+        if !connection.reader.buffer.is_empty() {
+            return Err(Failure::Unexpected("bytes follow the answer that belong to none"));
+        }
+        if let Some(keep_for) = terms.keep_for
+            && upload.is_none()
+        {
+            if is_long {
+                // What is left of a large buffer does not show how large it was.
+                connection.reader.buffer = BytesMut::new();
+            }
+            connection.release(now, keep_for);
+        }
+        return Ok(Body::from_bytes(bytes));
+    }
     let size = match framing {
         Framing::Length(length) => Size::Exactly(length),
         Framing::None | Framing::Chunked | Framing::UntilClose => Size::Unknown,
     };
-    let is_long = matches!(size, Size::Exactly(length) if length >= READ_ROOM_LONG as u64);
     let long = if is_long { LongRead::take() } else { None };
     let room = if long.is_some() { READ_ROOM_LONG } else { READ_ROOM };
-    let mut download = Download {
+    Ok(Body::Stream(Box::new(Download {
         connection: Some(connection),
         upload,
         decoder,
@@ -86,25 +101,14 @@ pub(super) fn begin(
         long,
         is_waiting: false,
         is_broken: false,
-    };
-    match whole {
-        // What follows an answer belongs to none: another answer smuggled in, or a backend that lost count.
-        Some(_) if download.has_left_over() => {
-            Err(Failure::Unexpected("bytes follow the answer that belong to none"))
-        }
-        Some(bytes) => {
-            download.close();
-            Ok(Body::from_bytes(bytes))
-        }
-        None => Ok(Body::Stream(Box::new(download))),
-    }
+    })))
 }
 
 /// The rest of an answer, still on its connection.
 #[derive(Debug)]
 struct Download {
     /// `None` after the end.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     /// What is left of the request.
     upload: Option<Upload>,
     decoder: BodyDecoder,
@@ -127,14 +131,15 @@ impl Download {
 
     /// Ends as the target meant it to.
     fn finish(&mut self) {
+        let now = clock::now();
         if let Some(connection) = &self.connection {
-            connection.target.standing.answered(self.terms.asked, None, clock::now());
+            connection.target.standing.answered(self.terms.asked, None, now);
         }
-        self.close();
+        self.close(now);
     }
 
     /// Keeps the connection if nothing speaks against it.
-    fn close(&mut self) {
+    fn close(&mut self, now: Instant) {
         let is_clean = self.upload.take().is_none() && !self.has_left_over();
         if let Some(mut connection) = self.connection.take()
             && let Some(keep_for) = self.terms.keep_for
@@ -145,7 +150,7 @@ impl Download {
             if self.room > READ_ROOM {
                 connection.reader.buffer = BytesMut::new();
             }
-            connection.release(clock::now(), keep_for);
+            connection.release(now, keep_for);
         }
     }
 

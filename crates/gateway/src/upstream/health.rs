@@ -18,7 +18,7 @@ use http::Method;
 use portcullis_http1::{Framing, HeadWriter};
 use tokio::sync::watch;
 
-use super::answer::{Errand, Incoming, Rest};
+use super::answer::{Errand, Incoming, Rest, Times};
 use super::backend::{Speaks, Target};
 use super::balance::mix;
 use super::failure::Failure;
@@ -168,8 +168,9 @@ impl Checker {
 
     /// Asks, and awaits the head of the answer. The caller bounds the wait.
     async fn ask(&self) -> Result<Incoming, Failure> {
-        let (mut asked, mut deadline, interim) = (None, Deadline::new(), Interim::default());
+        let (mut times, mut deadline, interim) = (Times::default(), Deadline::new(), Interim::default());
         let (budget, spec) = &*self.shared;
+        let now = clock::now();
         let (mut tries, mut rest) = (budget.begin(), Rest::untouched(None));
         let mut errand = Errand {
             spec,
@@ -179,8 +180,9 @@ impl Checker {
             idle: self.spec.timeout,
             total: None,
             upgrade: None,
-            started: clock::now(),
-            asked: &mut asked,
+            started: now,
+            began: now,
+            times: &mut times,
             tries: &mut tries,
             deadline: &mut deadline,
             interim: &interim,

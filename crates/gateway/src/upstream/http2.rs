@@ -185,7 +185,7 @@ impl Errand<'_> {
         if is_bodiless || receive.is_end_stream() {
             return Incoming { head, body: Body::Empty };
         }
-        let source = (Arc::clone(self.target), self.asked.unwrap_or(self.started));
+        let source = (Arc::clone(self.target), self.times.asked.unwrap_or(self.started));
         let times = (self.idle, self.total_due());
         let body = Download::new(receive, size, upload, lease.into_place(), source, times);
         Incoming { head, body: Body::Stream(Box::new(body)) }
@@ -315,7 +315,7 @@ impl Turn<'_, '_> {
         };
         self.is_sending = progress != Progress::Done;
         let has_moved = self.upload.sent_bytes() > before;
-        self.errand.time_upload(progress, has_moved, &mut self.is_timed);
+        self.errand.time_upload(progress, has_moved, &mut self.is_timed, None);
         Ok(())
     }
 

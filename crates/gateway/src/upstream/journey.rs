@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use super::answer::{Errand, Load, Rest};
+use super::answer::{Errand, Load, Rest, Times};
 use super::backend::Backend;
 use super::balance::{Caller, Tried};
 use super::breaker::{Change, Pass};
@@ -89,7 +89,7 @@ impl<'a> Journey<'a> {
         let marks = cx.begin_try(&target.name);
         // What was paid for has not been seen by anybody since.
         self.rest.is_untouched = true;
-        let mut asked = None;
+        let mut times = Times::default();
         let operation = self.operation;
         let errand = Errand {
             spec: backend.spec(),
@@ -104,17 +104,19 @@ impl<'a> Journey<'a> {
             total: self.total(),
             upgrade: request.upgrade().filter(|_| operation.stream == Some(Stream::WebSocket)),
             started: self.began,
-            asked: &mut asked,
+            began,
+            times: &mut times,
             tries: &mut self.tries,
             deadline: &mut cx.deadline,
             interim: &cx.interim,
         };
         let key = errand.upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
         let outcome = errand.forward(request, &mut self.rest, self.size, operation.strip, &marks).await;
-        cx.asked(&target.name, self.entered);
+        let heard = times.heard.unwrap_or_else(clock::now);
+        cx.asked(self.entered, heard);
         cx.resent(self.tries.again);
         let reply = outcome.and_then(|incoming: Incoming| incoming.into_reply(request.method(), key));
-        backend.learn(target, &reply, began, asked);
+        backend.learn(target, &reply, began, times.asked, heard);
         cx.end_try(reply.as_ref().map(|reply| reply.status).map_err(Failure::code));
         Ok(reply)
     }

@@ -29,7 +29,7 @@ struct Pool {
 }
 
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     until: Instant,
 }
 
@@ -41,7 +41,7 @@ thread_local! {
 }
 
 /// The connection to target `id` that was used last, if it is still good.
-pub(super) fn take(id: u64, now: Instant) -> Option<Connection> {
+pub(super) fn take(id: u64, now: Instant) -> Option<Box<Connection>> {
     POOL.with_borrow_mut(|pool| {
         let idle = pool.targets.get_mut(&id)?;
         // Last in, first out: the connections that a quieter hour does not need grow old and go.
@@ -55,7 +55,7 @@ pub(super) fn take(id: u64, now: Instant) -> Option<Connection> {
 }
 
 /// Keeps a connection for `idle_for`.
-pub(super) fn put(connection: Connection, now: Instant, idle_for: Duration) {
+pub(super) fn put(connection: Box<Connection>, now: Instant, idle_for: Duration) {
     let Some(until) = now.checked_add(idle_for) else { return };
     let (id, most) = (connection.target.id, connection.target.idle_max);
     POOL.with_borrow_mut(|pool| {

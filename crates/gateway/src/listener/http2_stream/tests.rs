@@ -87,15 +87,8 @@ where
             head_only: parts.method == Method::HEAD,
         };
         let live = scene::live("");
-        let cx = Context::begin(
-            Arc::clone(&live.ground),
-            scene::peer(),
-            HttpVersion::Http2,
-            Deadline::new(),
-            stream.interim(),
-            bounds.write_idle,
-            Arc::from("test"),
-        );
+        let mut cx = Context::new(Arc::clone(&live.ground), scene::peer(), Arc::clone(&stream.interim));
+        cx.begin(HttpVersion::Http2, bounds.write_idle, &Arc::from("test"));
         let mut serving = pin!(serve(Served { stream, receive, cx }));
         let mut served = false;
         poll_fn(|cx| {
@@ -245,7 +238,7 @@ async fn a_client_that_opens_no_window_is_not_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn interim_answers_come_before_the_final_one() {
     let serve = async |mut served: Served| {
-        let interim = served.stream.interim();
+        let interim = Arc::clone(&served.stream.interim);
         let judging = async {
             interim.push(StatusCode::EARLY_HINTS, Fields::new());
             interim.go_on();
@@ -276,7 +269,7 @@ async fn a_client_that_resets_its_stream_ends_the_exchange() {
 /// A body as the exchange would read it.
 fn received(served: Served, size: Size, expects: bool, bounds: &Bounds) -> (StreamBody, Stream) {
     let Served { stream, receive, .. } = served;
-    let expects = expects.then(|| stream.interim());
+    let expects = expects.then(|| Arc::clone(&stream.interim));
     let body = StreamBody::new(receive, size, expects, Arc::clone(&stream.received), bounds);
     (body, stream)
 }

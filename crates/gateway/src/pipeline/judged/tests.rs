@@ -8,7 +8,6 @@ use portcullis_http1::{Bounds as HeadBounds, HeadDecoder};
 use super::{Whole, admit};
 use crate::bounds::Bounds;
 use crate::http::canonical::Rules;
-use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, Wire};
 use crate::observe::Observe;
@@ -170,18 +169,11 @@ impl Case {
         let nosy = Nosy { needs: self.needs, saw: Arc::clone(saw) };
         let operation = Arc::new(operation(nosy, bounds, &ground.observe));
         let peer = peer();
-        let mut cx = Context::begin(
-            Arc::clone(ground),
-            Arc::clone(&peer),
-            Wire::Http11,
-            Deadline::new(),
-            Arc::new(Interim::default()),
-            Duration::from_secs(1),
-            Arc::from("test"),
-        );
-        let routed = Routed::new(request(&peer), operation, Body::Stream(Box::new(body)));
+        let mut cx = Context::new(Arc::clone(ground), Arc::clone(&peer), Arc::new(Interim::default()));
+        cx.begin(Wire::Http11, Duration::from_secs(1), &Arc::from("test"));
+        let routed = Routed::new(request(&peer), Arc::clone(&operation), Body::Stream(Box::new(body)));
         let identified = Identified::authenticate(routed, &mut cx).await?;
-        admit(identified, &mut cx).await
+        admit(identified, &operation, &mut cx).await
     }
 }
 

@@ -113,7 +113,7 @@ pub(in crate::upstream) struct Lease {
 /// What a target was found to speak.
 #[derive(Debug)]
 pub(in crate::upstream) enum Opened {
-    Http1(Connection),
+    Http1(Box<Connection>),
     Http2(Lease),
 }
 

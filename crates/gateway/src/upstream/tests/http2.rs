@@ -18,7 +18,7 @@ use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Frame, Size};
 use crate::tasks::Tasks;
 use crate::upstream::Backend;
-use crate::upstream::answer::{Errand, Incoming, Rest};
+use crate::upstream::answer::{Errand, Incoming, Rest, Times};
 use crate::upstream::failure::Failure;
 use crate::upstream::http2::{Opened, connections_of};
 use crate::upstream::spec::{BackendSpec, Protocol};
@@ -50,7 +50,8 @@ impl Rig {
     async fn send(&mut self, method: Method, size: Size, body: Body) -> Result<Incoming, Failure> {
         let target = self.backend.target().expect("a target");
         let timeouts = &self.backend.spec().timeouts;
-        let mut asked = None;
+        let mut times = Times::default();
+        let now = clock::now();
         let mut rest = Rest::untouched(None);
         let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
@@ -61,8 +62,9 @@ impl Rig {
             idle: timeouts.idle,
             total: timeouts.total,
             upgrade: None,
-            started: clock::now(),
-            asked: &mut asked,
+            started: now,
+            began: now,
+            times: &mut times,
             tries: &mut tries,
             deadline: &mut self.deadline,
             interim: &self.interim,

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::Method;
 use portcullis_http1::{Bounds, Framing, HeadDecoder};
 
-use super::super::answer::{Errand, Incoming, Rest};
+use super::super::answer::{Errand, Incoming, Rest, Times};
 use super::super::failure::Failure;
 use super::super::spec::{
     AnswerBounds, BackendSpec, Balance, EjectSpec, PoolSpec, Protocol, RetrySpec, TargetSpec, Timeouts,
@@ -107,7 +107,7 @@ impl Rig {
         }
         head.push_str("\r\n");
         let timeouts = &self.backend.spec().timeouts;
-        let mut asked = None;
+        let mut times = Times::default();
         let mut rest = Rest::untouched(None);
         let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
@@ -119,7 +119,8 @@ impl Rig {
             total: timeouts.total,
             upgrade: self.upgrade,
             started,
-            asked: &mut asked,
+            began: started,
+            times: &mut times,
             tries: &mut tries,
             deadline: &mut self.deadline,
             interim: &self.interim,
