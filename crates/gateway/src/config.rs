@@ -39,6 +39,7 @@ mod listener;
 mod load;
 mod patterns;
 pub mod settings;
+mod signing;
 pub mod telemetry;
 mod unbuilt;
 pub mod values;
@@ -69,6 +70,7 @@ pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;
 pub use settings::{ClaimRule, ClaimValue, Forward, ForwardedFields, Require, Settings, Stream};
+pub use signing::{PublishedKeys, Signing, SigningAlgorithm};
 pub use telemetry::{Sink, Telemetry, TraceParents, Traces};
 pub use unbuilt::UNBUILT;
 
@@ -106,6 +108,9 @@ pub struct Config {
     /// External identity providers whose tokens count, by name.
     #[serde(default)]
     pub issuers: IndexMap<String, Issuer>,
+    /// What the gateway signs with, and where its public keys are to be had.
+    #[serde(default)]
+    pub signing: Signing,
     /// Clients of the published APIs, by name.
     #[serde(default)]
     pub consumers: IndexMap<String, Consumer>,

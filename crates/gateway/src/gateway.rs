@@ -159,7 +159,7 @@ impl Gateway {
             .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
             .unwrap_or(1)
             .max(1);
-        let mut resources = Resources::default();
+        let mut resources = Resources::new(options.state.clone());
         let Compiled { snapshot, listeners } =
             compile(loaded, &mut resources, &observe, workers).map_err(Refused::Findings)?;
         let ground = Arc::new(Ground {
@@ -188,7 +188,7 @@ impl Gateway {
         let chores = Chores::start().map_err(Refused::System)?;
         let snapshot = live.snapshot();
         let resolver = Resolver::new(chores.clone(), snapshot.dns.clone());
-        running.resources.settle(&snapshot.upstreams, &chores, &resolver);
+        running.resources.settle(&snapshot, &chores, &resolver);
         snapshot.begin_issuers(&chores, &live.ground);
         let gateway = Self { live, cores, tasks, chores, resolver, running: Mutex::new(running) };
         let fresh = gateway.bind_new(&listeners, inherited)?;
@@ -218,7 +218,7 @@ impl Gateway {
         let most = snapshot.bounds.drain;
         self.resolver.configure(snapshot.dns.clone());
         // Before anybody asks for a name or a target.
-        resources.settle(&snapshot.upstreams, &self.chores, &self.resolver);
+        resources.settle(&snapshot, &self.chores, &self.resolver);
         snapshot.begin_issuers(&self.chores, &self.live.ground);
         drop(self.live.swap(snapshot));
         self.with_running(|running| {

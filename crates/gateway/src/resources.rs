@@ -4,6 +4,7 @@
 //! An unrelated edit must not close connections to backends or of clients, or reset what was learned of a target. A
 //! resource is kept as long as a configuration asks for one of the same name with the same settings.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::callers::Callers;
@@ -13,7 +14,10 @@ use crate::dns::Resolver;
 use crate::http::term::Term;
 use crate::issuers::spec::IssuerSpec;
 use crate::issuers::{Issuer, IssuerError};
-use crate::upstream::{Backend, BackendError, BackendSpec, Upstreams};
+use crate::policies::backend_credentials::mint::Places;
+use crate::signing::Signing;
+use crate::snapshot::Snapshot;
+use crate::upstream::{Backend, BackendError, BackendSpec};
 
 /// Resources by name and settings.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +27,10 @@ pub struct Resources {
     issuers: Vec<Arc<Issuer>>,
     /// Those that the store knows.
     pub callers: Arc<Callers>,
+    /// What tokens of our own are signed with.
+    pub signing: Arc<Signing>,
+    /// Tokens of our own that can be used again.
+    pub minted: Arc<Places>,
 }
 
 /// What a listener asks of those who connect. A connection that was opened on other terms ends.
@@ -62,6 +70,11 @@ impl Terms {
 }
 
 impl Resources {
+    /// None yet, with keys of our own kept below `state`.
+    pub fn new(state: Option<PathBuf>) -> Self {
+        Self { signing: Arc::new(Signing::new(state)), ..Self::default() }
+    }
+
     /// The backend of this name and these settings: the running one, or a new one that goes on with what its settings
     /// leave as it was.
     ///
@@ -102,9 +115,12 @@ impl Resources {
         Ok(issuer)
     }
 
-    /// Resolves and checks the backends that `current` holds, and checks no others any more.
-    pub fn settle(&self, current: &Upstreams, chores: &Chores, resolver: &Resolver) {
-        current.begin(&self.backends, chores, resolver);
+    /// Begins what `current` needs besides requests: names and checks of its backends and no others any more, keys.
+    pub fn settle(&self, current: &Snapshot, chores: &Chores, resolver: &Resolver) {
+        current.upstreams.begin(&self.backends, chores, resolver);
+        if let Some(schedule) = current.signing {
+            self.signing.begin(schedule, chores);
+        }
     }
 
     /// Forgets what no snapshot holds any more.

@@ -31,6 +31,7 @@ use crate::pipeline::operation::StreamTerms;
 use crate::pipeline::{Operation, Stop};
 use crate::problem::{Blame, ProblemKind};
 use crate::route::Routes;
+use crate::signing::ring::Schedule;
 use crate::upstream::Upstreams;
 
 /// One compiled configuration.
@@ -50,6 +51,8 @@ pub struct Snapshot {
     listeners: HashMap<Arc<str>, Listening>,
     /// Where requests go.
     pub upstreams: Upstreams,
+    /// How keys of our own are kept, where something is signed or published.
+    pub signing: Option<Schedule>,
     /// Every operation, in order of the configuration, for `routes`.
     pub operations: Vec<Arc<Operation>>,
     /// What streams may stand on: the terms of every operation that may become one.

@@ -21,6 +21,7 @@ mod gateway;
 mod issuers;
 mod listeners;
 mod names;
+mod signing;
 
 /// Mistakes after which it is no longer guessed what a name was meant to be.
 const GUESSES_MAX: usize = 20;
@@ -33,13 +34,16 @@ pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Ve
     issuers::judge(&mut judge);
     callers::judge(&mut judge);
     backends::judge(&mut judge);
+    signing::judge(&mut judge);
     apis::judge(&mut judge);
 }
 
 /// What is allowed and should be known.
 pub(super) fn remarks(files: &Files, tree: &Node, config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    listeners::remarks(&mut Judge { files, tree, config, findings: &mut findings });
+    let mut judge = Judge { files, tree, config, findings: &mut findings };
+    listeners::remarks(&mut judge);
+    signing::remarks(&mut judge);
     findings
 }
 

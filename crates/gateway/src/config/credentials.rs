@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::values::text_or_mapping;
+use super::values::{Duration, text_or_mapping};
 use crate::secret::Secret;
 
 /// What a backend needs from us to know who is calling. At most one of `pass_through`, `basic`, `api_key` and
@@ -60,12 +60,35 @@ fn x_api_key() -> String {
     "x-api-key".to_owned()
 }
 
-/// A token of our own about the caller.
+/// A token of our own about the caller, signed as `signing` says: `iss`, `sub` (the consumer), `aud`, `exp`, `iat`, `jti`,
+/// `client_id`, `scope`, and `act` where the caller's token has one or `actor` is written. It is used again for the same caller
+/// until a quarter of its lifetime is left.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MintJwt {
-    /// Audience of the token.
+    /// Audience of the token: what this backend calls itself.
     pub audience: String,
+    /// How long a token counts, from `5s` to `1h`, and no longer than the caller's credential. Default: `60s`.
+    #[serde(default = "one_minute")]
+    pub lifetime: Duration,
+    /// Name of the field that carries it. Default: `authorization`, with `Bearer` in front; in any other field it stands
+    /// alone.
+    #[serde(default = "authorization")]
+    pub header: String,
+    /// Name of the gateway as the one who acts for the caller (`act`, RFC 8693 §4.1), before the actors in the caller's token.
+    /// Default: the actors in the caller's token alone.
+    pub actor: Option<String>,
+    /// Further claims by name: a text, or what is known of the caller. A claim of the caller's token keeps its JSON type.
+    #[serde(default)]
+    pub claims: IndexMap<String, FieldValue>,
+}
+
+fn one_minute() -> Duration {
+    std::time::Duration::from_secs(60).into()
+}
+
+fn authorization() -> String {
+    "authorization".to_owned()
 }
 
 /// The value of a field toward a backend.

@@ -18,8 +18,6 @@ pub const UNBUILT: &[&str] = &[
     "consumers.*.plan",
     "consumers.*.credentials.*.basic",
     "consumers.*.credentials.*.certificate",
-    "backends.*.credentials.mint_jwt",
-    "backends.*.credentials.fields.*.claim",
     "apis.*.overlays",
     "apis.*.schemes",
     "settings.auth = definition",

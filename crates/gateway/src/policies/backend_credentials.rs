@@ -32,9 +32,13 @@
 //! Callers control what stands in their own claims, so a value is judged before it becomes a field: visible ASCII
 //! characters and spaces between them. An item of a list with a comma in it is refused, for it could pass for two.
 
+pub mod key_set;
+pub mod mint;
+
 use std::sync::Arc;
 
 use http::StatusCode;
+use portcullis_identity::json::Value;
 
 use super::{Kind, Phase};
 use crate::config::{Absent, CallerFact};
@@ -43,6 +47,7 @@ use crate::pipeline::handover::Handover;
 use crate::pipeline::{Context, Identified, Policy, Proof, Step, Stop};
 use crate::problem::{Blame, Problem, ProblemKind};
 use crate::secret::Secret;
+use mint::Mint;
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {
@@ -89,6 +94,8 @@ pub enum What {
     Text(Secret),
     /// What is known of the caller.
     Of(CallerFact, Absent),
+    /// A token of our own about the caller.
+    Minted(Box<Mint>),
 }
 
 /// Why a field cannot be made.
@@ -119,7 +126,14 @@ impl BackendCredentials {
                     fields.push(&**name, text.expose());
                     continue;
                 }
-                (What::Of(..), None) => continue,
+                (What::Of(..) | What::Minted(_), None) => continue,
+                (What::Minted(mint), Some(proof)) => match mint.value(proof) {
+                    Ok(value) => {
+                        fields.push(&**name, value.as_bytes());
+                        continue;
+                    }
+                    Err(why) => Err(why),
+                },
                 (What::Of(fact, absent), Some(proof)) => match (fact_of(proof, fact), absent) {
                     (Ok(None), Absent::LeaveOut) => continue,
                     (Ok(None), Absent::Refuse) => Err("it is not known of this caller"),
@@ -164,9 +178,37 @@ fn fact_of(proof: &Proof, fact: &CallerFact) -> Result<Option<String>, Lacking> 
         CallerFact::Credential => proof.credential.to_string(),
         CallerFact::Scopes if proof.scopes.is_empty() => return Ok(None),
         CallerFact::Scopes => proof.scopes.join(" "),
-        CallerFact::Claim(_) => return Ok(None),
+        CallerFact::Claim(path) => match proof.claims.as_deref().and_then(|claims| claims.get(path)) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(Value::Array(items)) if items.is_empty() => return Ok(None),
+            Some(value) => text_of(value)?,
+        },
     };
     safe(value).map(Some)
+}
+
+/// A claim as the value of a field.
+fn text_of(value: &Value) -> Result<String, Lacking> {
+    match value {
+        Value::Text(text) => Ok(text.to_string()),
+        Value::Number(number) => Ok(number.as_str().to_owned()),
+        Value::Bool(is_true) => Ok(is_true.to_string()),
+        Value::Array(items) => {
+            let mut texts = Vec::with_capacity(items.len());
+            for item in items {
+                match item {
+                    Value::Array(_) | Value::Object(_) | Value::Null => return Err("its value is no text"),
+                    item => texts.push(text_of(item)?),
+                }
+            }
+            // SECURITY: one item must not pass for two.
+            if texts.iter().any(|text| text.is_empty() || text.contains([',', ' '])) {
+                return Err("an item of its value could pass for two");
+            }
+            Ok(texts.join(","))
+        }
+        Value::Object(_) | Value::Null => Err("its value is no text"),
+    }
 }
 
 /// A value that a field may have, or the reason why not.

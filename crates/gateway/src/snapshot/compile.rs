@@ -90,7 +90,7 @@ pub fn compile(
 
     let callers = compiler.callers(resources);
     let upstreams = compiler.backends(resources, cores);
-    compiler.credentials();
+    compiler.credentials(resources);
     let mut listening = HashMap::new();
     let mut plans = Vec::new();
     for (name, listener) in &config.listeners {
@@ -102,6 +102,7 @@ pub fn compile(
     for (name, api) in &config.apis {
         compiler.api(name, api, &callers, &mut listening, &mut operations);
     }
+    compiler.key_set(resources, &mut listening, &mut operations);
 
     if !compiler.findings.is_empty() {
         return Err(compiler.findings);
@@ -115,6 +116,7 @@ pub fn compile(
         server_timing: config.telemetry.server_timing,
         listeners: listening,
         upstreams: Upstreams::new(upstreams),
+        signing: credentials::schedule(config),
         stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
         callers,
         issuers: compiler.issuers,

@@ -137,7 +137,7 @@ fn python(script: &str) -> Option<Command> {
 }
 
 /// The same, where the script needs these packages.
-fn python_with(packages: &str, script: &str) -> Option<Command> {
+pub(crate) fn python_with(packages: &str, script: &str) -> Option<Command> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let python = folder.join("clients-venv/bin/python");
     let mut command = client(python, &["-c", &format!("import {packages}")])?;
@@ -161,7 +161,7 @@ fn beside(script: &str) -> PathBuf {
 ///
 /// # Panics
 /// When it fails, with all it said.
-fn run(command: &mut Command) -> String {
+pub(crate) fn run(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().expect("the client starts");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let errors = String::from_utf8_lossy(&output.stderr);

@@ -45,6 +45,7 @@ mod leniency;
 mod listeners;
 mod loops;
 mod memory;
+mod minted_tokens;
 mod neighbours;
 mod operators;
 mod overload;

@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["route"],
     &["http", "observe", "fetch"],
     &["config"],
-    &["dns"],
+    &["dns", "signing"],
     &["problem", "clock", "secret", "bounds", "descriptors", "tasks", "chores", "panics"],
 ];
 

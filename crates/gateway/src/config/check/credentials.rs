@@ -1,12 +1,13 @@
 //! What backends are told of who is calling: one statement of each field, and none that is not the operator's to make.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use portcullis_openapi::source::Pointer;
 
 use super::Judge;
 use super::names::is_field_name;
-use crate::config::credentials::{BackendCredentials, CallerFact, FieldValue};
+use crate::config::credentials::{BackendCredentials, CallerFact, FieldValue, MintJwt};
 
 /// Most fields that one backend is told.
 const FIELDS_MAX: usize = 32;
@@ -40,6 +41,10 @@ const NOT_TO_WRITE: &[&str] = &[
     "sec-websocket-",
 ];
 
+/// Claims of a minted token that say what they must.
+const OWN_CLAIMS: &[&str] =
+    &["iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "scp", "act", "may_act", "cnf"];
+
 /// Judges `credentials` of one backend.
 pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) {
     let BackendCredentials { pass_through, basic, api_key, mint_jwt, fields } = credentials;
@@ -62,6 +67,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
                 format!("stands beside `{first}`: only one of them can be meant"),
                 hint,
             );
+            return;
         }
         _ => {}
     }
@@ -92,6 +98,9 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
             judge.value(&path.key("prefix"), "is no single word", "write it without the space: `Bearer`");
         }
     }
+    if let Some(mint) = mint_jwt {
+        self::mint(judge, &path.key("mint_jwt"), mint, &mut said);
+    }
     if fields.len() > FIELDS_MAX {
         let what = format!("{} fields are too many", fields.len());
         judge.value(&path.key("fields"), what, format!("at most {FIELDS_MAX}"));
@@ -103,6 +112,33 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
             FieldValue::Text(text) => value(judge, &path, text.expose()),
             FieldValue::Of(CallerFact::Claim(claim), _) => self::claim(judge, &path.key("claim"), claim),
             FieldValue::Of(..) => {}
+        }
+    }
+}
+
+/// A token of our own.
+fn mint(judge: &mut Judge<'_>, path: &Pointer, mint: &MintJwt, said: &mut HashMap<String, Pointer>) {
+    name(judge, &path.key("header"), path, &mint.header, said);
+    for (key, text) in [("audience", Some(&mint.audience)), ("actor", mint.actor.as_ref())] {
+        if text.is_some_and(|text| text.is_empty() || text.len() > VALUE_BYTES_MAX) {
+            judge.value(&path.key(key), "is empty, or too long", "");
+        }
+    }
+    let (least, most) = (Duration::from_secs(5), Duration::from_secs(3_600));
+    if !(least..=most).contains(&mint.lifetime.get()) {
+        judge.value(&path.key("lifetime"), format!("{} is out of range", mint.lifetime), "from 5s to 1h");
+    }
+    if mint.claims.len() > FIELDS_MAX {
+        let what = format!("{} claims are too many", mint.claims.len());
+        judge.value(&path.key("claims"), what, format!("at most {FIELDS_MAX}"));
+    }
+    for (name, made_of) in &mint.claims {
+        let path = path.key("claims").key(name);
+        if OWN_CLAIMS.contains(&name.as_str()) || name.is_empty() {
+            judge.key(&path, format!("`{name}` is the gateway's own to say"), "give it another name");
+        }
+        if let FieldValue::Of(CallerFact::Claim(claim), _) = made_of {
+            self::claim(judge, &path.key("claim"), claim);
         }
     }
 }

@@ -2,25 +2,94 @@
 
 use std::sync::Arc;
 
+use foldhash::HashMap;
+use http::Method;
+use portcullis_identity::algorithm::Algorithm;
+use portcullis_identity::base64::encode_standard;
+use portcullis_openapi::matcher::{MatcherBuilder, Methods};
 use portcullis_openapi::source::Pointer;
+use portcullis_openapi::template::Template;
 
 use super::Compiler;
-use crate::config::{BackendBasic, BackendCredentials as Settings, FieldValue};
-use crate::pipeline::{Handover, Policy};
+use crate::config::{
+    Backend, BackendBasic, BackendCredentials as Settings, Config, FieldValue, MintJwt, SigningAlgorithm,
+};
+use crate::pipeline::{Expression, Handover, Needs, Operation, Policy};
+use crate::policies::backend_credentials::key_set::KeySet;
+use crate::policies::backend_credentials::mint::{Made, Mint, Terms};
 use crate::policies::backend_credentials::{BackendCredentials, Says, What};
+use crate::resources::Resources;
 use crate::secret::Secret;
+use crate::signing::ring::Schedule;
+use crate::snapshot::Listening;
 
 impl Compiler<'_> {
     /// Those of every backend, in order of the configuration.
-    pub(super) fn credentials(&mut self) {
+    pub(super) fn credentials(&mut self, resources: &Resources) {
         let config = self.config;
         for (name, backend) in &config.backends {
             let path = Pointer::new().key("backends").key(name).key("credentials");
             let made = backend.credentials.as_ref().map(|settings| {
                 let place = self.place(&path.to_string());
-                Arc::new(BackendCredentials::new(says(settings), settings.pass_through, place))
+                let mut says = says(settings);
+                if let Some(mint) = &settings.mint_jwt {
+                    says.push(minted(mint, config.signing.issuer.as_str(), resources));
+                }
+                Arc::new(BackendCredentials::new(says, settings.pass_through, place))
             });
             self.credentials.push(made);
+        }
+    }
+
+    /// The operation that publishes the gateway's own keys, if one does.
+    pub(super) fn key_set(
+        &mut self,
+        resources: &Resources,
+        listening: &mut HashMap<Arc<str>, Listening>,
+        operations: &mut Vec<Arc<Operation>>,
+    ) {
+        let config = self.config;
+        let Some(jwks) = &config.signing.jwks else { return };
+        let at = "signing.jwks";
+        let template = match Template::parse(&jwks.path) {
+            Ok(template) => template,
+            Err(error) => return self.wrong(at, error.to_string()),
+        };
+        let place = self.place(at);
+        let policy = KeySet::new(Arc::clone(&resources.signing), jwks.max_age.get());
+        let (api, name) = ("(gateway)", "jwks");
+        let operation = Arc::new(Operation {
+            api: api.into(),
+            name: name.into(),
+            metrics: self.observe.operation(api, name, template.as_str()),
+            template: template.as_str().into(),
+            method: "GET".into(),
+            authentication: Arc::new(Expression::anonymous()),
+            needs: Needs::Head,
+            chain: vec![Arc::new(policy)],
+            // No backend has this number: what is not answered here goes nowhere.
+            backend: usize::MAX,
+            handover: None,
+            resource_metadata: None,
+            strip: 0,
+            bounds: Arc::clone(&self.bounds),
+            terms: None,
+            stream: None,
+            auth_place: Arc::clone(&place),
+            place,
+        });
+        let mut builder = MatcherBuilder::new();
+        let inserted = builder.insert(Methods::One(Method::GET), template, Arc::clone(&operation));
+        match inserted
+            .map_err(|_| "the path clashes with itself".to_owned())
+            .and_then(|()| builder.build().map_err(|error| error.to_string()))
+        {
+            Ok(matcher) => {
+                let (listen, hosts) = (jwks.listen.as_ref(), jwks.hosts.as_ref());
+                self.publish(listen, hosts, &jwks.path, &Arc::new(matcher), listening);
+                operations.push(operation);
+            }
+            Err(error) => self.wrong(at, error),
         }
     }
 
@@ -34,6 +103,43 @@ impl Compiler<'_> {
         chain.push(Arc::clone(credentials) as Arc<dyn Policy>);
         Some(Arc::clone(credentials.handover()))
     }
+}
+
+/// How keys of our own are kept, where something is signed with them or they are published.
+pub(super) fn schedule(config: &Config) -> Option<Schedule> {
+    let signing = &config.signing;
+    let mints = |backend: &Backend| backend.credentials.as_ref().is_some_and(|own| own.mint_jwt.is_some());
+    let is_needed = signing.jwks.is_some() || config.backends.values().any(mints);
+    is_needed.then(|| Schedule {
+        algorithm: match signing.algorithm {
+            SigningAlgorithm::Es256 => Algorithm::ES256,
+            SigningAlgorithm::EdDsa => Algorithm::EdDSA,
+            SigningAlgorithm::Rs256 => Algorithm::RS256,
+        },
+        rotate: signing.rotate.get(),
+        max_age: signing.max_age(),
+    })
+}
+
+/// The field that carries a token of our own.
+fn minted(settings: &MintJwt, issuer: &str, resources: &Resources) -> Says {
+    let claims = settings.claims.iter().map(|(name, value)| {
+        let made = match value {
+            FieldValue::Text(text) => Made::Text(text.clone()),
+            FieldValue::Of(fact, absent) => Made::Of(fact.clone(), *absent),
+        };
+        (name.as_str().into(), made)
+    });
+    let terms = Terms {
+        issuer: issuer.to_owned(),
+        audience: settings.audience.clone(),
+        lifetime: settings.lifetime.get(),
+        actor: settings.actor.clone(),
+        claims: claims.collect(),
+        prefix: if settings.header.eq_ignore_ascii_case("authorization") { "Bearer " } else { "" },
+    };
+    let mint = Mint::new(Arc::clone(&resources.signing), Arc::clone(&resources.minted), terms);
+    Says { name: settings.header.as_str().into(), what: What::Minted(Box::new(mint)) }
 }
 
 /// Every field that needs no more than what is known.
@@ -62,43 +168,5 @@ fn says(settings: &Settings) -> Vec<Says> {
 /// `Basic` and what follows it (RFC 7617 §2).
 fn user_and_password(basic: &BackendBasic) -> Secret {
     let pair = format!("{}:{}", basic.user, basic.password.expose());
-    Secret::new(format!("Basic {}", base64(pair.as_bytes())))
-}
-
-/// RFC 4648 §4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
-    for group in bytes.chunks(3) {
-        let at = |index: usize| u32::from(group.get(index).copied().unwrap_or_default());
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4_usize {
-            let digit = bits >> (18_usize.saturating_sub(place.saturating_mul(6))) & 63;
-            let digit = DIGITS.get(digit as usize).copied().unwrap_or_default();
-            text.push(if place > group.len() { '=' } else { char::from(digit) });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::base64;
-
-    #[test]
-    fn base64_is_that_of_the_standard() {
-        let vectors = [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-            ("foobar", "Zm9vYmFy"),
-            ("Aladdin:open sesame", "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
-        ];
-        for (plain, encoded) in vectors {
-            assert_eq!(base64(plain.as_bytes()), encoded);
-        }
-    }
+    Secret::new(format!("Basic {}", encode_standard(pair.as_bytes())))
 }

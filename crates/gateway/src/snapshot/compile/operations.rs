@@ -102,22 +102,27 @@ impl Compiler<'_> {
         }
         self.report_silent(name, &at, &silent);
         match builder.build() {
-            Ok(matcher) => self.publish(api, base, &Arc::new(matcher), listening),
+            Ok(matcher) => {
+                let (listen, hosts) = (api.listen.as_ref(), api.hosts.as_ref());
+                self.publish(listen, hosts, base, &Arc::new(matcher), listening);
+            }
             Err(error) => self.wrong_at(&at, error.to_string()),
         }
     }
 
-    fn publish(
+    /// Publishes what `matcher` knows under its hosts and base path, on its listeners; on all of them where none is named.
+    pub(super) fn publish(
         &self,
-        api: &Api,
+        listen: Option<&Vec<String>>,
+        hosts: Option<&Vec<String>>,
         base: &str,
         matcher: &Arc<portcullis_openapi::matcher::Matcher<Arc<Operation>>>,
         listening: &mut HashMap<Arc<str>, Listening>,
     ) {
         let everywhere: Vec<String> = self.config.listeners.keys().cloned().collect();
-        for listener in api.listen.as_ref().unwrap_or(&everywhere) {
+        for listener in listen.unwrap_or(&everywhere) {
             let Some(listening) = listening.get_mut(listener.as_str()) else { continue };
-            match &api.hosts {
+            match hosts {
                 None => listening.routes.publish(HostPattern::Any, base, Arc::clone(matcher)),
                 Some(hosts) => {
                     for host in hosts {

@@ -1,0 +1,86 @@
+//! Where keys are kept: one file, for our user alone, replaced whole.
+//!
+//! Two processes of one gateway may be there at once while one takes over from the other: whoever changes the set holds a
+//! lock from reading to writing.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::PathBuf;
+
+use super::ring::Ring;
+use crate::clock;
+
+/// A set is far smaller.
+const FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// The folder of the keys.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    pub(super) fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Shows what is kept to `change`, and keeps what that gives.
+    pub(super) fn change(
+        &self,
+        change: impl FnOnce(Option<&Ring>) -> Result<Option<String>, &'static str>,
+    ) -> Result<(), String> {
+        let failed = |what: &str, error: io::Error| format!("{}: {what}: {error}", self.path.display());
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.path)
+            .map_err(|error| failed("cannot be made", error))?;
+        let lock = self.own("lock", false).map_err(|error| failed("cannot be locked", error))?;
+        lock.lock().map_err(|error| failed("cannot be locked", error))?;
+        let kept = self.read().map_err(|error| failed("cannot be read", error))?;
+        if let Some(text) = change(kept.as_ref()).map_err(str::to_owned)? {
+            self.write(&text).map_err(|error| failed("cannot be written", error))?;
+        }
+        Ok(())
+    }
+
+    /// What is kept, if anything. What cannot be read is laid aside, so that whoever looks after the machine can see it.
+    fn read(&self) -> io::Result<Option<Ring>> {
+        let path = self.path.join("keys.json");
+        let mut text = Vec::new();
+        match File::open(&path) {
+            Ok(file) => file.take(FILE_BYTES_MAX).read_to_end(&mut text)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        match Ring::from_text(&text) {
+            Ok(ring) => Ok(Some(ring)),
+            Err(error) => {
+                let aside = self.path.join(format!("keys.json.unreadable-{}", clock::wall().as_secs()));
+                fs::rename(&path, &aside)?;
+                let (file, aside) = (path.display(), aside.display());
+                tracing::error!(%file, %aside, %error, "the keys that tokens are signed with were laid aside");
+                Ok(None)
+            }
+        }
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
+        let (new, path) = (self.path.join("keys.json.new"), self.path.join("keys.json"));
+        // A file that a crash left behind may have other rights.
+        drop(fs::remove_file(&new));
+        let mut file = self.own("keys.json.new", true)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, &path)?;
+        File::open(&self.path)?.sync_all()
+    }
+
+    /// A file for our user alone.
+    fn own(&self, name: &str, is_new: bool) -> io::Result<File> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(!is_new).create_new(is_new).truncate(false).mode(0o600);
+        options.open(self.path.join(name))
+    }
+}
