@@ -255,12 +255,6 @@ impl Line {
         Self { name, value: Span { start: from, len: value.len() as u32 }, stands: true }
     }
 
-    /// Its length up to its line end.
-    #[inline]
-    pub(crate) fn len(self) -> usize {
-        self.value.end().saturating_sub(self.name.start as usize)
-    }
-
     /// Where it stands in the text.
     #[inline]
     fn place(&self) -> Option<Range<usize>> {

@@ -50,7 +50,7 @@ pub(crate) const fn is_name(bytes: &[u8]) -> bool {
 /// Whether both are the same but for the case of letters.
 // PERF: lengths differ mostly, which costs no call; where they agree, eight bytes at a time.
 #[inline]
-pub(crate) fn is_same(one: &[u8], other: &[u8]) -> bool {
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len() && is_same_text(one, other)
 }
 

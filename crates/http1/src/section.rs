@@ -93,24 +93,34 @@ impl Section {
     /// Reads the lines that need nothing but to be read.
     fn whole_lines(&mut self, window: &[u8], line_bytes: usize, fields: usize) {
         let Some(mut rest) = window.get(self.line..).filter(|_| Line::fits(window)) else { return };
+        let mut names = self.names;
         while self.lines.len() < fields
-            && let Some((line, name, after)) = line_of(window, rest)
-            && line.len() <= line_bytes
+            && let Some((name, value, after)) = line_of(window, rest)
+            && rest.len().wrapping_sub(after.len()) <= line_bytes.saturating_add(2)
         {
-            self.push(line, name, fields);
+            let start = window.len().wrapping_sub(rest.len());
+            names.add(name);
+            self.push(Line::standing(start, name, value), fields);
             rest = after;
         }
+        self.names = names;
         self.line = window.len().wrapping_sub(rest.len());
         self.at = self.line;
     }
 
     #[inline]
-    fn push(&mut self, line: Line, name: &[u8], fields: usize) {
-        if self.lines.capacity() == 0 {
-            self.lines.reserve_exact(LINES_EXPECTED.min(fields));
+    fn push(&mut self, line: Line, fields: usize) {
+        if self.lines.len() == self.lines.capacity() {
+            self.grow(fields);
         }
-        self.names.add(name);
         self.lines.push(line);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, fields: usize) {
+        let more = if self.lines.is_empty() { LINES_EXPECTED.min(fields) } else { self.lines.len() };
+        self.lines.reserve_exact(more);
     }
 
     /// The next byte to look at.
@@ -167,7 +177,8 @@ impl Section {
         }
         let name = window.get(self.line..colon).unwrap_or_default();
         let raw = window.get(colon.saturating_add(1)..end).unwrap_or_default();
-        self.push(Line::new(self.line, name, raw), name, fields);
+        self.names.add(name);
+        self.push(Line::new(self.line, name, raw), fields);
         self.line = end.saturating_add(2);
         self.at = self.line;
         self.colon = None;
@@ -179,7 +190,7 @@ impl Section {
 /// are. A name of letters and hyphens, a colon, a space, a text without HTAB that neither begins nor ends with a space.
 // PERF: a line of usual length takes 120 instructions here, and 300 by `name` and `value`.
 #[inline]
-fn line_of<'a>(window: &[u8], rest: &'a [u8]) -> Option<(Line, &'a [u8], &'a [u8])> {
+fn line_of<'a>(window: &[u8], rest: &'a [u8]) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
     let at_colon = from_first(window, rest, others_than_letters_in)?;
     let value = at_colon.strip_prefix(b": ")?;
     let at_end = from_first(window, value, controls_in)?;
@@ -190,5 +201,5 @@ fn line_of<'a>(window: &[u8], rest: &'a [u8]) -> Option<(Line, &'a [u8], &'a [u8
     if name.is_empty() || *text.first()? == b' ' || *text.last()? == b' ' {
         return None;
     }
-    Some((Line::standing(window.len().wrapping_sub(rest.len()), name, text), name, after))
+    Some((name, text, after))
 }

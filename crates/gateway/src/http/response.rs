@@ -14,7 +14,7 @@
 use std::fmt;
 
 use http::{Method, StatusCode};
-use portcullis_http1::{Fields, ResponseHead};
+use portcullis_http1::{Fields, ResponseHead, is_same};
 use smallvec::SmallVec;
 
 use super::connection::{list, options};
@@ -82,7 +82,7 @@ fn nominated(fields: &Fields) -> Result<SmallVec<[SmallVec<[u8; 32]>; 1]>, Malfo
     // PERF: what backends say, if anything, and it names no field.
     let is_usual = match fields.only("connection") {
         Ok(None) => true,
-        Ok(Some(value)) => value.eq_ignore_ascii_case(b"keep-alive") || value.eq_ignore_ascii_case(b"close"),
+        Ok(Some(value)) => is_same(value, b"keep-alive") || is_same(value, b"close"),
         Err(_) => false,
     };
     if is_usual {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use http::StatusCode;
 use portcullis_http1::{
-    CHUNK_END, Fields, Framing, HeadWriter, RequestHead, Version, chunk_head, write_last_chunk,
+    CHUNK_END, Fields, Framing, HeadWriter, RequestHead, Version, chunk_head, is_same, write_last_chunk,
 };
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -359,9 +359,9 @@ fn is_bodiless(status: StatusCode) -> bool {
     status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED
 }
 
+#[inline]
 fn has_token(fields: &Fields, name: &str, token: &[u8]) -> bool {
     fields
         .all(name)
-        .flat_map(|value| value.split(|byte| *byte == b','))
-        .any(|part| part.trim_ascii().eq_ignore_ascii_case(token))
+        .any(|value| value.split(|byte| *byte == b',').any(|part| is_same(part.trim_ascii(), token)))
 }

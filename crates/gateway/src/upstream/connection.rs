@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_http1::{ResponseHead, Version};
+use portcullis_http1::{ResponseHead, Version, is_same};
 
 use super::backend::Target;
 use super::place::Origin;
@@ -85,10 +85,9 @@ impl Connection {
 ///
 /// A backend that says how long it waits is left a second before, so that no request meets its closing.
 pub(super) fn kept_for(head: &ResponseHead, most: Duration) -> Option<Duration> {
-    let is_close = |token: &[u8]| token.eq_ignore_ascii_case(b"close");
-    if head.version == Version::Http10
-        || head.fields.all("connection").any(|value| tokens(value).any(is_close))
-    {
+    let closes =
+        |value| !is_same(value, b"keep-alive") && tokens(value).any(|token| is_same(token, b"close"));
+    if head.version == Version::Http10 || head.fields.all("connection").any(closes) {
         return None;
     }
     let mut kept = most;
