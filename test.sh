@@ -63,6 +63,16 @@ it() {
 clients_setup() {
     if [ -n "$WITHOUT_CLIENTS" ]; then note "clients-setup" "not run" "PORTCULLIS_WITHOUT_CLIENTS is set"; return; fi
     step "Python clients" python_clients
+    step "Node packages" node_packages
+}
+
+# An OpenID provider, pinned with all it needs, by the registry's own client.
+node_packages() {
+    local folder="${CARGO_TARGET_DIR:-target}/clients-node" pinned=crates/portcullis/tests/it/clients
+    cmp -s "$pinned/package-lock.json" "$folder/installed.json" && return 0
+    rm -rf "$folder" && mkdir -p "$folder" && cp "$pinned/package.json" "$pinned/package-lock.json" "$folder" || return 1
+    (cd "$folder" && npm ci --silent --ignore-scripts --no-audit --no-fund) &&
+        cp "$folder/package-lock.json" "$folder/installed.json"
 }
 
 python_clients() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_gateway::gateway::Lent;
-use portcullis_gateway::observe::{BackendFacts, Kept, TargetFacts, timestamp};
+use portcullis_gateway::observe::{BackendFacts, IssuerFacts, Kept, TargetFacts, timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -100,6 +100,8 @@ pub struct Status {
     pub backends: Vec<BackendFacts>,
     /// Their targets.
     pub targets: Vec<TargetFacts>,
+    /// The issuers whose tokens count, and what keeps them from being verified.
+    pub issuers: Vec<IssuerFacts>,
     /// Connections of each worker.
     pub workers: Vec<usize>,
     /// Workers that do not turn; none of them when all is well.

@@ -3,7 +3,8 @@
 //! `/livez` fails when the process should be restarted: when a worker has not turned for some seconds. Every worker says
 //! so once a second by way of its own queue; a thread that hangs, spins or is gone does not. `/startupz` succeeds once
 //! the first configuration runs. `/readyz` succeeds while requests are welcome and every worker turns: it does not look
-//! at backends, stores or issuers, or one outage behind us would take every gateway out of rotation at once.
+//! at backends, stores or issuers, or one outage behind us would take every gateway out of rotation at once; it only tells how
+//! issuers are.
 
 use std::fmt::Write as _;
 
@@ -81,6 +82,20 @@ fn detail(status: &Status) -> String {
     }
     for listener in &status.listeners {
         let _ = writeln!(text, "listener {}: {}", listener.name, listener.address);
+    }
+    for issuer in &status.issuers {
+        let name = &issuer.name;
+        let keys = match (issuer.keys, issuer.age_seconds) {
+            (Some(0), _) => "no keys, so its tokens cannot be verified".to_owned(),
+            (Some(keys), Some(age)) => format!("{keys} keys, fetched {age} s ago"),
+            (Some(keys), None) => format!("{keys} keys"),
+            (None, _) => "asked about each token".to_owned(),
+        };
+        let _ = writeln!(text, "issuer {name}: {keys}");
+        if let Some(failure) = &issuer.failure {
+            let shown: String = failure.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
+            let _ = writeln!(text, "issuer {name}: the last call failed: {shown}");
+        }
     }
     text + &stuck(status)
 }

@@ -46,6 +46,7 @@ impl Default for Fake {
                     connections: 3,
                 }],
                 targets: Vec::new(),
+                issuers: Vec::new(),
                 backends: vec![BackendFacts { backend: "orders".into(), ..BackendFacts::default() }],
                 workers: vec![2, 1],
                 stuck: Vec::new(),

@@ -8,6 +8,7 @@ pub mod backend_credentials;
 pub mod fields;
 pub mod jwt;
 pub mod require;
+pub mod resource_metadata;
 
 use crate::problem::ProblemKind;
 
@@ -42,5 +43,11 @@ pub enum Phase {
 }
 
 /// Every policy there is, in the order in which they act.
-pub static POLICIES: &[Kind] =
-    &[api_key::KIND, jwt::KIND, require::KIND, fields::KIND, backend_credentials::KIND];
+pub static POLICIES: &[Kind] = &[
+    resource_metadata::KIND,
+    api_key::KIND,
+    jwt::KIND,
+    require::KIND,
+    fields::KIND,
+    backend_credentials::KIND,
+];

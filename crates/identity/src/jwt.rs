@@ -50,6 +50,9 @@ pub enum Kind {
     Access,
     /// `typ` is `JWT` or absent, and nothing else is judged: ID tokens at login, posture tokens of others.
     Plain,
+    /// `typ` is `token-introspection+jwt`: an answer about a token (RFC 9701 §5). It is of the moment and need not say
+    /// when it ends.
+    Introspection,
     /// `typ` is exactly this, without regard to case.
     Exactly(Box<str>),
 }
@@ -151,7 +154,11 @@ impl Rules {
     fn judge_times(&self, claims: &Claims, now: Duration) -> Result<(), Refused> {
         let leeway = self.leeway.min(LEEWAY_MAX);
         let later = now.saturating_add(leeway);
-        let expires = claims.expires().ok_or(Refused::NoEnd)?;
+        let end = claims.expires();
+        let expires = match self.kind {
+            Kind::Introspection => end.unwrap_or(Duration::MAX),
+            _ => end.ok_or(Refused::NoEnd)?,
+        };
         if now >= expires.saturating_add(leeway) {
             return Err(Refused::Expired);
         }
@@ -172,6 +179,7 @@ impl Kind {
         match self {
             Self::Access => is("at+jwt") || (is_plain && !is_marked(claims)),
             Self::Plain => is_plain,
+            Self::Introspection => is("token-introspection+jwt"),
             Self::Exactly(kind) => is(kind),
         }
     }

@@ -368,6 +368,7 @@ impl Control for Service {
             listeners: listeners.collect(),
             backends: self.gateway.live().snapshot().upstreams.backends(),
             targets: self.gateway.live().snapshot().upstreams.facts(),
+            issuers: self.gateway.live().snapshot().issuer_facts(),
             workers: self.gateway.connections_by_worker(),
             stuck: self
                 .gateway

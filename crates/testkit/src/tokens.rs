@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
-use crate::certificates::base64;
+pub use crate::certificates::base64;
 
 /// A key that signs by ES256, under a name.
 pub struct Signer {
@@ -23,12 +23,6 @@ impl Signer {
     pub fn new(kid: &str) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
         Self { kid: kid.to_owned(), key }
-    }
-
-    /// The same key under another name.
-    #[must_use]
-    pub fn named(self, kid: &str) -> Self {
-        Self { kid: kid.to_owned(), ..self }
     }
 
     /// Its public half, as a JSON Web Key.

@@ -217,7 +217,7 @@ impl Introspector {
             issuer: issuer.issuer().map(Into::into),
             audiences: Some(vec![self.spec.client_id.clone()]),
             algorithms: issuer.spec().tokens.algorithms,
-            kind: Kind::Exactly("token-introspection+jwt".into()),
+            kind: Kind::Introspection,
             subject: false,
             leeway: issuer.spec().tokens.leeway,
         };

@@ -24,6 +24,16 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     /// say it itself.
     fn challenge(&self, request: &Routed) -> Cow<'_, str>;
 
+    /// Its name as `routes` shows it, with whose credentials it looks for.
+    fn label(&self) -> Cow<'_, str> {
+        Cow::Borrowed(self.name())
+    }
+
+    /// The issuer whose tokens it looks for, as tokens name it.
+    fn issuer(&self) -> Option<&str> {
+        None
+    }
+
     /// Removes the credential, so that no backend sees it.
     fn strip(&self, request: &mut Canonical);
 }
@@ -73,7 +83,7 @@ impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::AnyOf(alternatives) = self else { return f.write_str("none") };
         let spell = |all: &Vec<Arc<dyn Authenticator>>| {
-            all.iter().map(|one| one.name()).collect::<Vec<_>>().join("+")
+            all.iter().map(|one| one.label()).collect::<Vec<_>>().join("+")
         };
         f.write_str(&alternatives.iter().map(spell).collect::<Vec<_>>().join(" or "))
     }

@@ -27,6 +27,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// Its name: in configuration, verdicts, metrics.
     fn name(&self) -> &'static str;
 
+    /// The scopes it asks for, to be told to whoever asks for a token.
+    fn scopes(&self) -> &[String] {
+        &[]
+    }
+
     /// What it needs of the request body.
     fn needs(&self) -> Needs {
         Needs::Head

@@ -174,6 +174,14 @@ impl Authenticator for Bearer {
         Cow::Owned(challenge(request.request(), request.operation(), "", ""))
     }
 
+    fn label(&self) -> Cow<'_, str> {
+        Cow::Owned(format!("{}:{}", self.name(), self.issuer.name()))
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        self.issuer.issuer()
+    }
+
     fn strip(&self, request: &mut Canonical) {
         request.fields_mut().remove(FIELD);
     }

@@ -131,6 +131,10 @@ impl Policy for Require {
         KIND.name
     }
 
+    fn scopes(&self) -> &[String] {
+        &self.settings.scopes
+    }
+
     fn authorize<'a>(&'a self, request: &'a Identified, cx: &'a mut Context) -> Step<'a, ()> {
         let proof = request.caller().proof();
         match self.judge(proof.map(AsRef::as_ref)) {

@@ -170,15 +170,15 @@ pub(crate) fn run(command: &mut Command) -> String {
 }
 
 /// A script in the part of a server, which says its ports in its first line. It dies with this value.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// What it says after its first line.
     lines: Arc<Lines>,
 }
 
 impl Server {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child =
             command.stdout(Stdio::piped()).stdin(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();

@@ -1,6 +1,10 @@
 //! Tokens of issuers through the real executable: keys from files and providers, asked issuers, several at one place.
 
+mod asked;
 mod files;
+mod metadata;
+mod providers;
+mod real;
 
 use portcullis_testkit::tokens::{Signer, claims};
 use portcullis_testkit::{Deadline, Request, Response, Wire};

@@ -16,11 +16,14 @@ use portcullis_openapi::template::Template;
 use super::selection::{Selection, spelled};
 use super::{Compiler, declared, spell};
 use crate::callers::Directory;
-use crate::config::{Api, ApiDefinition, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig};
+use crate::config::{
+    Api, ApiDefinition, Auth, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig,
+};
 use crate::pipeline::operation::{Stream, StreamTerms};
 use crate::pipeline::{Expression, Needs, Operation, Policy};
 use crate::policies::fields::Fields;
 use crate::policies::require::Require;
+use crate::policies::resource_metadata::{self, ResourceMetadata};
 use crate::route::HostPattern;
 use crate::snapshot::Listening;
 
@@ -101,12 +104,74 @@ impl Compiler<'_> {
             }
         }
         self.report_silent(name, &at, &silent);
+        self.metadata(name, api, operations, listening);
         match builder.build() {
             Ok(matcher) => {
                 let (listen, hosts) = (api.listen.as_ref(), api.hosts.as_ref());
                 self.publish(listen, hosts, base, &Arc::new(matcher), listening);
             }
             Err(error) => self.wrong_at(&at, error.to_string()),
+        }
+    }
+
+    /// The document that says which tokens the API asks for, if it asks for any (RFC 9728).
+    fn metadata(
+        &mut self,
+        name: &str,
+        api: &Api,
+        operations: &mut Vec<Arc<Operation>>,
+        listening: &mut HashMap<Arc<str>, Listening>,
+    ) {
+        let path = metadata_path(api);
+        let own: Vec<&Arc<Operation>> =
+            operations.iter().filter(|operation| *operation.api == *name).collect();
+        let asks = |operation: &&Arc<Operation>| operation.resource_metadata.is_some();
+        let is_taken = self.config.apis.values().any(|api| api.base_path() == path)
+            || own.iter().any(|operation| *operation.template == *path);
+        let Some(first) = own.iter().find(|operation| asks(operation)).filter(|_| !is_taken) else { return };
+        let mut issuers: Vec<Box<str>> = Vec::new();
+        let mut scopes: Vec<Box<str>> = Vec::new();
+        for policy in own.iter().filter(|it| asks(it)).flat_map(|operation| &operation.chain) {
+            scopes.extend(policy.scopes().iter().map(|scope| scope.as_str().into()));
+        }
+        for operation in own.iter().filter(|it| asks(it)) {
+            issuers.extend(
+                operation.authentication.authenticators().filter_map(|it| it.issuer()).map(Into::into),
+            );
+        }
+        for list in [&mut issuers, &mut scopes] {
+            list.sort();
+            list.dedup();
+        }
+        let base = api.base_path().trim_end_matches('/');
+        let Ok(template) = Template::parse(&path) else { return };
+        let operation = Arc::new(Operation {
+            api: name.into(),
+            name: resource_metadata::OPERATION.into(),
+            metrics: self.observe.operation(name, resource_metadata::OPERATION, &path),
+            template: path.as_str().into(),
+            method: "GET".into(),
+            authentication: Arc::new(Expression::anonymous()),
+            chain: vec![Arc::new(ResourceMetadata::new(base, issuers, scopes))],
+            needs: Needs::Head,
+            backend: first.backend,
+            handover: None,
+            strip: 0,
+            bounds: Arc::clone(&self.bounds),
+            stream: None,
+            terms: None,
+            place: self.place(&format!("apis.{name}")),
+            auth_place: Arc::clone(&first.auth_place),
+            resource_metadata: None,
+        });
+        let mut builder = MatcherBuilder::new();
+        if builder.insert(Methods::One(Method::GET), template, Arc::clone(&operation)).is_err() {
+            return;
+        }
+        if let Ok(matcher) = builder.build() {
+            operations.push(operation);
+            let (listen, hosts) = (api.listen.as_ref(), api.hosts.as_ref());
+            self.publish(listen, hosts, &path, &Arc::new(matcher), listening);
         }
     }
 
@@ -251,7 +316,7 @@ impl Compiler<'_> {
             bounds,
             terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings)),
             stream,
-            resource_metadata: None,
+            resource_metadata: asks_for_tokens(auth).then(|| metadata_path(api).into()),
             auth_place: spell(effective.place("auth"), "auth"),
             place,
         }))
@@ -331,6 +396,15 @@ impl Compiler<'_> {
             serde_json::Value::from(names.first().map_or("", String::as_str)),
         )));
     }
+}
+
+/// Where the document about an API's tokens is.
+fn metadata_path(api: &Api) -> String {
+    format!("{}{}", resource_metadata::WELL_KNOWN, api.base_path().trim_end_matches('/'))
+}
+
+fn asks_for_tokens(auth: &Auth) -> bool {
+    auth.each().iter().any(|one| matches!(one, Auth::Jwt(_) | Auth::Token(_)))
 }
 
 /// A hash of all that an operation is published by. What its backend is made of is not among it: a stream goes on

@@ -1,0 +1,86 @@
+//! A certified OpenID provider, started for the test: tokens it gives, verified by its keys and by asking it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use portcullis_testkit::gateway::Builder;
+use portcullis_testkit::raw::Client;
+use portcullis_testkit::{Deadline, Request, Wire};
+
+use crate::clients::{Server, client};
+use crate::stage::{Stage, executable};
+
+const CONFIG: &str = r#"version: 1
+state: none
+listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+telemetry: { access_log: stdout }
+issuers:
+  corp: { openid: "ISSUER", audiences: [orders-api] }
+  asked: { introspection: { url: "ISSUER/token/introspection", client_id: gateway, client_secret: gateway-secret, cache: 1s }, audiences: [orders-api] }
+backends: { recorder: { targets: ["http://BACKEND"] } }
+apis:
+  signed: { backend: recorder, auth: { jwt: corp }, require: { scopes: [read] }, operations: { all: { match: "* /{rest*}" } } }
+  both: { base_path: /both, backend: recorder, auth: { any_of: [{ jwt: corp }, { token: asked }] }, operations: { all: { match: "* /{rest*}" } } }
+"#;
+
+/// Where `./test.sh clients-setup` has put the packages of Node.
+fn packages() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("clients-node")
+}
+
+/// The provider, if Node and its package are there or must be.
+fn provider() -> Option<Server> {
+    let lib = packages().join("node_modules/oidc-provider/lib/index.js");
+    let check = format!("require('fs').accessSync({:?})", lib.display().to_string());
+    let mut node: Command = client("node", &["-e", &check])?;
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/issuers/oidc_provider.mjs");
+    Some(Server::start(node.arg(script).arg(packages())))
+}
+
+/// Asks the provider for something as a client of it.
+fn post(provider: &Server, path: &str, client: &str, body: &str) -> serde_json::Value {
+    let pair = portcullis_testkit::tokens::base64(format!("{client}:{client}-secret").as_bytes());
+    let request = Request::post(path, body)
+        .host(&provider.addresses[0].to_string())
+        .field("Authorization", format!("Basic {pair}"))
+        .field("Content-Type", "application/x-www-form-urlencoded");
+    let mut connection = Client::connect(provider.addresses[0]);
+    connection.send(request.http1());
+    let answer = connection.response("POST", Deadline::soon()).expect("an answer");
+    assert_eq!(answer.status, 200, "{answer:?}");
+    if answer.body.is_empty() { serde_json::Value::Null } else { answer.json() }
+}
+
+fn token(provider: &Server, resource: &str, scope: &str) -> String {
+    let body = format!("grant_type=client_credentials&scope={scope}&resource={resource}");
+    post(provider, "/token", "app", &body)["access_token"].as_str().expect("a token").to_owned()
+}
+
+#[test]
+fn tokens_of_a_certified_provider_pass_and_revoked_ones_do_not() {
+    let Some(provider) = provider() else { return };
+    let issuer = format!("http://{}", provider.addresses[0]);
+    let stage = Stage::built(|backend| {
+        Builder::new(executable(), CONFIG.replace("BACKEND", backend).replace("ISSUER", &issuer))
+    });
+    let (signed, opaque) = (token(&provider, "urn:jwt", "read"), token(&provider, "urn:opaque", "read"));
+    let weak = token(&provider, "urn:jwt", "write");
+    let ask = |wire: &Wire, path: &str, token: &str| {
+        let request = Request::get(path).field("Authorization", format!("Bearer {token}"));
+        wire.send(stage.public(), &request).status
+    };
+    for wire in Wire::ALL {
+        assert_eq!(ask(wire, "/thing", &signed), 200);
+        assert_eq!(ask(wire, "/thing", &weak), 403);
+        assert_eq!(ask(wire, "/thing", &opaque), 401, "an opaque token where signed ones count");
+        assert_eq!(ask(wire, "/both/thing", &signed), 200);
+        assert_eq!(ask(wire, "/both/thing", &opaque), 200);
+        assert_eq!(ask(wire, "/both/thing", "made-up"), 401);
+    }
+    for consumer in ["corp/app", "asked/app"] {
+        stage.gateway.record(consumer, |record| record["portcullis.consumer"] == consumer);
+    }
+    post(&provider, "/token/revocation", "app", &format!("token={opaque}"));
+    Deadline::soon()
+        .poll("the revocation", || (ask(&Wire::Http1, "/both/thing", &opaque) == 401).then_some(()));
+}
