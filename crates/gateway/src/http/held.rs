@@ -98,7 +98,11 @@ impl AsyncWrite for Held {
                 more => return Poll::Ready(Ok(more.unwrap_or_default())),
             }
         }
-        Pin::new(&mut this.inner).poll_write_vectored(cx, bufs)
+        match bufs {
+            // PERF: a TLS session gathers even where there is one piece, and a gathered write costs the kernel more.
+            [piece] => Pin::new(&mut this.inner).poll_write(cx, piece),
+            _ => Pin::new(&mut this.inner).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {

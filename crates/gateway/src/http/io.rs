@@ -158,6 +158,13 @@ macro_rules! each {
 }
 
 impl WriteHalf {
+    /// Lets go of it: a TCP connection is closed with its reading half, which says all that shutting it down would.
+    pub fn forget(self) {
+        if let Self::Tcp(half) = self {
+            half.forget();
+        }
+    }
+
     /// Whether what was written may wait for a flush. A socket holds nothing back, a TLS session may hold a record.
     pub fn holds_back(&self) -> bool {
         matches!(self, Self::TlsServer(_) | Self::TlsClient(_))

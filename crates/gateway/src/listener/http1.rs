@@ -287,13 +287,14 @@ impl Connection {
     /// Says that nothing follows, where closing a socket does not say it.
     // PERF: of some forty microseconds that a connection with one request takes, waiting for the client to close it as
     // well took three: a call to shut it down, a turn for the client's end and a call to read that.
-    async fn say_goodbye(&mut self) {
+    async fn say_goodbye(mut self) {
         if self.writer.holds_back() {
             let mut deadline = Deadline::new();
             deadline.set(LINGER);
             // Who does not take it finds the connection closed without it.
             let _ = deadline.race(self.writer.shutdown()).await;
         }
+        self.writer.forget();
     }
 
     /// Closes so that the last reply arrives: says that nothing follows, then reads a little of what still comes.

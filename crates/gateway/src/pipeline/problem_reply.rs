@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use portcullis_http1::Fields;
-use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::http::{Body, Reply};
 use crate::problem::Problem;
@@ -19,41 +18,84 @@ pub fn render(problem: &Problem, request_id: &str) -> Reply {
         fields.push(name, value);
     }
     let mut body = Vec::with_capacity(DOCUMENT_BYTES);
-    if serde_json::to_writer(&mut body, &Document { problem, request_id }).is_err() {
+    if document(&mut body, problem, request_id).is_err() {
         // Half a document is worse than none; the status says what is to be said.
         body.clear();
     }
     Reply { status: problem.kind().status, fields, body: Body::from_bytes(Bytes::from(body)) }
 }
 
-/// A problem as its caller reads it. Refusals are what a flood consists of: nothing is built on the way.
-struct Document<'a> {
-    problem: &'a Problem,
-    request_id: &'a str,
-}
-
-impl Serialize for Document<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let kind = self.problem.kind();
-        let mut document = serializer.serialize_map(None)?;
-        document.serialize_entry("type", &Urn("urn:portcullis:problem:", kind.code))?;
-        document.serialize_entry("title", kind.title)?;
-        document.serialize_entry("status", &kind.status.as_u16())?;
-        document.serialize_entry("detail", self.problem.detail())?;
-        document.serialize_entry("instance", &Urn("urn:uuid:", self.request_id))?;
-        document.serialize_entry("code", kind.code)?;
-        for (name, value) in self.problem.members() {
-            document.serialize_entry(name, value)?;
-        }
-        document.end()
+/// A problem as its caller reads it.
+// PERF: written by hand, because refusals are what a flood consists of: a serialiser that looks at each byte for what to
+// escape took a seventh of the instructions of a refusal.
+fn document(out: &mut Vec<u8>, problem: &Problem, request_id: &str) -> serde_json::Result<()> {
+    let kind = problem.kind();
+    debug_assert!(is_plain(kind.code) && is_plain(request_id), "names that need no escaping");
+    out.extend_from_slice(b"{\"type\":\"urn:portcullis:problem:");
+    out.extend_from_slice(kind.code.as_bytes());
+    out.extend_from_slice(b"\",\"title\":");
+    text(out, kind.title)?;
+    out.extend_from_slice(b",\"status\":");
+    out.extend_from_slice(kind.status.as_str().as_bytes());
+    out.extend_from_slice(b",\"detail\":");
+    text(out, problem.detail())?;
+    out.extend_from_slice(b",\"instance\":\"urn:uuid:");
+    out.extend_from_slice(request_id.as_bytes());
+    out.extend_from_slice(b"\",\"code\":\"");
+    out.extend_from_slice(kind.code.as_bytes());
+    out.push(b'"');
+    for (name, value) in problem.members() {
+        out.push(b',');
+        text(out, name)?;
+        out.push(b':');
+        serde_json::to_writer(&mut *out, value)?;
     }
+    out.push(b'}');
+    Ok(())
 }
 
-/// A name within a namespace.
-struct Urn<'a>(&'static str, &'a str);
+/// A text with its quotes.
+fn text(out: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+    if !is_plain(text) {
+        return serde_json::to_writer(out, text);
+    }
+    out.push(b'"');
+    out.extend_from_slice(text.as_bytes());
+    out.push(b'"');
+    Ok(())
+}
 
-impl Serialize for Urn<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}{}", self.0, self.1))
+/// Whether nothing of it needs escaping. Looks at every byte, and so at sixteen at once.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| (b' '..=b'~').contains(&byte) & (byte != b'"') & (byte != b'\\');
+    text.bytes().fold(true, |all, byte| all & plain(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::render;
+    use crate::http::Body;
+    use crate::pipeline::identified::CREDENTIAL_INVALID;
+
+    #[test]
+    fn a_document_is_json_whatever_is_said_in_it() {
+        for detail in ["plain", "a \"quote\", a \\, a\nline, an ä"] {
+            let problem = CREDENTIAL_INVALID.with(detail).member("scopes \"wanted\"", json!(["a\"b", 7]));
+            let reply = render(&problem, "018f");
+            let Body::Memory(Some(body)) = reply.body else { panic!("no document") };
+            let read: Value = serde_json::from_slice(&body).expect("JSON");
+            let expected = json!({
+                "type": "urn:portcullis:problem:credential-invalid",
+                "title": CREDENTIAL_INVALID.title,
+                "status": 401,
+                "detail": detail,
+                "instance": "urn:uuid:018f",
+                "code": "credential-invalid",
+                "scopes \"wanted\"": ["a\"b", 7],
+            });
+            assert_eq!(read, expected);
+        }
     }
 }
