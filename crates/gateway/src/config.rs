@@ -54,7 +54,8 @@ pub use bounds::{BoundsSettings, OperationBoundsSettings};
 pub use caller::{ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, Terms};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use credentials::{
-    Absent, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, FieldValue, MintJwt,
+    Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,
+    FieldValue, MintJwt, SecretIn,
 };
 pub use definitions::ApiDefinition;
 pub use desk::{Desk, Documents};

@@ -14,6 +14,7 @@ use crate::dns::Resolver;
 use crate::http::term::Term;
 use crate::issuers::spec::IssuerSpec;
 use crate::issuers::{Issuer, IssuerError};
+use crate::policies::backend_credentials::account::Account;
 use crate::policies::backend_credentials::mint::Places;
 use crate::signing::Signing;
 use crate::snapshot::Snapshot;
@@ -31,6 +32,8 @@ pub struct Resources {
     pub signing: Arc<Signing>,
     /// Tokens of our own that can be used again.
     pub minted: Arc<Places>,
+    /// Accounts at authorization servers.
+    pub accounts: Vec<Arc<Account>>,
 }
 
 /// What a listener asks of those who connect. A connection that was opened on other terms ends.
@@ -121,6 +124,9 @@ impl Resources {
         if let Some(schedule) = current.signing {
             self.signing.begin(schedule, chores);
         }
+        for account in &self.accounts {
+            account.begin(chores);
+        }
     }
 
     /// Forgets what no snapshot holds any more.
@@ -128,5 +134,7 @@ impl Resources {
         self.terms.retain(|(_, _, term)| !term.is_over());
         self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
+        // A policy holds those that count; a chore at work holds one for a while longer.
+        self.accounts.retain(|account| Arc::strong_count(account) > 1);
     }
 }

@@ -7,11 +7,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::values::{Duration, text_or_mapping};
+use super::signing::SigningAlgorithm;
+use super::values::{Duration, Url, text_or_mapping};
 use crate::secret::Secret;
 
-/// What a backend needs from us to know who is calling. At most one of `pass_through`, `basic`, `api_key` and
-/// `mint_jwt`; `fields` may stand beside each, or alone. `Authorization` and `DPoP` of the caller, and every field that
+/// What a backend needs from us to know who is calling. At most one of `pass_through`, `basic`, `api_key`, `mint_jwt` and
+/// `client_credentials`; `fields` may stand beside each, or alone. `Authorization` and `DPoP` of the caller, and every field that
 /// is written here, never pass from outside, unless `pass_through` lets the first two. What cannot be made out of the caller is
 /// not sent without: 503 `backend-credential-unavailable`. An anonymous caller (`auth: none`) has nothing to be made
 /// into anything: of what speaks of the caller, nothing is sent then.
@@ -28,6 +29,8 @@ pub struct BackendCredentials {
     pub api_key: Option<BackendApiKey>,
     /// A token of our own about the caller.
     pub mint_jwt: Option<MintJwt>,
+    /// An access token for the gateway's own account at an authorization server.
+    pub client_credentials: Option<ClientCredentials>,
     /// Fields by name: a text, or what is known of the caller, such as `{ from: consumer }` or `{ claim: email }`.
     #[serde(default)]
     pub fields: IndexMap<String, FieldValue>,
@@ -81,6 +84,75 @@ pub struct MintJwt {
     /// Further claims by name: a text, or what is known of the caller. A claim of the caller's token keeps its JSON type.
     #[serde(default)]
     pub claims: IndexMap<String, FieldValue>,
+}
+
+/// An access token for the gateway's own account at an authorization server (RFC 6749 §4.4), in `Authorization`. It is had in the
+/// background, ahead of its end, once for all requests; the last one is used for as long as it counts. A request that finds none
+/// waits for it, and then does not go: 503 `backend-credential-unavailable`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClientCredentials {
+    /// The token endpoint, over `https`.
+    pub url: Url,
+    /// The client that the account belongs to.
+    pub client_id: String,
+    /// Its secret: `"${env:NAME}"` or `"${file:path}"`. Either this or `private_key`.
+    pub client_secret: Option<Secret>,
+    /// Where the secret stands: `basic` (in `Authorization`) or `post` (in the body). Default: `basic`.
+    #[serde(default)]
+    pub secret_in: SecretIn,
+    /// A key that signs an assertion instead of a secret (`private_key_jwt`, RFC 7523).
+    pub private_key: Option<AssertionKey>,
+    /// Scopes that are asked for. Default: what the server gives.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Audience that is asked for. Default: none.
+    pub audience: Option<String>,
+    /// Certificates of the authorities that vouch for the server, in PEM. Default: the system's.
+    pub ca: Option<String>,
+    /// `true`: `url` may be `http`, over which anybody on the way can read the secret. Default: `false`.
+    #[serde(default)]
+    pub cleartext: bool,
+    /// How long a call may take. Default: `5s`.
+    #[serde(default = "five_seconds")]
+    pub timeout: Duration,
+    /// How long a request waits when there is no token. Default: `2s`.
+    #[serde(default = "two_seconds")]
+    pub wait: Duration,
+}
+
+/// Where a client's secret stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretIn {
+    /// In `Authorization` (`client_secret_basic`).
+    #[default]
+    Basic,
+    /// In the body (`client_secret_post`).
+    Post,
+}
+
+/// A key that signs assertions.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AssertionKey {
+    /// The private key in PEM: `"${file:path}"`.
+    pub key: Secret,
+    /// What it signs by: `ES256`, `EdDSA` or `RS256`. Default: `ES256`.
+    #[serde(default)]
+    pub algorithm: SigningAlgorithm,
+    /// Its name at the server (`kid`). Default: its thumbprint (RFC 7638).
+    pub kid: Option<String>,
+    /// Whom an assertion is for. Default: `url`.
+    pub audience: Option<String>,
+}
+
+fn five_seconds() -> Duration {
+    std::time::Duration::from_secs(5).into()
+}
+
+fn two_seconds() -> Duration {
+    std::time::Duration::from_secs(2).into()
 }
 
 fn one_minute() -> Duration {

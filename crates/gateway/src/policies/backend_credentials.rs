@@ -32,6 +32,7 @@
 //! Callers control what stands in their own claims, so a value is judged before it becomes a field: visible ASCII
 //! characters and spaces between them. An item of a list with a comma in it is refused, for it could pass for two.
 
+pub mod account;
 pub mod key_set;
 pub mod mint;
 
@@ -44,9 +45,10 @@ use super::{Kind, Phase};
 use crate::config::{Absent, CallerFact};
 use crate::observe::Decision;
 use crate::pipeline::handover::Handover;
-use crate::pipeline::{Context, Identified, Policy, Proof, Step, Stop};
+use crate::pipeline::{Answered, Context, Identified, Policy, Proof, Step, Stop};
 use crate::problem::{Blame, Problem, ProblemKind};
 use crate::secret::Secret;
+use account::Account;
 use mint::Mint;
 
 /// Its line in the list of policies.
@@ -96,6 +98,8 @@ pub enum What {
     Of(CallerFact, Absent),
     /// A token of our own about the caller.
     Minted(Box<Mint>),
+    /// The access token of the gateway's own account.
+    Account(Arc<Account>),
 }
 
 /// Why a field cannot be made.
@@ -115,8 +119,16 @@ impl BackendCredentials {
         &self.handover
     }
 
-    /// Writes every field that can be made without waiting.
-    fn say(&self, request: &mut Identified) -> Result<(), Stop> {
+    /// The account whose token it says, if it says one.
+    fn account(&self) -> Option<&Arc<Account>> {
+        self.says.iter().find_map(|says| match &says.what {
+            What::Account(account) => Some(account),
+            _ => None,
+        })
+    }
+
+    /// Writes every field; `token` is the account's.
+    fn say(&self, request: &mut Identified, token: Option<&str>) -> Result<(), Stop> {
         let proof = request.caller().proof().cloned();
         let fields = request.request_mut().fields_mut();
         self.handover.clean(fields);
@@ -126,6 +138,13 @@ impl BackendCredentials {
                     fields.push(&**name, text.expose());
                     continue;
                 }
+                (What::Account(_), _) => match token {
+                    Some(token) => {
+                        fields.push(&**name, token);
+                        continue;
+                    }
+                    None => Err("there is no token"),
+                },
                 (What::Of(..) | What::Minted(_), None) => continue,
                 (What::Minted(mint), Some(proof)) => match mint.value(proof) {
                     Ok(value) => {
@@ -156,13 +175,24 @@ impl Policy for BackendCredentials {
     }
 
     fn transform_request<'a>(&'a self, request: &'a mut Identified, cx: &'a mut Context) -> Step<'a, ()> {
-        match self.say(request) {
-            Ok(()) => {
-                cx.verdict(KIND.name, Decision::Allowed, Some(&self.place));
-                Step::pass()
-            }
-            Err(stop) => Step::Now(Err(stop)),
+        cx.verdict(KIND.name, Decision::Allowed, Some(&self.place));
+        let Some(account) = self.account() else { return Step::Now(self.say(request, None)) };
+        if let Some(token) = account.at_hand() {
+            return Step::Now(self.say(request, Some(&token)));
         }
+        Step::Later(Box::pin(async move {
+            let token = account.value().await.map_err(unavailable)?;
+            self.say(request, Some(&token))
+        }))
+    }
+
+    fn inspect_response<'a>(&'a self, answer: &'a mut Answered, _cx: &'a mut Context) -> Step<'a, ()> {
+        if answer.status() == StatusCode::UNAUTHORIZED
+            && let Some(account) = self.account()
+        {
+            account.suspect();
+        }
+        Step::pass()
     }
 }
 

@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use portcullis_openapi::source::Pointer;
 
-use super::Judge;
+use super::listeners::pem;
 use super::names::is_field_name;
-use crate::config::credentials::{BackendCredentials, CallerFact, FieldValue, MintJwt};
+use super::{Judge, callers};
+use crate::config::credentials::{
+    BackendCredentials, CallerFact, ClientCredentials, FieldValue, MintJwt, SecretIn,
+};
 
 /// Most fields that one backend is told.
 const FIELDS_MAX: usize = 32;
@@ -47,29 +50,10 @@ const OWN_CLAIMS: &[&str] =
 
 /// Judges `credentials` of one backend.
 pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) {
-    let BackendCredentials { pass_through, basic, api_key, mint_jwt, fields } = credentials;
-    let ways = [
-        ("pass_through", *pass_through),
-        ("basic", basic.is_some()),
-        ("api_key", api_key.is_some()),
-        ("mint_jwt", mint_jwt.is_some()),
-    ];
-    let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
-    match (written.next(), written.next()) {
-        (None, _) if fields.is_empty() => {
-            let hint = "write one of `mint_jwt`, `basic`, `api_key`, `fields`, or take it out";
-            judge.key(path, "says nothing", hint);
-        }
-        (Some(first), Some(second)) => {
-            let hint = "what is said besides stands under `fields`";
-            judge.key(
-                &path.key(second),
-                format!("stands beside `{first}`: only one of them can be meant"),
-                hint,
-            );
-            return;
-        }
-        _ => {}
+    let BackendCredentials { pass_through, basic, api_key, mint_jwt, client_credentials, fields } =
+        credentials;
+    if !is_one_way(judge, path, credentials) {
+        return;
     }
     let mut said = HashMap::new();
     if *pass_through {
@@ -98,6 +82,11 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
             judge.value(&path.key("prefix"), "is no single word", "write it without the space: `Bearer`");
         }
     }
+    if let Some(account) = client_credentials {
+        let path = path.key("client_credentials");
+        self::account(judge, &path, account);
+        said.insert("authorization".to_owned(), path);
+    }
     if let Some(mint) = mint_jwt {
         self::mint(judge, &path.key("mint_jwt"), mint, &mut said);
     }
@@ -112,6 +101,89 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
             FieldValue::Text(text) => value(judge, &path, text.expose()),
             FieldValue::Of(CallerFact::Claim(claim), _) => self::claim(judge, &path.key("claim"), claim),
             FieldValue::Of(..) => {}
+        }
+    }
+}
+
+/// Judges that one way is written, at most.
+fn is_one_way(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) -> bool {
+    let BackendCredentials { pass_through, basic, api_key, mint_jwt, client_credentials, fields } =
+        credentials;
+    let ways = [
+        ("pass_through", *pass_through),
+        ("basic", basic.is_some()),
+        ("api_key", api_key.is_some()),
+        ("mint_jwt", mint_jwt.is_some()),
+        ("client_credentials", client_credentials.is_some()),
+    ];
+    let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
+    match (written.next(), written.next()) {
+        (None, _) if fields.is_empty() => {
+            let hint =
+                "write one of `mint_jwt`, `client_credentials`, `basic`, `api_key`, `fields`, or take it out";
+            judge.key(path, "says nothing", hint);
+        }
+        (Some(first), Some(second)) => {
+            let hint = "what is said besides stands under `fields`";
+            judge.key(
+                &path.key(second),
+                format!("stands beside `{first}`: only one of them can be meant"),
+                hint,
+            );
+            return false;
+        }
+        _ => {}
+    }
+    true
+}
+
+/// The gateway's own account.
+fn account(judge: &mut Judge<'_>, path: &Pointer, account: &ClientCredentials) {
+    if !account.url.https && !account.cleartext {
+        let hint = "anybody on the way could read the secret: write `https`, or `cleartext: true`";
+        judge.value(&path.key("url"), "is not `https`", hint);
+    }
+    if account.url.https && account.cleartext {
+        judge.value(
+            &path.key("cleartext"),
+            "lets through what is not there: `url` is `https`",
+            "take it out",
+        );
+    }
+    match (&account.client_secret, &account.private_key) {
+        (None, None) => {
+            let hint = "write `client_secret: \"${env:NAME}\"` or `private_key`";
+            judge.key(path, "does not say how the client proves itself", hint);
+        }
+        (Some(_), Some(_)) => {
+            judge.key(
+                &path.key("private_key"),
+                "stands beside `client_secret`: only one of them can be meant",
+                "",
+            );
+        }
+        (None, Some(key)) => {
+            pem(judge, &path.key("private_key").key("key"), key.key.expose());
+            if account.secret_in != SecretIn::Basic {
+                judge.value(
+                    &path.key("secret_in"),
+                    "says where a secret stands, and there is none",
+                    "take it out",
+                );
+            }
+        }
+        (Some(_), None) => {}
+    }
+    if account.client_id.is_empty() || account.client_id.len() > VALUE_BYTES_MAX {
+        judge.value(&path.key("client_id"), "is empty, or too long", "");
+    }
+    callers::scopes(judge, &path.key("scopes"), &account.scopes);
+    if let Some(ca) = &account.ca {
+        pem(judge, &path.key("ca"), ca);
+    }
+    for (key, time) in [("timeout", account.timeout), ("wait", account.wait)] {
+        if time.get().is_zero() || time.get() > Duration::from_secs(60) {
+            judge.value(&path.key(key), format!("{time} is out of range"), "from 1ms to 60s");
         }
     }
 }

@@ -6,15 +6,19 @@ use foldhash::HashMap;
 use http::Method;
 use portcullis_identity::algorithm::Algorithm;
 use portcullis_identity::base64::encode_standard;
+use portcullis_identity::jwt::SigningKey;
 use portcullis_openapi::matcher::{MatcherBuilder, Methods};
 use portcullis_openapi::source::Pointer;
 use portcullis_openapi::template::Template;
 
 use super::Compiler;
 use crate::config::{
-    Backend, BackendBasic, BackendCredentials as Settings, Config, FieldValue, MintJwt, SigningAlgorithm,
+    Backend, BackendBasic, BackendCredentials as Settings, Config, FieldValue, MintJwt, SecretIn,
+    SigningAlgorithm,
 };
+use crate::fetch::Remote;
 use crate::pipeline::{Expression, Handover, Needs, Operation, Policy};
+use crate::policies::backend_credentials::account::{Account, AccountSpec, ClientProof};
 use crate::policies::backend_credentials::key_set::KeySet;
 use crate::policies::backend_credentials::mint::{Made, Mint, Terms};
 use crate::policies::backend_credentials::{BackendCredentials, Says, What};
@@ -25,20 +29,85 @@ use crate::snapshot::Listening;
 
 impl Compiler<'_> {
     /// Those of every backend, in order of the configuration.
-    pub(super) fn credentials(&mut self, resources: &Resources) {
+    pub(super) fn credentials(&mut self, resources: &mut Resources) {
         let config = self.config;
         for (name, backend) in &config.backends {
             let path = Pointer::new().key("backends").key(name).key("credentials");
+            let account = self.account(name, backend, resources);
             let made = backend.credentials.as_ref().map(|settings| {
                 let place = self.place(&path.to_string());
                 let mut says = says(settings);
                 if let Some(mint) = &settings.mint_jwt {
                     says.push(minted(mint, config.signing.issuer.as_str(), resources));
                 }
+                let account = account
+                    .map(|account| Says { name: "authorization".into(), what: What::Account(account) });
+                says.extend(account);
                 Arc::new(BackendCredentials::new(says, settings.pass_through, place))
             });
             self.credentials.push(made);
         }
+    }
+
+    /// The gateway's own account for a backend: the one that is there, or a new one.
+    fn account(&mut self, name: &str, backend: &Backend, resources: &mut Resources) -> Option<Arc<Account>> {
+        let settings = backend.credentials.as_ref()?.client_credentials.as_ref()?;
+        let at = format!("backends.{name}.credentials.client_credentials");
+        let url = settings.url.to_string();
+        let secret = settings.client_secret.as_ref().map_or("", Secret::expose);
+        let key = settings.private_key.as_ref();
+        let rest = format!(
+            "{:?} {:?} {:?} {:?} {:?} {:?}",
+            settings.secret_in,
+            settings.scopes,
+            settings.audience,
+            settings.timeout,
+            settings.wait,
+            key.map(|key| (key.algorithm, &key.kid, &key.audience))
+        );
+        let pem = key.map_or("", |key| key.key.expose());
+        let ca = settings.ca.as_deref().unwrap_or_default();
+        let fingerprint = Account::fingerprint(&[&url, &settings.client_id, secret, pem, ca, &rest]);
+        if let Some(running) = resources.accounts.iter().find(|account| account.is(&fingerprint)) {
+            return Some(Arc::clone(running));
+        }
+        let proof = match (&settings.client_secret, key) {
+            (_, Some(key)) => {
+                let signing = SigningKey::from_pem(key.key.expose().as_bytes(), algorithm(key.algorithm));
+                let signing = signing.and_then(|signing| signing.named(key.kid.as_deref()));
+                let Ok(signing) = signing else {
+                    self.wrong(&format!("{at}.private_key.key"), "is no private key for `algorithm`");
+                    return None;
+                };
+                ClientProof::Assertion(Box::new(signing), key.audience.clone().unwrap_or_else(|| url.clone()))
+            }
+            (Some(secret), None) if settings.secret_in == SecretIn::Post => ClientProof::Post(secret.clone()),
+            (Some(secret), None) => ClientProof::Basic(secret.clone()),
+            (None, None) => return None,
+        };
+        let remote = match Remote::trusting(
+            settings.url.clone(),
+            self.names(),
+            settings.ca.as_deref().map(Into::into),
+        ) {
+            Ok(remote) => remote,
+            Err(error) => {
+                self.wrong(&format!("{at}.url"), error.to_string());
+                return None;
+            }
+        };
+        let spec = AccountSpec {
+            url: settings.url.clone(),
+            client_id: settings.client_id.clone(),
+            proof,
+            scopes: settings.scopes.clone(),
+            audience: settings.audience.clone(),
+            timeout: settings.timeout.get(),
+            wait: settings.wait.get(),
+        };
+        let account = Arc::new(Account::new(spec, fingerprint, remote));
+        resources.accounts.push(Arc::clone(&account));
+        Some(account)
     }
 
     /// The operation that publishes the gateway's own keys, if one does.
@@ -105,17 +174,21 @@ impl Compiler<'_> {
     }
 }
 
+fn algorithm(settings: SigningAlgorithm) -> Algorithm {
+    match settings {
+        SigningAlgorithm::Es256 => Algorithm::ES256,
+        SigningAlgorithm::EdDsa => Algorithm::EdDSA,
+        SigningAlgorithm::Rs256 => Algorithm::RS256,
+    }
+}
+
 /// How keys of our own are kept, where something is signed with them or they are published.
 pub(super) fn schedule(config: &Config) -> Option<Schedule> {
     let signing = &config.signing;
     let mints = |backend: &Backend| backend.credentials.as_ref().is_some_and(|own| own.mint_jwt.is_some());
     let is_needed = signing.jwks.is_some() || config.backends.values().any(mints);
     is_needed.then(|| Schedule {
-        algorithm: match signing.algorithm {
-            SigningAlgorithm::Es256 => Algorithm::ES256,
-            SigningAlgorithm::EdDsa => Algorithm::EdDSA,
-            SigningAlgorithm::Rs256 => Algorithm::RS256,
-        },
+        algorithm: algorithm(signing.algorithm),
         rotate: signing.rotate.get(),
         max_age: signing.max_age(),
     })

@@ -110,7 +110,7 @@ impl Compiler<'_> {
     }
 
     /// How names of issuers are resolved.
-    fn names(&self) -> dns::Settings {
+    pub(super) fn names(&self) -> dns::Settings {
         self.config.dns.settings(&self.bounds)
     }
 }

@@ -1,0 +1,360 @@
+//! The gateway's own account at an authorization server: one access token for all requests to a backend (RFC 6749 §4.4).
+//!
+//! The token is had in the background: when the account is first there, when three quarters of its lifetime have passed, and when a
+//! backend answers 401 to it. So however many requests need one at once, one call is made. A request that finds none waits for that
+//! call, within bounds; the last token is used for as long as it counts, whatever becomes of the server.
+//!
+//! # Limits
+//! [`ANSWER_BYTES_MAX`] of an answer, `timeout` for a call, `wait` for a request. After a failure it is asked again in a second, twice as
+//! long each time, at most [`PAUSE_MAX`]; meanwhile requests without a token are refused at once.
+//!
+//! # Threats
+//! An answer counts if it is exactly what it should be: 200, JSON in its one reading, a bearer token that a field may have. Redirects
+//! are not followed. Secrets and tokens are in no log.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use aws_lc_rs::digest::{Context as Digest, SHA256};
+use aws_lc_rs::rand;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use portcullis_identity::base64::{encode_standard, encode_url};
+use portcullis_identity::json::{Limits, Object, Value, parse_object};
+use portcullis_identity::jwt::{Header, SigningKey};
+use tokio::sync::{Notify, watch};
+
+use crate::chores::Chores;
+use crate::clock::{self, Instant};
+use crate::config::values::Url;
+use crate::fetch::{Call, Remote};
+use crate::secret::Secret;
+
+/// Most bytes of an answer.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// The longest pause after failures.
+pub const PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Most bytes of a token.
+const TOKEN_BYTES_MAX: usize = 16 << 10;
+/// How long a token counts that does not say.
+const LIFETIME: Duration = Duration::from_secs(60);
+/// No token is believed to count for longer.
+const LIFETIME_MAX: Duration = Duration::from_secs(86_400);
+/// A token younger than this is not asked for anew because a backend refused it.
+const YOUNG: Duration = Duration::from_secs(5);
+
+/// What an account is made of.
+#[derive(Debug)]
+pub struct AccountSpec {
+    /// The token endpoint.
+    pub url: Url,
+    /// The client.
+    pub client_id: String,
+    /// How it proves itself.
+    pub proof: ClientProof,
+    /// Scopes that are asked for.
+    pub scopes: Vec<String>,
+    /// The audience that is asked for.
+    pub audience: Option<String>,
+    /// How long a call may take.
+    pub timeout: Duration,
+    /// How long a request waits.
+    pub wait: Duration,
+}
+
+/// How the gateway proves itself at a token endpoint.
+#[derive(Debug)]
+pub enum ClientProof {
+    /// The secret in `Authorization` (RFC 6749 §2.3.1).
+    Basic(Secret),
+    /// The secret in the body.
+    Post(Secret),
+    /// A signed assertion for this audience (RFC 7523).
+    Assertion(Box<SigningKey>, String),
+}
+
+/// An account, and the token it has now.
+pub struct Account {
+    spec: AccountSpec,
+    /// Of all its settings, secrets included.
+    fingerprint: [u8; 32],
+    remote: Remote,
+    current: ArcSwapOption<Held>,
+    failure: ArcSwapOption<Failure>,
+    /// Somebody needs a token.
+    asked: Arc<Notify>,
+    /// Counts calls that ended.
+    ended: watch::Sender<u64>,
+    begun: std::sync::Once,
+}
+
+struct Held {
+    value: Arc<str>,
+    had: Instant,
+    renew: Instant,
+    until: Instant,
+}
+
+#[derive(Debug)]
+struct Failure {
+    why: String,
+    pause: Duration,
+    until: Instant,
+}
+
+impl Account {
+    /// An account that is known by `fingerprint`, and has no token yet.
+    pub fn new(spec: AccountSpec, fingerprint: [u8; 32], remote: Remote) -> Self {
+        Self {
+            spec,
+            fingerprint,
+            remote,
+            current: ArcSwapOption::empty(),
+            failure: ArcSwapOption::empty(),
+            asked: Arc::default(),
+            ended: watch::Sender::new(0),
+            begun: std::sync::Once::new(),
+        }
+    }
+
+    /// A digest of settings, by which an account outlives a reload.
+    pub fn fingerprint(settings: &[&str]) -> [u8; 32] {
+        let mut digest = Digest::new(&SHA256);
+        for setting in settings {
+            digest.update(&setting.len().to_be_bytes());
+            digest.update(setting.as_bytes());
+        }
+        digest.finish().as_ref().try_into().unwrap_or_default()
+    }
+
+    /// Whether it is made of these settings.
+    pub fn is(&self, fingerprint: &[u8; 32]) -> bool {
+        self.fingerprint == *fingerprint
+    }
+
+    /// Has a token from now on, as long as anybody holds it.
+    pub fn begin(self: &Arc<Self>, chores: &Chores) {
+        self.begun.call_once(|| {
+            let (account, asked) = (Arc::downgrade(self), Arc::clone(&self.asked));
+            chores.spawn(async move {
+                loop {
+                    // Not held while nothing is to be done, so that one that nobody else holds ends.
+                    let Some(account) = account.upgrade() else { return };
+                    let due = account.due();
+                    if due.is_zero() {
+                        account.renew().await;
+                        continue;
+                    }
+                    drop(account);
+                    drop(tokio::time::timeout(due.min(PAUSE_MAX), asked.notified()).await);
+                }
+            });
+        });
+    }
+
+    /// The value of `Authorization`, if there is a token that counts.
+    pub fn at_hand(&self) -> Option<Arc<str>> {
+        let current = self.current.load();
+        let held = current.as_ref()?;
+        (clock::now() < held.until).then(|| Arc::clone(&held.value))
+    }
+
+    /// The same, awaited.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub async fn value(&self) -> Result<Arc<str>, String> {
+        let mut ended = self.ended.subscribe();
+        let awaited = async {
+            loop {
+                if let Some(value) = self.at_hand() {
+                    return Ok(value);
+                }
+                if let Some(failure) = self.failure.load().as_ref()
+                    && clock::now() < failure.until
+                {
+                    return Err(failure.why.clone());
+                }
+                self.asked.notify_one();
+                if ended.changed().await.is_err() {
+                    return Err("the account is gone".to_owned());
+                }
+            }
+        };
+        let wait = self.spec.wait;
+        tokio::time::timeout(wait, awaited).await.unwrap_or_else(|_| Err(format!("no token within {wait:?}")))
+    }
+
+    /// Asks for another token soon: a backend refused this one, which is not new.
+    pub fn suspect(&self) {
+        let current = self.current.load();
+        let Some(held) = current.as_ref() else { return };
+        let now = clock::now();
+        if now.saturating_duration_since(held.had) >= YOUNG && now < held.renew {
+            let Held { value, had, until, .. } = &**held;
+            let renewed = Held { value: Arc::clone(value), had: *had, renew: now, until: *until };
+            // One that came meanwhile stays.
+            self.current.compare_and_swap(&current, Some(Arc::new(renewed)));
+            self.asked.notify_one();
+        }
+    }
+
+    /// How long nothing has to be done.
+    fn due(&self) -> Duration {
+        let now = clock::now();
+        let failed = self.failure.load();
+        let paused = failed.as_ref().map_or(now, |failure| failure.until);
+        let current = self.current.load();
+        current.as_ref().map_or(now, |held| held.renew).max(paused).saturating_duration_since(now)
+    }
+
+    async fn renew(&self) {
+        let began = clock::now();
+        match self.ask(began).await {
+            Ok(held) => {
+                if self.failure.swap(None).is_some() {
+                    tracing::info!(url = %self.spec.url, "a token for backends is to be had again");
+                }
+                self.current.store(Some(Arc::new(held)));
+            }
+            Err(why) => {
+                let before = self.failure.load().as_ref().map(|failure| failure.pause);
+                if before.is_none() {
+                    tracing::warn!(url = %self.spec.url, %why, "no token for backends can be had");
+                }
+                let pause =
+                    before.map_or(Duration::from_secs(1), |pause| pause.saturating_mul(2).min(PAUSE_MAX));
+                let until = clock::now().checked_add(pause).unwrap_or(began);
+                self.failure.store(Some(Arc::new(Failure { why, pause, until })));
+            }
+        }
+        self.ended.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    async fn ask(&self, began: Instant) -> Result<Held, String> {
+        let call = self.call().ok_or("the client cannot prove itself")?;
+        let answer = self.remote.call(call).await.map_err(|error| error.to_string())?;
+        if answer.status() != StatusCode::OK {
+            return Err(format!("the token endpoint answered {}", answer.status().as_u16()));
+        }
+        let limits = Limits { bytes: ANSWER_BYTES_MAX, depth: 8 };
+        let answer = parse_object(answer.body(), limits)
+            .map_err(|why| format!("the token endpoint's answer: {why}"))?;
+        let text = |name| answer.get(name).and_then(Value::as_text);
+        if !text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
+            return Err("the token endpoint gave no bearer token".to_owned());
+        }
+        let token =
+            text("access_token").filter(|token| is_token(token)).ok_or("the token endpoint gave no token")?;
+        let lifetime = match answer.get("expires_in") {
+            None => LIFETIME,
+            Some(value) => {
+                let seconds = value.as_number().and_then(|number| number.as_seconds());
+                seconds.ok_or("`expires_in` is no time")?.min(LIFETIME_MAX)
+            }
+        };
+        let after = |time: Duration| began.checked_add(time).unwrap_or(began);
+        Ok(Held {
+            value: format!("Bearer {token}").into(),
+            had: began,
+            renew: after(lifetime.saturating_sub(lifetime.checked_div(4).unwrap_or_default())),
+            // What is on its way may arrive a little later.
+            until: after(
+                lifetime
+                    .saturating_sub(Duration::from_secs(1).min(lifetime.checked_div(10).unwrap_or_default())),
+            ),
+        })
+    }
+
+    fn call(&self) -> Option<Call> {
+        let spec = &self.spec;
+        let mut form = Form::default();
+        form.add("grant_type", "client_credentials");
+        if !spec.scopes.is_empty() {
+            form.add("scope", &spec.scopes.join(" "));
+        }
+        if let Some(audience) = &spec.audience {
+            form.add("audience", audience);
+        }
+        let mut fields = vec![
+            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
+            (header::ACCEPT, HeaderValue::from_static("application/json")),
+        ];
+        match &spec.proof {
+            ClientProof::Basic(secret) => {
+                let pair = format!("{}:{}", encoded(&spec.client_id), encoded(secret.expose()));
+                let value = format!("Basic {}", encode_standard(pair.as_bytes()));
+                let mut value = HeaderValue::from_str(&value).ok()?;
+                value.set_sensitive(true);
+                fields.push((header::AUTHORIZATION, value));
+            }
+            ClientProof::Post(secret) => {
+                form.add("client_id", &spec.client_id);
+                form.add("client_secret", secret.expose());
+            }
+            ClientProof::Assertion(key, audience) => {
+                form.add("client_id", &spec.client_id);
+                form.add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+                form.add("client_assertion", &assertion(key, &spec.client_id, audience)?);
+            }
+        }
+        let (method, body, within) = (Method::POST, Bytes::from(form.0), spec.timeout);
+        Some(Call { method, fields, body, within, answer_bytes_max: ANSWER_BYTES_MAX })
+    }
+}
+
+impl fmt::Debug for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Account").field("url", &self.spec.url).finish_non_exhaustive()
+    }
+}
+
+/// RFC 7523 §3: for one use, within a minute.
+fn assertion(key: &SigningKey, client_id: &str, audience: &str) -> Option<String> {
+    let mut id = [0; 16];
+    rand::fill(&mut id).ok()?;
+    let now = clock::wall().as_secs();
+    let claims = Object::new()
+        .with("iss", client_id)
+        .with("sub", client_id)
+        .with("aud", audience)
+        .with("jti", encode_url(&id))
+        .with("iat", now)
+        .with("exp", now.saturating_add(60));
+    key.sign(&Header::new("JWT"), &claims).ok()
+}
+
+/// RFC 6750 §2.1.
+fn is_token(token: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+    !token.is_empty() && token.len() <= TOKEN_BYTES_MAX && token.bytes().all(is_plain)
+}
+
+/// `application/x-www-form-urlencoded`.
+#[derive(Default)]
+struct Form(String);
+
+impl Form {
+    fn add(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('&');
+        }
+        self.0.push_str(name);
+        self.0.push('=');
+        self.0.push_str(&encoded(value));
+    }
+}
+
+fn encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
