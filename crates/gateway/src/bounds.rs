@@ -100,6 +100,19 @@ macro_rules! each_bound {
                 /// Most time an answer of DNS is believed, whatever its TTL. Protects against an answer that never
                 /// ends.
                 dns_ttl_max: time = 300, 1..=86_400;
+                /// Credentials of one client address that fail within a minute; an IPv6 client counts by its /64. Protects
+                /// against guessing, and against what checking costs. Beyond it: 429 until the minute is over, and no
+                /// credential of the address is checked, but those known to be good that nobody guesses.
+                credential_failures: count = 20, 1..=1_000_000_000;
+                /// Client addresses whose failed credentials are counted at once. Beyond it: those with the fewest failures
+                /// are forgotten.
+                credential_failure_addresses: count = 65_536, 256..=10_000_000;
+                /// Passwords that wait for their hash to be computed, in the whole process. Protects processors and memory: a
+                /// hash takes some 20 ms and 20 MiB. Beyond it: 503.
+                passwords_waiting: count = 64, 0..=1_000_000;
+                /// Passwords that were right and are not hashed again for five minutes, by a keyed hash of them. Beyond it: the
+                /// one that was right longest ago is forgotten.
+                passwords_remembered: count = 4_096, 0..=1_000_000;
                 /// Bytes of records waiting to be written to one output. Protects memory when a disk is full or a
                 /// reader slow. Beyond it: records are dropped and counted; no request waits.
                 log_queue: size = 16 << 20, 64 << 10..=1 << 30;

@@ -45,7 +45,7 @@ mod unbuilt;
 pub mod values;
 
 pub use api::{Api, Match, Operation};
-pub use auth::{ApiKeyAuth, Auth, CertificateAuth};
+pub use auth::{ApiKeyAuth, Auth, BasicAuth, CertificateAuth};
 pub use backend::{
     Backend, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency, Dns, Eject, Health,
     Retries, Target,

@@ -25,6 +25,7 @@ use crate::listener::cores::Cores;
 use crate::listener::sockets::{self, Prepared};
 pub use crate::listener::sockets::{Inherited, listening_address};
 use crate::observe::Observe;
+use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
@@ -167,6 +168,7 @@ impl Gateway {
             memory: Room::new(snapshot.bounds.bodies_in_memory),
             files: Room::new(snapshot.bounds.bodies_in_files),
             requests: Room::new(u64::from(snapshot.bounds.requests)),
+            attempts: Attempts::default(),
             spool: options.state,
         });
         let counted = Arc::downgrade(&ground);

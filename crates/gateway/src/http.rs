@@ -16,6 +16,7 @@ pub mod forwarded;
 pub mod frames;
 pub mod held;
 pub mod hex;
+pub mod holder;
 pub mod hops;
 pub mod interim;
 pub mod io;

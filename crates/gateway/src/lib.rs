@@ -24,6 +24,7 @@ pub mod route;
 pub mod upstream;
 
 pub mod dns;
+pub mod passwords;
 pub mod signing;
 
 pub mod bounds;

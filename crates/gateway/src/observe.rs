@@ -298,6 +298,11 @@ impl Observe {
         }));
     }
 
+    /// Counts a credential that failed, and whether its client's address is held back from now on.
+    pub fn credential_failed(&self, begins: bool) {
+        self.shared.metrics.credential_failed(begins);
+    }
+
     /// All metrics as text of the type [`METRICS_CONTENT_TYPE`].
     pub fn metrics_text(&self) -> String {
         self.shared.metrics.text()

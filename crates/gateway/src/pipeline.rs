@@ -7,6 +7,7 @@
 
 pub mod admitted;
 pub mod answered;
+pub mod attempts;
 pub mod authentication;
 pub mod consumer;
 pub mod context;
@@ -25,7 +26,7 @@ pub mod step;
 
 pub use admitted::Admitted;
 pub use answered::Answered;
-pub use authentication::{Authenticator, Expression, Presented};
+pub use authentication::{Authenticator, Expression, Glance, Presented};
 pub use consumer::{Consumer, Proof};
 pub use context::Context;
 pub use handover::Handover;

@@ -5,6 +5,8 @@
 
 pub mod api_key;
 pub mod backend_credentials;
+pub mod basic;
+pub mod certificate;
 pub mod fields;
 pub mod jwt;
 pub mod require;
@@ -46,6 +48,8 @@ pub enum Phase {
 pub static POLICIES: &[Kind] = &[
     resource_metadata::KIND,
     api_key::KIND,
+    basic::KIND,
+    certificate::KIND,
     jwt::KIND,
     require::KIND,
     fields::KIND,

@@ -1,5 +1,5 @@
 //! What outlives a snapshot, by name and settings: backends with their pools, the terms of connections, the
-//! callers of the store.
+//! callers of the store, passwords that were right.
 //!
 //! An unrelated edit must not close connections to backends or of clients, or reset what was learned of a target. A
 //! resource is kept as long as a configuration asks for one of the same name with the same settings.
@@ -14,6 +14,7 @@ use crate::dns::Resolver;
 use crate::http::term::Term;
 use crate::issuers::spec::IssuerSpec;
 use crate::issuers::{Issuer, IssuerError};
+use crate::passwords::Passwords;
 use crate::policies::backend_credentials::account::Account;
 use crate::policies::backend_credentials::mint::Places;
 use crate::signing::Signing;
@@ -26,6 +27,8 @@ pub struct Resources {
     backends: Vec<Arc<Backend>>,
     terms: Vec<(Box<str>, Terms, Arc<Term>)>,
     issuers: Vec<Arc<Issuer>>,
+    /// Where passwords are hashed, and what was right.
+    pub passwords: Arc<Passwords>,
     /// Those that the store knows.
     pub callers: Arc<Callers>,
     /// What tokens of our own are signed with.

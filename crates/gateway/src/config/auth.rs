@@ -21,6 +21,8 @@ pub enum Auth {
     Definition,
     /// A key of a consumer.
     ApiKey(ApiKeyAuth),
+    /// Name and password of a consumer's user.
+    Basic(BasicAuth),
     /// A certificate of a consumer, presented at the TLS handshake.
     Certificate(CertificateAuth),
     /// A token signed by an issuer.
@@ -62,7 +64,12 @@ impl ApiKeyAuth {
     }
 }
 
-/// How a client certificate proves a consumer.
+/// How a user's name and password prove a consumer (RFC 7617).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuth {}
+
+/// How a client certificate proves a consumer. The listener must ask for certificates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateAuth {}
@@ -73,6 +80,8 @@ pub struct CertificateAuth {}
 struct Choices {
     /// A key of a consumer.
     api_key: Option<ApiKeyAuth>,
+    /// Name and password of a consumer's user (RFC 7617).
+    basic: Option<BasicAuth>,
     /// A certificate of a consumer, presented at the TLS handshake.
     certificate: Option<CertificateAuth>,
     /// Name of the issuer whose signed tokens count, as bearer tokens in `Authorization` (RFC 6750).
@@ -99,6 +108,7 @@ impl<'de> Deserialize<'de> for OneChoice {
         let choices = Choices::deserialize(deserializer)?;
         let mut found = [
             choices.api_key.map(Auth::ApiKey),
+            choices.basic.map(Auth::Basic),
             choices.certificate.map(Auth::Certificate),
             choices.jwt.map(Auth::Jwt),
             choices.token.map(Auth::Token),
@@ -128,10 +138,11 @@ impl<'de> Deserialize<'de> for Auth {
                 "none" => Ok(Self::None),
                 "definition" => Ok(Self::Definition),
                 "api_key" => Ok(Self::ApiKey(ApiKeyAuth::default())),
+                "basic" => Ok(Self::Basic(BasicAuth::default())),
                 "certificate" => Ok(Self::Certificate(CertificateAuth::default())),
                 "jwt" => Err("name the issuer: `{ jwt: ISSUER }`".to_owned()),
                 "token" => Err("name the issuer: `{ token: ISSUER }`".to_owned()),
-                _ => Err(nearest(word, ["none", "definition", "api_key", "certificate"])
+                _ => Err(nearest(word, ["none", "definition", "api_key", "basic", "certificate"])
                     .map(|meant| format!("did you mean `{meant}`?"))
                     .unwrap_or_default()),
             },
@@ -150,7 +161,7 @@ impl JsonSchema for Auth {
         choices.insert("maxProperties".to_owned(), 1.into());
         json_schema!({
             "description": "How callers prove who they are.",
-            "oneOf": [{ "enum": ["none", "definition", "api_key", "certificate"] }, choices]
+            "oneOf": [{ "enum": ["none", "definition", "api_key", "basic", "certificate"] }, choices]
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::config;
 use crate::http::{Body, BodyError, Frame, Head, Peer, Reply, Size, Source, Wire as HttpVersion};
 use crate::observe::{Destination, Observe, Settings};
 use crate::pipeline::Context;
+use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
@@ -104,6 +105,7 @@ apis:
             memory: Room::new(1 << 20),
             files: Room::new(0),
             requests: Room::new(1_000),
+            attempts: Attempts::default(),
             spool: None,
         };
         Self { live: Arc::new(Live::new(snapshot, Arc::new(ground))), folder, backend }

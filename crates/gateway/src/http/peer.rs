@@ -1,8 +1,9 @@
 //! What a connection knows of its other end: addresses and TLS facts.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::holder::Holder;
 use super::term::Term;
 use super::tls::Certificate;
 
@@ -32,6 +33,16 @@ pub struct TlsFacts {
     pub certificate: Option<Arc<Certificate>>,
     /// The client's certificate chain in DER, leaf first; empty without one.
     pub client_certificates: Vec<Vec<u8>>,
+    /// What the first of them says of its holder, once somebody asked.
+    pub holder: OnceLock<Option<Holder>>,
+}
+
+impl TlsFacts {
+    /// What the client's certificate says of its holder; `None` without one that can be read.
+    pub fn holder(&self) -> Option<&Holder> {
+        let read = || Holder::of(self.client_certificates.first()?);
+        self.holder.get_or_init(read).as_ref()
+    }
 }
 
 impl Peer {

@@ -18,7 +18,7 @@
 //! change is a reload, and a pair that does not fit leaves the running one in place.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
@@ -114,7 +114,7 @@ impl ServerTls {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), Held::new(stream)).await?;
         let name: Option<Arc<str>> =
             hello.client_hello().server_name().map(|name| name.to_ascii_lowercase().into());
-        let config = name.as_deref().and_then(|name| self.by_host.get(name)).unwrap_or(&self.general);
+        let config = name.as_deref().and_then(|name| self.of_host(name)).unwrap_or(&self.general);
         let config = Arc::clone(config.for_client(&hello.client_hello()));
         // Boxed: rustls' handshake state is large and gone once it is over.
         let mut stream = Box::pin(hello.into_stream(config)).await?;
@@ -136,8 +136,15 @@ impl ServerTls {
                 .peer_certificates()
                 .map(|chain| chain.iter().map(|certificate| certificate.to_vec()).collect())
                 .unwrap_or_default(),
+            holder: OnceLock::new(),
         };
         Ok((stream, facts))
+    }
+
+    /// The rules for a host: of its exact name, else of the wildcard that covers it.
+    fn of_host(&self, name: &str) -> Option<&Suited> {
+        let wildcard = || self.by_host.get(["*.", name.split_once('.')?.1].concat().as_str());
+        self.by_host.get(name).or_else(wildcard)
     }
 
     /// First name and end of validity of each certificate, for the metric.

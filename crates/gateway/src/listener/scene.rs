@@ -15,6 +15,7 @@ use crate::config;
 use crate::http::Peer;
 use crate::http::term::Term;
 use crate::observe::Observe;
+use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
@@ -42,6 +43,7 @@ pub(super) fn live_with(bounds: &str, change: impl FnOnce(Snapshot) -> Snapshot)
         memory: Room::new(1 << 20),
         files: Room::new(0),
         requests: Room::new(1_000),
+        attempts: Attempts::default(),
         spool: None,
     });
     Arc::new(Live::new(change(compiled.snapshot), ground))

@@ -47,6 +47,8 @@ pub(super) struct Metrics {
     config: Mutex<ConfigState>,
     snapshots: Arc<AtomicU64>,
     panics: AtomicU64,
+    credential_failures: AtomicU64,
+    held_back: AtomicU64,
     bodies: Bodies,
     targets: Targets,
     backends: Backends,
@@ -273,6 +275,12 @@ impl Metrics {
     pub(super) fn snapshot(&self) -> SnapshotAlive {
         self.snapshots.fetch_add(1, Ordering::Relaxed);
         SnapshotAlive(Arc::clone(&self.snapshots))
+    }
+
+    /// Counts a credential that failed, and whether its address is held back from now on.
+    pub(super) fn credential_failed(&self, begins: bool) {
+        self.credential_failures.fetch_add(1, Ordering::Relaxed);
+        self.held_back.fetch_add(u64::from(begins), Ordering::Relaxed);
     }
 
     /// Counts a panic.

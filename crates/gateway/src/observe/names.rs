@@ -182,6 +182,8 @@ metrics! {
     DECISIONS = Counter "portcullis_decisions_total" ["control", "verdict"], "What each control decided";
     PROBLEMS = Counter "portcullis_problems_total" ["code"], "Error replies by problem";
     INCIDENTS_TOTAL = Counter "portcullis_incidents_total" ["kind", "severity"], "Incidents by kind";
+    CREDENTIAL_FAILURES = Counter "portcullis_credential_failures_total" [], "Credentials that were checked and failed";
+    HELD_BACK = Counter "portcullis_addresses_held_back_total" [], "How often a client address was held back, because too many of its credentials failed";
     OPEN_CONNECTIONS = Gauge "portcullis_open_connections" ["listener"], "Connections open now";
     CONNECTIONS_TOTAL = Counter "portcullis_connections_total" ["listener", "outcome"], "Connections by what became of them at the door";
     BODIES_IN_MEMORY = Gauge "portcullis_bodies_in_memory_bytes" [], "Bytes of request bodies held in memory, against `bounds.bodies_in_memory`";

@@ -20,6 +20,12 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     /// Looks at its own place in the request.
     fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented>;
 
+    /// What a look at its own place says, without any check that costs. Asked while the client's address is held back
+    /// (`attempts`): [`Glance::Known`] is let on, the default is not.
+    fn glance(&self, _request: &Routed, _cx: &Context) -> Glance {
+        Glance::Unknown
+    }
+
     /// What `WWW-Authenticate` says (RFC 9110 §11.6.1) when nothing was presented, and with a refusal that does not
     /// say it itself.
     fn challenge(&self, request: &Routed) -> Cow<'_, str>;
@@ -47,6 +53,17 @@ pub enum Presented {
     Refused(Problem),
     /// A caller, proven.
     Proven(Arc<Proof>),
+}
+
+/// What a look at a credential says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Glance {
+    /// Nothing there.
+    Absent,
+    /// A credential that was good before, and is too long to be guessed.
+    Known,
+    /// Anything else: only a check would tell, or a look would tell somebody who guesses.
+    Unknown,
 }
 
 /// What an operation asks for, as an OR of ANDs.

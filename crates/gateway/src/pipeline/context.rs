@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 use tokio::fs::File;
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::attempts::Attempts;
 use super::marks::Marks;
 use super::request_id::{RequestId, random};
 use super::room::Room;
@@ -36,6 +37,8 @@ pub struct Ground {
     pub files: Arc<Room>,
     /// Room for requests under way: `requests`.
     pub requests: Arc<Room>,
+    /// Failed credentials by client address.
+    pub attempts: Attempts,
     /// Where large bodies are spooled; `None` with `state: none`.
     pub spool: Option<PathBuf>,
 }

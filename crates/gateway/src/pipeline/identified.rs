@@ -4,14 +4,17 @@
 //! Something there that fails: 401, and no other alternative is tried, so that a bad credential is never
 //! covered up by a good one. Two that hold for different consumers: 401. In an `all_of` the first names the
 //! consumer and the others may not contradict it; some parts there and others not is a failure.
+//!
+//! Failures are counted by client address, and an address with too many is held back (`attempts`).
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::attempts::CREDENTIAL_ATTEMPTS_EXCEEDED;
 use super::authentication::AnonymousAllowed;
-use super::{Authenticator, Context, Expression, Operation, Presented, Proof, Routed, Stop};
+use super::{Authenticator, Context, Expression, Glance, Operation, Presented, Proof, Routed, Stop};
 use crate::http::Canonical;
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
@@ -71,7 +74,11 @@ impl Identified {
         let operation = routed.operation();
         let caller = match &*operation.authentication {
             Expression::Anonymous(allowed) => Caller::Anonymous(allowed.clone()),
-            Expression::AnyOf(alternatives) => Caller::Consumer(prove(alternatives, &routed, cx).await?),
+            Expression::AnyOf(alternatives) => {
+                hold_back(alternatives, &routed, cx)?;
+                let proven = prove(alternatives, &routed, cx).await;
+                Caller::Consumer(proven.inspect_err(|stop| count(stop, &routed, cx))?)
+            }
         };
         if let Caller::Consumer(proof) = &caller {
             cx.identify(proof);
@@ -123,6 +130,33 @@ impl Caller {
     }
 }
 
+/// Refuses a request with a credential to be checked, while its client's address is held back.
+fn hold_back(
+    alternatives: &[Vec<Arc<dyn Authenticator>>],
+    routed: &Routed,
+    cx: &Context,
+) -> Result<(), Stop> {
+    let client = routed.request().client();
+    let Some(left) = cx.ground.attempts.held(client, &routed.operation().bounds) else { return Ok(()) };
+    let mut authenticators = alternatives.iter().flatten();
+    if authenticators.all(|authenticator| authenticator.glance(routed, cx) != Glance::Unknown) {
+        return Ok(());
+    }
+    let seconds = left.as_secs().saturating_add(1);
+    let problem = CREDENTIAL_ATTEMPTS_EXCEEDED.with("too many credentials of this address failed");
+    Err(problem.field("retry-after", seconds.to_string()).into())
+}
+
+/// Counts a credential that failed.
+fn count(stop: &Stop, routed: &Routed, cx: &Context) {
+    let is_failure = stop.problem().is_some_and(|problem| problem.kind().code == CREDENTIAL_INVALID.code);
+    if is_failure {
+        let client = routed.request().client();
+        let begins = cx.ground.attempts.failed(client, &routed.operation().bounds);
+        cx.ground.observe.credential_failed(begins);
+    }
+}
+
 async fn prove(
     alternatives: &[Vec<Arc<dyn Authenticator>>],
     routed: &Routed,
@@ -132,12 +166,14 @@ async fn prove(
     for alternative in alternatives {
         let Some(proof) = prove_all(alternative, routed, cx).await? else { continue };
         match &proven {
-            Some(first) if !same_consumer(first, &proof) => return Err(contradiction().into()),
+            Some(first) if !same_consumer(first, &proof) => {
+                return Err(challenged_by(contradiction(), alternatives.iter().flatten(), routed).into());
+            }
             Some(_) => {}
             None => proven = Some(proof),
         }
     }
-    proven.ok_or_else(|| missing(alternatives, routed).into())
+    proven.ok_or_else(|| challenged_by(missing(), alternatives.iter().flatten(), routed).into())
 }
 
 /// All parts of one alternative; `None` when none of them is there.
@@ -155,7 +191,9 @@ async fn prove_all(
                 return Err(challenged(problem, &**authenticator, routed).into());
             }
             Presented::Proven(proof) => match &proven {
-                Some(first) if !same_consumer(first, &proof) => return Err(contradiction().into()),
+                Some(first) if !same_consumer(first, &proof) => {
+                    return Err(challenged_by(contradiction(), alternative, routed).into());
+                }
                 Some(_) => cx.also_proven(proof),
                 None => proven = Some(proof),
             },
@@ -163,7 +201,10 @@ async fn prove_all(
     }
     match proven {
         Some(_) if absent => {
-            Err(CREDENTIAL_INVALID.with("not every required credential was presented").into())
+            let problem = CREDENTIAL_INVALID
+                .with("the credential is not valid")
+                .because("not every required credential was presented");
+            Err(challenged_by(problem, alternative, routed).into())
         }
         other => Ok(other),
     }
@@ -189,10 +230,18 @@ fn challenged(problem: Problem, authenticator: &dyn Authenticator, routed: &Rout
     problem.field(CHALLENGE, authenticator.challenge(routed))
 }
 
-fn missing(alternatives: &[Vec<Arc<dyn Authenticator>>], routed: &Routed) -> Problem {
-    let mut problem = CREDENTIAL_MISSING.with("this operation asks for a credential and none was presented");
+fn missing() -> Problem {
+    CREDENTIAL_MISSING.with("this operation asks for a credential and none was presented")
+}
+
+/// A refusal with all that is asked for, each thing once.
+fn challenged_by<'a>(
+    mut problem: Problem,
+    authenticators: impl IntoIterator<Item = &'a Arc<dyn Authenticator>>,
+    routed: &Routed,
+) -> Problem {
     let mut named: Vec<Cow<'_, str>> = Vec::new();
-    for authenticator in alternatives.iter().flatten() {
+    for authenticator in authenticators {
         let challenge = authenticator.challenge(routed);
         if !named.contains(&challenge) {
             problem = problem.field(CHALLENGE, &*challenge);

@@ -61,6 +61,14 @@ impl Stop {
         Self(Box::new(Why::Answer(reply)))
     }
 
+    /// The problem, if it is one.
+    pub fn problem(&self) -> Option<&Problem> {
+        match &*self.0 {
+            Why::Problem(problem) => Some(problem),
+            Why::Answer(_) => None,
+        }
+    }
+
     /// The reason, taken out.
     pub fn into_why(self) -> Why {
         *self.0

@@ -37,14 +37,15 @@ use super::{Kind, Phase};
 use crate::callers::{Directory, Scene, Unproven};
 use crate::config::ApiKeyAuth;
 use crate::http::{Canonical, parameters};
+use crate::pipeline::attempts::CREDENTIAL_ATTEMPTS_EXCEEDED;
 use crate::pipeline::identified::{API_NOT_GRANTED, CREDENTIAL_INVALID, CREDENTIAL_MISSING};
-use crate::pipeline::{Authenticator, Context, Presented, Proof, Routed, Step};
+use crate::pipeline::{Authenticator, Context, Glance, Presented, Proof, Routed, Step};
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {
     name: "api_key",
     phase: Phase::Authenticate,
-    problems: &[&CREDENTIAL_MISSING, &CREDENTIAL_INVALID, &API_NOT_GRANTED],
+    problems: &[&CREDENTIAL_MISSING, &CREDENTIAL_INVALID, &API_NOT_GRANTED, &CREDENTIAL_ATTEMPTS_EXCEEDED],
 };
 
 /// The longest key that is looked at.
@@ -143,6 +144,20 @@ impl Authenticator for ApiKey {
                 Presented::Refused(problem.because(format_args!("api key: {reason}")))
             }
         })
+    }
+
+    fn glance(&self, request: &Routed, cx: &Context) -> Glance {
+        let request = request.request();
+        let (fields, query) = (request.fields(), request.query());
+        match self.presented(fields, query) {
+            Ok(None) => Glance::Absent,
+            // A key of another maker may be short enough to be guessed.
+            Ok(Some(key)) if key.starts_with(api_key::PREFIX.as_bytes()) => {
+                let scene = Scene { client: request.client(), peer: &cx.peer, now: cx.wall() };
+                self.judge(fields, query, &scene).map_or(Glance::Unknown, |_| Glance::Known)
+            }
+            Ok(Some(_)) | Err(_) => Glance::Unknown,
+        }
     }
 
     fn challenge(&self, _request: &Routed) -> Cow<'_, str> {

@@ -42,7 +42,7 @@ use crate::http::Canonical;
 use crate::issuers::verified::{self, Bound, Verified};
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer, Verdict};
 use crate::pipeline::identified::{CREDENTIAL_INVALID, CREDENTIAL_MISSING};
-use crate::pipeline::{Authenticator, Context, Operation, Presented, Routed, Step};
+use crate::pipeline::{Authenticator, Context, Glance, Operation, Presented, Routed, Step};
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {
@@ -168,6 +168,13 @@ impl Authenticator for Bearer {
                 ),
             })
         }))
+    }
+
+    fn glance(&self, request: &Routed, _cx: &Context) -> Glance {
+        match bearer(request.request().fields()) {
+            Ok(None) => Glance::Absent,
+            Ok(Some(_)) | Err(_) => Glance::Unknown,
+        }
     }
 
     fn challenge(&self, request: &Routed) -> Cow<'_, str> {

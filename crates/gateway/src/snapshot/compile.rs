@@ -26,6 +26,7 @@ use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
 use crate::http::trace::{Parents, Tracing};
 use crate::issuers::Issuer;
 use crate::observe::Observe;
+use crate::passwords::{Nobody, Passwords};
 use crate::pipeline::Expression;
 use crate::policies::backend_credentials::BackendCredentials;
 use crate::resources::Resources;
@@ -55,6 +56,9 @@ struct Compiler<'a> {
     warnings: Vec<Finding>,
     /// Name and end of validity of every certificate, for the metric.
     certificates: Vec<(String, Duration)>,
+    passwords: Arc<Passwords>,
+    /// What an unknown user's password is compared with.
+    nobody: Nobody,
     /// What was asked for last, and what was made of it.
     last_auth: Option<(Auth, Arc<Expression>)>,
     /// What each backend is told of who calls, in order of the configuration.
@@ -82,6 +86,8 @@ pub fn compile(
         findings: Vec::new(),
         warnings: Vec::new(),
         certificates: Vec::new(),
+        passwords: Arc::clone(&resources.passwords),
+        nobody: nobody(config),
         last_auth: None,
         credentials: Vec::new(),
         issuers: Vec::new(),
@@ -125,6 +131,12 @@ pub fn compile(
         alive: observe.snapshot(),
     };
     Ok(Compiled { snapshot, listeners: plans })
+}
+
+/// What an unknown user's password is compared with: as costly as the costliest of those in the configuration.
+fn nobody(config: &Config) -> Nobody {
+    let credentials = config.consumers.values().flat_map(|consumer| &consumer.credentials);
+    Nobody::like(credentials.filter_map(|credential| Some(credential.basic.as_ref()?.password.as_str())))
 }
 
 /// How traces are begun and joined.

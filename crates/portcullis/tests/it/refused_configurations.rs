@@ -51,6 +51,13 @@ const ROWS: &[Row] = &[
         ],
     },
     Row {
+        name: "nobody is asked for the certificate that is looked at",
+        config: "apis: { shop: { backend: shop, auth: { any_of: [certificate, api_key] }, operations: { all: { match: \"* /{rest*}\" } } } }\n",
+        said: &[
+            "portcullis.yaml:4:32: apis.shop.auth: looks at client certificates, and listener `public` does not ask for them, since it speaks no TLS; hint: write `tls: ",
+        ],
+    },
+    Row {
         name: "an option is misspelt",
         config: "apis: { shop: { backend: shop, auth: { api_key: { headr: x-key } }, operations: { all: { match: \"* /{rest*}\" } } } }\n",
         said: &[

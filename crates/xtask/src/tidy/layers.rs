@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
     &["route"],
     &["http", "observe", "fetch"],
     &["config"],
-    &["dns", "signing"],
+    &["dns", "passwords", "signing"],
     &["problem", "clock", "secret", "bounds", "descriptors", "tasks", "chores", "panics"],
 ];
 

@@ -71,7 +71,7 @@ fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
                 judge.value(&path.key("cookie"), format!("{cookie:?} is no name of a cookie"), "");
             }
         }
-        Auth::Certificate(_) => {}
+        Auth::Basic(_) | Auth::Certificate(_) => {}
         Auth::Jwt(issuer) => bearer(judge, &path.key("jwt"), issuer, false),
         Auth::Token(issuer) => bearer(judge, &path.key("token"), issuer, true),
     }

@@ -96,7 +96,12 @@ fn alternatives(auth: &Auth) -> Vec<Vec<&Auth>> {
                 .take(MAX)
                 .collect()
         }),
-        Auth::Definition | Auth::ApiKey(_) | Auth::Certificate(_) | Auth::Jwt(_) | Auth::Token(_) => {
+        Auth::Definition
+        | Auth::ApiKey(_)
+        | Auth::Basic(_)
+        | Auth::Certificate(_)
+        | Auth::Jwt(_)
+        | Auth::Token(_) => {
             vec![vec![auth]]
         }
     }

@@ -53,6 +53,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
         self.requests(&mut encoder)?;
         self.judgements(&mut encoder)?;
+        self.credentials(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.targets(&mut encoder)?;
         self.backends(&mut encoder)?;
@@ -100,6 +101,13 @@ impl Scrape {
             }
         }
         Ok(())
+    }
+
+    fn credentials(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let failures = self.0.credential_failures.load(Ordering::Relaxed);
+        Family::begin(encoder, &names::CREDENTIAL_FAILURES)?.counter(&[], failures)?;
+        let held_back = self.0.held_back.load(Ordering::Relaxed);
+        Family::begin(encoder, &names::HELD_BACK)?.counter(&[], held_back)
     }
 
     fn connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {

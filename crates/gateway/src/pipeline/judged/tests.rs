@@ -11,6 +11,7 @@ use crate::http::canonical::Rules;
 use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, Wire};
 use crate::observe::Observe;
+use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::policy::Inspector;
 use crate::pipeline::room::Room;
@@ -146,6 +147,7 @@ impl Case {
             memory: Room::new(self.bodies_max),
             files: Room::new(self.files_max),
             requests: Room::new(1),
+            attempts: Attempts::default(),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let outcome = self.judge(&ground, &saw).await;

@@ -6,11 +6,13 @@ use portcullis_openapi::source::Pointer;
 
 use super::Compiler;
 use crate::callers::Directory;
-use crate::config::Auth;
+use crate::config::{Api, Auth, ClientCertificateMode, ClientCertificates, Listener};
 use crate::issuers::Issuer;
 use crate::pipeline::Expression;
 use crate::pipeline::authentication::Authenticator;
 use crate::policies::api_key::ApiKey;
+use crate::policies::basic::Basic;
+use crate::policies::certificate::Certificate;
 use crate::policies::jwt::Bearer;
 
 /// An OR of ANDs of authenticators.
@@ -20,8 +22,20 @@ type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
 const ALTERNATIVES_MAX: usize = 64;
 
 impl Compiler<'_> {
+    /// What `auth` of an API at `at` asks for, on listeners that let it be asked for.
+    pub(super) fn who_may_call(
+        &mut self,
+        at: &Pointer,
+        api: &Api,
+        auth: &Auth,
+        callers: &Arc<Directory>,
+    ) -> Option<Arc<Expression>> {
+        self.asks_for_certificates(at, api, auth);
+        self.shared_expression(&at.key("auth"), auth, callers)
+    }
+
     /// What `auth` at `path` asks for; the same object as before where the same is asked for again.
-    pub(super) fn shared_expression(
+    fn shared_expression(
         &mut self,
         path: &Pointer,
         auth: &Auth,
@@ -113,10 +127,65 @@ impl Compiler<'_> {
                 );
                 None
             }
-            Auth::Definition | Auth::Certificate(_) => {
+            Auth::Certificate(_) => {
+                let authenticator: Arc<dyn Authenticator> = Arc::new(Certificate::new(Arc::clone(callers)));
+                Some(vec![vec![authenticator]])
+            }
+            Auth::Basic(_) => {
+                let (callers, passwords) = (Arc::clone(callers), Arc::clone(&self.passwords));
+                let authenticator: Arc<dyn Authenticator> =
+                    Arc::new(Basic::new(callers, passwords, self.nobody.clone()));
+                Some(vec![vec![authenticator]])
+            }
+            Auth::Definition => {
                 self.wrong_at(path, "this way to prove a caller is not built yet");
                 None
             }
+        }
+    }
+
+    /// Whether every listener of an API asks its clients for certificates, where `auth` looks at them.
+    fn asks_for_certificates(&mut self, at: &Pointer, api: &Api, auth: &Auth) {
+        if !auth.each().iter().any(|one| matches!(one, Auth::Certificate(_))) {
+            return;
+        }
+        let published: Vec<(&String, &Listener)> = self
+            .config
+            .listeners
+            .iter()
+            .filter(|(name, _)| api.listen.as_ref().is_none_or(|listen| listen.contains(name)))
+            .collect();
+        for (name, listener) in published {
+            let Some(silent) = does_not_ask(listener, api.hosts.as_deref()) else { continue };
+            let what =
+                format!("looks at client certificates, and listener `{name}` does not ask for them{silent}");
+            // Said once of all operations that ask for the same.
+            if !self.findings.iter().any(|finding| finding.message == what) {
+                let hint = "write `tls: { client_certificates: { mode: request, ca: … } }` there";
+                self.wrong_at(&at.key("auth"), format!("{what}; hint: {hint}"));
+            }
+        }
+    }
+}
+
+/// Where a listener does not ask clients of these hosts for certificates, in words behind its name.
+fn does_not_ask(listener: &Listener, hosts: Option<&[String]>) -> Option<String> {
+    let asks = |client: Option<&ClientCertificates>| {
+        client.is_some_and(|client| client.mode != ClientCertificateMode::Off)
+    };
+    let Some(tls) = &listener.tls else { return Some(", since it speaks no TLS".to_owned()) };
+    let of_host = |host: &str| {
+        let exact = tls.hosts.iter().find(|(name, _)| name.eq_ignore_ascii_case(host));
+        let parent = host.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+        let covers = |name: &str| parent.as_ref().is_some_and(|parent| parent.eq_ignore_ascii_case(name));
+        let own = exact.or_else(|| tls.hosts.iter().find(|(name, _)| covers(name)));
+        own.map_or(tls.client_certificates.as_ref(), |(_, own)| Some(&own.client_certificates))
+    };
+    match hosts {
+        None => (!asks(tls.client_certificates.as_ref())).then(String::new),
+        Some(hosts) => {
+            let silent = hosts.iter().find(|host| !asks(of_host(host)))?;
+            Some(format!(" at `{silent}`"))
         }
     }
 }

@@ -275,7 +275,7 @@ impl Compiler<'_> {
             silent.0.push(draft.name.clone());
             return None;
         };
-        let authentication = self.shared_expression(&at.key("auth"), auth, callers)?;
+        let authentication = self.who_may_call(&at, api, auth, callers)?;
         let place: Arc<str> = self.origin_place(&at, draft.origin).into();
         if matches!(*authentication, Expression::Anonymous(_))
             && settings.require.as_ref().is_some_and(|require| !require.is_empty())
