@@ -192,6 +192,8 @@ impl Fields {
             }
             let Some(value) = value_of(self.slice(line.value)) else { return false };
             line.value = self.push_text(value);
+            // SECURITY: what stands in one piece is the old value.
+            line.stands = false;
             true
         });
         self.lines = lines;

@@ -46,6 +46,15 @@ fn a_response_is_written_with_its_reason_or_the_usual_one() {
 }
 
 #[test]
+fn a_decoded_line_with_another_value_is_written_with_that() {
+    let came = b"GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1; key=secret\r\nX-Two: 2\r\n\r\n";
+    let (mut head, _) = HeadDecoder::default().request(came, &Bounds::default()).unwrap().unwrap();
+    head.fields.rewrite("cookie", |_| Some(b"a=1".to_vec()));
+    let text = written(|out| HeadWriter::request(out, b"GET", b"/").fields(&head.fields).end());
+    assert_eq!(text, "GET / HTTP/1.1\r\nHost: a\r\nCookie: a=1\r\nX-Two: 2\r\n\r\n");
+}
+
+#[test]
 fn decoded_lines_are_written_as_they_were_and_pushed_ones_are_judged() {
     let came = b"GET / HTTP/1.1\r\nHost: a\r\nX-One: 1\r\nX-Two:2\r\nX-Three: \t3 \r\nX-Four: a\tb\r\nX-Five: \r\n\r\n";
     let (mut head, _) = HeadDecoder::default().request(came, &Bounds::default()).unwrap().unwrap();
