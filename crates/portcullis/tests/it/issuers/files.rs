@@ -12,6 +12,7 @@ const CONFIG: &str = r#"version: 1
 state: none
 admin: { probes: 127.0.0.1:0 }
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+bounds: { credential_failures: 1000000 }
 telemetry: { access_log: stdout }
 issuers:
   lab: { issuer: "https://lab.example.com", jwks: lab.jwks.json, audiences: [orders-api] }

@@ -10,6 +10,7 @@ use crate::stage::{Stage, executable};
 const CONFIG: &str = r#"version: 1
 state: none
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+bounds: { credential_failures: 1000000 }
 issuers:
   lab: { issuer: "https://lab.example.com", jwks: lab.jwks.json, audiences: [orders-api] }
 backends: { recorder: { targets: ["http://BACKEND"] } }

@@ -14,6 +14,7 @@ use crate::stage::{Findings, Stage, executable};
 const CONFIG: &str = r#"version: 1
 admin: { probes: 127.0.0.1:0 }
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+bounds: { credential_failures: 1000000 }
 telemetry: { access_log: stdout, incidents: stdout }
 issuers:
   corp: { openid: "ISSUER", audiences: [orders-api], SETTINGS }

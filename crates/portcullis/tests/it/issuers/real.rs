@@ -13,6 +13,7 @@ use crate::stage::{Stage, executable};
 const CONFIG: &str = r#"version: 1
 state: none
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+bounds: { credential_failures: 1000000 }
 telemetry: { access_log: stdout }
 issuers:
   corp: { openid: "ISSUER", audiences: [orders-api] }
