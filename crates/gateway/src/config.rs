@@ -23,6 +23,7 @@ use serde::de::{Deserializer, Unexpected, Visitor};
 use crate::secret::Secret;
 
 mod api;
+mod attestation;
 mod auth;
 mod backend;
 mod bounds;
@@ -45,6 +46,7 @@ mod unbuilt;
 pub mod values;
 
 pub use api::{Api, Match, Operation};
+pub use attestation::{Attestation, AttestationMode};
 pub use auth::{ApiKeyAuth, Auth, BasicAuth, CertificateAuth};
 pub use backend::{
     Backend, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency, Dns, Eject, Health,
@@ -60,7 +62,7 @@ pub use credentials::{
 pub use definitions::ApiDefinition;
 pub use desk::{Desk, Documents};
 pub use effective::{Effective, Layer};
-pub use issuer::{Introspection, Issuer};
+pub use issuer::{Dpop, Introspection, Issuer};
 pub use key_sets::KEY_SET_BYTES_MAX;
 pub use listener::{
     AliasNames, Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Leniency,
@@ -112,6 +114,9 @@ pub struct Config {
     /// What the gateway signs with, and where its public keys are to be had.
     #[serde(default)]
     pub signing: Signing,
+    /// Rules by which apps show that they are genuine, by name.
+    #[serde(default)]
+    pub attestation: IndexMap<String, Attestation>,
     /// Clients of the published APIs, by name.
     #[serde(default)]
     pub consumers: IndexMap<String, Consumer>,

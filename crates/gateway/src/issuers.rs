@@ -25,6 +25,7 @@ pub mod introspection;
 pub mod keeper;
 pub mod keys;
 mod last_good;
+pub mod possession;
 pub mod spec;
 pub mod verified;
 
@@ -240,11 +241,7 @@ impl Issuer {
         let Some(name) = named.filter(is_name) else {
             return Verdict::Refused("the claim that names the consumer is missing or no name");
         };
-        let bound = match (claims.confirmation(), claims.certificate_thumbprint().map(thumbprint)) {
-            (None, _) => Bound::No,
-            (Some(members), Some(Some(thumbprint))) if members.len() == 1 => Bound::Certificate(thumbprint),
-            (Some(_), _) => Bound::Otherwise,
-        };
+        let bound = bound(&claims);
         let id = claims.id().filter(|id| id.len() <= ID_BYTES_MAX && !id.contains(char::is_control));
         let expires = claims.expires();
         let proof = Proof {
@@ -300,6 +297,15 @@ fn rules(spec: &IssuerSpec) -> Rules {
         subject: *tokens.consumer_claim == *"sub",
         leeway: tokens.leeway,
     }
+}
+
+/// What the presenter of a token with these claims must hold besides.
+fn bound(claims: &Claims) -> Bound {
+    let Some(confirmation) = claims.confirmation() else { return Bound::default() };
+    let certificate = claims.certificate_thumbprint().and_then(thumbprint);
+    let key = claims.key_thumbprint().and_then(thumbprint);
+    let judged = [certificate, key].iter().flatten().count();
+    Bound { certificate, key, otherwise: judged == 0 || judged != confirmation.len() }
 }
 
 /// A SHA-256 as tokens carry it.

@@ -4,6 +4,7 @@
 //! To add a policy: one file here, one line there.
 
 pub mod api_key;
+pub mod attestation;
 pub mod backend_credentials;
 pub mod basic;
 pub mod certificate;
@@ -51,6 +52,7 @@ pub static POLICIES: &[Kind] = &[
     basic::KIND,
     certificate::KIND,
     jwt::KIND,
+    attestation::KIND,
     require::KIND,
     fields::KIND,
     backend_credentials::KIND,

@@ -44,7 +44,7 @@ pub struct Request<'a> {
     /// The access token it came with.
     pub token: &'a [u8],
     /// The thumbprint in the token (`cnf.jkt`).
-    pub thumbprint: &'a str,
+    pub thumbprint: &'a [u8; 32],
 }
 
 /// A proof that is good, once.
@@ -115,7 +115,7 @@ pub fn verify(
     }
     let jwk = parts.header.jwk.unwrap_or_default().with("alg", algorithm.name());
     let key = Key::from_jwk(&jwk, Origin::Remote).map_err(Refused::Key)?;
-    if verify_slices_are_equal(key.thumbprint_text().as_bytes(), request.thumbprint.as_bytes()).is_err() {
+    if verify_slices_are_equal(key.thumbprint(), request.thumbprint).is_err() {
         return Err(Refused::Binding);
     }
     if !key.verify(algorithm, parts.input, &parts.signature) {

@@ -6,6 +6,10 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, RevokedCertParams,
     SanType, SerialNumber, date_time_ymd,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+
+use crate::tokens::base64url;
 
 /// An authority that nobody else trusts.
 #[derive(Debug)]
@@ -24,6 +28,17 @@ pub struct Pair {
     pub serial: u64,
     /// Its public key, as DER.
     pub public_key: Vec<u8>,
+}
+
+impl Pair {
+    /// The SHA-256 of the certificate as tokens carry it (RFC 8705 §3.1).
+    ///
+    /// # Panics
+    /// When the certificate cannot be read.
+    pub fn thumbprint(&self) -> String {
+        let leaf = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate");
+        base64url(digest(&SHA256, &leaf).as_ref())
+    }
 }
 
 /// Whether a certificate holds today.

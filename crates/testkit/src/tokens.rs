@@ -3,7 +3,9 @@
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 
@@ -34,6 +36,31 @@ impl Signer {
         })
     }
 
+    /// The thumbprint of its public half (RFC 7638).
+    pub fn thumbprint(&self) -> String {
+        let jwk = self.jwk();
+        let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
+        base64url(digest(&SHA256, text.as_bytes()).as_ref())
+    }
+
+    /// A proof that whoever presents `token` holds this key (RFC 9449), with these claims in place of the usual ones.
+    ///
+    /// # Panics
+    /// When the system gives no randomness.
+    pub fn proof(&self, method: &str, uri: &str, token: &str, others: Value) -> String {
+        let mut name = [0; 16];
+        SystemRandom::new().fill(&mut name).expect("randomness");
+        let mut jwk = self.jwk();
+        let members = jwk.as_object_mut().expect("a key");
+        ["kid", "use", "alg"].iter().for_each(|name| drop(members.remove(*name)));
+        let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk });
+        let claims = json!({
+            "jti": base64url(&name), "htm": method, "htu": uri, "iat": now(),
+            "ath": base64url(digest(&SHA256, token.as_bytes()).as_ref()),
+        });
+        self.sign(&header.to_string(), &with(&claims, others).to_string())
+    }
+
     /// The header of its tokens.
     pub fn header(&self) -> Value {
         json!({ "alg": "ES256", "typ": "at+jwt", "kid": self.kid })
@@ -59,6 +86,19 @@ impl fmt::Debug for Signer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Signer").field("kid", &self.kid).finish_non_exhaustive()
     }
+}
+
+/// A token with these claims, signed with a secret by HS256.
+pub fn signed_with_secret(secret: &[u8], claims: &str) -> String {
+    let header = json!({ "alg": "HS256", "typ": "JWT" }).to_string();
+    let input = format!("{}.{}", base64url(header.as_bytes()), base64url(claims.as_bytes()));
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), input.as_bytes());
+    format!("{input}.{}", base64url(tag.as_ref()))
+}
+
+/// What binds a posture token to values of a request: base64 of the SHA-256 over them.
+pub fn binding(values: &[&str]) -> String {
+    base64(digest(&SHA256, values.concat().as_bytes()).as_ref())
 }
 
 /// A key set of these keys.

@@ -13,6 +13,7 @@ use super::load::span_of;
 use super::{Config, Settings};
 
 mod apis;
+mod attestation;
 mod authentication;
 mod backends;
 mod callers;
@@ -32,6 +33,7 @@ pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Ve
     gateway::judge(&mut judge);
     listeners::judge(&mut judge);
     issuers::judge(&mut judge);
+    attestation::judge(&mut judge);
     callers::judge(&mut judge);
     backends::judge(&mut judge);
     signing::judge(&mut judge);

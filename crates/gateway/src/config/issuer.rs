@@ -32,6 +32,14 @@ pub struct Issuer {
     pub typ: Option<String>,
     /// How far the issuer's clock and ours may be apart when `exp` and `nbf` are judged; at most 60s. Default: 30s.
     pub leeway: Option<Duration>,
+    /// Proof that who presents a token holds the key it was issued to (DPoP). `required`: tokens that are bound to no key
+    /// are refused. `accepted`: they pass. Either is told to callers in `WWW-Authenticate`. A token that is bound to a key
+    /// is good only with a proof by it, whatever stands here. Default: nothing is told.
+    pub dpop: Option<Dpop>,
+    /// Whether a proof must have a nonce of ours, which a caller without one is given with the refusal. Each process knows
+    /// its own alone. Default: `false`.
+    #[serde(default)]
+    pub dpop_nonce: bool,
     /// Claim that names the consumer, as `NAME-OF-THE-ISSUER/value`. Default: `sub`.
     pub consumer_claim: Option<String>,
     /// Asks the issuer about each token, which may be opaque (RFC 7662).
@@ -49,6 +57,16 @@ pub struct Issuer {
     pub keep: Option<Duration>,
     /// How long one call to it may take. Default: 5s.
     pub timeout: Option<Duration>,
+}
+
+/// Whether tokens must be bound to a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dpop {
+    /// They may be.
+    Accepted,
+    /// They must be.
+    Required,
 }
 
 /// How an issuer is asked about tokens.

@@ -39,7 +39,7 @@ macro_rules! with_settings {
             pub antivirus: Option<$crate::config::Antivirus>,
             /// Which other origins' browser pages may call (CORS).
             pub cors: Option<$crate::config::Cors>,
-            /// Name of the attestation rule that a mobile app and its device must satisfy.
+            /// Name of the rule under `attestation` by which an app shows that it is genuine; `none` for none.
             pub attestation: Option<String>,
             /// The kind of long-lived exchange it may become: `sse`, `websocket` or `grpc`. Such an operation has no
             /// total time and ends after `bounds.stream_idle` without a byte. Default: none.

@@ -24,7 +24,6 @@ pub const UNBUILT: &[&str] = &[
     "settings.waf",
     "settings.antivirus",
     "settings.cors",
-    "settings.attestation",
     "settings.forward",
 ];
 

@@ -84,6 +84,12 @@ pub struct TokensSpec {
     pub leeway: Duration,
     /// The claim that names the consumer.
     pub consumer_claim: Box<str>,
+    /// Whether callers are told of proofs of possession.
+    pub tells_dpop: bool,
+    /// Whether a token must be bound to a key.
+    pub needs_dpop: bool,
+    /// Whether a proof must have a nonce of ours.
+    pub needs_nonce: bool,
 }
 
 /// How an issuer is asked about tokens.

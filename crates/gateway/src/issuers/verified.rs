@@ -42,15 +42,15 @@ pub struct Verified {
     pub bound: Bound,
 }
 
-/// What the presenter of a token must hold besides (RFC 7800).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
-    /// Nothing.
-    No,
+/// What the presenter of a token must hold besides (RFC 7800): all of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bound {
     /// The client certificate with this SHA-256 (RFC 8705).
-    Certificate([u8; 32]),
-    /// Something else, such as the key of a DPoP proof (RFC 9449).
-    Otherwise,
+    pub certificate: Option<[u8; 32]>,
+    /// The key with this thumbprint, shown by a DPoP proof (RFC 9449).
+    pub key: Option<[u8; 32]>,
+    /// Something that we cannot judge.
+    pub otherwise: bool,
 }
 
 struct Halves {

@@ -12,20 +12,23 @@
 //! ```
 //!
 //! # Order
-//! Authenticate, after routing and screening. Only `Authorization` is looked at, and only if its scheme is `Bearer`.
+//! Authenticate, after routing and screening. Only `Authorization` is looked at, and only if its scheme is `Bearer` or
+//! `DPoP`; with the latter, `DPoP` holds the proof (RFC 9449).
 //!
 //! # Limits
 //! A token has at most 16 KiB. What was verified is remembered on each core, within bounds that `issuers` names.
 //!
 //! # Failure
 //! No bearer token: the next alternative of `any_of`, else 401 `credential-missing`. One that does not hold, for any
-//! reason: 401 `credential-invalid` with `error="invalid_token"`; the log has the reason. When nobody can say, because the
+//! reason: 401 `credential-invalid` with `error="invalid_token"`, or `error="invalid_dpop_proof"` where it is the proof; the
+//! log has the reason. A proof that lacks a nonce: 401 `proof-nonce-required` with one. When nobody can say, because the
 //! issuer is away: 503 `issuer-unavailable`.
 //!
 //! # Threats
 //! Everything about a token is the sender's choice until it is verified: form, size, algorithm, key, issuer, claims. The
 //! engine (crate `identity`) judges all that is cheap before a signature. A token that is bound to a certificate or key is
-//! good only with it, and never because that was not looked at.
+//! good only with it, and never because that was not looked at: one that is bound to a key is no bearer token, and a proof
+//! is good once (`issuers::possession`).
 
 use std::borrow::Cow;
 use std::fmt;
@@ -33,26 +36,42 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use http::StatusCode;
 use portcullis_http1::{Fields, Repeated};
+use portcullis_identity::dpop;
 use portcullis_identity::jwt::Unverified;
 
 use super::{Kind, Phase};
 use crate::clock;
 use crate::http::Canonical;
-use crate::issuers::verified::{self, Bound, Verified};
+use crate::issuers::possession::{self, Unproven};
+use crate::issuers::verified::{self, Verified};
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer, Verdict};
 use crate::pipeline::identified::{CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use crate::pipeline::{Authenticator, Context, Glance, Operation, Presented, Routed, Step};
+use crate::problem::{Blame, Problem, ProblemKind};
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {
     name: "jwt",
     phase: Phase::Authenticate,
-    problems: &[&CREDENTIAL_MISSING, &CREDENTIAL_INVALID, &ISSUER_UNAVAILABLE],
+    problems: &[&CREDENTIAL_MISSING, &CREDENTIAL_INVALID, &PROOF_NONCE_REQUIRED, &ISSUER_UNAVAILABLE],
+};
+
+/// A proof of possession without a nonce of ours: the caller is given one and tries again.
+pub const PROOF_NONCE_REQUIRED: ProblemKind = ProblemKind {
+    code: "proof-nonce-required",
+    status: StatusCode::UNAUTHORIZED,
+    title: "The proof needs a nonce",
+    blame: Blame::Client,
+    severity: None,
+    about: "The issuer's tokens are presented with proofs (DPoP) that must have a nonce of the gateway, and this one had none or an old one. `DPoP-Nonce` has one; try again with it.",
 };
 
 /// The field a token stands in.
 const FIELD: &str = "authorization";
+/// The field a proof of possession stands in.
+const PROOF: &str = "dpop";
 /// The longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
 
@@ -61,6 +80,15 @@ pub struct Bearer {
     issuer: Arc<Issuer>,
     /// The other issuers whose tokens count at the same place.
     others: Vec<Arc<Issuer>>,
+}
+
+/// How a token is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// By whoever bears it.
+    Bearer,
+    /// With a proof that its sender holds a key.
+    Dpop,
 }
 
 /// Whose business a token is.
@@ -103,31 +131,99 @@ impl Bearer {
         }
     }
 
-    fn refused(&self, reason: &str, request: &Routed) -> Presented {
+    fn refused(&self, reason: &str, scheme: Scheme, request: &Routed) -> Presented {
+        self.refused_with("invalid_token", reason, scheme, request)
+    }
+
+    fn refused_with(&self, error: &str, reason: &str, scheme: Scheme, request: &Routed) -> Presented {
+        let problem = self.invalid(reason);
+        Presented::Refused(problem.field("www-authenticate", self.challenge_of(scheme, request, error)))
+    }
+
+    fn invalid(&self, reason: &str) -> Problem {
         let problem = CREDENTIAL_INVALID.with("the credential is not valid");
-        let challenge = challenge(request.request(), request.operation(), "invalid_token", "");
+        problem.because(format_args!("{} {}: {reason}", self.name(), self.issuer.name()))
+    }
+
+    fn unavailable(&self, reason: &str) -> Presented {
         Presented::Refused(
-            problem
+            ISSUER_UNAVAILABLE
+                .with("the credential cannot be judged now; try again in a moment")
                 .because(format_args!("{} {}: {reason}", self.name(), self.issuer.name()))
-                .field("www-authenticate", challenge),
+                .field("retry-after", "1"),
         )
     }
 
-    /// A token that holds, if its presenter holds what it is bound to.
-    fn present(&self, verified: Verified, request: &Routed, cx: &Context) -> Presented {
-        match verified.bound {
-            Bound::No => Presented::Proven(verified.proof),
-            Bound::Certificate(thumbprint) => {
-                let certificates = cx.peer.tls.as_ref().map(|tls| tls.client_certificates.as_slice());
-                let leaf = certificates.and_then(<[_]>::first);
-                if leaf.is_some_and(|leaf| digest(&SHA256, leaf).as_ref() == thumbprint) {
-                    Presented::Proven(verified.proof)
-                } else {
-                    self.refused("bound to a certificate that was not presented", request)
-                }
+    fn challenge_of(&self, scheme: Scheme, request: &Routed, error: &str) -> String {
+        let text = challenge(request.request(), request.operation(), error, "");
+        match scheme {
+            Scheme::Bearer => text,
+            Scheme::Dpop => {
+                let parameters = text.strip_prefix("Bearer").unwrap_or_default();
+                format!("DPoP{parameters}, algs=\"{}\"", possession::algorithms())
             }
-            Bound::Otherwise => self.refused("bound to a key that was not proven", request),
         }
+    }
+
+    /// A token that holds, if its presenter holds what it is bound to.
+    fn present(
+        &self,
+        verified: Verified,
+        scheme: Scheme,
+        token: &[u8],
+        request: &Routed,
+        cx: &Context,
+    ) -> Presented {
+        let bound = verified.bound;
+        let certificate_is = |thumbprint: [u8; 32]| {
+            let certificates = cx.peer.tls.as_ref().map(|tls| tls.client_certificates.as_slice());
+            let leaf = certificates.and_then(<[_]>::first);
+            leaf.is_some_and(|leaf| digest(&SHA256, leaf).as_ref() == thumbprint)
+        };
+        if bound.otherwise {
+            return self.refused("bound to what cannot be judged", scheme, request);
+        }
+        if bound.certificate.is_some_and(|thumbprint| !certificate_is(thumbprint)) {
+            return self.refused("bound to a certificate that was not presented", scheme, request);
+        }
+        match (bound.key, scheme) {
+            (None, Scheme::Bearer) if self.issuer.spec().tokens.needs_dpop => {
+                self.refused("bound to no key", Scheme::Dpop, request)
+            }
+            (None, Scheme::Bearer) => Presented::Proven(verified.proof),
+            // RFC 9449 §7.2: a token that was stolen is not to pass for one that needs no proof.
+            (Some(_), Scheme::Bearer) => {
+                self.refused("bound to a key and presented as a bearer token", Scheme::Dpop, request)
+            }
+            (None, Scheme::Dpop) => {
+                self.refused("bound to no key and presented as if it were", scheme, request)
+            }
+            (Some(key), Scheme::Dpop) => match self.possession(&key, token, request.request()) {
+                Ok(()) => Presented::Proven(verified.proof),
+                Err(Unproven::Proof(reason)) => {
+                    self.refused_with("invalid_dpop_proof", reason, scheme, request)
+                }
+                Err(Unproven::Unknown(reason)) => self.unavailable(reason),
+                Err(Unproven::Nonce(nonce)) => Presented::Refused(
+                    PROOF_NONCE_REQUIRED
+                        .with("try again with the nonce that is in `DPoP-Nonce`")
+                        .field("www-authenticate", self.challenge_of(scheme, request, "use_dpop_nonce"))
+                        .field("dpop-nonce", nonce),
+                ),
+            },
+        }
+    }
+
+    /// Whether the request proves that its sender holds `key`.
+    fn possession(&self, key: &[u8; 32], token: &[u8], request: &Canonical) -> Result<(), Unproven> {
+        let proof = match request.fields().only(PROOF) {
+            Ok(Some(proof)) => proof,
+            Ok(None) => return Err(Unproven::Proof("there is no proof")),
+            Err(Repeated) => return Err(Unproven::Proof("the proof is there more than once")),
+        };
+        let uri = format!("{}://{}{}", request.scheme(), request.authority(), request.path());
+        let asked = dpop::Request { method: request.method().as_str(), uri: &uri, token, thumbprint: key };
+        possession::judge(proof, asked, self.issuer.spec().tokens.needs_nonce)
     }
 }
 
@@ -137,15 +233,15 @@ impl Authenticator for Bearer {
     }
 
     fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented> {
-        let token = match bearer(request.request().fields()) {
+        let (scheme, token) = match presented(request.request().fields()) {
             Ok(None) => return Step::done(Presented::Absent),
-            Ok(Some(token)) => token,
-            Err(reason) => return Step::done(self.refused(reason, request)),
+            Ok(Some(presented)) => presented,
+            Err(reason) => return Step::done(self.refused(reason, Scheme::Bearer, request)),
         };
         // PERF: the usual way: no lock, no allocation.
         if let Some(found) = verified::find(token, clock::wall()) {
             if self.issuer.holds(&found) {
-                return Step::done(self.present(found, request, cx));
+                return Step::done(self.present(found, scheme, token, request, cx));
             }
             if self.others.iter().any(|other| other.holds(&found)) {
                 return Step::done(Presented::Absent);
@@ -153,32 +249,43 @@ impl Authenticator for Bearer {
         }
         match self.whose(token) {
             Whose::Others => return Step::done(Presented::Absent),
-            Whose::Nobodys(reason) => return Step::done(self.refused(reason, request)),
+            Whose::Nobodys(reason) => return Step::done(self.refused(reason, scheme, request)),
             Whose::Ours => {}
         }
         Step::Later(Box::pin(async move {
             Ok(match self.issuer.judge(token).await {
-                Verdict::Proven(verified) => self.present(verified, request, cx),
-                Verdict::Refused(reason) => self.refused(reason, request),
-                Verdict::Unavailable(reason) => Presented::Refused(
-                    ISSUER_UNAVAILABLE
-                        .with("the credential cannot be judged now; try again in a moment")
-                        .because(format_args!("{} {}: {reason}", self.name(), self.issuer.name()))
-                        .field("retry-after", "1"),
-                ),
+                Verdict::Proven(verified) => self.present(verified, scheme, token, request, cx),
+                Verdict::Refused(reason) => self.refused(reason, scheme, request),
+                Verdict::Unavailable(reason) => self.unavailable(reason),
             })
         }))
     }
 
     fn glance(&self, request: &Routed, _cx: &Context) -> Glance {
-        match bearer(request.request().fields()) {
+        match presented(request.request().fields()) {
             Ok(None) => Glance::Absent,
-            Ok(Some(_)) | Err(_) => Glance::Unknown,
+            Ok(Some((_, token))) => {
+                let known = verified::find(token, clock::wall());
+                if known.is_some_and(|known| self.issuer.holds(&known)) {
+                    Glance::Known
+                } else {
+                    Glance::Unknown
+                }
+            }
+            Err(_) => Glance::Unknown,
         }
     }
 
     fn challenge(&self, request: &Routed) -> Cow<'_, str> {
-        Cow::Owned(challenge(request.request(), request.operation(), "", ""))
+        let tokens = &self.issuer.spec().tokens;
+        let schemes: &[Scheme] = match (tokens.tells_dpop, tokens.needs_dpop) {
+            (false, _) => &[Scheme::Bearer],
+            (true, false) => &[Scheme::Bearer, Scheme::Dpop],
+            (true, true) => &[Scheme::Dpop],
+        };
+        let challenges: Vec<_> =
+            schemes.iter().map(|scheme| self.challenge_of(*scheme, request, "")).collect();
+        Cow::Owned(challenges.join(", "))
     }
 
     fn label(&self) -> Cow<'_, str> {
@@ -191,6 +298,7 @@ impl Authenticator for Bearer {
 
     fn strip(&self, request: &mut Canonical) {
         request.fields_mut().remove(FIELD);
+        request.fields_mut().remove(PROOF);
     }
 }
 
@@ -200,18 +308,23 @@ impl fmt::Debug for Bearer {
     }
 }
 
-/// The bearer token of a request, if it has one (RFC 6750 §2.1). Another scheme is another authenticator's.
-fn bearer(fields: &Fields) -> Result<Option<&[u8]>, &'static str> {
-    const SCHEME: &[u8] = b"bearer";
+/// The token of a request and how it is presented, if there is one (RFC 6750 §2.1, RFC 9449 §7.1). Another scheme is
+/// another authenticator's.
+fn presented(fields: &Fields) -> Result<Option<(Scheme, &[u8])>, &'static str> {
     let value = match fields.only(FIELD) {
         Ok(None) => return Ok(None),
         Ok(Some(value)) => value,
         Err(Repeated) => return Err("the field is there more than once"),
     };
-    let Some((scheme, rest)) = value.split_at_checked(SCHEME.len()) else { return Ok(None) };
-    if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first().is_some_and(|byte| !byte.is_ascii_whitespace()) {
+    let scheme_end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
+    let (name, rest) = value.split_at_checked(scheme_end).unwrap_or_default();
+    let scheme = if name.eq_ignore_ascii_case(b"bearer") {
+        Scheme::Bearer
+    } else if name.eq_ignore_ascii_case(b"dpop") {
+        Scheme::Dpop
+    } else {
         return Ok(None);
-    }
+    };
     let token = rest.strip_prefix(b" ").ok_or("no token behind the scheme")?;
     if token.len() > TOKEN_BYTES_MAX {
         return Err("longer than any token");
@@ -220,9 +333,9 @@ fn bearer(fields: &Fields) -> Result<Option<&[u8]>, &'static str> {
     let text = token.get(..token.len().saturating_sub(padding)).unwrap_or_default();
     let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     if text.is_empty() || !text.iter().all(is_of_token) {
-        return Err("not the form of a bearer token");
+        return Err("not the form of a token");
     }
-    Ok(Some(token))
+    Ok(Some((scheme, token)))
 }
 
 /// What `WWW-Authenticate` says of bearer tokens (RFC 6750 §3, RFC 9728 §5.1). Empty: nothing of an error, of scopes.

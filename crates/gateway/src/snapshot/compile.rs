@@ -4,6 +4,7 @@
 //! certificates, templates that clash. Findings carry the place in the configuration, and nothing that runs is
 //! touched until all of it compiles.
 
+mod attestation;
 mod authentication;
 mod backends;
 mod callers;

@@ -12,13 +12,13 @@ const URI: &str = "https://api.test/orders/1";
 
 struct Client {
     key: SigningKey,
-    thumbprint: String,
+    thumbprint: [u8; 32],
 }
 
 impl Client {
     fn new(algorithm: Algorithm) -> Self {
         let key = SigningKey::generate(algorithm).unwrap();
-        let thumbprint = key.kid().to_owned();
+        let thumbprint = base64::decode_url(key.kid().as_bytes()).unwrap().try_into().unwrap();
         Self { key, thumbprint }
     }
 

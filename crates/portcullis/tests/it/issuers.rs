@@ -3,6 +3,7 @@
 mod asked;
 mod files;
 mod metadata;
+mod possession;
 mod providers;
 mod real;
 

@@ -15,6 +15,7 @@
 )]
 
 mod api_keys;
+mod attestation;
 mod backend_accounts;
 mod backend_credentials;
 mod balance;

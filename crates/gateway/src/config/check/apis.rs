@@ -7,7 +7,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::authentication::PASTE;
 use super::names::{base_path_fault, host_fault, is_field_name};
-use super::{Judge, authentication, gateway, repeated, root};
+use super::{Judge, attestation, authentication, gateway, repeated, root};
 use crate::config::{
     Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
 };
@@ -22,6 +22,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         &Shared {
             auth: defaults.auth.as_ref(),
             require: defaults.require.as_ref(),
+            attestation: defaults.attestation.as_deref(),
             fields: defaults.fields.as_ref(),
             bounds: None, // judged with the gateway's own
         },
@@ -39,6 +40,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
 struct Shared<'a> {
     auth: Option<&'a Auth>,
     require: Option<&'a Require>,
+    attestation: Option<&'a str>,
     fields: Option<&'a ForwardedFields>,
     bounds: Option<&'a OperationBoundsSettings>,
 }
@@ -46,6 +48,9 @@ struct Shared<'a> {
 fn shared(judge: &mut Judge<'_>, path: &Pointer, settings: &Shared<'_>) {
     if let Some(auth) = settings.auth {
         authentication::judge(judge, &path.key("auth"), auth);
+    }
+    if let Some(name) = settings.attestation {
+        attestation::reference(judge, &path.key("attestation"), name);
     }
     if let Some(require) = settings.require {
         authentication::required(judge, &path.key("require"), require);
@@ -68,6 +73,7 @@ pub(super) fn settings(judge: &mut Judge<'_>, path: &Pointer, settings: &Setting
         &Shared {
             auth: settings.auth.as_ref(),
             require: settings.require.as_ref(),
+            attestation: settings.attestation.as_deref(),
             fields: settings.fields.as_ref(),
             bounds: settings.bounds.as_ref(),
         },
@@ -82,6 +88,7 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
         &Shared {
             auth: api.auth.as_ref(),
             require: api.require.as_ref(),
+            attestation: api.attestation.as_deref(),
             fields: api.fields.as_ref(),
             bounds: api.bounds.as_ref(),
         },
@@ -206,6 +213,7 @@ fn entry(judge: &mut Judge<'_>, path: &Pointer, key: &str, api: &Api, operation:
         &Shared {
             auth: operation.auth.as_ref(),
             require: operation.require.as_ref(),
+            attestation: operation.attestation.as_deref(),
             fields: operation.fields.as_ref(),
             bounds: operation.bounds.as_ref(),
         },

@@ -29,6 +29,10 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         if let Some(introspection) = &issuer.introspection {
             self::introspection(judge, &path, issuer, introspection);
         }
+        if issuer.dpop_nonce && issuer.dpop.is_none() {
+            let hint = "add `dpop: required` or `dpop: accepted`";
+            judge.key(&path.key("dpop_nonce"), "asks for more of proofs that nobody is told of", hint);
+        }
         if let Some(ca) = &issuer.ca {
             pem(judge, &path.key("ca"), ca);
         }

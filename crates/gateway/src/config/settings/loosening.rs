@@ -28,6 +28,9 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     for (key, why) in looser_requirements(below, above) {
         push(key, why);
     }
+    if below.attestation.is_some() && below.attestation != above.attestation {
+        push("attestation", "asks apps for another attestation than the one that is asked for otherwise");
+    }
     if above.stream.is_some() && below.stream != above.stream {
         push("stream", "takes the total time away that requests have otherwise");
     }

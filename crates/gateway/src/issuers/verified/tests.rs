@@ -10,7 +10,7 @@ fn verified(issuer: u64) -> Verified {
     let (credential, scopes) = ("t".into(), Arc::default());
     let proof = Proof { consumer, credential, scopes, expires: None, fingerprint: None, claims: None };
     let until = Duration::from_secs(10);
-    Verified { issuer, generation: 1, until, proof: Arc::new(proof), bound: Bound::No }
+    Verified { issuer, generation: 1, until, proof: Arc::new(proof), bound: Bound::default() }
 }
 
 #[test]

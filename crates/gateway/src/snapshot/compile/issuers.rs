@@ -6,6 +6,7 @@ use std::time::Duration;
 use portcullis_identity::algorithm::{Algorithm, Algorithms};
 
 use super::Compiler;
+use crate::config::Dpop;
 use crate::config::Issuer as Settings;
 use crate::config::values;
 use crate::dns;
@@ -74,6 +75,9 @@ impl Compiler<'_> {
             typ: settings.typ.as_deref().map(Into::into),
             leeway: time(settings.leeway, LEEWAY),
             consumer_claim: settings.consumer_claim.as_deref().unwrap_or("sub").into(),
+            tells_dpop: settings.dpop.is_some(),
+            needs_dpop: settings.dpop == Some(Dpop::Required),
+            needs_nonce: settings.dpop_nonce,
         };
         let introspection = settings.introspection.as_ref().map(|introspection| IntrospectionSpec {
             url: introspection.url.clone(),

@@ -280,16 +280,16 @@ impl Compiler<'_> {
         if matches!(*authentication, Expression::Anonymous(_))
             && settings.require.as_ref().is_some_and(|require| !require.is_empty())
         {
-            self.wrong_operation(
-                &at,
-                draft.origin,
-                "asks for something of callers but lets anonymous ones in".to_owned(),
-            );
+            let message = "asks for something of callers but lets anonymous ones in";
+            self.wrong_operation(&at, draft.origin, message.to_owned());
             return None;
         }
-        let fields_place =
-            effective.place("fields").map_or_else(|| Arc::clone(&place), |it| spell(Some(it), "fields"));
-        let mut chain = chain(settings, draft.origin, &place, &fields_place);
+        let spelt =
+            |key: &str| effective.place(key).map_or_else(|| Arc::clone(&place), |it| spell(Some(it), key));
+        let attestation = self.attestation(settings, spelt("attestation"));
+        let attestation = attestation.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?;
+        let mut chain = chain(settings, draft.origin, &place, &spelt("fields"));
+        chain.splice(0..0, attestation);
         let bounds = match &settings.bounds {
             Some(own) => Arc::new(own.over(&self.bounds)),
             None => Arc::clone(&self.bounds),

@@ -1,0 +1,88 @@
+//! Proofs that the presenter of a token holds the key it was issued to (DPoP, RFC 9449), each good once.
+//!
+//! The proof itself is the engine's to judge (crate `identity`); here is what the process remembers for it: which proofs it
+//! has seen, and the secret that its nonces are made with. Both are one for the process, so that no reload forgets a proof.
+//!
+//! # Limits
+//! A proof may be [`AGE_MAX`] old, and clocks [`LEEWAY`] apart. [`PROOFS_MAX`] proofs are remembered for that long, twice at
+//! most; when there are more, nobody can say whether one is new: 503. Another process, on another machine or after a
+//! hand-over, has a memory of its own; where that matters a nonce of ours narrows it, as each process knows its own alone.
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
+
+use portcullis_identity::algorithm::Algorithms;
+use portcullis_identity::dpop::{self, Nonces, Refused, Request, Rules};
+use portcullis_identity::replay::{Replays, Seen};
+
+use crate::clock::{self, Instant};
+
+/// How old a proof may be.
+pub const AGE_MAX: Duration = Duration::from_secs(60);
+/// How far a client's clock may be from ours.
+pub const LEEWAY: Duration = Duration::from_secs(5);
+/// Proofs remembered: 32 bytes each.
+pub const PROOFS_MAX: usize = 500_000;
+/// How long a nonce is good at least.
+pub const NONCE_PERIOD: Duration = Duration::from_secs(120);
+/// How long a proof could be presented again.
+const WINDOW: Duration =
+    Duration::from_secs(AGE_MAX.as_secs().saturating_add(LEEWAY.as_secs().saturating_mul(2)));
+
+static MEMORY: LazyLock<Memory> = LazyLock::new(|| Memory {
+    began: clock::now(),
+    replays: Mutex::new(Replays::new(WINDOW, PROOFS_MAX)),
+    nonces: Nonces::random(NONCE_PERIOD),
+});
+
+struct Memory {
+    began: Instant,
+    replays: Mutex<Replays>,
+    /// `None` when the system gave no randomness: then no nonce is good.
+    nonces: Option<Nonces>,
+}
+
+/// Why possession is not proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unproven {
+    /// The proof does not hold, and why.
+    Proof(&'static str),
+    /// It lacks a nonce; this is one.
+    Nonce(String),
+    /// Nobody can say whether it is new, or give a nonce.
+    Unknown(&'static str),
+}
+
+/// Judges `proof` for `request`, once.
+///
+/// # Errors
+/// Possession is not proven.
+pub fn judge(proof: &[u8], request: Request<'_>, needs_nonce: bool) -> Result<(), Unproven> {
+    let rules = Rules { algorithms: Algorithms::ASYMMETRIC, age_max: AGE_MAX, leeway: LEEWAY };
+    let now = clock::wall();
+    let nonces = match (&MEMORY.nonces, needs_nonce) {
+        (_, false) => None,
+        (Some(nonces), true) => Some(nonces),
+        (None, true) => return Err(Unproven::Unknown("there is no nonce to give")),
+    };
+    let proof = match dpop::verify(proof, request, &rules, nonces, now) {
+        Ok(proof) => proof,
+        Err(Refused::Nonce) => {
+            return Err(Unproven::Nonce(nonces.map(|nonces| nonces.current(now)).unwrap_or_default()));
+        }
+        Err(why) => return Err(Unproven::Proof(why.as_str())),
+    };
+    let running = clock::now().saturating_duration_since(MEMORY.began);
+    let mut replays = MEMORY.replays.lock().unwrap_or_else(PoisonError::into_inner);
+    match replays.judge(proof.replay_digest(), running) {
+        Seen::First => Ok(()),
+        Seen::Before => Err(Unproven::Proof("the proof was used before")),
+        Seen::Full => Err(Unproven::Unknown("more proofs than can be remembered")),
+    }
+}
+
+/// The algorithms of proofs, as `algs` names them.
+pub fn algorithms() -> String {
+    let names: Vec<&str> = Algorithms::ASYMMETRIC.iter().map(|algorithm| algorithm.name()).collect();
+    names.join(" ")
+}
