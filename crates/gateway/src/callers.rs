@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use portcullis_identity::api_key::Digest;
 
-pub use self::known::{Bound, Known, Means, Scene, Unproven};
+pub use self::known::{Bound, Known, Means, Scene, SignersKey, Unproven};
 use self::table::{Draft, Table};
 use crate::pipeline::Proof;
 
@@ -33,6 +33,7 @@ pub struct Callers {
     by_san: Table<Box<str>, Arc<Known>>,
     by_subject: Table<Box<str>, Arc<Known>>,
     by_spiffe: Table<Box<str>, Arc<Known>>,
+    by_signer: Table<Box<str>, Arc<Known>>,
     by_consumer: Table<Arc<str>, Arc<[Arc<Known>]>>,
     /// Held by whoever changes the table; nobody who looks somebody up does.
     changing: Mutex<()>,
@@ -121,6 +122,7 @@ struct Change<'a> {
     by_san: Draft<'a, Box<str>, Arc<Known>>,
     by_subject: Draft<'a, Box<str>, Arc<Known>>,
     by_spiffe: Draft<'a, Box<str>, Arc<Known>>,
+    by_signer: Draft<'a, Box<str>, Arc<Known>>,
     by_consumer: Draft<'a, Arc<str>, Arc<[Arc<Known>]>>,
 }
 
@@ -132,6 +134,7 @@ impl<'a> Change<'a> {
             by_san: callers.by_san.draft(),
             by_subject: callers.by_subject.draft(),
             by_spiffe: callers.by_spiffe.draft(),
+            by_signer: callers.by_signer.draft(),
             by_consumer: callers.by_consumer.draft(),
         }
     }
@@ -146,6 +149,7 @@ impl<'a> Change<'a> {
                 Means::San(name) => self.by_san.remove(name),
                 Means::Subject(name) => self.by_subject.remove(name),
                 Means::Spiffe(name) => self.by_spiffe.remove(name),
+                Means::Signer { keyid, .. } => self.by_signer.remove(keyid),
             };
         }
         Some(credentials)
@@ -165,6 +169,7 @@ impl<'a> Change<'a> {
                 Means::San(name) => self.by_san.insert_new(name.clone(), &known),
                 Means::Subject(name) => self.by_subject.insert_new(name.clone(), &known),
                 Means::Spiffe(name) => self.by_spiffe.insert_new(name.clone(), &known),
+                Means::Signer { keyid, .. } => self.by_signer.insert_new(keyid.clone(), &known),
             };
             if is_new {
                 kept.push(known);
@@ -184,6 +189,7 @@ impl<'a> Change<'a> {
         self.by_san.commit();
         self.by_subject.commit();
         self.by_spiffe.commit();
+        self.by_signer.commit();
         self.by_consumer.commit();
     }
 }
@@ -215,6 +221,12 @@ impl Directory {
     pub fn by_user(&self, user: &str) -> Option<Arc<Known>> {
         let found = self.file.by_user.get(user, Arc::clone);
         found.or_else(|| self.live.by_user.get(user, Arc::clone))
+    }
+
+    /// The credential of who signs with the key of this id; no signature is judged yet.
+    pub fn by_signer(&self, keyid: &str) -> Option<Arc<Known>> {
+        let found = self.file.by_signer.get(keyid, Arc::clone);
+        found.or_else(|| self.live.by_signer.get(keyid, Arc::clone))
     }
 
     /// Who is the holder of a certificate that bears this name; `None` when nobody is.

@@ -47,13 +47,15 @@ pub mod values;
 
 pub use api::{Api, Match, Operation};
 pub use attestation::{Attestation, AttestationMode};
-pub use auth::{ApiKeyAuth, Auth, BasicAuth, CertificateAuth};
+pub use auth::{ApiKeyAuth, Auth, BasicAuth, CertificateAuth, SignatureAuth};
 pub use backend::{
     Backend, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency, Dns, Eject, Health,
     Retries, Target,
 };
 pub use bounds::{BoundsSettings, OperationBoundsSettings};
-pub use caller::{ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, Terms};
+pub use caller::{
+    ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, SignatureCredential, Terms,
+};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,

@@ -12,6 +12,7 @@ pub mod fields;
 pub mod jwt;
 pub mod require;
 pub mod resource_metadata;
+pub mod signature;
 
 use crate::problem::ProblemKind;
 
@@ -52,6 +53,7 @@ pub static POLICIES: &[Kind] = &[
     basic::KIND,
     certificate::KIND,
     jwt::KIND,
+    signature::KIND,
     attestation::KIND,
     require::KIND,
     fields::KIND,

@@ -61,6 +61,24 @@ impl Signer {
         self.sign(&header.to_string(), &with(&claims, others).to_string())
     }
 
+    /// Its public half in PEM.
+    pub fn public_pem(&self) -> String {
+        const P256: [u8; 26] = [
+            0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+            0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+        ];
+        let der = [&P256[..], self.key.public_key().as_ref()].concat();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", base64(&der))
+    }
+
+    /// A bare signature over these bytes.
+    ///
+    /// # Panics
+    /// When the system gives no randomness.
+    pub fn sign_bytes(&self, bytes: &[u8]) -> Vec<u8> {
+        self.key.sign(&SystemRandom::new(), bytes).expect("a signature").as_ref().to_vec()
+    }
+
     /// The header of its tokens.
     pub fn header(&self) -> Value {
         json!({ "alg": "ES256", "typ": "at+jwt", "kid": self.kid })
@@ -99,6 +117,16 @@ pub fn signed_with_secret(secret: &[u8], claims: &str) -> String {
 /// What binds a posture token to values of a request: base64 of the SHA-256 over them.
 pub fn binding(values: &[&str]) -> String {
     base64(digest(&SHA256, values.concat().as_bytes()).as_ref())
+}
+
+/// RFC 4648 §4, with padding.
+pub fn standard_base64(bytes: &[u8]) -> String {
+    base64(bytes)
+}
+
+/// What `Content-Digest` says of a body (RFC 9530).
+pub fn content_digest(body: &[u8]) -> String {
+    format!("sha-256=:{}:", base64(digest(&SHA256, body).as_ref()))
 }
 
 /// A key set of these keys.

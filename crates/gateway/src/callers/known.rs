@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_identity::api_key::{self, Digest};
+use portcullis_identity::jwk::Key;
 
 use crate::http::Network;
 use crate::http::peer::Peer;
@@ -43,7 +44,26 @@ pub enum Means {
     Subject(Box<str>),
     /// A certificate with this SPIFFE id.
     Spiffe(Box<str>),
+    /// A key that signs requests.
+    Signer {
+        /// Its id.
+        keyid: Box<str>,
+        /// The key.
+        key: SignersKey,
+    },
 }
+
+/// A key that verifies what a caller signs; told from others by its thumbprint.
+#[derive(Debug, Clone)]
+pub struct SignersKey(pub Arc<Key>);
+
+impl PartialEq for SignersKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.thumbprint() == other.0.thumbprint() && self.0.algorithms().eq(other.0.algorithms())
+    }
+}
+
+impl Eq for SignersKey {}
 
 /// What a credential asks for beside being presented.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -142,6 +162,14 @@ impl Known {
         }
     }
 
+    /// The key that verifies its signatures.
+    pub fn signing_key(&self) -> Option<&Key> {
+        match &self.means {
+            Means::Signer { key, .. } => Some(&key.0),
+            _ => None,
+        }
+    }
+
     /// When it was last good, in seconds since 1970.
     pub fn used(&self) -> Option<u64> {
         Some(self.used.load(Ordering::Relaxed)).filter(|used| *used > 0)
@@ -168,6 +196,7 @@ impl Means {
             Self::San(name) => of("san", name),
             Self::Subject(name) => of("subject", name),
             Self::Spiffe(name) => of("spiffe", name),
+            Self::Signer { keyid, key } => of("signer", &format!("{keyid}\0{}", key.0.thumbprint_text())),
         }
     }
 }
@@ -211,6 +240,7 @@ impl fmt::Debug for Means {
             Self::San(_) => "San",
             Self::Subject(_) => "Subject",
             Self::Spiffe(_) => "Spiffe",
+            Self::Signer { .. } => "Signer",
         })
     }
 }

@@ -1,13 +1,15 @@
 //! How callers prove who they are: `auth` and the expressions it is made of.
 
 use std::borrow::Cow;
+use std::time;
 
+use portcullis_identity::message_signature::{self, Rules};
 use portcullis_openapi::source::nearest;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
-use super::values::text_or_mapping;
+use super::values::{Duration, text_or_mapping};
 
 /// How callers prove who they are.
 ///
@@ -25,6 +27,8 @@ pub enum Auth {
     Basic(BasicAuth),
     /// A certificate of a consumer, presented at the TLS handshake.
     Certificate(CertificateAuth),
+    /// A signature of a consumer over the request.
+    Signature(SignatureAuth),
     /// A token signed by an issuer.
     Jwt(String),
     /// A token that an issuer is asked about.
@@ -74,6 +78,45 @@ pub struct BasicAuth {}
 #[serde(deny_unknown_fields)]
 pub struct CertificateAuth {}
 
+/// How a signature over the request proves a consumer (RFC 9421). It must cover the method, the host and the whole target,
+/// and of a request with a body `content-digest`, which the body must fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureAuth {
+    /// What a signature must cover besides: names of fields, such as `content-type`.
+    #[serde(default)]
+    pub covers: Vec<String>,
+    /// Purpose that the signature names in `tag`; signatures for others are not looked at. Default: those without one.
+    pub tag: Option<String>,
+    /// How old a signature may be; at most 5m. Default: 60s.
+    pub max_age: Option<Duration>,
+    /// Whether it must have a nonce; it is then good once. Without, whoever sees a request can send the same one again for
+    /// as long as `max_age`. Default: `true`.
+    pub nonce: Option<bool>,
+}
+
+impl SignatureAuth {
+    /// What a signature must be.
+    pub fn rules(&self) -> Rules {
+        let covered =
+            ["@method", "@authority", "@path"].into_iter().chain(self.covers.iter().map(String::as_str));
+        let algorithms = message_signature::ALGORITHMS.iter().map(|(_, algorithm)| *algorithm);
+        Rules {
+            required: covered.map(Into::into).collect(),
+            algorithms: algorithms.collect(),
+            tag: self.tag.as_deref().map(Into::into),
+            age_max: self.max_age.map_or(SIGNATURE_AGE, Duration::get),
+            leeway: SIGNATURE_LEEWAY,
+            nonce: self.nonce.unwrap_or(true),
+        }
+    }
+}
+
+/// How old a signature may be.
+const SIGNATURE_AGE: time::Duration = time::Duration::from_secs(60);
+/// How far a signer's clock may be from ours.
+const SIGNATURE_LEEWAY: time::Duration = time::Duration::from_secs(5);
+
 /// The forms `auth` has as a mapping: exactly one key.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +127,8 @@ struct Choices {
     basic: Option<BasicAuth>,
     /// A certificate of a consumer, presented at the TLS handshake.
     certificate: Option<CertificateAuth>,
+    /// A signature of a consumer over the request.
+    signature: Option<SignatureAuth>,
     /// Name of the issuer whose signed tokens count, as bearer tokens in `Authorization` (RFC 6750).
     jwt: Option<String>,
     /// Name of the issuer with `introspection` that is asked about bearer tokens.
@@ -110,6 +155,7 @@ impl<'de> Deserialize<'de> for OneChoice {
             choices.api_key.map(Auth::ApiKey),
             choices.basic.map(Auth::Basic),
             choices.certificate.map(Auth::Certificate),
+            choices.signature.map(Auth::Signature),
             choices.jwt.map(Auth::Jwt),
             choices.token.map(Auth::Token),
             choices.any_of.map(Auth::AnyOf),
@@ -140,11 +186,14 @@ impl<'de> Deserialize<'de> for Auth {
                 "api_key" => Ok(Self::ApiKey(ApiKeyAuth::default())),
                 "basic" => Ok(Self::Basic(BasicAuth::default())),
                 "certificate" => Ok(Self::Certificate(CertificateAuth::default())),
+                "signature" => Ok(Self::Signature(SignatureAuth::default())),
                 "jwt" => Err("name the issuer: `{ jwt: ISSUER }`".to_owned()),
                 "token" => Err("name the issuer: `{ token: ISSUER }`".to_owned()),
-                _ => Err(nearest(word, ["none", "definition", "api_key", "basic", "certificate"])
-                    .map(|meant| format!("did you mean `{meant}`?"))
-                    .unwrap_or_default()),
+                _ => {
+                    Err(nearest(word, ["none", "definition", "api_key", "basic", "certificate", "signature"])
+                        .map(|meant| format!("did you mean `{meant}`?"))
+                        .unwrap_or_default())
+                }
             },
         )
     }
@@ -161,7 +210,7 @@ impl JsonSchema for Auth {
         choices.insert("maxProperties".to_owned(), 1.into());
         json_schema!({
             "description": "How callers prove who they are.",
-            "oneOf": [{ "enum": ["none", "definition", "api_key", "basic", "certificate"] }, choices]
+            "oneOf": [{ "enum": ["none", "definition", "api_key", "basic", "certificate", "signature"] }, choices]
         })
     }
 }

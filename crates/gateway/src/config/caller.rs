@@ -1,9 +1,13 @@
 //! Who calls: consumers with their credentials.
 
+use portcullis_identity::algorithm::Algorithm;
+use portcullis_identity::jwk::Key;
+use portcullis_identity::message_signature;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::values::{Argon2, Expiry, Instant, Network, Sha256};
+use crate::secret::Secret;
 
 /// A client of the published APIs.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -30,6 +34,8 @@ pub struct Credential {
     pub basic: Option<BasicCredential>,
     /// A certificate.
     pub certificate: Option<CertificateCredential>,
+    /// A key that signs requests.
+    pub signature: Option<SignatureCredential>,
 }
 
 /// An API key, by its digest: the key itself is nowhere in the configuration.
@@ -95,6 +101,59 @@ pub struct CertificateCredential {
     pub addresses: Vec<Network>,
 }
 
+/// A key that signs requests (RFC 9421): exactly one of `public_key` and `secret`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SignatureCredential {
+    /// The name that signatures give in `keyid`; unique among all consumers.
+    pub keyid: String,
+    /// The public key in PEM, best written as `${file:path}`.
+    pub public_key: Option<String>,
+    /// A secret shared with the signer, for `hmac-sha256`; at least 32 bytes.
+    pub secret: Option<Secret>,
+    /// What it signs with: `ecdsa-p256-sha256`, `ecdsa-p384-sha384`, `ed25519`, `rsa-pss-sha512`, `rsa-v1_5-sha256`,
+    /// `hmac-sha256`. Default: what fits the key; of RSA keys `rsa-pss-sha512`.
+    pub algorithm: Option<String>,
+    /// Scopes the key carries. Default: none.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Last day on which it is good, in UTC, or an instant, as of an API key. Default: it does not expire.
+    pub expires: Option<Expiry>,
+    /// First moment at which it is good. Default: it is.
+    pub not_before: Option<Instant>,
+    /// Addresses it may be used from, as far as trusted proxies can tell. Default: any.
+    #[serde(default)]
+    pub addresses: Vec<Network>,
+}
+
+impl SignatureCredential {
+    /// The key, for its one algorithm.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn key(&self) -> Result<Key, String> {
+        let key = match (&self.public_key, &self.secret) {
+            (Some(pem), None) => Key::from_pem(pem.as_bytes()),
+            (None, Some(secret)) => Key::secret(secret.expose().as_bytes()),
+            (Some(_), Some(_)) | (None, None) => {
+                return Err("has not exactly one of `public_key` and `secret`".to_owned());
+            }
+        };
+        let key = key.map_err(|why| why.to_string())?;
+        let named = match &self.algorithm {
+            None => {
+                [Algorithm::PS512, Algorithm::HS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA]
+                    .into_iter()
+                    .find(|algorithm| key.verifies(*algorithm))
+            }
+            Some(name) => message_signature::algorithm(name),
+        };
+        let algorithm = named.filter(|algorithm| key.verifies(*algorithm));
+        let algorithm = algorithm.ok_or("signs with no algorithm that is known and fits it")?;
+        key.limited_to(Some(algorithm)).map_err(|why| why.to_string())
+    }
+}
+
 /// What a credential of any kind says beside what it is proven by.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Terms<'a> {
@@ -120,6 +179,11 @@ impl Credential {
         }
         if let Some(basic) = &self.basic {
             let BasicCredential { scopes, addresses, expires, not_before, user: _, password: _ } = basic;
+            let (expires, not_before) = (*expires, *not_before);
+            return Terms { scopes, expires, not_before, addresses, with_certificate: None };
+        }
+        if let Some(signature) = &self.signature {
+            let SignatureCredential { scopes, addresses, expires, not_before, .. } = signature;
             let (expires, not_before) = (*expires, *not_before);
             return Terms { scopes, expires, not_before, addresses, with_certificate: None };
         }

@@ -65,6 +65,7 @@ mod refused_configurations;
 mod reload;
 mod retries;
 mod service_manager;
+mod signed_requests;
 mod slow;
 mod smuggling;
 mod stage;

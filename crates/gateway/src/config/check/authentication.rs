@@ -4,7 +4,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::Judge;
 use super::names::is_field_name;
-use crate::config::{Auth, Require};
+use crate::config::{Auth, Require, SignatureAuth};
 
 /// Fields that frame or route a message, or carry something else.
 const NOT_FOR_KEYS: &[&str] = &[
@@ -72,10 +72,31 @@ fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
             }
         }
         Auth::Basic(_) | Auth::Certificate(_) => {}
+        Auth::Signature(signature) => self::signature(judge, &path.key("signature"), signature),
         Auth::Jwt(issuer) => bearer(judge, &path.key("jwt"), issuer, false),
         Auth::Token(issuer) => bearer(judge, &path.key("token"), issuer, true),
     }
 }
+
+/// What a signature must be.
+fn signature(judge: &mut Judge<'_>, path: &Pointer, signature: &SignatureAuth) {
+    let is_name = |name: &str| is_field_name(name) && !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    for (index, name) in signature.covers.iter().enumerate().filter(|(_, name)| !is_name(name)) {
+        let hint = "in lower case; the request's own parts are covered anyway";
+        judge.value(&path.key("covers").index(index), format!("{name:?} is no name of a field"), hint);
+    }
+    if signature.max_age.is_some_and(|age| age.get() > AGE_MAX || age.get().as_secs() == 0) {
+        judge.value(&path.key("max_age"), "is not between 1s and 5m", "");
+    }
+    let is_tag =
+        |tag: &str| !tag.is_empty() && tag.len() <= 256 && tag.bytes().all(|byte| byte.is_ascii_graphic());
+    if signature.tag.as_deref().is_some_and(|tag| !is_tag(tag)) {
+        judge.value(&path.key("tag"), "is no tag", "1 to 256 visible characters of ASCII");
+    }
+}
+
+/// How old a signature may be let be.
+const AGE_MAX: std::time::Duration = std::time::Duration::from_secs(300);
 
 /// A name of an issuer, whose tokens are verified in this way.
 fn bearer(judge: &mut Judge<'_>, path: &Pointer, issuer: &str, is_asked: bool) {

@@ -15,6 +15,7 @@ enum Proof {
     Key(Sha256),
     User(String),
     Certificate(&'static str, String),
+    Signer(String),
 }
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
@@ -62,7 +63,12 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, credential: &Credential, proofs: &
     if credential.id.is_empty() || credential.id.len() > 128 || credential.id.contains(char::is_control) {
         judge.value(&path.key("id"), "is no name", "1 to 128 characters, none of them a control character");
     }
-    let kinds = [credential.api_key.is_some(), credential.basic.is_some(), credential.certificate.is_some()];
+    let kinds = [
+        credential.api_key.is_some(),
+        credential.basic.is_some(),
+        credential.certificate.is_some(),
+        credential.signature.is_some(),
+    ];
     match kinds.iter().filter(|is_there| **is_there).count() {
         0 => judge.value(path, "proves nothing", "add `api_key: { sha256: … }`"),
         1 => {}
@@ -83,6 +89,18 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, credential: &Credential, proofs: &
         let hint = "a name stands for one caller";
         once(judge, &path.key("user"), "user", hint, proofs, Proof::User(basic.user.clone()));
         scopes(judge, &path.key("scopes"), &basic.scopes);
+    }
+    if let Some(signature) = &credential.signature {
+        let path = path.key("signature");
+        if signature.keyid.is_empty() || signature.keyid.len() > 512 || !signature.keyid.is_ascii() {
+            judge.value(&path.key("keyid"), "is no id of a key", "1 to 512 characters of ASCII");
+        }
+        if let Err(why) = signature.key() {
+            judge.value(&path, why, "");
+        }
+        let hint = "an id names one key";
+        once(judge, &path.key("keyid"), "key id", hint, proofs, Proof::Signer(signature.keyid.clone()));
+        scopes(judge, &path.key("scopes"), &signature.scopes);
     }
     if let Some(mapped) = &credential.certificate {
         certificate(judge, &path.key("certificate"), mapped, proofs);

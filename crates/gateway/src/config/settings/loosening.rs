@@ -103,6 +103,7 @@ fn alternatives(auth: &Auth) -> Vec<Vec<&Auth>> {
         | Auth::ApiKey(_)
         | Auth::Basic(_)
         | Auth::Certificate(_)
+        | Auth::Signature(_)
         | Auth::Jwt(_)
         | Auth::Token(_) => {
             vec![vec![auth]]

@@ -14,6 +14,7 @@ use crate::policies::api_key::ApiKey;
 use crate::policies::basic::Basic;
 use crate::policies::certificate::Certificate;
 use crate::policies::jwt::Bearer;
+use crate::policies::signature::Signature;
 
 /// An OR of ANDs of authenticators.
 type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
@@ -91,6 +92,12 @@ impl Compiler<'_> {
             Auth::ApiKey(settings) => {
                 let authenticator: Arc<dyn Authenticator> =
                     Arc::new(ApiKey::new(settings, Arc::clone(callers)));
+                Some(vec![vec![authenticator]])
+            }
+            Auth::Signature(settings) => {
+                let rules = Arc::new(settings.rules());
+                let authenticator: Arc<dyn Authenticator> =
+                    Arc::new(Signature::new(rules, Arc::clone(callers)));
                 Some(vec![vec![authenticator]])
             }
             Auth::Jwt(name) | Auth::Token(name) => {

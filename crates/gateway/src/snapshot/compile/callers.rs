@@ -6,7 +6,7 @@ use std::time::Duration;
 use portcullis_identity::api_key::Digest;
 
 use super::Compiler;
-use crate::callers::{Bound, Callers, Directory, Entry, Known, Means};
+use crate::callers::{Bound, Callers, Directory, Entry, Known, Means, SignersKey};
 use crate::config::{Consumer as ConsumerConfig, Credential, Terms};
 use crate::http::Network;
 use crate::pipeline::consumer::{Consumer, Grant, Proof};
@@ -64,6 +64,10 @@ fn means(credential: &Credential) -> Option<Means> {
     if let Some(basic) = &credential.basic {
         let (user, hash) = (basic.user.as_str().into(), basic.password.as_str().into());
         return Some(Means::Password { user, hash });
+    }
+    if let Some(signature) = &credential.signature {
+        let key = SignersKey(Arc::new(signature.key().ok()?));
+        return Some(Means::Signer { keyid: signature.keyid.as_str().into(), key });
     }
     let certificate = credential.certificate.as_ref()?;
     match (&certificate.san, &certificate.subject, &certificate.spiffe) {

@@ -24,6 +24,7 @@ use crate::pipeline::{Expression, Needs, Operation, Policy};
 use crate::policies::fields::Fields;
 use crate::policies::require::Require;
 use crate::policies::resource_metadata::{self, ResourceMetadata};
+use crate::policies::signature::SignedContent;
 use crate::route::HostPattern;
 use crate::snapshot::Listening;
 
@@ -434,6 +435,11 @@ fn chain(
     fields_place: &Arc<str>,
 ) -> Vec<Arc<dyn Policy>> {
     let mut chain: Vec<Arc<dyn Policy>> = Vec::new();
+    for auth in settings.auth.iter().flat_map(Auth::each) {
+        if let Auth::Signature(signature) = auth {
+            chain.push(Arc::new(SignedContent::new(Arc::new(signature.rules()))));
+        }
+    }
     if let Some(require) = settings.require.as_ref().filter(|require| !require.is_empty()) {
         chain.push(Arc::new(Require::new(require.clone(), Arc::clone(place))));
     }
