@@ -17,11 +17,13 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::task;
 
+use crate::caller::Caller;
 use crate::control::Control;
 use crate::reply::{
     self, CHANGE_REFUSED, NOT_KEPT, PROTOCOL_UNKNOWN, RELOAD_BROKE, RELOAD_REFUSED, Reply, TAKE_OVER_REFUSED,
     TIME_UNREADABLE,
 };
+use crate::store::{self, StoreAct};
 use crate::takeover::{OpenDoors, PROTOCOL, hand_over};
 
 /// What every path begins with.
@@ -38,7 +40,7 @@ const RECENT_MAX: usize = REFUSED_KEPT + ALLOWED_KEPT;
 pub struct Route {
     /// The method.
     pub method: &'static str,
-    /// The path below `/api/v1`; `{id}` stands for one segment.
+    /// The path below `/api/v1`; a name in braces stands for one segment.
     pub path: &'static str,
     /// Its `operationId`.
     pub name: &'static str,
@@ -63,6 +65,7 @@ enum Act {
     Drain,
     TakeOver,
     OpenApi,
+    Store(StoreAct),
 }
 
 impl Act {
@@ -87,6 +90,7 @@ impl Act {
                 json!({ "type": "string" }),
                 "The beginning of a kept configuration's hash. Absent: what ran before.",
             )]),
+            Self::Store(act) => act.parameters(),
             Self::Status
             | Self::Routes
             | Self::Bounds
@@ -109,11 +113,18 @@ impl Act {
             });
             operation.insert("requestBody".to_owned(), body);
         }
+        if let Self::Store(act) = self
+            && let Some(schema) = act.body()
+        {
+            let content =
+                json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+            operation.insert("requestBody".to_owned(), content);
+        }
     }
 }
 
 /// A parameter of a query, as an OpenAPI document says it.
-fn query(name: &str, schema: Value, about: &str) -> Value {
+pub(crate) fn query(name: &str, schema: Value, about: &str) -> Value {
     json!({ "name": name, "in": "query", "description": about, "schema": schema })
 }
 
@@ -192,6 +203,69 @@ pub static ROUTES: &[Route] = &[
         Act::TakeOver,
         "Hands every listening socket to the process that asks, and drains once that one serves; speaks what `Upgrade` names.",
     ),
+    route(
+        "GET",
+        "/consumers",
+        "listConsumers",
+        Act::Store(StoreAct::List),
+        "The consumers of the store, in order of their names; `after` goes on where the last answer ended.",
+    ),
+    route(
+        "GET",
+        "/consumers/{consumer}",
+        "getConsumer",
+        Act::Store(StoreAct::Show),
+        "A consumer with its credentials.",
+    ),
+    route(
+        "PUT",
+        "/consumers/{consumer}",
+        "putConsumer",
+        Act::Store(StoreAct::Put),
+        "Makes a consumer, or gives it another grant; with `new=true` one that is there already stays as it is.",
+    ),
+    route(
+        "DELETE",
+        "/consumers/{consumer}",
+        "deleteConsumer",
+        Act::Store(StoreAct::Delete),
+        "Deletes a consumer with all its credentials.",
+    ),
+    route(
+        "POST",
+        "/consumers/{consumer}/credentials",
+        "addCredential",
+        Act::Store(StoreAct::Add),
+        "Adds a credential. The key of one is in this answer and in no other.",
+    ),
+    route(
+        "POST",
+        "/consumers/{consumer}/credentials/{credential}/rotate",
+        "rotateKey",
+        Act::Store(StoreAct::Rotate),
+        "Makes a key that takes another's place; both count for `overlap_ms`.",
+    ),
+    route(
+        "POST",
+        "/consumers/{consumer}/credentials/{credential}/expire",
+        "expireCredential",
+        Act::Store(StoreAct::Expire),
+        "Ends a credential at a time.",
+    ),
+    route(
+        "POST",
+        "/consumers/{consumer}/credentials/{credential}/revoke",
+        "revokeCredential",
+        Act::Store(StoreAct::Revoke),
+        "Ends a credential now, on every node within five seconds; streams it opened end.",
+    ),
+    route(
+        "GET",
+        "/audit",
+        "listWrites",
+        Act::Store(StoreAct::Audit),
+        "Every write to the store, the last one first: who, what, the revisions before and after; `before` goes on.",
+    ),
     route("GET", "/openapi.json", "getOpenApi", Act::OpenApi, "This API as an OpenAPI document."),
 ];
 
@@ -242,15 +316,19 @@ impl Api {
         query: &str,
         body: Bytes,
         upgrade: Option<Upgrade>,
+        caller: &Caller,
     ) -> Reply {
         let Some(below) = path.strip_prefix(BASE) else { return reply::no_such_path() };
         let mut allowed: Vec<&str> = Vec::new();
         for route in ROUTES {
-            let Some(id) = found(route.path, below) else { continue };
+            let Some(ids) = found(route.path, below) else { continue };
             if route.method == method.as_str() || (route.method == "GET" && *method == Method::HEAD) {
                 return match route.act {
                     Act::TakeOver => self.take_over(upgrade).await,
-                    act => self.act(act, id, query, body).await,
+                    Act::Store(act) => {
+                        store::answer(self.control.store(), act, &ids, query, &body, caller).await
+                    }
+                    act => self.act(act, ids.first().copied().unwrap_or_default(), query, body).await,
                 };
             }
             allowed.push(route.method);
@@ -291,8 +369,8 @@ impl Api {
                 control.drain();
                 reply::json(StatusCode::ACCEPTED, &json!({ "phase": "draining" }))
             }
-            // Needs the connection.
-            Act::TakeOver => reply::no_such_path(),
+            // They need more than this.
+            Act::TakeOver | Act::Store(_) => reply::no_such_path(),
             Act::OpenApi => reply::json(StatusCode::OK, &openapi()),
         }
     }
@@ -360,19 +438,26 @@ impl Api {
     }
 }
 
-/// What stands for `{id}` when `path` is one of `template`; empty when there is no `{id}`.
-fn found<'p>(template: &str, path: &'p str) -> Option<&'p str> {
-    match template.split_once("{id}") {
-        None => (template == path).then_some(""),
-        Some((before, after)) => {
-            let id = path.strip_prefix(before)?.strip_suffix(after)?;
-            (!id.is_empty() && !id.contains('/')).then_some(id)
+/// What stands for each `{…}` when `path` is one of `template`.
+fn found<'p>(template: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    let mut ids = Vec::new();
+    let mut segments = path.split('/');
+    for expected in template.split('/') {
+        let segment = segments.next()?;
+        if expected.starts_with('{') {
+            if segment.is_empty() {
+                return None;
+            }
+            ids.push(segment);
+        } else if expected != segment {
+            return None;
         }
     }
+    segments.next().is_none().then_some(ids)
 }
 
 /// A parameter of a query. Values of ours need no decoding.
-fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
+pub(crate) fn parameter<'q>(query: &'q str, name: &str) -> Option<&'q str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use portcullis_gateway::gateway::Lent;
 use portcullis_gateway::observe::{BackendFacts, IssuerFacts, Kept, TargetFacts, timestamp};
+use portcullis_gateway::store::{Store, StoreFacts};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -52,6 +53,8 @@ pub trait Control: Send + Sync + 'static {
     fn diff(&self, candidate: Option<Vec<u8>>) -> Result<Value, String>;
     /// The configurations that are kept, the newest first.
     fn revisions(&self) -> Value;
+    /// Where consumers and credentials are kept; `None` when they are kept nowhere.
+    fn store(&self) -> Option<Store>;
     /// Stops being ready, lets requests in flight end, and then ends the process. Returns at once.
     fn drain(&self);
     /// Lends every listening socket to a process that takes over. From then on the configuration stays as it is, until
@@ -102,6 +105,8 @@ pub struct Status {
     pub targets: Vec<TargetFacts>,
     /// The issuers whose tokens count, and what keeps them from being verified.
     pub issuers: Vec<IssuerFacts>,
+    /// Where consumers are kept, if they are.
+    pub store: Option<StoreFacts>,
     /// Connections of each worker.
     pub workers: Vec<usize>,
     /// Workers that do not turn; none of them when all is well.

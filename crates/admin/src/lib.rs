@@ -12,6 +12,7 @@
 //! [`server::HEAD_TIMEOUT`] for its head, [`server::BODY_BYTES_MAX`] for its body; a deadline for the whole.
 
 mod api;
+mod caller;
 pub mod client;
 mod control;
 mod passing;
@@ -19,6 +20,7 @@ mod probes;
 mod reply;
 pub mod server;
 mod socket;
+mod store;
 pub mod takeover;
 
 pub use api::{ROUTES, Route, openapi};

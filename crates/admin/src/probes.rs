@@ -11,6 +11,8 @@ use std::fmt::Write as _;
 use http::{Method, StatusCode};
 use portcullis_gateway::observe::{METRICS_CONTENT_TYPE, timestamp};
 
+use portcullis_gateway::store::StoreFacts;
+
 use crate::control::{Control, Phase, Status};
 use crate::reply::{self, Reply};
 
@@ -64,6 +66,20 @@ fn ready(status: &Status) -> Reply {
     reply::text(code, detail(status))
 }
 
+/// A line for the store, where it is not as it should be. It says nothing of readiness: who was known stays known.
+fn store_detail(text: &mut String, store: &StoreFacts) -> std::fmt::Result {
+    if let Some(reason) = &store.reason {
+        let shown: String = reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
+        let by =
+            if store.from_copy { "; serving by the last good copy" } else { "; who was known stays known" };
+        writeln!(text, "store: {} is away: {shown}{by}", store.kind)?;
+    }
+    if store.refused > 0 {
+        writeln!(text, "store: {} rows are left out; see `portcullis status`", store.refused)?;
+    }
+    Ok(())
+}
+
 /// The state of the parts, a line each.
 fn detail(status: &Status) -> String {
     let mut text = format!("{}\n", status.phase.as_str());
@@ -97,5 +113,6 @@ fn detail(status: &Status) -> String {
             let _ = writeln!(text, "issuer {name}: the last call failed: {shown}");
         }
     }
+    let _ = status.store.as_ref().map_or(Ok(()), |store| store_detail(&mut text, store));
     text + &stuck(status)
 }

@@ -113,6 +113,56 @@ pub(crate) const PROTOCOL_UNKNOWN: ProblemKind = ProblemKind {
     about: "`Upgrade` names the protocol by which this version hands over. Two versions that share none need a restart.",
 };
 
+/// Consumers are kept nowhere.
+pub(crate) const STORE_NONE: ProblemKind = ProblemKind {
+    code: "store-none",
+    status: StatusCode::CONFLICT,
+    title: "This gateway has no store",
+    blame: Blame::Client,
+    severity: None,
+    about: "Consumers are kept in the state directory or in PostgreSQL (`stores.durable`), and this gateway has neither. Those of its configuration count.",
+};
+
+/// The store does not answer.
+pub(crate) const STORE_AWAY: ProblemKind = ProblemKind {
+    code: "store-away",
+    status: StatusCode::SERVICE_UNAVAILABLE,
+    title: "The store is away",
+    blame: Blame::Gateway,
+    severity: None,
+    about: "The store does not answer, takes nothing, or too many others wait. Whether a change was made is not known: ask again. Callers who were known are served.",
+};
+
+/// The wish is at odds with what is there.
+pub(crate) const STORE_CONFLICT: ProblemKind = ProblemKind {
+    code: "store-conflict",
+    status: StatusCode::CONFLICT,
+    title: "That is there already, or has ended",
+    blame: Blame::Client,
+    severity: None,
+    about: "There is a consumer or credential of that name, another credential is proven by the same, or the one that is meant has ended.",
+};
+
+/// What is meant is not there.
+pub(crate) const STORE_MISSING: ProblemKind = ProblemKind {
+    code: "store-missing",
+    status: StatusCode::NOT_FOUND,
+    title: "That is not in the store",
+    blame: Blame::Client,
+    severity: None,
+    about: "The store has no such consumer or credential. Those of the configuration are changed there.",
+};
+
+/// The wish makes no sense.
+pub(crate) const STORE_WISH_UNREADABLE: ProblemKind = ProblemKind {
+    code: "store-wish-unreadable",
+    status: StatusCode::BAD_REQUEST,
+    title: "That cannot be done as it is written",
+    blame: Blame::Client,
+    severity: None,
+    about: "The body or a parameter is not as the OpenAPI document says; `detail` says what is wrong.",
+};
+
 /// The reload itself broke.
 pub(crate) const RELOAD_BROKE: ProblemKind = ProblemKind {
     code: "reload-broke",
@@ -145,6 +195,11 @@ pub static PROBLEMS: &[&ProblemKind] = &[
     &TIME_UNREADABLE,
     &TAKE_OVER_REFUSED,
     &PROTOCOL_UNKNOWN,
+    &STORE_NONE,
+    &STORE_AWAY,
+    &STORE_CONFLICT,
+    &STORE_MISSING,
+    &STORE_WISH_UNREADABLE,
     &RELOAD_BROKE,
     &ANSWER_BROKE,
 ];

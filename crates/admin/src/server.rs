@@ -22,6 +22,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::{net, time};
 
 use crate::api::{Api, Upgrade};
+use crate::caller::Caller;
 use crate::control::Control;
 use crate::probes;
 use crate::reply::{self, BODY_BROKEN, BODY_TOO_LARGE, Reply};
@@ -140,9 +141,9 @@ async fn keep<D: Door>(door: D, zone: Zone, tasks: Tasks, closed: impl Future<Ou
         };
         match accepted {
             Ok(stream) => {
-                let zone = zone.clone();
+                let (zone, caller) = (zone.clone(), D::caller(&stream));
                 tasks.spawn(async move {
-                    connection(stream, zone).await;
+                    connection(stream, zone, caller).await;
                     drop(place);
                 });
             }
@@ -152,14 +153,18 @@ async fn keep<D: Door>(door: D, zone: Zone, tasks: Tasks, closed: impl Future<Ou
 }
 
 /// Serves the one request of a connection.
-async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, zone: Zone) {
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    zone: Zone,
+    caller: Caller,
+) {
     let deadline = match zone {
         Zone::Probes(_) => PROBE_DEADLINE,
         Zone::Api(_) => CALL_DEADLINE,
     };
     let service = service_fn(move |request| {
-        let zone = zone.clone();
-        async move { Ok::<_, Infallible>(answer(request, &zone).await) }
+        let (zone, caller) = (zone.clone(), caller.clone());
+        async move { Ok::<_, Infallible>(answer(request, &zone, &caller).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -174,7 +179,7 @@ async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static
     let _ = time::timeout(deadline, served).await;
 }
 
-async fn answer(request: Request<Incoming>, zone: &Zone) -> Reply {
+async fn answer(request: Request<Incoming>, zone: &Zone, caller: &Caller) -> Reply {
     let (mut parts, body) = request.into_parts();
     match zone {
         Zone::Probes(control) => probes::answer(&parts.method, parts.uri.path(), control.as_ref()),
@@ -182,7 +187,7 @@ async fn answer(request: Request<Incoming>, zone: &Zone) -> Reply {
             Ok(body) => {
                 let upgrade = Upgrade::take(&mut parts);
                 let query = parts.uri.query().unwrap_or_default();
-                api.answer(&parts.method, parts.uri.path(), query, body.to_bytes(), upgrade).await
+                api.answer(&parts.method, parts.uri.path(), query, body.to_bytes(), upgrade, caller).await
             }
             Err(error) if error.is::<LengthLimitError>() => {
                 reply::problem(&BODY_TOO_LARGE.with("the body has more than 1 MiB"))
@@ -198,6 +203,8 @@ trait Door: Send + Sync + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
     /// The next connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// Who is at its other end.
+    fn caller(stream: &Self::Stream) -> Caller;
 }
 
 impl Door for net::TcpListener {
@@ -206,6 +213,10 @@ impl Door for net::TcpListener {
     async fn accept(&self) -> io::Result<Self::Stream> {
         Ok(Self::accept(self).await?.0)
     }
+
+    fn caller(_: &Self::Stream) -> Caller {
+        Caller::nobody()
+    }
 }
 
 impl Door for net::UnixListener {
@@ -213,5 +224,9 @@ impl Door for net::UnixListener {
 
     async fn accept(&self) -> io::Result<Self::Stream> {
         Ok(Self::accept(self).await?.0)
+    }
+
+    fn caller(stream: &Self::Stream) -> Caller {
+        Caller::of_socket(stream.peer_cred().ok().map(|credentials| credentials.uid()))
     }
 }

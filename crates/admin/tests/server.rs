@@ -48,6 +48,7 @@ impl Default for Fake {
                 targets: Vec::new(),
                 issuers: Vec::new(),
                 backends: vec![BackendFacts { backend: "orders".into(), ..BackendFacts::default() }],
+                store: None,
                 workers: vec![2, 1],
                 stuck: Vec::new(),
             }),
@@ -80,6 +81,9 @@ impl Control for Fake {
     }
     fn bounds(&self) -> Value {
         json!([{ "key": "head", "value": "64KiB" }])
+    }
+    fn store(&self) -> Option<portcullis_gateway::store::Store> {
+        None
     }
     fn reload(&self) -> Result<String, String> {
         let outcome = self.reload.lock().unwrap().clone();
@@ -378,6 +382,14 @@ fn the_api_describes_itself() {
             "/rollback" => (false, vec!["hash"]),
             "/explain" => (false, vec!["count"]),
             "/explain/{id}" => (false, vec!["id"]),
+            "/consumers" => (false, vec!["after"]),
+            "/consumers/{consumer}" if route.method == "PUT" => (true, vec!["consumer", "new"]),
+            "/consumers/{consumer}" => (false, vec!["consumer"]),
+            "/consumers/{consumer}/credentials" => (true, vec!["consumer"]),
+            "/audit" => (false, vec!["before"]),
+            path if path.ends_with("/rotate") => (false, vec!["consumer", "credential", "overlap_ms"]),
+            path if path.ends_with("/expire") => (true, vec!["consumer", "credential"]),
+            path if path.ends_with("/revoke") => (false, vec!["consumer", "credential"]),
             _ => (false, vec![]),
         };
         assert_eq!(operation["requestBody"].is_object(), brings_text, "{}", route.path);

@@ -24,10 +24,18 @@ impl Chores {
     /// # Errors
     /// The system gives no thread or no descriptors.
     pub fn start() -> io::Result<Self> {
+        Self::start_as("chores")
+    }
+
+    /// Starts a thread of this name.
+    ///
+    /// # Errors
+    /// The system gives no thread or no descriptors.
+    pub fn start_as(name: &str) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
         let (end, ended) = oneshot::channel::<()>();
-        std::thread::Builder::new().name("chores".to_owned()).spawn(move || {
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             // Told by being dropped.
             let _ = runtime.block_on(ended);
             runtime.shutdown_background();

@@ -56,6 +56,7 @@ pub use bounds::{BoundsSettings, OperationBoundsSettings};
 pub use caller::{
     ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, SignatureCredential, Terms,
 };
+pub(crate) use check::names::{is_name, is_scope};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,
@@ -159,7 +160,9 @@ pub enum State {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Stores {
-    /// PostgreSQL, for what must last: its URL.
+    /// PostgreSQL, for what must last: its URL, such as `${env:PG_URL}`. A server that is not on this machine proves itself
+    /// by its certificate (`sslmode=verify-full`) unless the URL says another `sslmode`. Changes only with a restart.
+    /// Default: SQLite in the state directory.
     pub durable: Option<Secret>,
     /// Redis or Valkey, for what several nodes must share fast: its URL.
     pub shared: Option<Secret>,

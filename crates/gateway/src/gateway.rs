@@ -9,7 +9,7 @@ pub mod watch;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -29,7 +29,9 @@ use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
+use crate::secret::Secret;
 use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
+use crate::store::{Place, Store};
 use crate::tasks::Tasks;
 
 /// What the command line decides.
@@ -49,11 +51,15 @@ pub struct Gateway {
     tasks: Tasks,
     chores: Chores,
     resolver: Resolver,
+    store: Option<Store>,
     running: Mutex<Running>,
 }
 
 /// Time for connections to be cut off at the end of a drain.
 const CUT: Duration = Duration::from_secs(2);
+
+/// The store's file in the state directory.
+const STORE_FILE: &str = "portcullis.db";
 
 /// What changes when a configuration is applied.
 #[derive(Debug)]
@@ -163,6 +169,8 @@ impl Gateway {
         let mut resources = Resources::new(options.state.clone());
         let Compiled { snapshot, listeners } =
             compile(loaded, &mut resources, &observe, workers).map_err(Refused::Findings)?;
+        let place = store_place(loaded, options.state.as_deref());
+        let state = options.state.clone();
         let ground = Arc::new(Ground {
             observe,
             memory: Room::new(snapshot.bounds.bodies_in_memory),
@@ -188,11 +196,18 @@ impl Gateway {
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };
         let chores = Chores::start().map_err(Refused::System)?;
+        let callers = Arc::clone(&running.resources.callers);
+        let start = |place| Store::start(place, state, callers, live.changed());
+        let store = place.map(start).transpose().map_err(Refused::System)?;
+        if let Some(store) = &store {
+            let asked = store.clone();
+            live.ground.observe.store(move || asked.facts().metrics());
+        }
         let snapshot = live.snapshot();
         let resolver = Resolver::new(chores.clone(), snapshot.dns.clone());
         running.resources.settle(&snapshot, &chores, &resolver);
         snapshot.begin_issuers(&chores, &live.ground);
-        let gateway = Self { live, cores, tasks, chores, resolver, running: Mutex::new(running) };
+        let gateway = Self { live, cores, tasks, chores, resolver, store, running: Mutex::new(running) };
         let fresh = gateway.bind_new(&listeners, inherited)?;
         gateway.with_running(|running| running.fresh = fresh);
         Ok(gateway)
@@ -261,6 +276,11 @@ impl Gateway {
     /// Resolves names, for the process's own calls too.
     pub fn resolver(&self) -> &Resolver {
         &self.resolver
+    }
+
+    /// The store of consumers, if there is one.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
     }
 
     /// The workers that have not turned for a while, and for how long: whatever is theirs stands still.
@@ -377,6 +397,15 @@ impl Gateway {
         // A panic while the lock was held leaves plain data behind, which is still good.
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         act(&mut running)
+    }
+}
+
+/// Where consumers are kept: as the configuration says, else in the state directory, else nowhere.
+fn store_place(loaded: &Loaded, state: Option<&Path>) -> Option<Place> {
+    let url: Option<&Secret> = loaded.config.stores.as_ref().and_then(|stores| stores.durable.as_ref());
+    match url {
+        Some(url) => Some(Place::Postgres(url.clone())),
+        None => state.map(|state| Place::Sqlite(state.join(STORE_FILE))),
     }
 }
 

@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod policies;
 pub mod problem;
 pub mod route;
+pub mod store;
 pub mod upstream;
 
 pub mod dns;

@@ -26,7 +26,7 @@ pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
     BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, ListenerMetrics, NameFacts,
-    OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, TargetFacts,
+    OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, StoreMetrics, TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 
@@ -262,6 +262,11 @@ impl Observe {
     /// Says where to ask, on a scrape, for the bytes of request bodies in memory. The first call counts.
     pub fn bodies_in_memory(&self, bytes: impl Fn() -> u64 + Send + Sync + 'static) {
         self.shared.metrics.ask_bodies(Box::new(bytes));
+    }
+
+    /// Says where to ask, on a scrape, how the store is. The first call counts.
+    pub fn store(&self, facts: impl Fn() -> StoreMetrics + Send + Sync + 'static) {
+        self.shared.metrics.ask_store(Box::new(facts));
     }
 
     /// Says where to ask, on a scrape, how all backends are doing. The first call counts.

@@ -29,8 +29,10 @@ pub(crate) enum Verb {
     Init(Init),
     /// List the published operations: who may call what, and where it goes
     Routes(Routes),
-    /// Make API keys
+    /// Make API keys, for the configuration or the store
     Keys(Keys),
+    /// Make, list and delete the consumers in the store of a running gateway
+    Consumers(Consumers),
     /// Say why a request was let through or refused
     Explain(Explain),
     /// Show how a running gateway is: phase, configuration, listeners
@@ -185,8 +187,112 @@ pub(crate) struct Keys {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysVerb {
-    /// Make a key, show it once, and print the block to paste
+    /// Make a key for the configuration, show it once, and print the block to paste
     New(NewKey),
+    /// Make a key of a consumer in the store, and show it once
+    Add(AddKey),
+    /// List the credentials of a consumer in the store
+    List(OfConsumer),
+    /// Make a key that takes another's place, and show it once
+    Rotate(RotateKey),
+    /// End a credential at a time
+    Expire(ExpireKey),
+    /// End a credential now, on every node within five seconds
+    Revoke(OfCredential),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OfConsumer {
+    /// The consumer
+    #[arg(value_name = "CONSUMER")]
+    pub(crate) consumer: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct OfCredential {
+    /// The consumer
+    #[arg(value_name = "CONSUMER")]
+    pub(crate) consumer: String,
+    /// The credential's id
+    #[arg(value_name = "ID")]
+    pub(crate) id: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct AddKey {
+    #[command(flatten)]
+    pub(crate) of: OfConsumer,
+    /// An id for the key, for logs; made up unless given
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// A scope it carries; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// The last day on which it is good, such as 2027-06-30, or an instant such as 2027-06-30T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
+    /// The first day or instant at which it is good
+    #[arg(long, value_name = "TIME")]
+    pub(crate) not_before: Option<String>,
+    /// A network it may be presented from, such as 10.0.0.0/8; may be given several times
+    #[arg(long = "address", value_name = "NETWORK")]
+    pub(crate) addresses: Vec<String>,
+    /// SHA-256 of the client certificate it must be presented with
+    #[arg(long, value_name = "SHA256")]
+    pub(crate) with_certificate: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RotateKey {
+    #[command(flatten)]
+    pub(crate) of: OfCredential,
+    /// How long the old key goes on, such as 24h
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "24h")]
+    pub(crate) overlap: Duration,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ExpireKey {
+    #[command(flatten)]
+    pub(crate) of: OfCredential,
+    /// The last day on which it is good, or an instant
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Consumers {
+    #[command(subcommand)]
+    pub(crate) verb: ConsumersVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConsumersVerb {
+    /// Make a consumer
+    Create(PutConsumer),
+    /// Give a consumer another grant
+    Change(PutConsumer),
+    /// List all consumers
+    List(Ask),
+    /// Show a consumer with its credentials
+    Show(OfConsumer),
+    /// Delete a consumer with all its credentials
+    Delete(OfConsumer),
+    /// List the latest writes: who did what, the last one first
+    Log(Ask),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PutConsumer {
+    #[command(flatten)]
+    pub(crate) of: OfConsumer,
+    /// An API its credentials open; may be given several times; `*` for all
+    #[arg(long = "api", value_name = "NAME", required = true)]
+    pub(crate) apis: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]

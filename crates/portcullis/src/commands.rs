@@ -4,6 +4,7 @@ pub(crate) mod apply;
 pub(crate) mod bounds;
 pub(crate) mod check;
 pub(crate) mod completions;
+pub(crate) mod consumers;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod drain;

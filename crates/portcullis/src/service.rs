@@ -27,6 +27,7 @@ use portcullis_gateway::gateway::watch::Watch;
 use portcullis_gateway::gateway::{Gateway, LEAVING, Lent, Options, Refused};
 use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings, traces};
+use portcullis_gateway::store::Store;
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -369,6 +370,7 @@ impl Control for Service {
             backends: self.gateway.live().snapshot().upstreams.backends(),
             targets: self.gateway.live().snapshot().upstreams.facts(),
             issuers: self.gateway.live().snapshot().issuer_facts(),
+            store: self.gateway.store().map(Store::facts),
             workers: self.gateway.connections_by_worker(),
             stuck: self
                 .gateway
@@ -397,6 +399,10 @@ impl Control for Service {
 
     fn bounds(&self) -> Value {
         table::bounds()
+    }
+
+    fn store(&self) -> Option<Store> {
+        self.gateway.store().cloned()
     }
 
     fn reload(&self) -> Result<String, String> {

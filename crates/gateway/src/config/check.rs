@@ -21,7 +21,7 @@ mod credentials;
 mod gateway;
 mod issuers;
 mod listeners;
-mod names;
+pub(crate) mod names;
 mod signing;
 
 /// Mistakes after which it is no longer guessed what a name was meant to be.

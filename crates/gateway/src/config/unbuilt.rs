@@ -10,7 +10,7 @@ use super::patterns::matches;
 /// Paths that are not built. `*` stands for any one step, `**` for any number of them; `settings` at the front
 /// for `defaults`, every API and every operation; `= word` at the end for that value only.
 pub const UNBUILT: &[&str] = &[
-    "stores",
+    "stores.shared",
     "admin.token",
     "plans",
     "scanners",

@@ -53,6 +53,7 @@ pub(super) struct Metrics {
     targets: Targets,
     backends: Backends,
     issuers: Issuers,
+    store: AskStore,
     certificates: Mutex<Vec<(String, Duration)>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
@@ -84,6 +85,31 @@ struct Issuers(OnceLock<Box<dyn Fn() -> Vec<IssuerFacts> + Send + Sync>>);
 /// Asks for the state of all backends.
 #[derive(Default)]
 struct Backends(OnceLock<Box<dyn Fn() -> Vec<BackendFacts> + Send + Sync>>);
+
+/// Asks how the store is.
+#[derive(Default)]
+struct AskStore(OnceLock<Box<dyn Fn() -> StoreMetrics + Send + Sync>>);
+
+impl fmt::Debug for AskStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AskStore")
+    }
+}
+
+/// How the store is, in numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreMetrics {
+    /// `sqlite` or `postgresql`.
+    pub kind: &'static str,
+    /// Whether it answers.
+    pub is_up: bool,
+    /// The revision that counts here.
+    pub revision: Option<u64>,
+    /// Consumers that count here.
+    pub consumers: u64,
+    /// Rows that are left out.
+    pub rows_refused: u64,
+}
 
 /// How a backend as a whole is doing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -316,6 +342,11 @@ impl Metrics {
     /// Says where to ask for all issuers; the first to say it is asked.
     pub(super) fn ask_issuers(&self, facts: Box<dyn Fn() -> Vec<IssuerFacts> + Send + Sync>) {
         let _ = self.issuers.0.set(facts);
+    }
+
+    /// Says where to ask how the store is; the first to say it is asked.
+    pub(super) fn ask_store(&self, facts: Box<dyn Fn() -> StoreMetrics + Send + Sync>) {
+        let _ = self.store.0.set(facts);
     }
 
     /// Replaces the list of served certificates and their ends.

@@ -211,6 +211,10 @@ metrics! {
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";
     PANICS = Counter "portcullis_panics_total" [], "Panics; each is a defect of the gateway, ends one exchange or connection, and is told in the log";
     SNAPSHOTS_ALIVE = Gauge "portcullis_snapshots_alive" [], "Compiled configurations in memory: the one in force, and those that exchanges still finish with";
+    STORE_UP = Gauge "portcullis_store_up" ["kind"], "Whether the store of consumers answers.";
+    STORE_REVISION = Gauge "portcullis_store_revision" [], "The revision of the store that counts here.";
+    STORE_CONSUMERS = Gauge "portcullis_store_consumers" [], "Consumers of the store that count here.";
+    STORE_ROWS_REFUSED = Gauge "portcullis_store_rows_refused" [], "Rows of the store that are left out, for what they say is not understood.";
     CERT_NOT_AFTER = Gauge "portcullis_cert_not_after_timestamp_seconds" ["name"], "When a served certificate expires, since 1970";
     LOG_DROPPED = Counter "portcullis_log_dropped_total" ["stream"], "Records lost because their output was too slow or broken";
     LOG_WRITE_ERRORS = Counter "portcullis_log_write_errors_total" ["stream"], "Failed writes to the output of a stream";

@@ -1,15 +1,68 @@
-//! `portcullis keys new`: makes a key, shows it once, prints the block to paste.
+//! `portcullis keys`: makes keys for the configuration, and keeps those of the store.
 
 use portcullis_identity::api_key::ApiKey;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::args::{Keys, KeysVerb, NewKey};
+use crate::args::{Keys, KeysVerb, NewKey, OfCredential};
+use crate::commands::consumers;
 use crate::output::{Outcome, remark, say};
 
 /// Dispatches.
 pub(crate) fn keys(keys: &Keys) -> anyhow::Result<Outcome> {
     match &keys.verb {
         KeysVerb::New(new) => make(new),
+        KeysVerb::Add(add) => {
+            let body = json!({
+                "kind": "api_key", "id": add.id, "scopes": add.scopes, "addresses": add.addresses,
+                "with_certificate": add.with_certificate, "expires": add.expires, "not_before": add.not_before,
+            });
+            let path = format!("/consumers/{}/credentials", add.of.consumer);
+            consumers::ask(&add.of.ask, "POST", &path, Some(&body), tell_key)
+        }
+        KeysVerb::List(of) => consumers::ask(
+            &of.ask,
+            "GET",
+            &format!("/consumers/{}", of.consumer),
+            None,
+            consumers::tell_credentials,
+        ),
+        KeysVerb::Rotate(rotate) => {
+            let path = path(&rotate.of, &format!("rotate?overlap_ms={}", rotate.overlap.as_millis()));
+            consumers::ask(&rotate.of.ask, "POST", &path, None, tell_key)
+        }
+        KeysVerb::Expire(expire) => {
+            let body = json!({ "expires": expire.at });
+            consumers::ask(&expire.of.ask, "POST", &path(&expire.of, "expire"), Some(&body), tell_end)
+        }
+        KeysVerb::Revoke(of) => consumers::ask(&of.ask, "POST", &path(of, "revoke"), None, tell_end),
+    }
+}
+
+fn path(of: &OfCredential, act: &str) -> String {
+    format!("/consumers/{}/credentials/{}/{act}", of.consumer, of.id)
+}
+
+/// A key, which is shown this once.
+fn tell_key(made: &Value) {
+    let text = |name: &str| made.get(name).and_then(Value::as_str).unwrap_or_default();
+    remark(format_args!(
+        "Key `{}` of `{}`. It is shown once: give it to the caller; the gateway keeps only its SHA-256.",
+        text("id"),
+        text("consumer")
+    ));
+    if let Some(old) = made.get("replaces") {
+        let part = |name: &str| old.get(name).and_then(Value::as_str).unwrap_or_default();
+        remark(format_args!("`{}` goes on until {}.", part("id"), part("expires")));
+    }
+    say(text("key"));
+}
+
+fn tell_end(credential: &Value) {
+    let text = |name: &str| credential.get(name).and_then(Value::as_str);
+    match (text("revoked"), text("expires")) {
+        (Some(at), _) => say(format_args!("{}: revoked at {at}", text("id").unwrap_or_default())),
+        (None, Some(at)) => say(format_args!("{}: ends at {at}", text("id").unwrap_or_default())),
+        (None, None) => {}
     }
 }
 

@@ -68,11 +68,37 @@ fn tell(status: &Value) {
             say(format_args!("  backend {name}: the name in {url} has never resolved"));
         }
     }
+    tell_store(status);
     let workers: Vec<String> = list(status, "/workers").iter().map(Value::to_string).collect();
     say(format_args!("  connections by worker: {}", workers.join(", ")));
     for stuck in list(status, "/stuck") {
         let number = |name: &str| stuck.get(name).and_then(Value::as_u64).unwrap_or_default();
         say(format_args!("  worker {} has not turned for {} s", number("worker"), number("seconds")));
+    }
+}
+
+/// How the store of consumers is.
+fn tell_store(status: &Value) {
+    if let Some(store) = status.get("store").filter(|store| !store.is_null()) {
+        let number = |name: &str| store.get(name).and_then(Value::as_u64).unwrap_or_default();
+        let (kind, state) = (text(store, "/kind"), text(store, "/state"));
+        if state == "ready" {
+            say(format_args!(
+                "  store {kind}: {} consumers, revision {}",
+                number("consumers"),
+                number("revision")
+            ));
+        }
+        if state == "away" {
+            say(format_args!(
+                "  store {kind} is away, who was known stays known: {}",
+                text(store, "/reason")
+            ));
+        }
+        for row in list(store, "/refused_rows") {
+            let (consumer, credential) = (text(row, "/consumer"), text(row, "/credential"));
+            say(format_args!("    left out: {consumer} {credential}: {}", text(row, "/reason")));
+        }
     }
 }
 

@@ -1,12 +1,16 @@
 //! Nothing shown in `docs/guides/` is untested: its files stand together in a folder, its commands run there.
 //!
 //! A `yaml` block begins with its file's name as a comment; so does a `text` block, whose first line is then no part of the
-//! file. Commands that serve have tests of their own.
+//! file. After `portcullis run` commands speak to a gateway that serves the guide's `portcullis.yaml`, on free ports; other
+//! commands that serve have tests of their own.
 
 use std::fs;
 use std::path::Path;
 
+use portcullis_testkit::Gateway;
+
 use crate::readme::{blocks, commands, fits, portcullis};
+use crate::stage::executable;
 
 #[test]
 fn every_command_of_a_guide_prints_what_is_shown() {
@@ -26,12 +30,22 @@ fn every_command_of_a_guide_prints_what_is_shown() {
                 fs::write(folder.path().join(name), content).expect("a file");
             }
         }
+        let mut served = None;
         for (command, shown) in blocks(&text, "console").iter().flat_map(|block| commands(block)) {
             let arguments = command.strip_prefix("portcullis ").expect("one of our commands");
             if arguments.starts_with("run ") {
                 continue;
             }
-            let printed = portcullis(folder.path(), &arguments.split(' ').collect::<Vec<_>>());
+            if arguments == "run" {
+                let config =
+                    fs::read_to_string(folder.path().join("portcullis.yaml")).expect("a configuration");
+                let config =
+                    config.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:9901", "127.0.0.1:0");
+                served = Some(Gateway::start(executable(), config));
+                continue;
+            }
+            let beside = served.as_ref().map_or(folder.path(), Gateway::folder);
+            let printed = portcullis(beside, &arguments.split(' ').collect::<Vec<_>>());
             for line in shown {
                 let is_there = printed.lines().any(|printed| fits(printed, &line));
                 assert!(is_there, "`{command}` lacks `{line}`:\n{printed}");

@@ -69,6 +69,7 @@ mod signed_requests;
 mod slow;
 mod smuggling;
 mod stage;
+mod store;
 mod stream_grace;
 mod streams;
 mod takeover;

@@ -19,6 +19,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         bounds(judge, &root().key("defaults").key("bounds"), settings);
     }
     admin(judge);
+    stores(judge);
     collector(judge);
     addresses(judge);
 }
@@ -55,6 +56,17 @@ fn admin(judge: &mut Judge<'_>) {
     }
     if let Some(Bind::Unix(_)) = &admin.probes {
         judge.value(&path.key("probes"), "probes listen on an IP address and port", "write 127.0.0.1:9901");
+    }
+}
+
+/// SECURITY: the URL has a password in it: findings do not quote it.
+fn stores(judge: &mut Judge<'_>) {
+    let Some(durable) = judge.config.stores.as_ref().and_then(|stores| stores.durable.as_ref()) else {
+        return;
+    };
+    if !["postgres://", "postgresql://"].iter().any(|scheme| durable.expose().starts_with(scheme)) {
+        let path = root().key("stores").key("durable");
+        judge.value(&path, "is no URL of PostgreSQL", "write `postgres://user:password@host/database`");
     }
 }
 

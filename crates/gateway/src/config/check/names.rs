@@ -10,7 +10,7 @@ pub(super) const NAME_SHAPE: &str = "a name has letters, digits, `_`, `-` and `.
                                      has at most 64 characters";
 
 /// Whether a text can name a listener, API, consumer and the like: it goes into labels and records.
-pub(super) fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= NAME_CHARS_MAX
         && text.starts_with(|c: char| c.is_ascii_alphanumeric())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
@@ -23,7 +23,7 @@ pub(super) fn is_field_name(text: &str) -> bool {
 }
 
 /// Whether a text is one scope (RFC 6749 §3.3).
-pub(super) fn is_scope(text: &str) -> bool {
+pub(crate) fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 

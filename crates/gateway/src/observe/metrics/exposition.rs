@@ -58,6 +58,7 @@ impl Collector for Scrape {
         self.targets(&mut encoder)?;
         self.backends(&mut encoder)?;
         self.issuers(&mut encoder)?;
+        self.store(&mut encoder)?;
         self.configuration(&mut encoder)?;
         self.streams(&mut encoder)?;
         process(&mut encoder)
@@ -250,6 +251,17 @@ impl Scrape {
             family.counter(&[&facts.name, "unavailable"], facts.unavailable)?;
         }
         Ok(())
+    }
+
+    fn store(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let Some(ask) = self.0.store.0.get() else { return Ok(()) };
+        let store = ask();
+        Family::begin(encoder, &names::STORE_UP)?.gauge(&[store.kind], u64::from(store.is_up))?;
+        if let Some(revision) = store.revision {
+            Family::begin(encoder, &names::STORE_REVISION)?.gauge(&[], revision)?;
+        }
+        Family::begin(encoder, &names::STORE_CONSUMERS)?.gauge(&[], store.consumers)?;
+        Family::begin(encoder, &names::STORE_ROWS_REFUSED)?.gauge(&[], store.rows_refused)
     }
 
     fn configuration(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{
     BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, Metrics, NameFacts, PlacesFacts,
-    TargetFacts,
+    StoreMetrics, TargetFacts,
 };
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
@@ -129,6 +129,13 @@ fn busy() -> Arc<Metrics> {
         places: Some(PlacesFacts { waiting: 2, refused: 5 }),
         ..BackendFacts::default()
     };
+    metrics.ask_store(Box::new(|| StoreMetrics {
+        kind: "sqlite",
+        is_up: true,
+        revision: Some(7),
+        consumers: 2,
+        rows_refused: 1,
+    }));
     metrics.ask_backends(Box::new(move || vec![facts.clone()]));
     let facts = IssuerFacts {
         name: "corp".to_owned(),
