@@ -20,7 +20,7 @@ const CONFIG: &str = r#"version: 1
 state: state
 STORES
 admin: { probes: 127.0.0.1:0 }
-bounds: { stream_grace: 1s }
+bounds: { stream_grace: 1s, credential_failures: 1000000 }
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
 backends: { recorder: { targets: ["http://BACKEND"] }, echo: { targets: ["http://ECHO"] } }
 defaults: { auth: api_key }
