@@ -38,6 +38,7 @@ mod issuer;
 mod key_sets;
 mod listener;
 mod load;
+mod login;
 mod patterns;
 pub mod settings;
 mod signing;
@@ -72,6 +73,7 @@ pub use listener::{
     Listener, ListenerTls, PathParameters, Protocol, ProxyProtocol, TlsVersion,
 };
 pub use load::{Loaded, Place, load, load_from, load_noting, parse};
+pub use login::Login;
 pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;

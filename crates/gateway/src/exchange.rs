@@ -280,6 +280,11 @@ async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapsh
     if snapshot.server_timing {
         reply.fields.push("server-timing", server_timing(cx));
     }
+    if let Some(cookie) = cx.take_cookie() {
+        reply.fields.push("set-cookie", &*cookie);
+        // It is for one browser: nobody on the way may keep the answer.
+        reply.fields.set("cache-control", "no-store");
+    }
     drop(snapshot);
     cx.replies(reply.status);
     let sent = {

@@ -26,6 +26,7 @@ pub mod keeper;
 pub mod keys;
 mod last_good;
 pub mod possession;
+pub mod signed;
 pub mod spec;
 pub mod verified;
 

@@ -16,6 +16,7 @@ pub mod config;
 pub mod fetch;
 pub mod http;
 pub mod issuers;
+pub mod logins;
 pub mod observe;
 pub mod pipeline;
 pub mod policies;

@@ -10,6 +10,7 @@ pub mod basic;
 pub mod certificate;
 pub mod fields;
 pub mod jwt;
+pub mod login;
 pub mod require;
 pub mod resource_metadata;
 pub mod signature;
@@ -53,6 +54,7 @@ pub static POLICIES: &[Kind] = &[
     basic::KIND,
     certificate::KIND,
     jwt::KIND,
+    login::KIND,
     signature::KIND,
     attestation::KIND,
     require::KIND,

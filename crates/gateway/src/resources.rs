@@ -14,6 +14,8 @@ use crate::dns::Resolver;
 use crate::http::term::Term;
 use crate::issuers::spec::IssuerSpec;
 use crate::issuers::{Issuer, IssuerError};
+use crate::logins::spec::LoginSpec;
+use crate::logins::{Login, LoginError};
 use crate::passwords::Passwords;
 use crate::policies::backend_credentials::account::Account;
 use crate::policies::backend_credentials::mint::Places;
@@ -27,6 +29,7 @@ pub struct Resources {
     backends: Vec<Arc<Backend>>,
     terms: Vec<(Box<str>, Terms, Arc<Term>)>,
     issuers: Vec<Arc<Issuer>>,
+    logins: Vec<Arc<Login>>,
     /// Where passwords are hashed, and what was right.
     pub passwords: Arc<Passwords>,
     /// Those that the store knows.
@@ -121,6 +124,21 @@ impl Resources {
         Ok(issuer)
     }
 
+    /// The login of these settings at `issuer`: the running one, or a new one that goes on with what one of the name knew.
+    ///
+    /// # Errors
+    /// The settings cannot be made to work.
+    pub fn login(&mut self, spec: LoginSpec, issuer: &Arc<Issuer>) -> Result<Arc<Login>, LoginError> {
+        let is_same = |login: &&Arc<Login>| *login.spec() == spec && Arc::ptr_eq(login.issuer(), issuer);
+        if let Some(running) = self.logins.iter().find(is_same) {
+            return Ok(Arc::clone(running));
+        }
+        let before = self.logins.iter().rev().find(|login| login.name() == &spec.name).cloned();
+        let login = Arc::new(Login::new(spec, Arc::clone(issuer), before.as_deref())?);
+        self.logins.push(Arc::clone(&login));
+        Ok(login)
+    }
+
     /// Begins what `current` needs besides requests: names and checks of its backends and no others any more, keys.
     pub fn settle(&self, current: &Snapshot, chores: &Chores, resolver: &Resolver) {
         current.upstreams.begin(&self.backends, chores, resolver);
@@ -135,6 +153,7 @@ impl Resources {
     /// Forgets what no snapshot holds any more.
     pub fn forget_unused(&mut self) {
         self.terms.retain(|(_, _, term)| !term.is_over());
+        self.logins.retain(|login| Arc::strong_count(login) > 1);
         self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
         // A policy holds those that count; a chore at work holds one for a while longer.

@@ -25,6 +25,7 @@ use crate::http::canonical::Rules;
 use crate::http::tls::ServerTls;
 use crate::http::trace::Tracing;
 use crate::issuers::Issuer;
+use crate::logins::Login;
 use crate::observe::{IssuerFacts, SnapshotAlive};
 use crate::pipeline::context::Ground;
 use crate::pipeline::operation::StreamTerms;
@@ -61,6 +62,8 @@ pub struct Snapshot {
     pub callers: Arc<Directory>,
     /// Whose tokens count.
     pub issuers: Vec<Arc<Issuer>>,
+    /// At which of them users log in with their browser.
+    pub logins: Vec<Arc<Login>>,
     /// What should be known and does not keep it from serving.
     pub warnings: Vec<Finding>,
     /// Counts this snapshot for as long as a request holds it.
@@ -121,6 +124,9 @@ impl Snapshot {
     pub fn begin_issuers(&self, chores: &Chores, ground: &Ground) {
         for issuer in &self.issuers {
             issuer.begin(chores, &ground.observe, ground.spool.as_deref());
+        }
+        for login in &self.logins {
+            login.begin(chores, &ground.observe, ground.spool.as_deref());
         }
     }
 

@@ -13,7 +13,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::algorithm::Algorithms;
+use crate::algorithm::{Algorithm, Algorithms};
 use crate::claims::{Claims, WrongType};
 use crate::json;
 use crate::jwk::{Key, KeySet};
@@ -207,6 +207,11 @@ impl<'t> Unverified<'t> {
     /// The key it says it was signed with.
     pub fn kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
+    }
+
+    /// What it says it was signed by.
+    pub fn algorithm(&self) -> Algorithm {
+        self.header.algorithm
     }
 
     /// Judges it by `rules`, then by the signature of one of `keys`.

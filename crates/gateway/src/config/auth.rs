@@ -33,6 +33,8 @@ pub enum Auth {
     Jwt(String),
     /// A token that an issuer is asked about.
     Token(String),
+    /// A session of a browser that logged in at an issuer.
+    Login(String),
     /// Any one of these.
     AnyOf(Vec<Auth>),
     /// All of these together.
@@ -133,6 +135,8 @@ struct Choices {
     jwt: Option<String>,
     /// Name of the issuer with `introspection` that is asked about bearer tokens.
     token: Option<String>,
+    /// Name of the issuer with `login` whose users log in with their browser (OpenID Connect).
+    login: Option<String>,
     /// Any one of these.
     any_of: Option<Vec<Auth>>,
     /// All of these together.
@@ -158,6 +162,7 @@ impl<'de> Deserialize<'de> for OneChoice {
             choices.signature.map(Auth::Signature),
             choices.jwt.map(Auth::Jwt),
             choices.token.map(Auth::Token),
+            choices.login.map(Auth::Login),
             choices.any_of.map(Auth::AnyOf),
             choices.all_of.map(Auth::AllOf),
         ]
@@ -188,6 +193,7 @@ impl<'de> Deserialize<'de> for Auth {
                 "certificate" => Ok(Self::Certificate(CertificateAuth::default())),
                 "signature" => Ok(Self::Signature(SignatureAuth::default())),
                 "jwt" => Err("name the issuer: `{ jwt: ISSUER }`".to_owned()),
+                "login" => Err("name the issuer: `{ login: ISSUER }`".to_owned()),
                 "token" => Err("name the issuer: `{ token: ISSUER }`".to_owned()),
                 _ => {
                     Err(nearest(word, ["none", "definition", "api_key", "basic", "certificate", "signature"])

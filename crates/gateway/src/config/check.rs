@@ -21,6 +21,7 @@ mod credentials;
 mod gateway;
 mod issuers;
 mod listeners;
+mod login;
 pub(crate) mod names;
 mod signing;
 

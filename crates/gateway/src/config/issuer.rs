@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::login::Login;
 use super::values::{Duration, Url};
 use crate::secret::Secret;
 
@@ -44,6 +45,8 @@ pub struct Issuer {
     pub consumer_claim: Option<String>,
     /// Asks the issuer about each token, which may be opaque (RFC 7662).
     pub introspection: Option<Introspection>,
+    /// How its users log in with a browser, for `auth: { login: NAME }`; needs `openid`.
+    pub login: Option<Login>,
     /// Certificates in PEM of who may vouch for it, best written as `${file:path}`. Default: the system's.
     pub ca: Option<String>,
     /// Whether it may be asked over plain `http` at an address other than this machine's own. Default: `false`.

@@ -36,8 +36,13 @@ pub fn cookies(fields: &Fields) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 /// Takes every cookie of this name out of a message; the others stand as they stood.
 pub fn remove_cookie(fields: &mut Fields, name: &str) {
-    let is_other = |piece: &&[u8]| cookie(piece).is_none_or(|(own, _)| own != name.as_bytes());
-    if cookies(fields).all(|(own, _)| own != name.as_bytes()) {
+    remove_cookies(fields, |own| own == name.as_bytes());
+}
+
+/// Takes every cookie out of a message whose name `is_one`; the others stand as they stood.
+pub fn remove_cookies(fields: &mut Fields, is_one: impl Fn(&[u8]) -> bool) {
+    let is_other = |piece: &&[u8]| cookie(piece).is_none_or(|(own, _)| !is_one(own));
+    if !cookies(fields).any(|(own, _)| is_one(own)) {
         return;
     }
     fields.rewrite("cookie", |value| {

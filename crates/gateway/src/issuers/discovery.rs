@@ -1,9 +1,9 @@
 //! The document in which an issuer says where its keys are (OpenID Connect Discovery 1.0, RFC 8414).
 //!
 //! It must name the issuer it was asked for (§4.3), letter for letter: whoever answers for another one could have that
-//! one's tokens accepted. Nothing else of it is read but `jwks_uri`.
+//! one's tokens accepted. For keys nothing else of it is read but `jwks_uri`.
 
-use portcullis_identity::json::{Limits, Value, parse_object};
+use portcullis_identity::json::{Limits, Object, Value, parse_object};
 
 use super::spec::Reach;
 use crate::config::values::Url;
@@ -20,11 +20,11 @@ pub fn place(issuer: &str) -> Option<Url> {
     format!("{}{WELL_KNOWN}", issuer.trim_end_matches('/')).parse().ok()
 }
 
-/// Where the keys of `issuer` are, as its document says.
+/// Where the keys of `issuer` are, as its document says, and the document.
 ///
 /// # Errors
 /// Says why the document does not count. It quotes nothing of it but a wrong issuer.
-pub fn read(document: &[u8], issuer: &str, own: &Url, reach: &Reach) -> Result<Url, String> {
+pub fn read(document: &[u8], issuer: &str, own: &Url, reach: &Reach) -> Result<(Url, Object), String> {
     let limits = Limits { bytes: DOCUMENT_BYTES_MAX, depth: DEPTH_MAX };
     let document =
         parse_object(document, limits).map_err(|why| format!("is no document: {}", why.as_str()))?;
@@ -36,7 +36,7 @@ pub fn read(document: &[u8], issuer: &str, own: &Url, reach: &Reach) -> Result<U
     let keys = document.get("jwks_uri").and_then(Value::as_text).ok_or("has no `jwks_uri`")?;
     let keys: Url = keys.parse().map_err(|_| "has a `jwks_uri` that is no URL")?;
     if may_be_asked(&keys, own, reach) {
-        Ok(keys)
+        Ok((keys, document))
     } else {
         Err("has a `jwks_uri` that is plain http".to_owned())
     }

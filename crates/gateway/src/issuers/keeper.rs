@@ -218,8 +218,12 @@ impl Keeper {
             Place::Discovery(own) => {
                 let document =
                     self.get(&self.place, discovery::DOCUMENT_BYTES_MAX, "discovery document").await?;
-                let keys = discovery::read(&document, &self.spec.issuer, own, &self.spec.reach)
+                let (keys, document) = discovery::read(&document, &self.spec.issuer, own, &self.spec.reach)
                     .map_err(|why| format!("the discovery document {why}"))?;
+                self.shared.document.rcu(|known| match known {
+                    Some(known) if **known == document => Some(Arc::clone(known)),
+                    _ => Some(Arc::new(document.clone())),
+                });
                 self.get(&self.beside(keys)?, KEY_SET_BYTES_MAX, "key set").await?
             }
             Place::Url(_) | Place::Set(_) | Place::Secret(_) => {

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use portcullis_identity::json::Object;
 use portcullis_identity::jwk::{Key, KeySet, Origin};
 use tokio::sync::{Notify, oneshot, watch};
 
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) wanted: Notify,
     waiting: AtomicUsize,
     cool_down: Duration,
+    /// What the issuer says of itself, where it was found by discovery.
+    pub(super) document: ArcSwapOption<Object>,
 }
 
 /// Keys that count now.
@@ -102,6 +105,7 @@ impl Keys {
             wanted: Notify::new(),
             waiting: AtomicUsize::new(0),
             cool_down: spec.cool_down,
+            document: ArcSwapOption::default(),
         };
         if let Some(set) = set {
             shared.learn(Known::new(set, Vec::new(), clock::wall()));
@@ -119,6 +123,11 @@ impl Keys {
     /// What is known now.
     pub fn known(&self) -> Option<Arc<Known>> {
         self.shared.known.load_full()
+    }
+
+    /// What the issuer says of itself, once it did.
+    pub fn document(&self) -> Option<Arc<Object>> {
+        self.shared.document.load_full()
     }
 
     /// A number that changes with the keys. To be asked before [`Self::known`].

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Context, Proof, Routed, Step};
+use super::{Context, Proof, Routed, Step, Stop};
 use crate::http::Canonical;
 use crate::problem::Problem;
 
@@ -29,6 +29,12 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     /// What `WWW-Authenticate` says (RFC 9110 §11.6.1) when nothing was presented, and with a refusal that does not
     /// say it itself.
     fn challenge(&self, request: &Routed) -> Cow<'_, str>;
+
+    /// How a caller that presented nothing is led to a credential, instead of being told that one is missing: a browser to
+    /// a login.
+    fn invite(&self, _request: &Routed) -> Option<Stop> {
+        None
+    }
 
     /// Its name as `routes` shows it, with whose credentials it looks for.
     fn label(&self) -> Cow<'_, str> {

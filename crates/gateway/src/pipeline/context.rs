@@ -93,6 +93,8 @@ struct Facts {
     write_idle: Duration,
     /// Whether it has a place among the requests under way.
     has_place: bool,
+    /// A line of `Set-Cookie` that leaves with the reply, whatever the reply is.
+    cookie: Option<Arc<str>>,
     /// The status that leaves, once one does.
     status: Option<StatusCode>,
     /// When its record was made: it is over.
@@ -132,6 +134,7 @@ impl Facts {
             connection_over: false,
             write_idle,
             has_place: false,
+            cookie: None,
             status: None,
             ended: None,
         }
@@ -314,6 +317,16 @@ impl Context {
     /// Remembers a credential that was asked for besides another one.
     pub fn also_proven(&mut self, proof: Arc<Proof>) {
         self.facts.also_proven.push(proof);
+    }
+
+    /// Has the reply set a cookie, whatever the reply is: that of a session that was renewed.
+    pub fn set_cookie(&mut self, line: Arc<str>) {
+        self.facts.cookie = Some(line);
+    }
+
+    /// The cookie that the reply is to set.
+    pub fn take_cookie(&mut self) -> Option<Arc<str>> {
+        self.facts.cookie.take()
     }
 
     /// Everything that let the caller in.

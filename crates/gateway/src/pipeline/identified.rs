@@ -173,7 +173,11 @@ async fn prove(
             None => proven = Some(proof),
         }
     }
-    proven.ok_or_else(|| challenged_by(missing(), alternatives.iter().flatten(), routed).into())
+    proven.ok_or_else(|| {
+        let mut all = alternatives.iter().flatten();
+        all.find_map(|one| one.invite(routed))
+            .unwrap_or_else(|| challenged_by(missing(), alternatives.iter().flatten(), routed).into())
+    })
 }
 
 /// All parts of one alternative; `None` when none of them is there.

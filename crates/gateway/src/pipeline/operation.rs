@@ -36,6 +36,8 @@ pub struct Operation {
     pub stream: Option<Stream>,
     /// What a stream of it stands on, if it may become one.
     pub terms: Option<StreamTerms>,
+    /// Where its API is published, without a slash at the end.
+    pub base_path: Arc<str>,
     /// Where it stands in the configuration, for `explain`.
     pub place: Arc<str>,
     /// Where its `auth` stands in the configuration.

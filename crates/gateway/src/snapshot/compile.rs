@@ -12,6 +12,7 @@ mod credentials;
 mod declared;
 mod issuers;
 mod listeners;
+mod logins;
 mod operations;
 mod selection;
 
@@ -26,6 +27,7 @@ use crate::bounds::Bounds;
 use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
 use crate::http::trace::{Parents, Tracing};
 use crate::issuers::Issuer;
+use crate::logins::Login;
 use crate::observe::Observe;
 use crate::passwords::{Nobody, Passwords};
 use crate::pipeline::Expression;
@@ -65,6 +67,9 @@ struct Compiler<'a> {
     /// What each backend is told of who calls, in order of the configuration.
     credentials: Vec<Option<Arc<BackendCredentials>>>,
     issuers: Vec<Arc<Issuer>>,
+    logins: Vec<Arc<Login>>,
+    /// Those that operations of the API at hand ask for.
+    asked_logins: Vec<Arc<Login>>,
 }
 
 /// Compiles a configuration.
@@ -92,8 +97,11 @@ pub fn compile(
         last_auth: None,
         credentials: Vec::new(),
         issuers: Vec::new(),
+        logins: Vec::new(),
+        asked_logins: Vec::new(),
     };
     compiler.issuers = compiler.issuers(resources);
+    compiler.logins = compiler.logins(resources);
 
     let callers = compiler.callers(resources);
     let upstreams = compiler.backends(resources, cores);
@@ -127,6 +135,7 @@ pub fn compile(
         stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
         callers,
         issuers: compiler.issuers,
+        logins: compiler.logins,
         operations,
         warnings: compiler.warnings,
         alive: observe.snapshot(),

@@ -9,6 +9,7 @@ mod chromium;
 mod curl;
 mod grpc;
 mod h2load;
+mod logins;
 mod nghttpd;
 mod node;
 mod otlp;

@@ -47,6 +47,7 @@ mod http2_frames;
 mod issuers;
 mod leniency;
 mod listeners;
+mod logins;
 mod loops;
 mod memory;
 mod minted_tokens;

@@ -13,6 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["exchange"],
     &["snapshot", "resources"],
     &["policies"],
+    &["logins"],
     &["upstream", "icap", "store", "issuers"],
     &["callers"],
     &["pipeline"],

@@ -75,6 +75,7 @@ fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
         Auth::Signature(signature) => self::signature(judge, &path.key("signature"), signature),
         Auth::Jwt(issuer) => bearer(judge, &path.key("jwt"), issuer, false),
         Auth::Token(issuer) => bearer(judge, &path.key("token"), issuer, true),
+        Auth::Login(issuer) => login(judge, &path.key("login"), issuer),
     }
 }
 
@@ -107,11 +108,26 @@ fn bearer(judge: &mut Judge<'_>, path: &Pointer, issuer: &str, is_asked: bool) {
             let hint = format!("write `token: {issuer}`");
             judge.value(path, format!("{issuer:?} is asked about its tokens"), hint);
         }
+        Some(settings) if settings.audiences.is_empty() && settings.login.is_some() => {
+            let hint =
+                "add `audiences: [NAME]`: a token that is meant for another service must not open ours";
+            judge.value(path, format!("{issuer:?} names no audience for its tokens"), hint);
+        }
         Some(settings) if settings.introspection.is_none() && is_asked => {
             let hint = format!("write `jwt: {issuer}`");
             judge.value(path, format!("{issuer:?} has no `introspection`"), hint);
         }
         _ => {}
+    }
+}
+
+/// A name of an issuer at which users log in.
+fn login(judge: &mut Judge<'_>, path: &Pointer, issuer: &str) {
+    let config = judge.config;
+    judge.reference(path, "issuer", issuer, &config.issuers);
+    if config.issuers.get(issuer).is_some_and(|settings| settings.login.is_none()) {
+        let hint = format!("add `login: {{ client_id: …, client_secret: … }}` below `issuers.{issuer}`");
+        judge.value(path, format!("{issuer:?} has no `login`"), hint);
     }
 }
 

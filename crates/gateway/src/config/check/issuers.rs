@@ -3,6 +3,7 @@
 use portcullis_openapi::source::Pointer;
 
 use super::listeners::pem;
+use super::login;
 use super::{Judge, repeated, root};
 use crate::config::issuer::{Introspection, Issuer};
 use crate::config::values::{Duration, Url};
@@ -26,6 +27,9 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         algorithms(judge, &path, issuer);
         audiences(judge, &path, issuer);
         times(judge, &path, issuer);
+        if let Some(login) = &issuer.login {
+            login::judge(judge, &path, issuer, login);
+        }
         if let Some(introspection) = &issuer.introspection {
             self::introspection(judge, &path, issuer, introspection);
         }
@@ -103,7 +107,7 @@ fn discovery(judge: &mut Judge<'_>, path: &Pointer, openid: &str, may_be_clear: 
 }
 
 /// Keys and secrets that travel in cleartext are anybody's.
-fn cleartext(judge: &mut Judge<'_>, path: &Pointer, url: &Url, may_be_clear: bool) {
+pub(super) fn cleartext(judge: &mut Judge<'_>, path: &Pointer, url: &Url, may_be_clear: bool) {
     if !url.https && !url.is_loopback() && !may_be_clear {
         let hint = "write `https`; `cleartext: true` at the issuer if nobody else is on the way";
         judge.value(path, "is plain http beyond this machine", hint);
@@ -149,7 +153,7 @@ fn long_enough(judge: &mut Judge<'_>, path: &Pointer, secret: &Secret, least: us
 
 fn audiences(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer) {
     let at = path.key("audiences");
-    if issuer.audiences.is_empty() && issuer.introspection.is_none() {
+    if issuer.audiences.is_empty() && issuer.introspection.is_none() && issuer.login.is_none() {
         let hint = "add `audiences: [NAME]`: a token that is meant for another service must not open ours";
         judge.key(path, "names no audience", hint);
     }
@@ -184,7 +188,7 @@ fn times(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer) {
     }
 }
 
-fn within(judge: &mut Judge<'_>, path: &Pointer, value: Option<Duration>, least: u64, most: u64) {
+pub(super) fn within(judge: &mut Judge<'_>, path: &Pointer, value: Option<Duration>, least: u64, most: u64) {
     let range = std::time::Duration::from_secs(least)..=std::time::Duration::from_secs(most);
     if value.is_some_and(|value| !range.contains(&value.get())) {
         judge.value(path, "is out of range", format!("from {least}s to {most}s"));

@@ -105,7 +105,8 @@ fn alternatives(auth: &Auth) -> Vec<Vec<&Auth>> {
         | Auth::Certificate(_)
         | Auth::Signature(_)
         | Auth::Jwt(_)
-        | Auth::Token(_) => {
+        | Auth::Token(_)
+        | Auth::Login(_) => {
             vec![vec![auth]]
         }
     }

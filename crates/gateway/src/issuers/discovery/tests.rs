@@ -13,7 +13,7 @@ fn reach(cleartext: bool) -> Reach {
 /// Where the keys are, or what the message ends with.
 fn check(issuer: &str, cleartext: bool, document: &str, expected: Result<&str, &str>) {
     let own = place(issuer).expect("a place");
-    let found = read(document.as_bytes(), issuer, &own, &reach(cleartext)).map(|url| url.to_string());
+    let found = read(document.as_bytes(), issuer, &own, &reach(cleartext)).map(|(url, _)| url.to_string());
     match expected {
         Ok(url) => assert_eq!(found.as_deref(), Ok(url), "{document}"),
         Err(why) => assert!(found.as_ref().is_err_and(|found| found.contains(why)), "{document}: {found:?}"),

@@ -206,6 +206,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         bounds: Arc::new(bounds),
         stream: None,
         terms: None,
+        base_path: "".into(),
         place: "a.yaml:1".into(),
         resource_metadata: None,
         auth_place: "a.yaml:1".into(),

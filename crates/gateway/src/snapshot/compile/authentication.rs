@@ -14,6 +14,7 @@ use crate::policies::api_key::ApiKey;
 use crate::policies::basic::Basic;
 use crate::policies::certificate::Certificate;
 use crate::policies::jwt::Bearer;
+use crate::policies::login::LoginSession;
 use crate::policies::signature::Signature;
 
 /// An OR of ANDs of authenticators.
@@ -32,6 +33,7 @@ impl Compiler<'_> {
         callers: &Arc<Directory>,
     ) -> Option<Arc<Expression>> {
         self.asks_for_certificates(at, api, auth);
+        self.note_logins(auth);
         self.shared_expression(&at.key("auth"), auth, callers)
     }
 
@@ -107,6 +109,7 @@ impl Compiler<'_> {
                 let authenticator: Arc<dyn Authenticator> = Arc::new(Bearer::new(issuer, bearers));
                 Some(vec![vec![authenticator]])
             }
+            Auth::Login(name) => self.login_session(path, name),
             Auth::AnyOf(several) => {
                 let several: Option<Vec<_>> =
                     several.iter().map(|one| self.alternatives(path, one, callers, bearers)).collect();
@@ -149,6 +152,16 @@ impl Compiler<'_> {
                 None
             }
         }
+    }
+
+    /// The session of a login at the issuer called `name`.
+    fn login_session(&mut self, path: &Pointer, name: &str) -> Option<Alternatives> {
+        let login = self.logins.iter().find(|login| **login.name() == *name).cloned();
+        if login.is_none() {
+            self.wrong_at(path, "names no issuer with `login`");
+        }
+        let authenticator: Arc<dyn Authenticator> = Arc::new(LoginSession::new(login?));
+        Some(vec![vec![authenticator]])
     }
 
     /// Whether every listener of an API asks its clients for certificates, where `auth` looks at them.

@@ -22,6 +22,7 @@ use crate::policies::backend_credentials::account::{Account, AccountSpec, Client
 use crate::policies::backend_credentials::key_set::KeySet;
 use crate::policies::backend_credentials::mint::{Made, Mint, Terms};
 use crate::policies::backend_credentials::{BackendCredentials, Says, What};
+use crate::policies::login::OwnCookies;
 use crate::resources::Resources;
 use crate::secret::Secret;
 use crate::signing::ring::Schedule;
@@ -141,6 +142,7 @@ impl Compiler<'_> {
             handover: None,
             resource_metadata: None,
             strip: 0,
+            base_path: "".into(),
             bounds: Arc::clone(&self.bounds),
             terms: None,
             stream: None,
@@ -168,6 +170,9 @@ impl Compiler<'_> {
         backend: usize,
         chain: &mut Vec<Arc<dyn Policy>>,
     ) -> Option<Arc<Handover>> {
+        if !self.logins.is_empty() {
+            chain.push(Arc::new(OwnCookies));
+        }
         let credentials = self.credentials.get(backend)?.as_ref()?;
         chain.push(Arc::clone(credentials) as Arc<dyn Policy>);
         Some(Arc::clone(credentials.handover()))

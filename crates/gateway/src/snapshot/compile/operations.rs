@@ -104,6 +104,7 @@ impl Compiler<'_> {
                 }
             }
         }
+        self.serve_logins(name, api, &mut builder, operations);
         self.report_silent(name, &at, &silent);
         self.metadata(name, api, operations, listening);
         match builder.build() {
@@ -158,6 +159,7 @@ impl Compiler<'_> {
             backend: first.backend,
             handover: None,
             strip: 0,
+            base_path: base.into(),
             bounds: Arc::clone(&self.bounds),
             stream: None,
             terms: None,
@@ -278,11 +280,7 @@ impl Compiler<'_> {
         };
         let authentication = self.who_may_call(&at, api, auth, callers)?;
         let place: Arc<str> = self.origin_place(&at, draft.origin).into();
-        if matches!(*authentication, Expression::Anonymous(_))
-            && settings.require.as_ref().is_some_and(|require| !require.is_empty())
-        {
-            let message = "asks for something of callers but lets anonymous ones in";
-            self.wrong_operation(&at, draft.origin, message.to_owned());
+        if self.asks_nobody(&at, draft.origin, &authentication, settings) {
             return None;
         }
         let spelt =
@@ -317,10 +315,28 @@ impl Compiler<'_> {
             bounds,
             terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings)),
             stream,
+            base_path: base.into(),
             resource_metadata: asks_for_tokens(auth).then(|| metadata_path(api).into()),
             auth_place: spell(effective.place("auth"), "auth"),
             place,
         }))
+    }
+
+    /// Whether something is asked of callers that are nobody.
+    fn asks_nobody(
+        &mut self,
+        at: &Pointer,
+        origin: Origin<'_>,
+        authentication: &Expression,
+        settings: &Settings,
+    ) -> bool {
+        let is_asked = settings.require.as_ref().is_some_and(|require| !require.is_empty());
+        let asks_nobody = is_asked && matches!(authentication, Expression::Anonymous(_));
+        if asks_nobody {
+            let message = "asks for something of callers but lets anonymous ones in";
+            self.wrong_operation(at, origin, message.to_owned());
+        }
+        asks_nobody
     }
 
     /// What an operation may become: as the settings say, else as a trusted definition declares its messages.

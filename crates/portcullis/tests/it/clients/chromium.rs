@@ -7,13 +7,35 @@ use portcullis_testkit::recorder::{Gate, Reply};
 use super::{Scene, Server, client, python};
 
 /// The browser, ended with its processes however the test ends.
-struct Browser(Child);
+pub(super) struct Browser {
+    child: Child,
+    /// Gone when the browser is.
+    _profile: tempfile::TempDir,
+}
 
 impl Drop for Browser {
     fn drop(&mut self) {
         // A signal that `timeout` passes on; killed itself, it would leave the browser behind.
-        portcullis_testkit::gateway::terminate(&self.0);
-        drop(self.0.wait());
+        portcullis_testkit::gateway::terminate(&self.child);
+        drop(self.child.wait());
+    }
+}
+
+impl Browser {
+    /// Opens a page of a gateway whose key has this hash; `None` when there is no browser and need not be.
+    pub(super) fn open(url: &str, pin: &str) -> Option<Self> {
+        let profile = tempfile::tempdir().expect("a folder");
+        let mut chromium = client("chromium", &["--version"])?;
+        chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
+        chromium.args(["--no-first-run", "--disable-background-networking", "--disable-component-update"]);
+        chromium.args(["--disable-extensions", "--disable-sync", "--no-proxy-server", "--disable-quic"]);
+        // Nothing but this machine is asked for, and only the gateway's own key is trusted.
+        chromium.arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1");
+        chromium.arg(format!("--ignore-certificate-errors-spki-list={pin}"));
+        chromium.arg(format!("--user-data-dir={}", profile.path().display()));
+        chromium.arg(url);
+        chromium.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Some(Self { child: chromium.spawn().expect("the browser starts"), _profile: profile })
     }
 }
 
@@ -30,18 +52,7 @@ fn a_page_fetches_hears_events_and_talks_over_http2() {
     scene.backend.on("/events/", events);
     scene.backend.on("/go-on", Reply::new().open(&gate).send("HTTP/1.1 204 No Content\r\n\r\n"));
     scene.backend.on("/large", Reply::ok(vec![b'x'; 3_000_000]));
-    let profile = tempfile::tempdir().expect("a folder");
-    let Some(mut chromium) = client("chromium", &["--version"]) else { return };
-    chromium.args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]);
-    chromium.args(["--no-first-run", "--disable-background-networking", "--disable-component-update"]);
-    chromium.args(["--disable-extensions", "--disable-sync", "--no-proxy-server", "--disable-quic"]);
-    // Nothing but this machine is asked for, and only the gateway's own key is trusted.
-    chromium.arg("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost");
-    chromium.arg(format!("--ignore-certificate-errors-spki-list={}", scene.pin));
-    chromium.arg(format!("--user-data-dir={}", profile.path().display()));
-    chromium.arg(format!("{}/page", scene.url("tls")));
-    chromium.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let browser = Browser(chromium.spawn().expect("the browser starts"));
+    let Some(browser) = Browser::open(&format!("{}/page", scene.url("tls")), &scene.pin) else { return };
     scene.backend.expect("the browser", |message| message.target == b"/page");
     let report = scene.backend.expect("the page's report", |message| message.target == b"/report");
     drop(browser);

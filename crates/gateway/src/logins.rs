@@ -1,0 +1,302 @@
+//! Browser login with OpenID Connect: users of an issuer prove themselves in their browser, and the browser gets a session.
+//!
+//! One [`Login`] for each issuer with `login`. The authorization code flow with PKCE, always ([`flow`]); codes become tokens
+//! and ID tokens are judged ([`tokens`]); what is known then is a [`Session`] that lives in the browser, sealed ([`seal`]),
+//! so that no store is asked and any node with the same keys can go on. It is renewed ahead of its end ([`renewal`]) and ends
+//! by a logout, here or at the issuer ([`logout`]). `policies/login.rs` is where requests meet all of it.
+//!
+//! **Whose fault.** What a browser brings that does not hold is [`Failed::Refused`], a 401. What cannot be judged because the
+//! issuer is away or not well is [`Failed::Unavailable`], a 503. Neither is ever a session.
+//!
+//! # Limits
+//! [`ASKING_MAX`] calls to one token endpoint at once; each part names its own others.
+//!
+//! # Threats
+//! Browsers can be led anywhere by anybody with any parameters; a provider can be hostile or be mistaken for another one
+//! (RFC 9700 §4). So each login under way is known only to the browser that began it, to one issuer and one redirect URI,
+//! and only once; where a user is led afterwards was sealed when the login began. No code, token or state gets into a
+//! record, a log or a `Referer`.
+
+pub mod cookies;
+pub mod flow;
+pub mod form;
+pub mod logout;
+pub mod provider;
+pub mod renewal;
+pub mod seal;
+pub mod session;
+pub mod spec;
+pub mod tokens;
+pub mod used;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use portcullis_identity::algorithm::Algorithm;
+use portcullis_identity::json::Object;
+use portcullis_identity::jwt::SigningKey;
+use tokio::sync::Semaphore;
+
+use self::logout::Revoked;
+use self::provider::Provider;
+use self::renewal::Renewals;
+use self::seal::Seals;
+use self::session::Session;
+use self::spec::{ClientProof, LoginSpec};
+use self::used::Used;
+use crate::chores::Chores;
+use crate::clock;
+use crate::dns;
+use crate::fetch::Remote;
+use crate::issuers::signed::NotSigned;
+use crate::issuers::spec::Reach;
+use crate::issuers::{ISSUER_UNAVAILABLE, Issuer};
+use crate::observe::{Incident, Observe};
+use crate::problem::Severity;
+
+/// Calls to one token endpoint at once.
+pub const ASKING_MAX: usize = 64;
+/// How often a login looks after itself.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Browser login at one issuer.
+#[derive(Debug)]
+pub struct Login {
+    spec: LoginSpec,
+    issuer: Arc<Issuer>,
+    /// What signs who we are, where no secret does.
+    key: Option<SigningKey>,
+    shared: Arc<Shared>,
+    /// What the last discovery document said.
+    said: RwLock<Option<Said>>,
+    asking: Semaphore,
+    chores: OnceLock<Chores>,
+}
+
+/// What outlives settings, as long as a login of the name is there.
+#[derive(Debug, Default)]
+struct Shared {
+    used: Used,
+    revoked: Revoked,
+    renewals: Renewals,
+    seals: ArcSwapOption<Seals>,
+}
+
+/// What one discovery document said.
+#[derive(Debug)]
+struct Said {
+    document: Arc<Object>,
+    ready: Result<Arc<Ready>, String>,
+}
+
+/// A provider with which logins work.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its parts.
+    pub provider: Provider,
+    /// Its token endpoint.
+    pub token: Remote,
+}
+
+/// Why a login did not succeed; the text is for the log.
+#[derive(Debug, Clone)]
+pub enum Failed {
+    /// What was brought does not hold.
+    Refused(String),
+    /// Nobody can say.
+    Unavailable(String),
+}
+
+/// Why a login can never work.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    /// The key is none.
+    #[error("is no private key in PEM for ES256, ES384, ES512, EdDSA or RS256")]
+    Key,
+}
+
+impl Login {
+    /// That of `spec`; it goes on with what `before`, of the same name, knew.
+    ///
+    /// # Errors
+    /// It can never work.
+    pub fn new(spec: LoginSpec, issuer: Arc<Issuer>, before: Option<&Self>) -> Result<Self, LoginError> {
+        let key = match &spec.proof {
+            ClientProof::Secret(_) => None,
+            ClientProof::Key(pem, kid) => {
+                let named = [
+                    Algorithm::ES256,
+                    Algorithm::ES384,
+                    Algorithm::ES512,
+                    Algorithm::EdDSA,
+                    Algorithm::RS256,
+                ];
+                let key = named
+                    .into_iter()
+                    .find_map(|algorithm| SigningKey::from_pem(pem.expose().as_bytes(), algorithm).ok());
+                let key = key.and_then(|key| key.named(kid.as_deref()).ok());
+                Some(key.ok_or(LoginError::Key)?)
+            }
+        };
+        let shared = before.map(|before| Arc::clone(&before.shared)).unwrap_or_default();
+        let keeps_seals = before.is_some_and(|before| before.spec.cookie_keys == spec.cookie_keys);
+        if !keeps_seals {
+            let seals = Seals::new(&spec.name, &spec.cookie_keys, clock::wall());
+            shared.seals.store(Some(Arc::new(seals)));
+        }
+        let asking = Semaphore::new(ASKING_MAX);
+        let (said, chores) = (RwLock::default(), OnceLock::new());
+        Ok(Self { spec, issuer, key, shared, said, asking, chores })
+    }
+
+    /// What it was made from.
+    pub fn spec(&self) -> &LoginSpec {
+        &self.spec
+    }
+
+    /// Whose users log in.
+    pub fn issuer(&self) -> &Arc<Issuer> {
+        &self.issuer
+    }
+
+    /// Its name in configuration.
+    pub fn name(&self) -> &Arc<str> {
+        &self.spec.name
+    }
+
+    /// Takes over what is kept in the state directory, and begins to look after itself.
+    pub fn begin(self: &Arc<Self>, chores: &Chores, observe: &Observe, state: Option<&Path>) {
+        if self.chores.set(chores.clone()).is_err() {
+            return;
+        }
+        let folder = state.map(|state| state.join("logins"));
+        if let Some(folder) = &folder {
+            self.keep_keys(folder);
+            if let Err(error) = self.shared.revoked.keep_in(folder.join(format!("{}.ended", self.spec.name)))
+            {
+                tracing::error!(login = &*self.spec.name, %error, "which sessions were ended cannot be read or kept");
+            }
+        } else if self.spec.cookie_keys.is_empty() {
+            tracing::warn!(
+                login = &*self.spec.name,
+                "without `cookie_keys` and a state directory sessions end with this process"
+            );
+        }
+        let (login, observe) = (Arc::downgrade(self), observe.clone());
+        chores.spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK).await;
+                let Some(login) = login.upgrade() else { return };
+                login.look(&observe, folder.as_ref());
+            }
+        });
+    }
+
+    /// What there is to do now and then.
+    fn look(&self, observe: &Observe, folder: Option<&PathBuf>) {
+        if let Some(document) = self.issuer.document()
+            && !self.has_read(&document)
+            && let Err(reason) = self.ready()
+        {
+            let name = &*self.spec.name;
+            tracing::error!(login = name, %reason, "nobody can log in with this issuer");
+            let cause = format!("{name}: nobody can log in: {reason}");
+            let now = clock::wall();
+            observe.incident(&Incident::own(now, ISSUER_UNAVAILABLE.code, Severity::High, &cause));
+        }
+        let is_due = self.seals().is_some_and(|seals| seals.is_due(clock::wall()));
+        if let Some(folder) = folder.filter(|_| is_due) {
+            self.keep_keys(folder);
+        }
+    }
+
+    /// Keys of our own for cookies lie in the state directory.
+    fn keep_keys(&self, folder: &Path) {
+        if !self.spec.cookie_keys.is_empty() {
+            return;
+        }
+        let Some(seals) = self.seals() else { return };
+        let file = folder.join(format!("{}.keys", self.spec.name));
+        if let Err(error) = seals.keep_in(&self.spec.name, &file, clock::wall()) {
+            tracing::error!(login = &*self.spec.name, %error, "keys for session cookies cannot be read or kept");
+        }
+    }
+
+    fn seals(&self) -> Option<Arc<Seals>> {
+        self.shared.seals.load_full()
+    }
+
+    fn reach(&self) -> Reach {
+        let keys = self.issuer.spec().keys.as_ref();
+        keys.map_or_else(
+            || Reach { ca: None, cleartext: false, names: dns::Settings::default(), timeout: LOOK },
+            |keys| keys.reach.clone(),
+        )
+    }
+
+    fn has_read(&self, document: &Arc<Object>) -> bool {
+        let said = self.said.read().unwrap_or_else(PoisonError::into_inner);
+        said.as_ref().is_some_and(|said| Arc::ptr_eq(&said.document, document))
+    }
+
+    /// The provider, if logins work with it; else why not.
+    pub(crate) fn ready(&self) -> Result<Arc<Ready>, String> {
+        let document = self.issuer.document().ok_or("its discovery document could not be had yet")?;
+        {
+            let said = self.said.read().unwrap_or_else(PoisonError::into_inner);
+            if let Some(said) = said.as_ref().filter(|said| Arc::ptr_eq(&said.document, &document)) {
+                return said.ready.clone();
+            }
+        }
+        let reach = self.reach();
+        let ready = Provider::read(&document, &self.spec, &reach)
+            .and_then(|provider| {
+                let token = Remote::trusting(provider.token.clone(), reach.names, reach.ca);
+                let token = token.map_err(|error| format!("has a `token_endpoint` of no use: {error}"))?;
+                Ok(Arc::new(Ready { provider, token }))
+            })
+            .map_err(|why| format!("its discovery document {why}"));
+        let mut said = self.said.write().unwrap_or_else(PoisonError::into_inner);
+        *said = Some(Said { document, ready: ready.clone() });
+        ready
+    }
+
+    /// The session that a cookie holds, if it counts at `now` without being renewed.
+    fn open(&self, cookie: &[u8], now: Duration) -> Option<Session> {
+        let text = self.seals()?.open(&self.purpose("session"), cookie)?;
+        let session = Session::of_text(&text)?;
+        // Its own end was sealed when it began; the configuration may say an earlier one by now.
+        let ends = session.ends.min(session.begun.saturating_add(self.spec.session));
+        let is_of_us = session.claims.issuer() == self.issuer.issuer();
+        (is_of_us && now < ends && !self.shared.revoked.has_ended(&session)).then_some(session)
+    }
+
+    /// A session as its cookie's value, and the line that sets it.
+    fn cookie_of(&self, session: &Session, now: Duration) -> Result<String, Failed> {
+        let sealed = self.seals().ok_or(seal::NotSealed::NoKey);
+        let sealed =
+            sealed.and_then(|seals| seals.seal(&self.purpose("session"), session.to_text().as_bytes()));
+        let value = sealed.map_err(|why| {
+            let hint = "`login.claims` names those that are kept";
+            Failed::Unavailable(format!("what the provider says of the user is not kept: {why}; {hint}"))
+        })?;
+        let lasts = session.ends.saturating_sub(now).as_secs();
+        Ok(cookies::set(&cookies::session(&self.spec.name), &value, lasts))
+    }
+
+    /// What a cookie is sealed for, so that none of one kind or login serves for another.
+    fn purpose(&self, what: &str) -> String {
+        format!("{what} {}", self.spec.name)
+    }
+}
+
+impl From<NotSigned> for Failed {
+    fn from(why: NotSigned) -> Self {
+        match why {
+            NotSigned::Refused(why) => Self::Refused(why.as_str().to_owned()),
+            NotSigned::Unavailable => Self::Unavailable("there are no keys to verify by".to_owned()),
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Sessions are renewed ahead of their end (RFC 6749 §6), once for all requests that bring the same one.
+//!
+//! A page sends many requests at a time, each with the same session; a provider that changes refresh tokens takes a second
+//! use of one for theft. So the first request begins the renewal, on the thread for what no request waits for, where no
+//! client that goes away can break it off; all wait for it, and for [`KEPT`] afterwards whoever still comes with the old
+//! session gets the same new one.
+//!
+//! As long as the issuer's word still holds, nobody waits longer than [`WAIT`], and an issuer that is away takes nobody
+//! out. When it holds no more and cannot be renewed, the user is logged out.
+//!
+//! # Limits
+//! [`FLIGHTS_MAX`] renewals are remembered; beyond it nothing is renewed. After one that failed, the next begins
+//! [`COOL_DOWN`] later.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use foldhash::HashMap;
+use tokio::sync::watch;
+
+use super::session::Session;
+use super::tokens::Expected;
+use super::{Failed, Login};
+use crate::clock::{self, Instant};
+
+/// Most time a request waits while the old session still counts.
+pub const WAIT: Duration = Duration::from_secs(2);
+/// How long a renewed session is remembered for those who come with the old one.
+pub const KEPT: Duration = Duration::from_secs(60);
+/// After a renewal that came to nothing, until the next.
+pub const COOL_DOWN: Duration = Duration::from_secs(10);
+/// Renewals that are remembered.
+pub const FLIGHTS_MAX: usize = 10_000;
+
+/// Renewals under way and just over, by the digest of what they renew.
+#[derive(Debug, Default)]
+pub struct Renewals(Mutex<Flights>);
+
+type Flights = HashMap<[u8; 32], Flight>;
+
+#[derive(Clone, Debug)]
+struct Flight {
+    began: Instant,
+    outcome: watch::Receiver<Option<Outcome>>,
+}
+
+/// What came of a renewal.
+#[derive(Clone)]
+enum Outcome {
+    Renewed(Arc<Session>, Arc<str>),
+    LoggedOut,
+    Unavailable,
+}
+
+/// A session that counts, and the line that gives the browser a newer one.
+pub struct Fresh {
+    /// The session.
+    pub session: Session,
+    /// A line of `Set-Cookie`.
+    pub cookie: Option<Arc<str>>,
+}
+
+impl Login {
+    /// The session of a cookie, renewed if it is time; `None` when there is none that counts.
+    pub async fn session(self: &Arc<Self>, cookie: &[u8], now: Duration) -> Option<Fresh> {
+        let session = self.open(cookie, now)?;
+        if now < session.renew {
+            return Some(Fresh { session, cookie: None });
+        }
+        let counts = now < session.vouched;
+        let outcome = match &session.refresh {
+            Some(_) => self.renewed(&session, counts).await,
+            None => Outcome::Unavailable,
+        };
+        match outcome {
+            Outcome::Renewed(renewed, line) => {
+                // It may have been ended since.
+                let counts = now < renewed.ends && !self.shared.revoked.has_ended(&renewed);
+                counts.then(|| Fresh { session: Session::clone(&renewed), cookie: Some(line) })
+            }
+            Outcome::Unavailable if counts => Some(Fresh { session, cookie: None }),
+            Outcome::Unavailable | Outcome::LoggedOut => None,
+        }
+    }
+
+    /// What is known of the session without waiting: `None` when it must be renewed first, or there is none.
+    pub fn session_now(&self, cookie: &[u8], now: Duration) -> Option<Session> {
+        self.open(cookie, now).filter(|session| now < session.renew)
+    }
+
+    async fn renewed(self: &Arc<Self>, session: &Session, counts: bool) -> Outcome {
+        let Some(mut flight) = self.flight(session) else { return Outcome::Unavailable };
+        let most = if counts { WAIT } else { self.reach().timeout.saturating_add(WAIT) };
+        let until = flight.began.checked_add(most).unwrap_or(flight.began);
+        match tokio::time::timeout_at(until, flight.outcome.wait_for(Option::is_some)).await {
+            Ok(Ok(outcome)) => outcome.clone().unwrap_or(Outcome::Unavailable),
+            Ok(Err(_)) | Err(_) => Outcome::Unavailable,
+        }
+    }
+
+    /// The renewal of a session: the one under way or just over, or a new one.
+    fn flight(self: &Arc<Self>, session: &Session) -> Option<Flight> {
+        let refresh = session.refresh.as_ref()?;
+        let own: [u8; 32] = digest(&SHA256, refresh.expose().as_bytes()).as_ref().try_into().ok()?;
+        let now = clock::now();
+        let mut flights = self.shared.renewals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flight) = flights.get(&own).filter(|flight| !flight.is_over(now)) {
+            return Some(flight.clone());
+        }
+        if flights.len() >= FLIGHTS_MAX / 2 {
+            flights.retain(|_, flight| !flight.is_over(now));
+        }
+        if flights.len() >= FLIGHTS_MAX {
+            return None;
+        }
+        let (told, outcome) = watch::channel(None);
+        let flight = Flight { began: now, outcome };
+        flights.insert(own, flight.clone());
+        let (login, session) = (Arc::clone(self), session.clone());
+        self.chores.get()?.spawn(async move {
+            let outcome = match login.renew(&session).await {
+                Ok((renewed, line)) => Outcome::Renewed(Arc::new(renewed), line.into()),
+                Err(Failed::Refused(reason)) => {
+                    tracing::info!(login = &*login.spec.name, %reason, "a session was not renewed");
+                    Outcome::LoggedOut
+                }
+                Err(Failed::Unavailable(reason)) => {
+                    tracing::warn!(login = &*login.spec.name, %reason, "a session could not be renewed");
+                    Outcome::Unavailable
+                }
+            };
+            // Nobody may be waiting any more.
+            let _ = told.send(Some(outcome));
+        });
+        Some(flight)
+    }
+
+    async fn renew(&self, session: &Session) -> Result<(Session, String), Failed> {
+        let ready = self.ready().map_err(Failed::Unavailable)?;
+        let refresh = session.refresh.as_ref().map_or("", |refresh| refresh.expose());
+        let granted =
+            self.ask(&ready, &[("grant_type", "refresh_token"), ("refresh_token", refresh)]).await?;
+        let claims = match granted.id_token {
+            Some(_) => {
+                let expected = Expected { nonce: None, subject: session.claims.subject() };
+                Some(self.identify(&granted, &expected).await?)
+            }
+            None => None,
+        };
+        let now = clock::wall();
+        let renewed = session.renewed(&self.spec, &granted, claims.as_ref(), now);
+        let line = self.cookie_of(&renewed, now)?;
+        Ok((renewed, line))
+    }
+}
+
+impl Flight {
+    /// Whether it is of no use any more.
+    fn is_over(&self, now: Instant) -> bool {
+        let age = now.saturating_duration_since(self.began);
+        match &*self.outcome.borrow() {
+            None => self.outcome.has_changed().is_err(),
+            Some(Outcome::Unavailable) => age >= COOL_DOWN,
+            Some(_) => age >= KEPT,
+        }
+    }
+}
+
+impl std::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Renewed(..) => "Renewed",
+            Self::LoggedOut => "LoggedOut",
+            Self::Unavailable => "Unavailable",
+        })
+    }
+}
