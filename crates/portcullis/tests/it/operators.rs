@@ -69,11 +69,14 @@ fn drain_waits_for_the_end_and_says_whether_it_came() {
     client.send(Request::get("/slow").http1());
     stage.backend.expect("the slow request", |message| message.target == b"/slow");
 
-    let (code, text) = run(&stage.gateway, &["drain", "--wait", "500ms"]);
-    assert_eq!((code, text.trim()), (Some(1), "still draining"));
     let gateway = &stage.gateway;
     let answer = thread::scope(|scope| {
-        let waiting = scope.spawn(|| run(gateway, &["drain", "--wait", "30s"]));
+        let waiting = scope.spawn(|| run(gateway, &["drain", "--wait", "60s"]));
+        // Whoever waits has been heard before the end may come.
+        Deadline::soon()
+            .poll("the drain", || run(gateway, &["status"]).1.starts_with("draining: ").then_some(()));
+        let (code, text) = run(gateway, &["drain", "--wait", "500ms"]);
+        assert_eq!((code, text.trim()), (Some(1), "still draining"));
         gate.open();
         let answer = client.response("GET", Deadline::soon()).expect("what was under way ends");
         assert_eq!(waiting.join().expect("it ends"), (Some(0), "ended\n".to_owned()));
