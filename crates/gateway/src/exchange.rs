@@ -24,7 +24,7 @@ use crate::pipeline::{
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 use crate::route::{Found, Routes};
 use crate::snapshot::lease::Lease;
-use crate::snapshot::{Listening, Live, Snapshot};
+use crate::snapshot::{Listening, Live, Opening, Snapshot};
 
 /// One side of a connection as an exchange sees it: something that carries a reply away.
 pub trait Wire: Send {
@@ -87,7 +87,7 @@ async fn judge(
     }
     let goes_on = hops::spend(&mut request).map_err(|why| malformed(why, cx))?;
     cx.at("route");
-    covered(&request, cx)?;
+    covered(&request, &listener.opening, cx)?;
     if request.path() == "*" || !goes_on {
         return Err(options(SERVER_METHODS));
     }
@@ -190,14 +190,19 @@ fn canonical(head: Head, rules: &Rules, snapshot: &Snapshot, cx: &mut Context) -
     Ok(request)
 }
 
-/// Whether the certificate of its connection is for the host it asks for.
-fn covered(request: &Canonical, cx: &Context) -> Result<(), Stop> {
-    match cx.peer.tls.as_ref().and_then(|tls| tls.certificate.as_ref()) {
-        Some(certificate) if !certificate.covers(request.host()) => {
-            Err(MISDIRECTED.with("this connection's certificate is not for this host").into())
-        }
-        _ => Ok(()),
+/// Whether its connection is for the host it asks for: by the certificate that was shown, and by what the client was
+/// asked to show.
+fn covered(request: &Canonical, opening: &Opening, cx: &Context) -> Result<(), Stop> {
+    let Some(facts) = &cx.peer.tls else { return Ok(()) };
+    let host = request.host();
+    if facts.certificate.as_ref().is_some_and(|certificate| !certificate.covers(host)) {
+        return Err(MISDIRECTED.with("this connection's certificate is not for this host").into());
     }
+    let tls = opening.tls.as_ref();
+    if tls.is_some_and(|tls| !tls.asks_alike(facts.server_name.as_deref(), host)) {
+        return Err(MISDIRECTED.with("this host asks other certificates of its clients").into());
+    }
+    Ok(())
 }
 
 /// The operation a request asks for, under every reading of its path that a backend may have.

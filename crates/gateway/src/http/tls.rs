@@ -141,6 +141,13 @@ impl ServerTls {
         Ok((stream, facts))
     }
 
+    /// Whether a client that shook hands under the name `under` was asked for what one for `host` is asked for. Several
+    /// hosts may share a certificate, and only some of them ask for one of the client's.
+    pub fn asks_alike(&self, under: Option<&str>, host: &str) -> bool {
+        let rules = |name: Option<&str>| name.and_then(|name| self.of_host(name)).unwrap_or(&self.general);
+        self.by_host.is_empty() || std::ptr::eq(rules(under), rules(Some(host)))
+    }
+
     /// The rules for a host: of its exact name, else of the wildcard that covers it.
     fn of_host(&self, name: &str) -> Option<&Suited> {
         let wildcard = || self.by_host.get(["*.", name.split_once('.')?.1].concat().as_str());

@@ -189,9 +189,19 @@ fn a_host_may_require_a_client_certificate() {
     let bad: Vec<&str> = bad.iter().map(String::as_str).collect();
     let with = curl(&scene, "mtls.example.com", &bad);
     assert!(!with.status.success(), "another authority's certificate: {}", answer(&with));
-    // The rule is the host's alone, and a connection made without it does not get there by naming the host.
-    let answer = answer(&curl(&scene, "api.example.com", &["-H", "Host: mtls.example.com"]));
-    assert!(answer.contains(" 421"), "{answer}");
+    // The rule is the host's alone, and a connection made without it does not get there by naming the host: neither one
+    // with another certificate of ours, nor one with the same.
+    for (name, wire) in [
+        ("api.example.com", "--http1.1"),
+        ("api.example.com", "--http2"),
+        ("other.example.com", "--http1.1"),
+        ("other.example.com", "--http2"),
+    ] {
+        let answer = answer(&curl(&scene, name, &[wire, "-H", "Host: mtls.example.com"]));
+        assert!(answer.contains(" 421"), "{name} {wire}: {answer}");
+    }
+    let neighbour = answer(&curl(&scene, "other.example.com", &["-H", "Host: third.example.com"]));
+    assert!(neighbour.contains(" 200"), "hosts that ask for the same share connections: {neighbour}");
 }
 
 #[test]
