@@ -19,7 +19,7 @@ mod tests;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use portcullis_identity::api_key::Digest;
+use portcullis_identity::sha256::Digest;
 
 pub use self::known::{Bound, Known, Means, Scene, SignersKey, Unproven};
 use self::table::{Draft, Table};

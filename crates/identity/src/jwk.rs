@@ -8,7 +8,6 @@
 
 use std::fmt;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::ParsedPublicKey;
@@ -19,6 +18,7 @@ use crate::algorithm::{ALL, Algorithm};
 use crate::base64::{decode_url, encode_url};
 use crate::der::{self, Curve};
 use crate::json::{self, Limits, Object, Value};
+use crate::sha256::digest;
 
 /// The size of a key set's document.
 pub const SET_BYTES_MAX: usize = 512 * 1024;
@@ -422,8 +422,7 @@ fn bytes(jwk: &Object, name: &str) -> Result<Vec<u8>, Refused> {
 
 /// RFC 7638 §3: of the required members in the order of their names.
 fn thumbprint(members: &Object) -> [u8; 32] {
-    let hash = digest(&SHA256, members.to_string().as_bytes());
-    hash.as_ref().try_into().unwrap_or_default()
+    *digest(members.to_string().as_bytes()).as_bytes()
 }
 
 /// Points of small order on Ed25519, without the sign bit: signatures of nobody verify with them.

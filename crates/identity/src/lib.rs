@@ -21,5 +21,6 @@ pub mod jwt;
 pub mod message_signature;
 pub mod posture;
 pub mod replay;
+pub mod sha256;
 mod sign;
 pub mod structured;

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
-use portcullis_identity::api_key::{self, Digest};
 use portcullis_identity::jwk::Key;
+use portcullis_identity::sha256::{Digest, digest};
 
 use crate::http::Network;
 use crate::http::peer::Peer;
@@ -189,7 +188,7 @@ impl Known {
 impl Means {
     /// A digest of it: another for whatever else proves a caller.
     fn fingerprint(&self) -> Digest {
-        let of = |kind: &str, text: &str| api_key::digest(format!("{kind}\0{text}").as_bytes());
+        let of = |kind: &str, text: &str| digest(format!("{kind}\0{text}").as_bytes());
         match self {
             Self::Key(digest) => *digest,
             Self::Password { user, hash } => of("password", &format!("{user}\0{hash}")),
@@ -210,9 +209,7 @@ impl Bound {
             return Err(Unproven::Elsewhere);
         }
         if let Some(certificate) = &self.certificate {
-            let presented = scene.peer.tls.as_ref().and_then(|tls| tls.client_certificates.first());
-            let is_it = presented.is_some_and(|der| digest(&SHA256, der).as_ref() == certificate.as_bytes());
-            if !is_it {
+            if !scene.peer.presents(certificate) {
                 return Err(Unproven::WithoutCertificate);
             }
         }

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_identity::api_key::{Digest, digest};
+use portcullis_identity::sha256::{Digest, digest};
 
 use super::{
     Bound, Callers, CertificateName, Directory, Entry, Known, Means, Scene, Unproven, peer_in_tests,

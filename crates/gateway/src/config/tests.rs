@@ -111,7 +111,7 @@ fn a_good_configuration_is_read_whole() {
     let target = &config.backends["orders"].targets[1];
     assert_eq!((target.weight, target.url.to_string().as_str()), (2, "https://[::1]:8443/v1"));
     let key = config.consumers["partner"].credentials[0].api_key.as_ref().unwrap();
-    assert_eq!(key.sha256.0[31], 255);
+    assert_eq!(key.sha256.0.as_bytes()[31], 255);
     assert_eq!(key.expires.unwrap().unix_seconds(), 1_814_400_000);
     let bounds = config.bounds.over(&Bounds::default());
     assert_eq!((bounds.body, bounds.drain.as_secs(), bounds.fields), (5 << 20, 60, 100));

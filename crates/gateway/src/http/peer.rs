@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
+use portcullis_identity::sha256::{Digest, digest};
+
 use super::holder::Holder;
 use super::term::Term;
 use super::tls::Certificate;
@@ -35,6 +37,8 @@ pub struct TlsFacts {
     pub client_certificates: Vec<Vec<u8>>,
     /// What the first of them says of its holder, once somebody asked.
     pub holder: OnceLock<Option<Holder>>,
+    /// The digest of the first of them, once somebody asked.
+    pub fingerprint: OnceLock<Option<Digest>>,
 }
 
 impl TlsFacts {
@@ -43,12 +47,22 @@ impl TlsFacts {
         let read = || Holder::of(self.client_certificates.first()?);
         self.holder.get_or_init(read).as_ref()
     }
+
+    /// The digest of the client's certificate in DER (RFC 8705 §3.1 `x5t#S256`); `None` without one.
+    fn fingerprint(&self) -> Option<&Digest> {
+        self.fingerprint.get_or_init(|| self.client_certificates.first().map(|der| digest(der))).as_ref()
+    }
 }
 
 impl Peer {
     /// The address without its port.
     pub fn ip(&self) -> IpAddr {
         self.address.ip()
+    }
+
+    /// Whether the client presented the certificate of this digest.
+    pub fn presents(&self, fingerprint: &Digest) -> bool {
+        self.tls.as_ref().and_then(TlsFacts::fingerprint) == Some(fingerprint)
     }
 
     /// `https` over TLS, else `http`.

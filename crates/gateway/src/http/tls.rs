@@ -137,6 +137,7 @@ impl ServerTls {
                 .map(|chain| chain.iter().map(|certificate| certificate.to_vec()).collect())
                 .unwrap_or_default(),
             holder: OnceLock::new(),
+            fingerprint: OnceLock::new(),
         };
         Ok((stream, facts))
     }

@@ -22,7 +22,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use foldhash::HashMap;
 use http::{HeaderValue, Method, Response, StatusCode, header};
@@ -30,6 +29,7 @@ use portcullis_identity::base64::encode_standard;
 use portcullis_identity::claims::Claims;
 use portcullis_identity::json::{Limits, Object, Value, parse_object};
 use portcullis_identity::jwt::{Kind, Rules};
+use portcullis_identity::sha256::{Digest, digest};
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::keeper::USER_AGENT;
@@ -65,14 +65,13 @@ pub(super) struct Introspector {
 }
 
 /// A token's name here.
-type Hash = [u8; 32];
 /// One answer, which may be on its way.
 type Answer = Arc<OnceCell<Said>>;
 
 #[derive(Debug, Default)]
 struct Answers {
-    young: HashMap<Hash, Answer>,
-    old: HashMap<Hash, Answer>,
+    young: HashMap<Digest, Answer>,
+    old: HashMap<Digest, Answer>,
 }
 
 /// What an issuer said, or that it did not.
@@ -124,8 +123,7 @@ impl Introspector {
 
     /// Judges a token by what the issuer says of it.
     pub(super) async fn judge(&self, issuer: &Issuer, token: &[u8]) -> Verdict {
-        let hash = digest(&SHA256, token).as_ref().try_into().unwrap_or_default();
-        let answer = self.answer(hash);
+        let answer = self.answer(digest(token));
         let said = answer.get_or_init(|| self.ask(issuer, token)).await;
         match &said.what {
             What::Active(claims) => issuer.prove(claims.clone(), issuer.generation(), Some(said.until)),
@@ -135,7 +133,7 @@ impl Introspector {
     }
 
     /// What is known of a token, or the place where it will be.
-    fn answer(&self, hash: Hash) -> Answer {
+    fn answer(&self, hash: Digest) -> Answer {
         let now = clock::wall();
         let counts = |answer: &Answer| answer.get().is_none_or(|said| now < said.until);
         // Nothing can be left half done in there.

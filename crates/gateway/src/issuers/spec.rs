@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use portcullis_identity::algorithm::Algorithms;
+use portcullis_identity::sha256::{Digest, digest};
 
 use crate::config::values::Url;
 use crate::dns;
@@ -115,14 +115,13 @@ pub struct IntrospectionSpec {
 #[derive(Clone)]
 pub struct SharedSecret {
     secret: Secret,
-    digest: [u8; 32],
+    digest: Digest,
 }
 
 impl SharedSecret {
     /// Takes it in.
     pub fn new(secret: Secret) -> Self {
-        let hash = digest(&SHA256, secret.expose().as_bytes());
-        Self { digest: hash.as_ref().try_into().unwrap_or_default(), secret }
+        Self { digest: digest(secret.expose().as_bytes()), secret }
     }
 
     /// The text itself, for the one place that needs it.

@@ -15,8 +15,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use foldhash::HashMap;
+use portcullis_identity::sha256::{Digest, digest};
 use tokio::sync::watch;
 
 use super::session::Session;
@@ -37,7 +37,7 @@ pub const FLIGHTS_MAX: usize = 10_000;
 #[derive(Debug, Default)]
 pub struct Renewals(Mutex<Flights>);
 
-type Flights = HashMap<[u8; 32], Flight>;
+type Flights = HashMap<Digest, Flight>;
 
 #[derive(Clone, Debug)]
 struct Flight {
@@ -102,7 +102,7 @@ impl Login {
     /// The renewal of a session: the one under way or just over, or a new one.
     fn flight(self: &Arc<Self>, session: &Session) -> Option<Flight> {
         let refresh = session.refresh.as_ref()?;
-        let own: [u8; 32] = digest(&SHA256, refresh.expose().as_bytes()).as_ref().try_into().ok()?;
+        let own = digest(refresh.expose().as_bytes());
         let now = clock::now();
         let mut flights = self.shared.renewals.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&own).filter(|flight| !flight.is_over(now)) {

@@ -6,8 +6,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use foldhash::HashSet;
+use portcullis_identity::sha256::digest;
 
 use crate::clock::{self, Instant};
 
@@ -31,8 +31,8 @@ impl Used {
     /// Takes note of `what`; says whether this is the first time.
     pub fn first(&self, what: &str) -> bool {
         let now = clock::now();
-        let hash = digest(&SHA256, what.as_bytes());
-        let Some(own) = hash.as_ref().first_chunk::<16>() else { return false };
+        let hash = digest(what.as_bytes());
+        let Some(own) = hash.as_bytes().first_chunk::<16>() else { return false };
         let mut halves = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let since = *halves.since.get_or_insert(now);
         if now.saturating_duration_since(since) >= LASTS || halves.young.len() >= HALF_MAX {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_identity::api_key::Digest;
 use portcullis_identity::claims::Claims;
+use portcullis_identity::sha256::Digest;
 
 /// A known caller: a client of the published APIs.
 #[derive(Debug)]

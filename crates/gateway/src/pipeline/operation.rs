@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use portcullis_identity::sha256::Digest;
+
 use super::{Expression, Handover, Needs, Policy};
 use crate::bounds::Bounds;
 use crate::observe::OperationMetrics;
@@ -49,7 +51,7 @@ pub struct Operation {
 }
 
 /// A hash of all that an operation is published by: equal in two configurations that publish it alike.
-pub type StreamTerms = [u8; 32];
+pub type StreamTerms = Digest;
 
 /// Long-lived kinds of exchange an operation may declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use portcullis_http1::Fields;
 use portcullis_identity::api_key;
+use portcullis_identity::sha256::digest;
 
 use super::{Kind, Phase};
 use crate::callers::{Directory, Scene, Unproven};
@@ -123,7 +124,7 @@ impl ApiKey {
         if !api_key::is_plausible(presented) {
             return Err("mistyped: the checksum does not match");
         }
-        let proven = self.callers.by_key(&api_key::digest(presented), scene);
+        let proven = self.callers.by_key(&digest(presented), scene);
         proven.map(Some).map_err(Unproven::as_str)
     }
 }

@@ -35,7 +35,6 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use http::StatusCode;
 use portcullis_http1::{Fields, Repeated};
 use portcullis_identity::dpop;
@@ -175,15 +174,10 @@ impl Bearer {
         cx: &Context,
     ) -> Presented {
         let bound = verified.bound;
-        let certificate_is = |thumbprint: [u8; 32]| {
-            let certificates = cx.peer.tls.as_ref().map(|tls| tls.client_certificates.as_slice());
-            let leaf = certificates.and_then(<[_]>::first);
-            leaf.is_some_and(|leaf| digest(&SHA256, leaf).as_ref() == thumbprint)
-        };
         if bound.otherwise {
             return self.refused("bound to what cannot be judged", scheme, request);
         }
-        if bound.certificate.is_some_and(|thumbprint| !certificate_is(thumbprint)) {
+        if bound.certificate.is_some_and(|thumbprint| !cx.peer.presents(&thumbprint.into())) {
             return self.refused("bound to a certificate that was not presented", scheme, request);
         }
         match (bound.key, scheme) {

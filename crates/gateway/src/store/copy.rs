@@ -10,7 +10,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use portcullis_identity::api_key::digest;
+use portcullis_identity::sha256::digest;
 use serde::{Deserialize, Serialize};
 
 use super::rows::ConsumerRow;

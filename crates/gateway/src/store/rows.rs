@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_identity::api_key::Digest;
+use portcullis_identity::sha256::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::callers::{Bound, Entry, Known, Means};

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Command, Place, Store, StoreError, StoreState};
 use crate::callers::{Callers, Directory, Scene, peer_in_tests};
-use portcullis_identity::api_key::digest;
+use portcullis_identity::sha256::digest;
 
 struct Stage {
     folder: tempfile::TempDir,

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use portcullis_identity::api_key::{ApiKey, Digest};
+use portcullis_identity::api_key::ApiKey;
+use portcullis_identity::sha256::Digest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::Row;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use portcullis_identity::api_key::digest;
+use portcullis_identity::sha256::digest;
 use portcullis_testkit::certificates::Authority;
 use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::tls::{Choices, Tls};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_http1::Fields;
-use portcullis_identity::api_key::digest;
+use portcullis_identity::sha256::digest;
 
 use super::ApiKey;
 use crate::callers::{Bound, Callers, Directory, Entry, Known, Means, Scene};

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis_identity::api_key::Digest;
-
 use super::Compiler;
 use crate::callers::{Bound, Callers, Directory, Entry, Known, Means, SignersKey};
 use crate::config::{Consumer as ConsumerConfig, Credential, Terms};
@@ -52,14 +50,14 @@ fn known(consumer: &Arc<Consumer>, credential: &Credential) -> Option<Known> {
     let bound = Bound {
         not_before: not_before.map(|begin| Duration::from_secs(begin.unix_seconds())),
         networks: networks.collect(),
-        certificate: with_certificate.map(|digest| Digest::from(digest.0)),
+        certificate: with_certificate.map(|digest| digest.0),
     };
     Some(Known::new(proof, means(credential)?, bound))
 }
 
 fn means(credential: &Credential) -> Option<Means> {
     if let Some(key) = &credential.api_key {
-        return Some(Means::Key(Digest::from(key.sha256.0)));
+        return Some(Means::Key(key.sha256.0));
     }
     if let Some(basic) = &credential.basic {
         let (user, hash) = (basic.user.as_str().into(), basic.password.as_str().into());

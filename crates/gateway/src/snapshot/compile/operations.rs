@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use foldhash::HashMap;
 use http::Method;
+use portcullis_identity::sha256::digest;
 use portcullis_openapi::definition;
 use portcullis_openapi::matcher::{MatcherBuilder, Methods};
 use portcullis_openapi::source::{Finding, Pointer};
@@ -436,11 +436,7 @@ fn stream_terms(
     let Api { listen, hosts, backend, strip_base_path, .. } = api;
     let published = (api_name, &draft.name, draft.method, template.as_str(), listen, hosts, backend);
     let text = format!("{published:?} {strip_base_path:?} {settings:?}");
-    let mut terms = StreamTerms::default();
-    for (to, from) in terms.iter_mut().zip(digest(&SHA256, text.as_bytes()).as_ref()) {
-        *to = *from;
-    }
-    terms
+    digest(text.as_bytes())
 }
 
 /// The policies of an operation, in the order of `POLICIES`.
