@@ -33,6 +33,7 @@ pub mod bounds;
 pub mod chores;
 pub mod clock;
 pub mod descriptors;
+pub mod files;
 pub mod panics;
 pub mod secret;
 pub mod tasks;

@@ -9,14 +9,13 @@
 //! # Limits
 //! [`KEPT_MAX`] revisions, [`BYTES_MAX`] of documents each; a larger configuration is served and not kept.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use portcullis_gateway::clock;
 use portcullis_gateway::config::{self, Desk, Documents, Loaded};
+use portcullis_gateway::files;
 use portcullis_gateway::observe::timestamp;
 use serde_json::{Map, Value, json};
 
@@ -28,9 +27,6 @@ pub(crate) const KEPT_MAX: usize = 10;
 pub(crate) const BYTES_MAX: usize = 32 << 20;
 /// Where they lie within the state directory.
 const FOLDER: &str = "revisions";
-/// How a file ends that is not in place yet.
-const UNFINISHED: &str = "unfinished";
-
 /// The folder of revisions.
 #[derive(Debug)]
 pub(crate) struct Revisions {
@@ -59,7 +55,7 @@ impl Revisions {
         let failed = || format!("cannot use the folder {}", folder.display());
         fs::create_dir_all(&folder).with_context(failed)?;
         for entry in fs::read_dir(&folder).with_context(failed)?.flatten() {
-            if entry.path().extension().is_some_and(|extension| extension == UNFINISHED) {
+            if entry.file_name().as_encoded_bytes().ends_with(files::UNFINISHED.as_bytes()) {
                 // It will be tried again.
                 let _ = fs::remove_file(entry.path());
             }
@@ -91,7 +87,9 @@ impl Revisions {
             "root": root.to_str().context("its path is not UTF-8")?,
             "documents": documents,
         });
-        self.write(newest.unwrap_or_default().saturating_add(1), &serde_json::to_vec(&document)?)?;
+        let number = newest.unwrap_or_default().saturating_add(1);
+        // A configuration may hold what only its owner should read, and so may the file.
+        files::replace(&self.path(number), |out| Ok(serde_json::to_writer(out, &document)?))?;
         let surplus = numbers.len().saturating_add(1).saturating_sub(KEPT_MAX);
         for number in numbers.iter().take(surplus) {
             // One too many does no harm.
@@ -103,19 +101,6 @@ impl Revisions {
     /// Every revision that reads, the newest first.
     pub(crate) fn all(&self) -> impl Iterator<Item = Revision> {
         self.numbers().into_iter().rev().filter_map(|number| self.read(number).ok())
-    }
-
-    fn write(&self, number: u64, bytes: &[u8]) -> io::Result<()> {
-        let place = self.path(number);
-        let beside = place.with_extension(UNFINISHED);
-        // A configuration may hold what only its owner should read.
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        drop(file);
-        fs::rename(&beside, &place)?;
-        File::open(&self.folder)?.sync_all()
     }
 
     fn read(&self, number: u64) -> anyhow::Result<Revision> {

@@ -4,18 +4,17 @@
 //! by: other settings do not find it. A file that does not read, is too old or is of the future counts as not being there.
 //! The folder is the operator's own: whoever may write there may write the configuration.
 
-use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aws_lc_rs::digest::{SHA256, digest};
+use portcullis_identity::sha256::digest;
 use serde_json::{Value, json};
 
 use super::spec::KeysSpec;
 use crate::config::KEY_SET_BYTES_MAX;
+use crate::files;
 
 /// Where they lie within the state directory.
 const FOLDER: &str = "issuers";
@@ -43,19 +42,14 @@ pub(super) struct Shelf {
 impl Shelf {
     /// That of the issuer of `spec`, in the state directory `state`.
     pub(super) fn of(state: &Path, spec: &KeysSpec) -> Self {
-        let source = digest(&SHA256, format!("{:?} {:?}", spec.issuer, spec.place).as_bytes());
-        let source = source.as_ref().iter().fold(String::new(), |mut text, byte| {
-            // Writing to a `String` does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let source = digest(format!("{:?} {:?}", spec.issuer, spec.place).as_bytes()).to_string();
         Self { file: state.join(FOLDER).join(format!("{}.json", spec.name)), source }
     }
 
     /// What is kept there and still counts at `now`.
     pub(super) fn read(&self, now: Duration, keep: Duration) -> Option<LastGood> {
         let mut text = String::new();
-        fs::File::open(&self.file).ok()?.take(FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
+        File::open(&self.file).ok()?.take(FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
         let kept: Value = serde_json::from_str(&text).ok()?;
         if kept.get("source")?.as_str()? != self.source {
             return None;
@@ -70,14 +64,7 @@ impl Shelf {
     pub(super) fn write(&self, good: &LastGood) -> io::Result<()> {
         let text = std::str::from_utf8(&good.text).map_err(io::Error::other)?;
         let kept = json!({ "source": self.source, "fetched": good.fetched.as_secs(), "keys": text });
-        if let Some(folder) = self.file.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        let new = self.file.with_extension("unfinished");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-        file.write_all(kept.to_string().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(new, &self.file)
+        files::replace(&self.file, |out| out.write_all(kept.to_string().as_bytes()))
     }
 }
 

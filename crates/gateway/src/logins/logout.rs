@@ -23,8 +23,8 @@ use portcullis_identity::jwt::{Kind, Refused, Rules};
 
 use super::session::Session;
 use super::{Failed, Login, form};
-use crate::clock;
 use crate::issuers::signed::NotSigned;
+use crate::{clock, files};
 
 /// Ends that are remembered.
 pub const ENDED_MAX: usize = 100_000;
@@ -85,13 +85,11 @@ impl Revoked {
                 ended.insert(name.into(), End { begun_until, counts_until });
             }
         }
-        let folder = file.parent().map(PathBuf::from).unwrap_or_default();
-        fs::create_dir_all(&folder)?;
-        let mut new = tempfile::NamedTempFile::new_in(&folder)?;
-        for (name, end) in &*ended {
-            writeln!(new, "{} {} {name}", end.counts_until, end.begun_until)?;
-        }
-        new.persist(&file).map_err(|error| error.error)?;
+        files::replace(&file, |out| {
+            ended
+                .iter()
+                .try_for_each(|(name, end)| writeln!(out, "{} {} {name}", end.counts_until, end.begun_until))
+        })?;
         *kept = Some(file);
         Ok(())
     }

@@ -20,6 +20,7 @@ use aws_lc_rs::hmac;
 use portcullis_identity::base64::{decode_url, encode_url};
 
 use super::spec::random_bytes;
+use crate::files;
 use crate::issuers::spec::SharedSecret;
 
 /// Characters of a sealed text. With its name and attributes it must fit into the 4,096 bytes that browsers keep.
@@ -170,17 +171,10 @@ fn read(file: &Path) -> io::Result<Vec<(Duration, [u8; KEY_BYTES])>> {
     keys.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "is no file of keys"))
 }
 
-/// Puts a whole new file in place, readable by us alone.
 fn write(file: &Path, keys: &[(Duration, [u8; KEY_BYTES])]) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    for (made, key) in keys {
-        writeln!(new, "{} {}", made.as_secs(), encode_url(key))?;
-    }
-    new.as_file().sync_all()?;
-    new.persist(file).map_err(|error| error.error)?;
-    Ok(())
+    files::replace(file, |out| {
+        keys.iter().try_for_each(|(made, key)| writeln!(out, "{} {}", made.as_secs(), encode_url(key)))
+    })
 }
 
 #[cfg(test)]

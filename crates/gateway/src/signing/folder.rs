@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
 use super::ring::Ring;
-use crate::clock;
+use crate::{clock, files};
 
 /// A set is far smaller.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
@@ -36,7 +36,7 @@ impl Folder {
             .mode(0o700)
             .create(&self.path)
             .map_err(|error| failed("cannot be made", error))?;
-        let lock = self.own("lock", false).map_err(|error| failed("cannot be locked", error))?;
+        let lock = self.lock().map_err(|error| failed("cannot be locked", error))?;
         lock.lock().map_err(|error| failed("cannot be locked", error))?;
         let kept = self.read().map_err(|error| failed("cannot be read", error))?;
         if let Some(text) = change(kept.as_ref()).map_err(str::to_owned)? {
@@ -67,20 +67,12 @@ impl Folder {
     }
 
     fn write(&self, text: &str) -> io::Result<()> {
-        let (new, path) = (self.path.join("keys.json.new"), self.path.join("keys.json"));
-        // A file that a crash left behind may have other rights.
-        drop(fs::remove_file(&new));
-        let mut file = self.own("keys.json.new", true)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        File::open(&self.path)?.sync_all()
+        files::replace(&self.path.join("keys.json"), |out| out.write_all(text.as_bytes()))
     }
 
-    /// A file for our user alone.
-    fn own(&self, name: &str, is_new: bool) -> io::Result<File> {
+    /// A file that is never written, for our user alone.
+    fn lock(&self) -> io::Result<File> {
         let mut options = OpenOptions::new();
-        options.write(true).create(!is_new).create_new(is_new).truncate(false).mode(0o600);
-        options.open(self.path.join(name))
+        options.write(true).create(true).truncate(false).mode(0o600).open(self.path.join("lock"))
     }
 }

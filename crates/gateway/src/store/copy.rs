@@ -5,7 +5,7 @@
 //! said. When the file has twice as many lines as consumers it is written anew, beside itself, and renamed into place.
 
 use std::collections::HashMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use portcullis_identity::sha256::digest;
 use serde::{Deserialize, Serialize};
 
 use super::rows::ConsumerRow;
+use crate::files;
 
 /// Its name in the state directory.
 const FILE: &str = "callers.jsonl";
@@ -105,40 +106,33 @@ impl Copy {
         origin: &Origin,
         held: usize,
     ) -> io::Result<bool> {
-        let mut file = self.open(&self.path, true)?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&self.path)?;
+        let mut out = BufWriter::new(&file);
         // A line that a crash has torn stands alone.
-        file.write_all(b"\n")?;
-        let written = write(&file, changed, origin)?;
+        out.write_all(b"\n")?;
+        let written = write(&mut out, changed, origin)?;
+        out.flush()?;
+        drop(out);
+        file.sync_all()?;
         self.lines = self.lines.saturating_add(written).saturating_add(1);
         Ok(self.lines > LINES_MIN.max(held.saturating_mul(2)))
     }
 
     /// Writes it anew.
     pub(super) fn replace(&mut self, all: &[ConsumerRow], origin: &Origin) -> io::Result<()> {
-        let draft = self.path.with_extension("draft");
-        let written = write(&self.open(&draft, false)?, all, origin)?;
-        fs::rename(&draft, &self.path)?;
-        self.lines = written;
+        self.lines = files::replace(&self.path, |out| write(out, all, origin))?;
         Ok(())
-    }
-
-    fn open(&self, path: &Path, append: bool) -> io::Result<File> {
-        OpenOptions::new().create(true).write(true).append(append).truncate(!append).mode(0o600).open(path)
     }
 }
 
-/// Writes rows and their origin down to the disk. Says how many lines.
-fn write(file: &File, rows: &[ConsumerRow], origin: &Origin) -> io::Result<usize> {
+/// Writes rows and their origin. Says how many lines.
+fn write(out: &mut impl Write, rows: &[ConsumerRow], origin: &Origin) -> io::Result<usize> {
     let mut lines = 1_usize;
-    let mut out = BufWriter::new(file);
     for row in rows {
-        put(&mut out, &Line::Consumer(row.clone()))?;
+        put(out, &Line::Consumer(row.clone()))?;
         lines = lines.saturating_add(1);
     }
-    put(&mut out, &Line::Origin(origin.clone()))?;
-    out.flush()?;
-    drop(out);
-    file.sync_all()?;
+    put(out, &Line::Origin(origin.clone()))?;
     Ok(lines)
 }
 

@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["http", "observe", "fetch"],
     &["config"],
     &["dns", "passwords", "signing"],
-    &["problem", "clock", "secret", "bounds", "descriptors", "tasks", "chores", "panics"],
+    &["problem", "clock", "secret", "bounds", "descriptors", "files", "tasks", "chores", "panics"],
 ];
 
 /// Finds imports that point up.

@@ -1,0 +1,66 @@
+//! Files of ours that are put in place whole.
+//!
+//! Whatever the moment of a crash, and whoever else writes the same file meanwhile (two processes do while one takes over
+//! from the other), what has the file's name is one whole writing of it. What a crash leaves beside it ends in
+//! [`UNFINISHED`], never in the file's own name.
+//!
+//! # Failure
+//! A full or read-only disk fails the writing, and the file stands as it stood.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// How the name of a file ends that is not in place yet.
+pub const UNFINISHED: &str = ".unfinished";
+
+/// Puts a new file at `path`, readable by our user alone: `write` fills it, it goes down to the disk, and takes its name in
+/// one step. A folder that is not there is made.
+///
+/// # Errors
+/// What the disk or `write` says; nothing has changed then.
+pub fn replace<T>(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<T>) -> io::Result<T> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    // A relative name without a folder stands in the current one.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    fs::create_dir_all(folder)?;
+    // Readable by our user alone from its first moment: that is how such files are made.
+    let new = tempfile::Builder::new().suffix(UNFINISHED).tempfile_in(folder)?;
+    let mut out = BufWriter::new(new.as_file());
+    let value = write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    new.as_file().sync_all()?;
+    new.persist(path).map_err(|error| error.error)?;
+    // The name is on the disk once its folder is.
+    File::open(folder)?.sync_all()?;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{self, Write};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::replace;
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made/at/first");
+        assert_eq!(replace(&path, |out| out.write_all(b"one").map(|()| 1)).unwrap(), 1);
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        replace(&path, |out| out.write_all(b"two")).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        let failed = replace(&path, |out| {
+            out.write_all(b"thr")?;
+            Err::<(), _>(io::Error::other("no more"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        let beside = fs::read_dir(path.parent().unwrap()).unwrap().count();
+        assert_eq!(beside, 1, "what failed leaves nothing behind");
+    }
+}
