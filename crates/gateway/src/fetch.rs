@@ -154,17 +154,33 @@ impl Remote {
         names: dns::Settings,
         authorities: Option<Arc<str>>,
     ) -> Result<Self, RemoteError> {
+        Self::with(url, names, authorities, None)
+    }
+
+    /// The one at `url`, with what TLS needs, if that was read already.
+    fn with(
+        url: Url,
+        names: dns::Settings,
+        authorities: Option<Arc<str>>,
+        known: Option<Arc<ClientConfig>>,
+    ) -> Result<Self, RemoteError> {
         url.path.parse::<http::uri::PathAndQuery>().map_err(|_| RemoteError::Path(url.path.clone()))?;
-        let tls = if url.https { Some(tls(&url, authorities.as_deref())?) } else { None };
+        let mut tls = None;
+        if url.https {
+            let config = known.map_or_else(|| client_config(authorities.as_deref()), Ok)?;
+            let name = ServerName::try_from(url.host.to_string());
+            tls = Some((config, name.map_err(|_| RemoteError::ServerName(url.host.clone()))?));
+        }
         Ok(Self { url, names, last: Arc::default(), tls, authorities, kept: None })
     }
 
-    /// Another place that the same may vouch for.
+    /// Another place that the same may vouch for. Who that is, is not read anew.
     ///
     /// # Errors
     /// Says why it can never be called.
     pub fn beside(&self, url: Url) -> Result<Self, RemoteError> {
-        Self::trusting(url, self.names.clone(), self.authorities.clone())
+        let known = self.tls.as_ref().map(|(config, _)| Arc::clone(config));
+        Self::with(url, self.names.clone(), self.authorities.clone(), known)
     }
 
     /// The same, which keeps its connections for the next call.
@@ -326,10 +342,7 @@ pub fn system_authorities() -> RootCertStore {
     store
 }
 
-fn tls(
-    url: &Url,
-    authorities: Option<&str>,
-) -> Result<(Arc<ClientConfig>, ServerName<'static>), RemoteError> {
+fn client_config(authorities: Option<&str>) -> Result<Arc<ClientConfig>, RemoteError> {
     let authorities = match authorities {
         None => system_authorities(),
         Some(pem) => named_authorities(pem)?,
@@ -344,9 +357,7 @@ fn tls(
         .with_root_certificates(authorities)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    let name =
-        ServerName::try_from(url.host.to_string()).map_err(|_| RemoteError::ServerName(url.host.clone()))?;
-    Ok((Arc::new(config), name))
+    Ok(Arc::new(config))
 }
 
 fn named_authorities(pem: &str) -> Result<RootCertStore, RemoteError> {
