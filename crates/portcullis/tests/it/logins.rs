@@ -288,9 +288,9 @@ fn a_navigation_leads_to_the_provider_and_back_to_where_it_began() {
         let forbidden = scene.send(*wire, navigation("/app/secret").field("Cookie", &session));
         assert_eq!(forbidden.status, 403, "{forbidden:?}");
     }
-    let record =
-        scene.stage.gateway.record("the page", |record| record["portcullis.consumer"] == "corp/alice");
-    assert_eq!(record["portcullis.decision"], "allowed");
+    let page =
+        |record: &Value| record["portcullis.consumer"] == "corp/alice" && record["url.path"] == "/app/page";
+    assert_eq!(scene.stage.gateway.record("the page", page)["portcullis.decision"], "allowed");
     scene.expect_never_told(&["c%2Fd", "c/d", "s3cret", "eyJ", "state=", "__Host-"]);
 }
 
