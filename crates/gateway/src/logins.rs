@@ -48,10 +48,8 @@ use self::spec::{ClientProof, LoginSpec};
 use self::used::Used;
 use crate::chores::Chores;
 use crate::clock;
-use crate::dns;
 use crate::fetch::Remote;
 use crate::issuers::signed::NotSigned;
-use crate::issuers::spec::Reach;
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer};
 use crate::observe::{Incident, Observe};
 use crate::problem::Severity;
@@ -68,6 +66,8 @@ pub struct Login {
     issuer: Arc<Issuer>,
     /// What signs who we are, where no secret does.
     key: Option<SigningKey>,
+    /// How long one call to the issuer may take.
+    timeout: Duration,
     shared: Arc<Shared>,
     /// What the last discovery document said.
     said: RwLock<Option<Said>>,
@@ -146,9 +146,11 @@ impl Login {
             let seals = Seals::new(&spec.name, &spec.cookie_keys, clock::wall());
             shared.seals.store(Some(Arc::new(seals)));
         }
+        // One without keys has no document either, and is never asked.
+        let timeout = issuer.spec().keys.as_ref().map_or(LOOK, |keys| keys.reach.timeout);
         let asking = Semaphore::new(ASKING_MAX);
         let (said, chores) = (RwLock::default(), OnceLock::new());
-        Ok(Self { spec, issuer, key, shared, said, asking, chores })
+        Ok(Self { spec, issuer, key, timeout, shared, said, asking, chores })
     }
 
     /// What it was made from.
@@ -228,14 +230,6 @@ impl Login {
         self.shared.seals.load_full()
     }
 
-    fn reach(&self) -> Reach {
-        let keys = self.issuer.spec().keys.as_ref();
-        keys.map_or_else(
-            || Reach { ca: None, cleartext: false, names: dns::Settings::default(), timeout: LOOK },
-            |keys| keys.reach.clone(),
-        )
-    }
-
     fn has_read(&self, document: &Arc<Object>) -> bool {
         let said = self.said.read().unwrap_or_else(PoisonError::into_inner);
         said.as_ref().is_some_and(|said| Arc::ptr_eq(&said.document, document))
@@ -243,17 +237,19 @@ impl Login {
 
     /// The provider, if logins work with it; else why not.
     pub(crate) fn ready(&self) -> Result<Arc<Ready>, String> {
-        let document = self.issuer.document().ok_or("its discovery document could not be had yet")?;
+        let (Some(document), Some(keys)) = (self.issuer.document(), &self.issuer.spec().keys) else {
+            return Err("its discovery document could not be had yet".to_owned());
+        };
         {
             let said = self.said.read().unwrap_or_else(PoisonError::into_inner);
             if let Some(said) = said.as_ref().filter(|said| Arc::ptr_eq(&said.document, &document)) {
                 return said.ready.clone();
             }
         }
-        let reach = self.reach();
-        let ready = Provider::read(&document, &self.spec, &reach)
+        let reach = &keys.reach;
+        let ready = Provider::read(&document, &self.spec, reach)
             .and_then(|provider| {
-                let token = Remote::trusting(provider.token.clone(), reach.names, reach.ca);
+                let token = Remote::trusting(provider.token.clone(), reach.names.clone(), reach.ca.clone());
                 let token = token.map_err(|error| format!("has a `token_endpoint` of no use: {error}"))?;
                 Ok(Arc::new(Ready { provider, token }))
             })
@@ -263,8 +259,8 @@ impl Login {
         ready
     }
 
-    /// The session that a cookie holds, if it counts at `now` without being renewed.
-    fn open(&self, cookie: &[u8], now: Duration) -> Option<Session> {
+    /// The session that a cookie holds, if it has not ended at `now`. From its `renew` on it counts by [`Self::fresh`] alone.
+    pub fn open(&self, cookie: &[u8], now: Duration) -> Option<Session> {
         let text = self.seals()?.open(&self.purpose("session"), cookie)?;
         let session = Session::of_text(&text)?;
         // Its own end was sealed when it began; the configuration may say an earlier one by now.

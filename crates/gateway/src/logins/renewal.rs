@@ -62,12 +62,8 @@ pub struct Fresh {
 }
 
 impl Login {
-    /// The session of a cookie, renewed if it is time; `None` when there is none that counts.
-    pub async fn session(self: &Arc<Self>, cookie: &[u8], now: Duration) -> Option<Fresh> {
-        let session = self.open(cookie, now)?;
-        if now < session.renew {
-            return Some(Fresh { session, cookie: None });
-        }
+    /// A session whose time to be renewed has come, renewed if that can be; `None` when it counts no more.
+    pub async fn fresh(self: &Arc<Self>, session: Session, now: Duration) -> Option<Fresh> {
         let counts = now < session.vouched;
         let outcome = match &session.refresh {
             Some(_) => self.renewed(&session, counts).await,
@@ -84,14 +80,9 @@ impl Login {
         }
     }
 
-    /// What is known of the session without waiting: `None` when it must be renewed first, or there is none.
-    pub fn session_now(&self, cookie: &[u8], now: Duration) -> Option<Session> {
-        self.open(cookie, now).filter(|session| now < session.renew)
-    }
-
     async fn renewed(self: &Arc<Self>, session: &Session, counts: bool) -> Outcome {
         let Some(mut flight) = self.flight(session) else { return Outcome::Unavailable };
-        let most = if counts { WAIT } else { self.reach().timeout.saturating_add(WAIT) };
+        let most = if counts { WAIT } else { self.timeout.saturating_add(WAIT) };
         let until = flight.began.checked_add(most).unwrap_or(flight.began);
         match tokio::time::timeout_at(until, flight.outcome.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone().unwrap_or(Outcome::Unavailable),

@@ -73,7 +73,7 @@ impl Login {
             method: Method::POST,
             fields,
             body: Bytes::from(body),
-            within: self.reach().timeout,
+            within: self.timeout,
             answer_bytes_max: ANSWER_BYTES_MAX,
         });
         let answer =

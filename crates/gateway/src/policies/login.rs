@@ -92,7 +92,11 @@ pub const LOGOUT_REFUSED: ProblemKind = ProblemKind {
 pub const FORM_BYTES_MAX: u64 = 32 << 10;
 
 /// Proves callers by the session of a login.
-pub struct LoginSession(Arc<Login>);
+pub struct LoginSession {
+    login: Arc<Login>,
+    /// The name of its cookie.
+    cookie: String,
+}
 
 /// What the gateway serves for logins, each an operation in the route table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,14 +135,15 @@ impl Desk {
 impl LoginSession {
     /// Looks for sessions of `login`.
     pub fn new(login: Arc<Login>) -> Self {
-        Self(login)
+        let cookie = cookies::session(login.name());
+        Self { login, cookie }
     }
 
     fn prove(&self, session: &Session, request: &Canonical) -> Presented {
         if changes_something(request) && !is_of_same_origin(request) {
             return Presented::Refused(cross_site());
         }
-        let Some(consumer) = self.0.issuer().consumer_of(&session.claims) else {
+        let Some(consumer) = self.login.issuer().consumer_of(&session.claims) else {
             return Presented::Absent;
         };
         Presented::Proven(Arc::new(Proof {
@@ -159,8 +164,7 @@ impl Authenticator for LoginSession {
 
     fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented> {
         let request = request.request();
-        let name = cookies::session(self.0.name());
-        let cookie = match cookies::only(request.fields(), &name) {
+        let cookie = match cookies::only(request.fields(), &self.cookie) {
             Ok(None) => return Step::done(Presented::Absent),
             Ok(Some(cookie)) => cookie,
             Err(Repeated) => {
@@ -169,11 +173,12 @@ impl Authenticator for LoginSession {
             }
         };
         let now = clock::wall();
-        if let Some(session) = self.0.session_now(cookie, now) {
+        let Some(session) = self.login.open(cookie, now) else { return Step::done(Presented::Absent) };
+        if now < session.renew {
             return Step::done(self.prove(&session, request));
         }
         Step::Later(Box::pin(async move {
-            let Some(fresh) = self.0.session(cookie, now).await else { return Ok(Presented::Absent) };
+            let Some(fresh) = self.login.fresh(session, now).await else { return Ok(Presented::Absent) };
             if let Some(cookie) = fresh.cookie {
                 cx.set_cookie(cookie);
             }
@@ -182,20 +187,21 @@ impl Authenticator for LoginSession {
     }
 
     fn glance(&self, request: &Routed, _cx: &Context) -> Glance {
-        let name = cookies::session(self.0.name());
-        match cookies::only(request.request().fields(), &name) {
-            Ok(Some(cookie)) if self.0.session_now(cookie, clock::wall()).is_some() => Glance::Known,
+        let now = clock::wall();
+        let is_known = |cookie| self.login.open(cookie, now).is_some_and(|session| now < session.renew);
+        match cookies::only(request.request().fields(), &self.cookie) {
+            Ok(Some(cookie)) if is_known(cookie) => Glance::Known,
             Ok(_) => Glance::Absent,
             Err(Repeated) => Glance::Unknown,
         }
     }
 
     fn label(&self) -> Cow<'_, str> {
-        Cow::Owned(format!("login:{}", self.0.name()))
+        Cow::Owned(format!("login:{}", self.login.name()))
     }
 
     fn challenge(&self, _request: &Routed) -> Cow<'_, str> {
-        Cow::Owned(format!("Login realm=\"portcullis\", issuer=\"{}\"", self.0.name()))
+        Cow::Owned(format!("Login realm=\"portcullis\", issuer=\"{}\"", self.login.name()))
     }
 
     fn invite(&self, request: &Routed) -> Option<Stop> {
@@ -208,10 +214,10 @@ impl Authenticator for LoginSession {
         let target =
             [canonical.target(), canonical.path()].into_iter().find(|it| it.len() <= TARGET_BYTES_MAX);
         let target = target.map_or_else(|| format!("{base}/"), str::to_owned);
-        let redirect_uri = redirect_uri(canonical, base, &self.0);
-        Some(match self.0.send_away(&redirect_uri, &target, canonical.fields(), clock::wall()) {
+        let redirect_uri = redirect_uri(canonical, base, &self.login);
+        Some(match self.login.send_away(&redirect_uri, &target, canonical.fields(), clock::wall()) {
             Ok(sent) => Stop::answer(reply(StatusCode::FOUND, Some(&sent.location), &sent.cookies)),
-            Err(failed) => problem(&self.0, failed, &[]).into(),
+            Err(failed) => problem(&self.login, failed, &[]).into(),
         })
     }
 
@@ -222,7 +228,7 @@ impl Authenticator for LoginSession {
 
 impl fmt::Debug for LoginSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("LoginSession").field(self.0.name()).finish()
+        f.debug_tuple("LoginSession").field(self.login.name()).finish()
     }
 }
 
