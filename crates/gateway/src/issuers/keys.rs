@@ -45,7 +45,6 @@ pub(super) struct Shared {
     pub(super) progress: watch::Sender<Progress>,
     pub(super) wanted: Notify,
     waiting: AtomicUsize,
-    cool_down: Duration,
     /// What the issuer says of itself, where it was found by discovery.
     pub(super) document: ArcSwapOption<Object>,
 }
@@ -104,7 +103,6 @@ impl Keys {
             progress: watch::Sender::new(Progress::default()),
             wanted: Notify::new(),
             waiting: AtomicUsize::new(0),
-            cool_down: spec.cool_down,
             document: ArcSwapOption::default(),
         };
         if let Some(set) = set {
@@ -149,7 +147,7 @@ impl Keys {
         let now = *progress.borrow_and_update();
         let is_cool = now
             .began
-            .is_none_or(|began| clock::now().saturating_duration_since(began) >= self.shared.cool_down);
+            .is_none_or(|began| clock::now().saturating_duration_since(began) >= self.spec.cool_down);
         if !now.is_running && !is_cool {
             return said(now);
         }

@@ -20,8 +20,6 @@ const CREDENTIALS: &[&str] = &["authorization", "dpop"];
 pub struct Handover {
     /// Whether the caller's credential goes on as it came.
     pub passes_credential: bool,
-    /// Whether the text of the caller's verified token is needed to make another one of it.
-    pub wants_token: bool,
     /// Names of the fields that only the gateway says.
     pub own: Box<[Box<str>]>,
 }

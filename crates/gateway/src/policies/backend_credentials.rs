@@ -110,7 +110,7 @@ impl BackendCredentials {
     /// says so.
     pub fn new(says: Vec<Says>, passes_credential: bool, place: Arc<str>) -> Self {
         let own = says.iter().map(|says| says.name.to_ascii_lowercase().into()).collect();
-        let handover = Arc::new(Handover { passes_credential, wants_token: false, own });
+        let handover = Arc::new(Handover { passes_credential, own });
         Self { handover, says, place }
     }
 

@@ -8,11 +8,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use super::ring::Ring;
+use super::ring::{Ring, TEXT_BYTES_MAX};
 use crate::{clock, files};
-
-/// A set is far smaller.
-const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// The folder of the keys.
 #[derive(Debug)]
@@ -50,7 +47,7 @@ impl Folder {
         let path = self.path.join("keys.json");
         let mut text = Vec::new();
         match File::open(&path) {
-            Ok(file) => file.take(FILE_BYTES_MAX).read_to_end(&mut text)?,
+            Ok(file) => file.take(TEXT_BYTES_MAX as u64).read_to_end(&mut text)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };

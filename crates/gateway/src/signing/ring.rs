@@ -20,8 +20,8 @@ pub const KEYS_MAX: usize = 16;
 /// Clocks of readers may be that much behind.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Bytes of a set that is read back.
-const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of a set that is read back, which is far smaller.
+pub(super) const TEXT_BYTES_MAX: usize = 256 * 1024;
 
 /// When what happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
