@@ -26,6 +26,7 @@ pub mod store;
 pub mod upstream;
 
 pub mod dns;
+pub mod oauth;
 pub mod passwords;
 pub mod signing;
 

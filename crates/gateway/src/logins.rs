@@ -19,7 +19,6 @@
 
 pub mod cookies;
 pub mod flow;
-pub mod form;
 pub mod logout;
 pub mod provider;
 pub mod renewal;

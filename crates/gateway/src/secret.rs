@@ -1,9 +1,11 @@
-//! A text that must not be seen: never shown by `Debug`, never written by serde.
+//! A text that must not be seen: never shown by `Debug`, never written by serde; and bytes nobody can guess.
 //!
 //! There is no `Display`, no `Serialize` and no comparison on purpose: whoever needs the text calls
 //! [`Secret::expose`], and that word is easy to find in a review.
 
 use std::fmt;
+
+use aws_lc_rs::rand;
 
 /// A secret text.
 #[derive(Clone)]
@@ -25,6 +27,13 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
     }
+}
+
+/// Bytes nobody can guess; `None` when the system has none.
+pub fn random_bytes<const N: usize>() -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    rand::fill(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 #[cfg(test)]

@@ -25,7 +25,6 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use foldhash::HashMap;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use portcullis_identity::base64::encode_standard;
 use portcullis_identity::claims::Claims;
 use portcullis_identity::json::{Limits, Object, Value, parse_object};
 use portcullis_identity::jwt::{Kind, Rules};
@@ -37,6 +36,7 @@ use super::spec::IntrospectionSpec;
 use super::{Issuer, Verdict};
 use crate::clock;
 use crate::fetch::{Call, Remote, RemoteError};
+use crate::oauth;
 
 /// Most bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -93,11 +93,7 @@ impl Introspector {
     pub(super) fn new(spec: IntrospectionSpec) -> Result<Self, RemoteError> {
         let reach = &spec.reach;
         let remote = Remote::trusting(spec.url.clone(), reach.names.clone(), reach.ca.clone())?.keeping();
-        // RFC 6749 §2.3.1: each is encoded for forms first.
-        let pair = format!("{}:{}", form(&spec.client_id), form(spec.client_secret.expose()));
-        let mut authorization =
-            HeaderValue::from_str(&format!("Basic {}", encode_standard(pair.as_bytes()))).ok();
-        authorization.iter_mut().for_each(|value| value.set_sensitive(true));
+        let authorization = oauth::basic(&spec.client_id, spec.client_secret.expose(), form);
         Ok(Self {
             spec,
             remote,

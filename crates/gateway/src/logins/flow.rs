@@ -18,10 +18,11 @@ use portcullis_identity::base64::encode_url;
 use portcullis_identity::json::{self, Limits, Object, Value};
 
 use super::session::Session;
-use super::spec::random_bytes;
 use super::tokens::{Expected, is_same};
-use super::{Failed, Login, cookies, form};
+use super::{Failed, Login, cookies};
 use crate::http::parameters;
+use crate::oauth::form;
+use crate::secret::random_bytes;
 
 /// How long a login may take.
 pub const LASTS: Duration = Duration::from_secs(600);

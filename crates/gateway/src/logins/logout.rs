@@ -22,8 +22,9 @@ use portcullis_identity::json::Value;
 use portcullis_identity::jwt::{Kind, Refused, Rules};
 
 use super::session::Session;
-use super::{Failed, Login, form};
+use super::{Failed, Login};
 use crate::issuers::signed::NotSigned;
+use crate::oauth::form;
 use crate::{clock, files};
 
 /// Ends that are remembered.

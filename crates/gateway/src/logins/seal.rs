@@ -19,9 +19,9 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::hmac;
 use portcullis_identity::base64::{decode_url, encode_url};
 
-use super::spec::random_bytes;
 use crate::files;
 use crate::issuers::spec::SharedSecret;
+use crate::secret::random_bytes;
 
 /// Characters of a sealed text. With its name and attributes it must fit into the 4,096 bytes that browsers keep.
 pub const SEALED_BYTES_MAX: usize = 3_800;

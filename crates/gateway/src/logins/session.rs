@@ -7,9 +7,9 @@ use portcullis_identity::base64::encode_url;
 use portcullis_identity::claims::Claims;
 use portcullis_identity::json::{self, Limits, Object, Value};
 
-use super::spec::{LoginSpec, random_bytes};
+use super::spec::LoginSpec;
 use super::tokens::Granted;
-use crate::secret::Secret;
+use crate::secret::{Secret, random_bytes};
 
 /// What a session may be, unsealed.
 const LIMITS: Limits = Limits { bytes: 8 << 10, depth: 16 };

@@ -3,8 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lc_rs::rand;
-
 use crate::issuers::spec::SharedSecret;
 
 /// One login.
@@ -37,11 +35,4 @@ pub enum ClientProof {
     Secret(SharedSecret),
     /// `private_key_jwt`: a key in PEM, and its `kid` there.
     Key(SharedSecret, Option<Box<str>>),
-}
-
-/// Bytes nobody can guess; `None` when the system has none.
-pub fn random_bytes<const N: usize>() -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    rand::fill(&mut bytes).ok()?;
-    Some(bytes)
 }

@@ -17,22 +17,21 @@ use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use portcullis_identity::algorithm::{Algorithm, Algorithms};
-use portcullis_identity::base64::{encode_standard, encode_url};
+use portcullis_identity::base64::encode_url;
 use portcullis_identity::claims::Claims;
-use portcullis_identity::json::{self, Limits, Object, Value};
-use portcullis_identity::jwt::{Header, Kind, Rules};
+use portcullis_identity::json::{self, Limits, Value};
+use portcullis_identity::jwt::{Kind, Rules};
 
-use super::spec::{ClientProof, random_bytes};
-use super::{Failed, Login, Ready, form};
+use super::spec::ClientProof;
+use super::{Failed, Login, Ready};
 use crate::fetch::Call;
+use crate::oauth::{self, form};
 use crate::secret::Secret;
 
 /// Bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// How deeply one may be nested.
 const DEPTH_MAX: usize = 8;
-/// How long our own word about ourselves holds.
-const ASSERTION_LASTS: Duration = Duration::from_secs(60);
 /// How old an ID token may be that was made for a login just now.
 const ISSUED_MAX: Duration = Duration::from_secs(600);
 
@@ -91,32 +90,15 @@ impl Login {
         let no_proof = || Failed::Unavailable("who we are cannot be said to the token endpoint".to_owned());
         match (&self.spec.proof, &self.key) {
             (ClientProof::Secret(secret), _) => {
-                let pair =
-                    format!("{}:{}", form::escaped(&self.spec.client_id), form::escaped(secret.expose()));
-                let value = format!("Basic {}", encode_standard(pair.as_bytes()));
-                let mut value = HeaderValue::try_from(value).map_err(|_| no_proof())?;
-                value.set_sensitive(true);
+                let value = oauth::basic(&self.spec.client_id, secret.expose(), form::escaped);
+                let value = value.ok_or_else(no_proof)?;
                 fields.push((header::AUTHORIZATION, value));
                 Ok(form::encode(grant))
             }
             (ClientProof::Key(..), Some(key)) => {
-                let now = crate::clock::wall();
-                let claims = Object::new()
-                    .with("iss", &*self.spec.client_id)
-                    .with("sub", &*self.spec.client_id)
-                    .with("aud", &*ready.provider.issuer)
-                    .with("jti", encode_url(&random_bytes::<16>().ok_or_else(no_proof)?))
-                    .with("iat", now.as_secs())
-                    .with("exp", now.saturating_add(ASSERTION_LASTS).as_secs());
-                let assertion = key.sign(&Header::new("JWT"), &claims).map_err(|_| no_proof())?;
-                let mut pairs = grant.to_vec();
-                pairs.push(("client_id", &self.spec.client_id));
-                pairs.push((
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                ));
-                pairs.push(("client_assertion", &assertion));
-                Ok(form::encode(&pairs))
+                let assertion = oauth::assertion(key, &self.spec.client_id, &ready.provider.issuer);
+                let assertion = assertion.ok_or_else(no_proof)?;
+                Ok(form::encode(&[grant, &oauth::asserted(&self.spec.client_id, &assertion)].concat()))
             }
             (ClientProof::Key(..), None) => Err(no_proof()),
         }

@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["route"],
     &["http", "observe", "fetch"],
     &["config"],
-    &["dns", "passwords", "signing"],
+    &["dns", "oauth", "passwords", "signing"],
     &["problem", "clock", "secret", "bounds", "descriptors", "files", "tasks", "chores", "panics"],
 ];
 

@@ -18,18 +18,17 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest::{Context as Digest, SHA256};
-use aws_lc_rs::rand;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use portcullis_identity::base64::{encode_standard, encode_url};
-use portcullis_identity::json::{Limits, Object, Value, parse_object};
-use portcullis_identity::jwt::{Header, SigningKey};
+use portcullis_identity::json::{Limits, Value, parse_object};
+use portcullis_identity::jwt::SigningKey;
 use tokio::sync::{Notify, watch};
 
 use crate::chores::Chores;
 use crate::clock::{self, Instant};
 use crate::config::values::Url;
 use crate::fetch::{Call, Remote};
+use crate::oauth::{self, form};
 use crate::secret::Secret;
 
 /// Most bytes of an answer.
@@ -270,13 +269,14 @@ impl Account {
 
     fn call(&self) -> Option<Call> {
         let spec = &self.spec;
-        let mut form = Form::default();
-        form.add("grant_type", "client_credentials");
+        let scopes = spec.scopes.join(" ");
+        let assertion;
+        let mut pairs = vec![("grant_type", "client_credentials")];
         if !spec.scopes.is_empty() {
-            form.add("scope", &spec.scopes.join(" "));
+            pairs.push(("scope", &scopes));
         }
         if let Some(audience) = &spec.audience {
-            form.add("audience", audience);
+            pairs.push(("audience", audience));
         }
         let mut fields = vec![
             (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
@@ -284,23 +284,19 @@ impl Account {
         ];
         match &spec.proof {
             ClientProof::Basic(secret) => {
-                let pair = format!("{}:{}", encoded(&spec.client_id), encoded(secret.expose()));
-                let value = format!("Basic {}", encode_standard(pair.as_bytes()));
-                let mut value = HeaderValue::from_str(&value).ok()?;
-                value.set_sensitive(true);
+                let value = oauth::basic(&spec.client_id, secret.expose(), form::escaped)?;
                 fields.push((header::AUTHORIZATION, value));
             }
             ClientProof::Post(secret) => {
-                form.add("client_id", &spec.client_id);
-                form.add("client_secret", secret.expose());
+                pairs.push(("client_id", &spec.client_id));
+                pairs.push(("client_secret", secret.expose()));
             }
             ClientProof::Assertion(key, audience) => {
-                form.add("client_id", &spec.client_id);
-                form.add("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-                form.add("client_assertion", &assertion(key, &spec.client_id, audience)?);
+                assertion = oauth::assertion(key, &spec.client_id, audience)?;
+                pairs.extend(oauth::asserted(&spec.client_id, &assertion));
             }
         }
-        let (method, body, within) = (Method::POST, Bytes::from(form.0), spec.timeout);
+        let (method, body, within) = (Method::POST, Bytes::from(form::encode(&pairs)), spec.timeout);
         Some(Call { method, fields, body, within, answer_bytes_max: ANSWER_BYTES_MAX })
     }
 }
@@ -311,50 +307,8 @@ impl fmt::Debug for Account {
     }
 }
 
-/// RFC 7523 §3: for one use, within a minute.
-fn assertion(key: &SigningKey, client_id: &str, audience: &str) -> Option<String> {
-    let mut id = [0; 16];
-    rand::fill(&mut id).ok()?;
-    let now = clock::wall().as_secs();
-    let claims = Object::new()
-        .with("iss", client_id)
-        .with("sub", client_id)
-        .with("aud", audience)
-        .with("jti", encode_url(&id))
-        .with("iat", now)
-        .with("exp", now.saturating_add(60));
-    key.sign(&Header::new("JWT"), &claims).ok()
-}
-
 /// RFC 6750 §2.1.
 fn is_token(token: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
     !token.is_empty() && token.len() <= TOKEN_BYTES_MAX && token.bytes().all(is_plain)
-}
-
-/// `application/x-www-form-urlencoded`.
-#[derive(Default)]
-struct Form(String);
-
-impl Form {
-    fn add(&mut self, name: &str, value: &str) {
-        if !self.0.is_empty() {
-            self.0.push('&');
-        }
-        self.0.push_str(name);
-        self.0.push('=');
-        self.0.push_str(&encoded(value));
-    }
-}
-
-fn encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
 }

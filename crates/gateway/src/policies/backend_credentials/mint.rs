@@ -11,7 +11,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aws_lc_rs::rand;
 use portcullis_identity::base64::encode_url;
 use portcullis_identity::claims::Claims;
 use portcullis_identity::json::{Object, Value};
@@ -21,7 +20,7 @@ use super::{Lacking, fact_of};
 use crate::clock::{self, Instant};
 use crate::config::{Absent, CallerFact};
 use crate::pipeline::Proof;
-use crate::secret::Secret;
+use crate::secret::{Secret, random_bytes};
 use crate::signing::Signing;
 
 /// Places for tokens, for all backends together.
@@ -140,8 +139,7 @@ impl Mint {
     /// RFC 9068 §2.2, RFC 8693 §4.1.
     fn claims(&self, proof: &Proof, now: Duration, lifetime: Duration) -> Result<Object, Lacking> {
         let Terms { issuer, audience, actor, claims: further, .. } = &self.terms;
-        let mut id = [0; 16];
-        rand::fill(&mut id).map_err(|_| "the system has no randomness")?;
+        let id = random_bytes::<16>().ok_or("the system has no randomness")?;
         let callers = proof.claims.as_deref();
         let client = callers.and_then(Claims::client).unwrap_or(&proof.consumer.name);
         let mut claims = Object::new()
