@@ -43,6 +43,7 @@ use portcullis_identity::jwt::{self, Kind, Rules, Unverified};
 
 use self::introspection::Introspector;
 use self::keys::{Keys, Renewed};
+use self::signed::NotSigned;
 use self::spec::IssuerSpec;
 use self::verified::{Bound, Verified};
 use crate::chores::Chores;
@@ -188,27 +189,31 @@ impl Issuer {
     }
 
     async fn verify(&self, token: &[u8]) -> Verdict {
-        match self.verify_now(token, &self.rules) {
+        match self.verify_by(token, &self.rules).await {
             Ok((claims, generation)) => self.prove(claims, generation, None),
-            Err(Some(jwt::Refused::UnknownKey) | None) => self.verify_renewed(token).await,
-            Err(Some(why)) => Verdict::Refused(why.as_str()),
+            Err(NotSigned::Refused(why)) => Verdict::Refused(why.as_str()),
+            Err(NotSigned::Unavailable(why)) => Verdict::Unavailable(why),
         }
     }
 
-    /// Judges once more, when keys are as new as they can be.
-    async fn verify_renewed(&self, token: &[u8]) -> Verdict {
+    /// Judges by the keys of this moment, and once more by newer ones if it takes them. Says of which generation they are.
+    async fn verify_by(&self, token: &[u8], rules: &Rules) -> Result<(Claims, u64), NotSigned> {
+        match self.verify_now(token, rules) {
+            Ok(verified) => return Ok(verified),
+            Err(Some(jwt::Refused::UnknownKey) | None) => {}
+            Err(Some(why)) => return Err(NotSigned::Refused(why)),
+        }
         let renewed = match &self.keys {
             Some(keys) => keys.renewed().await,
             None => Renewed::Unknown,
         };
-        match (self.verify_now(token, &self.rules), renewed) {
-            (Ok((claims, generation)), _) => self.prove(claims, generation, None),
-            (Err(Some(jwt::Refused::UnknownKey)), Renewed::Unknown) => {
-                Verdict::Unavailable("the key is not known and newer ones cannot be had")
+        self.verify_now(token, rules).map_err(|why| match (why, renewed) {
+            (Some(jwt::Refused::UnknownKey), Renewed::Unknown) => {
+                NotSigned::Unavailable("the key is not known and newer ones cannot be had")
             }
-            (Err(Some(why)), _) => Verdict::Refused(why.as_str()),
-            (Err(None), _) => Verdict::Unavailable("there are no keys"),
-        }
+            (Some(why), _) => NotSigned::Refused(why),
+            (None, _) => NotSigned::Unavailable("there are no keys"),
+        })
     }
 
     /// Judges by the keys of this moment; `None` as a reason: there are none.
@@ -236,20 +241,14 @@ impl Issuer {
             None if self.is_asked() && *self.spec.tokens.consumer_claim == *"sub" => claims.client(),
             named => named,
         };
-        let is_name = |name: &&str| {
-            !name.is_empty() && name.len() <= CONSUMER_BYTES_MAX && !name.contains(char::is_control)
-        };
-        let Some(name) = named.filter(is_name) else {
+        let Some(consumer) = named.and_then(|name| self.consumer(name)) else {
             return Verdict::Refused("the claim that names the consumer is missing or no name");
         };
         let bound = bound(&claims);
         let id = claims.id().filter(|id| id.len() <= ID_BYTES_MAX && !id.contains(char::is_control));
         let expires = claims.expires();
         let proof = Proof {
-            consumer: Arc::new(Consumer {
-                name: format!("{}/{name}", self.spec.name).into(),
-                apis: Grant::All,
-            }),
+            consumer,
             credential: id.unwrap_or(&self.spec.name).into(),
             scopes: claims.scopes().into(),
             expires,
@@ -261,6 +260,15 @@ impl Issuer {
             (expires, until) => expires.or(until).unwrap_or_default(),
         };
         Verdict::Proven(Verified { issuer: self.id, generation, until, proof: Arc::new(proof), bound })
+    }
+
+    /// The consumer of this name here, if it is one.
+    fn consumer(&self, name: &str) -> Option<Arc<Consumer>> {
+        let is_name =
+            !name.is_empty() && name.len() <= CONSUMER_BYTES_MAX && !name.contains(char::is_control);
+        is_name.then(|| {
+            Arc::new(Consumer { name: format!("{}/{name}", self.spec.name).into(), apis: Grant::All })
+        })
     }
 
     /// How it is doing.

@@ -35,6 +35,7 @@ pub mod chores;
 pub mod clock;
 pub mod descriptors;
 pub mod files;
+pub mod once;
 pub mod panics;
 pub mod secret;
 pub mod tasks;

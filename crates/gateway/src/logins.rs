@@ -291,7 +291,7 @@ impl From<NotSigned> for Failed {
     fn from(why: NotSigned) -> Self {
         match why {
             NotSigned::Refused(why) => Self::Refused(why.as_str().to_owned()),
-            NotSigned::Unavailable => Self::Unavailable("there are no keys to verify by".to_owned()),
+            NotSigned::Unavailable(_) => Self::Unavailable("there are no keys to verify by".to_owned()),
         }
     }
 }

@@ -8,14 +8,15 @@
 //! most; when there are more, nobody can say whether one is new: 503. Another process, on another machine or after a
 //! hand-over, has a memory of its own; where that matters a nonce of ours narrows it, as each process knows its own alone.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use portcullis_identity::algorithm::Algorithms;
 use portcullis_identity::dpop::{self, Nonces, Refused, Request, Rules};
-use portcullis_identity::replay::{Replays, Seen};
+use portcullis_identity::replay::Seen;
 
-use crate::clock::{self, Instant};
+use crate::clock;
+use crate::once::Once;
 
 /// How old a proof may be.
 pub const AGE_MAX: Duration = Duration::from_secs(60);
@@ -29,18 +30,9 @@ pub const NONCE_PERIOD: Duration = Duration::from_secs(120);
 const WINDOW: Duration =
     Duration::from_secs(AGE_MAX.as_secs().saturating_add(LEEWAY.as_secs().saturating_mul(2)));
 
-static MEMORY: LazyLock<Memory> = LazyLock::new(|| Memory {
-    began: clock::now(),
-    replays: Mutex::new(Replays::new(WINDOW, PROOFS_MAX)),
-    nonces: Nonces::random(NONCE_PERIOD),
-});
-
-struct Memory {
-    began: Instant,
-    replays: Mutex<Replays>,
-    /// `None` when the system gave no randomness: then no nonce is good.
-    nonces: Option<Nonces>,
-}
+static SEEN: LazyLock<Once> = LazyLock::new(|| Once::new(WINDOW, PROOFS_MAX));
+/// `None` when the system gave no randomness: then no nonce is good.
+static NONCES: LazyLock<Option<Nonces>> = LazyLock::new(|| Nonces::random(NONCE_PERIOD));
 
 /// Why possession is not proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +52,7 @@ pub enum Unproven {
 pub fn judge(proof: &[u8], request: Request<'_>, needs_nonce: bool) -> Result<(), Unproven> {
     let rules = Rules { algorithms: Algorithms::ASYMMETRIC, age_max: AGE_MAX, leeway: LEEWAY };
     let now = clock::wall();
-    let nonces = match (&MEMORY.nonces, needs_nonce) {
+    let nonces = match (&*NONCES, needs_nonce) {
         (_, false) => None,
         (Some(nonces), true) => Some(nonces),
         (None, true) => return Err(Unproven::Unknown("there is no nonce to give")),
@@ -72,9 +64,7 @@ pub fn judge(proof: &[u8], request: Request<'_>, needs_nonce: bool) -> Result<()
         }
         Err(why) => return Err(Unproven::Proof(why.as_str())),
     };
-    let running = clock::now().saturating_duration_since(MEMORY.began);
-    let mut replays = MEMORY.replays.lock().unwrap_or_else(PoisonError::into_inner);
-    match replays.judge(proof.replay_digest(), running) {
+    match SEEN.judge(proof.replay_digest()) {
         Seen::First => Ok(()),
         Seen::Before => Err(Unproven::Proof("the proof was used before")),
         Seen::Full => Err(Unproven::Unknown("more proofs than can be remembered")),

@@ -7,10 +7,8 @@ use portcullis_identity::claims::Claims;
 use portcullis_identity::json::Object;
 use portcullis_identity::jwt::{Refused, Rules, Unverified};
 
-use super::keys::Renewed;
-use super::{CONSUMER_BYTES_MAX, Issuer};
+use super::Issuer;
 use crate::pipeline::Consumer;
-use crate::pipeline::consumer::Grant;
 
 /// Why something an issuer is said to have signed does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,7 +16,7 @@ pub enum NotSigned {
     /// It does not hold.
     Refused(Refused),
     /// Nobody can say: there are no keys, or no newer ones.
-    Unavailable,
+    Unavailable(&'static str),
 }
 
 impl Issuer {
@@ -33,33 +31,12 @@ impl Issuer {
     /// Says why it does not count.
     pub async fn verify_signed(&self, token: &[u8], rules: &Rules) -> Result<(Claims, Algorithm), NotSigned> {
         let algorithm = Unverified::read(token).map_err(NotSigned::Refused)?.algorithm();
-        let claims = match self.verify_now(token, rules) {
-            Ok((claims, _)) => claims,
-            Err(Some(Refused::UnknownKey) | None) => {
-                let renewed = match &self.keys {
-                    Some(keys) => keys.renewed().await,
-                    None => Renewed::Unknown,
-                };
-                match (self.verify_now(token, rules), renewed) {
-                    (Ok((claims, _)), _) => claims,
-                    (Err(Some(Refused::UnknownKey)), Renewed::Unknown) | (Err(None), _) => {
-                        return Err(NotSigned::Unavailable);
-                    }
-                    (Err(Some(why)), _) => return Err(NotSigned::Refused(why)),
-                }
-            }
-            Err(Some(why)) => return Err(NotSigned::Refused(why)),
-        };
+        let (claims, _) = self.verify_by(token, rules).await?;
         Ok((claims, algorithm))
     }
 
     /// The consumer that claims of this issuer name.
     pub fn consumer_of(&self, claims: &Claims) -> Option<Arc<Consumer>> {
-        let name = claims.get(&self.spec.tokens.consumer_claim).and_then(|value| value.as_text())?;
-        let is_name =
-            !name.is_empty() && name.len() <= CONSUMER_BYTES_MAX && !name.contains(char::is_control);
-        is_name.then(|| {
-            Arc::new(Consumer { name: format!("{}/{name}", self.spec.name).into(), apis: Grant::All })
-        })
+        self.consumer(claims.get(&self.spec.tokens.consumer_claim)?.as_text()?)
     }
 }

@@ -29,7 +29,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context as TaskContext, Poll};
 use std::time::Duration;
 
@@ -38,12 +38,13 @@ use http::StatusCode;
 use portcullis_http1::Fields;
 use portcullis_identity::digest_fields::{Running, Stated};
 use portcullis_identity::message_signature::{self, Message, Refused, Rules, Target};
-use portcullis_identity::replay::{Replays, Seen};
+use portcullis_identity::replay::Seen;
 
 use super::{Kind, Phase};
 use crate::callers::{Directory, Known, Scene};
-use crate::clock::{self, Instant};
+use crate::clock;
 use crate::http::{Canonical, Size};
+use crate::once::Once;
 use crate::pipeline::identified::{API_NOT_GRANTED, CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use crate::pipeline::policy::Inspector;
 use crate::pipeline::{Authenticator, Context, Glance, Identified, Needs, Policy, Presented, Routed, Step};
@@ -80,8 +81,7 @@ const INPUT: &str = "signature-input";
 const SIGNATURE: &str = "signature";
 const DIGEST: &str = "content-digest";
 
-static SEEN: LazyLock<(Instant, Mutex<Replays>)> =
-    LazyLock::new(|| (clock::now(), Mutex::new(Replays::new(WINDOW, SIGNATURES_MAX))));
+static SEEN: LazyLock<Once> = LazyLock::new(|| Once::new(WINDOW, SIGNATURES_MAX));
 
 /// Proves callers by signatures.
 #[derive(Debug)]
@@ -141,7 +141,7 @@ impl Signature {
         if !self.rules.nonce {
             return Presented::Proven(proof);
         }
-        match once(signed.replay_digest()) {
+        match SEEN.judge(signed.replay_digest()) {
             Seen::First => Presented::Proven(proof),
             Seen::Before => refused("the signature was used before"),
             Seen::Full => {
@@ -149,12 +149,6 @@ impl Signature {
             }
         }
     }
-}
-
-fn once(digest: [u8; 32]) -> Seen {
-    let (began, replays) = &*SEEN;
-    let running = clock::now().saturating_duration_since(*began);
-    replays.lock().unwrap_or_else(PoisonError::into_inner).judge(digest, running)
 }
 
 fn refused(reason: &str) -> Presented {

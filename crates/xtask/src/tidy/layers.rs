@@ -21,7 +21,7 @@ const FLOORS: &[&[&str]] = &[
     &["http", "observe", "fetch"],
     &["config"],
     &["dns", "oauth", "passwords", "signing"],
-    &["problem", "clock", "secret", "bounds", "descriptors", "files", "tasks", "chores", "panics"],
+    &["problem", "clock", "secret", "bounds", "descriptors", "files", "once", "tasks", "chores", "panics"],
 ];
 
 /// Finds imports that point up.
