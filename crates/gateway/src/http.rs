@@ -36,6 +36,7 @@ mod target;
 pub mod term;
 mod tickets;
 pub mod tls;
+mod told;
 pub mod trace;
 pub mod trailers;
 pub mod tunnel;

@@ -167,15 +167,9 @@ impl Live {
         self.snapshot.load_full()
     }
 
-    /// The bounds of this moment: those that the caller has, unless they changed. Whoever waits holds these and no
-    /// snapshot, which is then free to go.
-    pub fn bounds(&self, have: Option<Arc<Bounds>>) -> Arc<Bounds> {
-        // PERF: a look, without a count that all cores share.
-        let snapshot = self.snapshot.load();
-        match have {
-            Some(have) if Arc::ptr_eq(&have, &snapshot.bounds) => have,
-            _ => Arc::clone(&snapshot.bounds),
-        }
+    /// The bounds of this moment. Whoever waits holds these and no snapshot, which is then free to go.
+    pub fn bounds(&self) -> Arc<Bounds> {
+        Arc::clone(&self.snapshot.load().bounds)
     }
 
     /// What tells streams to look again whether they may go on: whoever changes who is known does.

@@ -26,5 +26,5 @@ pub use encode::{CHUNK_END, HeadWriter, chunk_head, write_last_chunk};
 pub use fields::{Field, Fields, Label, Repeated, Span};
 pub use framing::{Framing, request_framing, response_framing};
 pub use head::{Bounds, HeadDecoder, RequestHead, ResponseHead, Version};
-pub use octets::{is_same, is_target, is_token};
+pub use octets::{is_same, is_target, is_token, token_run};
 pub use refusal::{Refusal, RefusalClass};

@@ -112,7 +112,7 @@ pub(crate) fn end_of(run: impl Fn(&[u8]) -> usize, bytes: &[u8], from: usize) ->
 
 /// How many token characters stand at the beginning.
 #[inline]
-pub(crate) fn token_run(bytes: &[u8]) -> usize {
+pub fn token_run(bytes: &[u8]) -> usize {
     let mut run = 0;
     loop {
         let rest = bytes.get(run..).unwrap_or_default();

@@ -7,12 +7,12 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::task::coop::has_budget_remaining;
 use tokio::time::Sleep;
 
+use super::told::Told;
 use crate::clock::{self, Instant};
 
 /// One timer, pointed at whatever its owner waits for at the moment.
@@ -21,7 +21,7 @@ pub struct Deadline {
     due: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     /// Whom the timer will wake as it is armed.
-    waker: Option<Waker>,
+    told: Told,
 }
 
 /// The deadline passed first.
@@ -37,7 +37,7 @@ impl Deadline {
     /// Forgets whom it wakes, and that it is due: its owner goes on to another task.
     pub fn rest(&mut self) {
         self.due = None;
-        self.waker = None;
+        self.told.forget();
     }
 
     /// Due in `after` from now.
@@ -52,7 +52,7 @@ impl Deadline {
             && due < timer.deadline()
         {
             timer.as_mut().reset(due);
-            self.waker = None;
+            self.told.forget();
         }
     }
 
@@ -66,18 +66,17 @@ impl Deadline {
         let Some(due) = self.due else { return Poll::Pending };
         // PERF: a timer that was told whom to wake, and has not, needs not be told again, which takes four locked
         // instructions and two hundred others.
-        if let (Some(timer), Some(waker)) = (&self.timer, &self.waker)
-            && waker.will_wake(cx.waker())
+        if let Some(timer) = &self.timer
+            && self.told.is(cx)
             && !timer.is_elapsed()
         {
             return Poll::Pending;
         }
-        self.waker = None;
+        self.told.forget();
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
         loop {
             if timer.as_mut().poll(cx).is_pending() {
-                // A task that has used up its turn is told to wait, and the timer nothing.
-                self.waker = has_budget_remaining().then(|| cx.waker().clone());
+                self.told.pending(cx);
                 return Poll::Pending;
             }
             if timer.deadline() >= due {
@@ -86,24 +85,6 @@ impl Deadline {
             }
             timer.as_mut().reset(due);
         }
-    }
-
-    /// Awaits `future`, due in `after` from the moment it has to be waited for. What is there at once asks no
-    /// clock.
-    pub async fn race_for<F: Future>(&mut self, after: Duration, future: F) -> Result<F::Output, Elapsed> {
-        let mut future = pin!(future);
-        let mut is_set = false;
-        std::future::poll_fn(|cx| {
-            if let Poll::Ready(output) = future.as_mut().poll(cx) {
-                return Poll::Ready(Ok(output));
-            }
-            if !is_set {
-                self.set(after);
-                is_set = true;
-            }
-            self.poll(cx).map(Err)
-        })
-        .await
     }
 
     /// Awaits `future` until the deadline passes. The deadline keeps its due time.

@@ -14,7 +14,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use portcullis_http1::{Fields, Label};
+use portcullis_http1::{Fields, Label, token_run};
 use smallvec::{SmallVec, smallvec};
 
 use super::canonical::{ForwardedField, Rules};
@@ -293,8 +293,7 @@ fn element(rest: &mut &[u8]) -> Result<(Hop, bool), Malformed> {
 }
 
 fn token<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let end = rest.iter().position(|b| !is_token_character(*b)).unwrap_or(rest.len());
-    let (token, after) = rest.split_at_checked(end)?;
+    let (token, after) = rest.split_at_checked(token_run(rest))?;
     *rest = after;
     (!token.is_empty()).then_some(token)
 }
@@ -315,11 +314,6 @@ fn value(rest: &mut &[u8]) -> Option<SmallVec<[u8; 64]>> {
     }
     *rest = bytes.as_slice();
     Some(text)
-}
-
-/// RFC 9110 §5.6.2.
-pub(super) fn is_token_character(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
 
 #[cfg(test)]

@@ -12,10 +12,10 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, unix};
-use tokio::task::coop::has_budget_remaining;
 
 use super::held::Held;
 use super::spare;
+use super::told::Told;
 
 /// The reading direction of a connection.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub enum WriteHalf {
 pub struct Reader {
     half: ReadHalf,
     /// Whom the socket will wake, as long as it has not become ready.
-    waker: Option<Waker>,
+    told: Told,
     /// Bytes read and not yet used.
     pub buffer: BytesMut,
 }
@@ -56,7 +56,7 @@ pub struct Reader {
 impl Reader {
     /// A reader with nothing buffered and no memory held.
     pub fn new(half: ReadHalf) -> Self {
-        Self { half, waker: None, buffer: BytesMut::new() }
+        Self { half, told: Told::default(), buffer: BytesMut::new() }
     }
 
     /// Reads more into the buffer, at most `room` bytes. `Ok(0)` is the other end's end.
@@ -67,7 +67,7 @@ impl Reader {
             self.buffer = if room > spare::KEPT_BYTES_MAX { BytesMut::new() } else { spare::read() };
         }
         self.buffer.reserve(room);
-        self.waker = None;
+        self.told.forget();
         let read = pin!(self.half.read_buf(&mut self.buffer)).poll(cx);
         if read.is_pending() {
             self.rest();
@@ -87,18 +87,20 @@ impl Reader {
         if tcp.try_io(Interest::READABLE, || Ok(())).is_ok() {
             return Poll::Ready(Ok(()));
         }
-        if self.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+        if self.told.is(cx) {
             return Poll::Pending;
         }
         let polled = tcp.poll_read_ready(cx);
-        // A task that has used up its turn is told to wait, and the socket nothing.
-        self.waker = (polled.is_pending() && has_budget_remaining()).then(|| cx.waker().clone());
+        match polled {
+            Poll::Pending => self.told.pending(cx),
+            Poll::Ready(_) => self.told.forget(),
+        }
         polled
     }
 
     /// Forgets whom it wakes: its owner goes on to another task.
     pub fn leave(&mut self) {
-        self.waker = None;
+        self.told.forget();
     }
 
     /// Reads more, awaited.
@@ -118,7 +120,7 @@ impl Reader {
         if !self.buffer.is_empty() {
             return false;
         }
-        self.waker = None;
+        self.told.forget();
         let mut probe = [0_u8; 1];
         if let ReadHalf::Tcp(tcp) = &self.half {
             let read = tcp.try_read(&mut probe);

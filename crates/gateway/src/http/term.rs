@@ -53,7 +53,7 @@ impl Term {
     /// Ends it: what is under way has `most` to end, what waits `idle` to begin its last request. Ended again, the
     /// earlier end of `most` counts.
     pub fn end(&self, most: Duration, idle: Duration) {
-        self.idle_ms.store(u64::try_from(idle.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.idle_ms.store(clock::millis(idle), Ordering::Relaxed);
         let cut = clock::now().checked_add(most);
         let tasks = {
             let mut state = self.state();

@@ -146,7 +146,7 @@ impl ServerTls {
     /// hosts may share a certificate, and only some of them ask for one of the client's.
     pub fn asks_alike(&self, under: Option<&str>, host: &str) -> bool {
         let rules = |name: Option<&str>| name.and_then(|name| self.of_host(name)).unwrap_or(&self.general);
-        self.by_host.is_empty() || std::ptr::eq(rules(under), rules(Some(host)))
+        self.by_host.is_empty() || under == Some(host) || std::ptr::eq(rules(under), rules(Some(host)))
     }
 
     /// The rules for a host: of its exact name, else of the wildcard that covers it.

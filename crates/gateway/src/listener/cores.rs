@@ -157,7 +157,7 @@ impl Pulse {
 
     fn beat(&self) {
         let age = clock::now().saturating_duration_since(self.started);
-        self.beat_ms.store(u64::try_from(age.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.beat_ms.store(clock::millis(age), Ordering::Relaxed);
     }
 
     /// How long ago the last beat was.

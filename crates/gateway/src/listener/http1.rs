@@ -83,16 +83,6 @@ enum Rest {
     Over,
 }
 
-/// What an exchange leaves of its connection.
-enum After {
-    /// It may carry another.
-    Stays,
-    /// It is to be closed, and a part of the request was not read.
-    Closes,
-    /// It is to be closed, and the request was read to its end.
-    ClosesThrough,
-}
-
 /// What came of waiting for a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Waited {
@@ -115,7 +105,7 @@ pub async fn serve(reader: Reader, writer: WriteHalf, peer: Arc<Peer>, live: &Ar
     let (mut deadline, mut since) = (Deadline::new(), None);
     let mut served = 0_u32;
     loop {
-        let keep_alive = live.bounds(None).keep_alive;
+        let keep_alive = live.bounds().keep_alive;
         if connection.rest(keep_alive, since, &peer.term, &mut deadline).await != Waited::Bytes {
             return;
         }
@@ -142,7 +132,7 @@ impl Connection {
     ) -> Rest {
         let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::clone(&self.interim));
         cx.deadline = deadline;
-        let mut bounds = live.bounds(None);
+        let mut bounds = live.bounds();
         loop {
             let since = cx.ended();
             match self.rest(bounds.keep_alive.min(RESTLESS), since, &peer.term, &mut cx.deadline).await {
@@ -165,9 +155,8 @@ impl Connection {
                             bounds = Arc::clone(&snapshot.bounds);
                         }
                         match self.exchange(head, framing, may_stay, snapshot, live, &mut cx).await {
-                            After::Stays => continue,
-                            After::Closes => return Rest::Closes,
-                            After::ClosesThrough => return Rest::ClosesThrough,
+                            None => continue,
+                            Some(rest) => return rest,
                         }
                     }
                 },
@@ -197,7 +186,7 @@ impl Connection {
         first_bytes(reader, due, term, deadline).await
     }
 
-    /// One exchange.
+    /// One exchange. How it ends the connection's turn, unless another may follow.
     async fn exchange(
         &mut self,
         request: RequestHead,
@@ -206,7 +195,7 @@ impl Connection {
         snapshot: Arc<Snapshot>,
         live: &Arc<Live>,
         cx: &mut Context,
-    ) -> After {
+    ) -> Option<Rest> {
         let manner = Manner::of(&request, may_stay && !cx.peer.term.is_over());
         let size = match framing {
             Framing::None => Size::None,
@@ -237,9 +226,9 @@ impl Connection {
             Some(inbound) => self.take_back(&inbound),
         };
         match (is_through, manner.stay) {
-            (true, true) => After::Stays,
-            (true, false) => After::ClosesThrough,
-            (false, _) => After::Closes,
+            (true, true) => None,
+            (true, false) => Some(Rest::ClosesThrough),
+            (false, _) => Some(Rest::Closes),
         }
     }
 

@@ -36,7 +36,7 @@ use crate::clock;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
 use crate::http::term::{LEAVING, Term};
-use crate::observe::{Evidence, Incident};
+use crate::observe::Incident;
 use crate::problem::Severity;
 use crate::snapshot::Live;
 
@@ -54,7 +54,7 @@ pub async fn serve<T>(io: T, peer: Arc<Peer>, live: &Arc<Live>)
 where
     T: AsyncRead + AsyncWrite + Send + Unpin,
 {
-    let bounds = live.bounds(None);
+    let bounds = live.bounds();
     let framed = Framed::new(io, &bounds);
     let watch = framed.watch();
     let mut deadline = Deadline::new();
@@ -297,21 +297,10 @@ where
 /// One incident for a connection that had to be cut.
 fn report(cause: &str, peer: &Peer, live: &Live) {
     live.ground.observe.incident(&Incident {
-        wall: clock::wall(),
-        kind: "http2-abuse",
-        severity: Severity::Medium,
-        id: None,
-        span: None,
         listener: Some(&peer.listener),
         client: Some(peer.ip()),
         peer: Some(peer.ip()),
-        api: None,
-        operation: None,
-        consumer: None,
-        credential: None,
-        control: None,
-        cause: Some(cause),
-        evidence: Evidence::None,
+        ..Incident::own(clock::wall(), "http2-abuse", Severity::Medium, cause)
     });
 }
 

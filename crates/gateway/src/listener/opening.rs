@@ -38,7 +38,7 @@ pub(super) async fn serve(
     metrics: &ListenerMetrics,
 ) {
     let (mut address, mut local) = (plain(address), plain(local));
-    let bounds = live.bounds(None);
+    let bounds = live.bounds();
     let opening = &plan.opening;
     let mut deadline = Deadline::new();
     deadline.set(bounds.handshake);

@@ -49,11 +49,11 @@ pub(super) struct Metrics {
     panics: AtomicU64,
     credential_failures: AtomicU64,
     held_back: AtomicU64,
-    bodies: Bodies,
-    targets: Targets,
-    backends: Backends,
-    issuers: Issuers,
-    store: AskStore,
+    bodies: Ask<u64>,
+    targets: Ask<Vec<TargetFacts>>,
+    backends: Ask<Vec<BackendFacts>>,
+    issuers: Ask<Vec<IssuerFacts>>,
+    store: Ask<StoreMetrics>,
     certificates: Mutex<Vec<(String, Duration)>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
@@ -70,31 +70,10 @@ pub(super) struct ConfigState {
     pub(super) last: Option<(Duration, bool)>,
 }
 
-/// Asks for the number of body bytes in memory.
-#[derive(Default)]
-struct Bodies(OnceLock<Box<dyn Fn() -> u64 + Send + Sync>>);
+type Question<T> = Box<dyn Fn() -> T + Send + Sync>;
 
-/// Asks for the state of the targets of all backends.
-#[derive(Default)]
-struct Targets(OnceLock<Box<dyn Fn() -> Vec<TargetFacts> + Send + Sync>>);
-
-/// Asks for the state of all issuers.
-#[derive(Default)]
-struct Issuers(OnceLock<Box<dyn Fn() -> Vec<IssuerFacts> + Send + Sync>>);
-
-/// Asks for the state of all backends.
-#[derive(Default)]
-struct Backends(OnceLock<Box<dyn Fn() -> Vec<BackendFacts> + Send + Sync>>);
-
-/// Asks how the store is.
-#[derive(Default)]
-struct AskStore(OnceLock<Box<dyn Fn() -> StoreMetrics + Send + Sync>>);
-
-impl fmt::Debug for AskStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AskStore")
-    }
-}
+/// What is asked when somebody scrapes, once it is known where to ask.
+struct Ask<T>(OnceLock<Question<T>>);
 
 /// How the store is, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -325,27 +304,27 @@ impl Metrics {
     }
 
     /// Says where to ask for the body bytes in memory; the first to say it is asked.
-    pub(super) fn ask_bodies(&self, bytes: Box<dyn Fn() -> u64 + Send + Sync>) {
+    pub(super) fn ask_bodies(&self, bytes: Question<u64>) {
         let _ = self.bodies.0.set(bytes);
     }
 
     /// Says where to ask for the targets of all backends; the first to say it is asked.
-    pub(super) fn ask_targets(&self, facts: Box<dyn Fn() -> Vec<TargetFacts> + Send + Sync>) {
+    pub(super) fn ask_targets(&self, facts: Question<Vec<TargetFacts>>) {
         let _ = self.targets.0.set(facts);
     }
 
     /// Says where to ask for all backends; the first to say it is asked.
-    pub(super) fn ask_backends(&self, facts: Box<dyn Fn() -> Vec<BackendFacts> + Send + Sync>) {
+    pub(super) fn ask_backends(&self, facts: Question<Vec<BackendFacts>>) {
         let _ = self.backends.0.set(facts);
     }
 
     /// Says where to ask for all issuers; the first to say it is asked.
-    pub(super) fn ask_issuers(&self, facts: Box<dyn Fn() -> Vec<IssuerFacts> + Send + Sync>) {
+    pub(super) fn ask_issuers(&self, facts: Question<Vec<IssuerFacts>>) {
         let _ = self.issuers.0.set(facts);
     }
 
     /// Says where to ask how the store is; the first to say it is asked.
-    pub(super) fn ask_store(&self, facts: Box<dyn Fn() -> StoreMetrics + Send + Sync>) {
+    pub(super) fn ask_store(&self, facts: Question<StoreMetrics>) {
         let _ = self.store.0.set(facts);
     }
 
@@ -366,27 +345,21 @@ impl Drop for SnapshotAlive {
     }
 }
 
-impl fmt::Debug for Bodies {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Bodies").field(&self.0.get().map(|ask| ask())).finish()
+impl<T> Ask<T> {
+    fn answer(&self) -> Option<T> {
+        self.0.get().map(|ask| ask())
     }
 }
 
-impl fmt::Debug for Backends {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Backends").field(&self.0.get().map(|ask| ask())).finish()
+impl<T> Default for Ask<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
     }
 }
 
-impl fmt::Debug for Issuers {
+impl<T: fmt::Debug> fmt::Debug for Ask<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Issuers").field(&self.0.get().map(|ask| ask())).finish()
-    }
-}
-
-impl fmt::Debug for Targets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Targets").field(&self.0.get().map(|ask| ask())).finish()
+        f.debug_tuple("Ask").field(&self.answer()).finish()
     }
 }
 

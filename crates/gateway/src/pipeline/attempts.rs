@@ -110,7 +110,7 @@ impl Attempts {
             if !shard.contains_key(&network) {
                 make_room(&mut shard, bounds.credential_failure_addresses as usize / SHARDS, now);
             }
-            let fresh = Failures { until: now.saturating_add(millis(MINUTE)), count: 0 };
+            let fresh = Failures { until: now.saturating_add(clock::millis(MINUTE)), count: 0 };
             let failures = shard.entry(network).or_insert(fresh);
             if failures.until <= now {
                 *failures = fresh;
@@ -125,21 +125,18 @@ impl Attempts {
         count == bounds.credential_failures
     }
 
-    /// Addresses whose failures are counted now.
-    pub fn addresses(&self) -> u64 {
-        self.shards.iter().map(|shard| locked(shard).len() as u64).sum()
-    }
-
     fn shard(&self, network: Network) -> std::sync::MutexGuard<'_, HashMap<Network, Failures>> {
         // The table's own hash is keyed; this one only spreads the locks.
         let spread = network.bits ^ (network.bits >> 16) ^ (network.bits >> 32) ^ (network.bits >> 48);
         let at = usize::try_from(spread & (SHARDS as u64).saturating_sub(1)).unwrap_or_default();
-        locked(self.shards.get(at).unwrap_or(&self.shards[0]))
+        let shard = self.shards.get(at).unwrap_or(&self.shards[0]);
+        // Nothing is done under the lock that could leave half a change behind.
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn millis(&self, at: Instant) -> u64 {
         // At least 1: 0 says that nobody is held back.
-        millis(at.saturating_duration_since(self.begun)).saturating_add(1)
+        clock::millis(at.saturating_duration_since(self.begun)).saturating_add(1)
     }
 }
 
@@ -165,15 +162,6 @@ fn make_room(shard: &mut HashMap<Network, Failures>, most: usize, now: u64) {
         let Some(weakest) = weakest.map(|(network, _)| *network) else { return };
         shard.remove(&weakest);
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    // Nothing is done under the lock that could leave half a change behind.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -234,7 +222,8 @@ mod tests {
         for host in 0..20_000_u32 {
             attempts.failed_at(IpAddr::from(host.to_be_bytes()), &bounds, 2);
         }
-        assert!(attempts.addresses() <= 256 && attempts.addresses() > SHARDS as u64);
+        let addresses: usize = attempts.shards.iter().map(|shard| shard.lock().expect("a lock").len()).sum();
+        assert!(addresses <= 256 && addresses > SHARDS);
         assert!(held(&attempts, "192.0.2.1", &bounds, 3).is_some());
     }
 }

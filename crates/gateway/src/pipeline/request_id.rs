@@ -8,6 +8,7 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
+use crate::clock;
 use crate::http::hex;
 
 /// The id of one exchange: 36 characters of text.
@@ -17,7 +18,7 @@ pub struct RequestId([u8; 36]);
 impl RequestId {
     /// A new id, at wall-clock time `wall`.
     pub fn new(wall: Duration) -> Self {
-        let millis = u64::try_from(wall.as_millis()).unwrap_or(u64::MAX);
+        let millis = clock::millis(wall);
         Self::spell((millis << 16) | 0x7000 | (random() & 0xfff), (0b10 << 62) | (random() >> 2))
     }
 

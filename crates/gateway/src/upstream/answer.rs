@@ -119,14 +119,11 @@ impl Errand<'_> {
             let is_sent = !turn.is_sending && turn.write_error.is_none();
             let is_untouched = turn.has_sent_nothing();
             let is_stale = was_kept && !turn.was_heard;
+            let long = turn.long.take();
             let may_repeat = is_untouched || (turn.errand.method.is_idempotent() && !turn.has_passed);
             self.deadline.clear();
             let failure = match outcome {
-                Ok(head) => {
-                    let now = clock::now();
-                    self.times.heard = Some(now);
-                    return self.receive(connection, upload, is_sent, head, rest, now);
-                }
+                Ok(head) => return self.receive(connection, upload, is_sent, head, long, rest),
                 Err(failure) => failure,
             };
             if !may_repeat {
@@ -216,14 +213,16 @@ impl Errand<'_> {
 
     /// Turns an answer's head, and what came with it, into an answer.
     fn receive(
-        &self,
+        &mut self,
         mut connection: Box<Connection>,
         upload: Upload,
         is_sent: bool,
         head: ResponseHead,
+        long: Option<LongRead>,
         rest: &mut Rest,
-        now: Instant,
     ) -> Result<Incoming, Failure> {
+        let now = clock::now();
+        self.times.heard = Some(now);
         let framing = response_framing(&head, self.method.as_str().as_bytes())?;
         if head.status == 101 {
             // From here on the connection is the tunnel's; it never goes back to a pool.
@@ -246,7 +245,7 @@ impl Errand<'_> {
             asked: self.times.asked.unwrap_or(self.started),
             keep_for: kept_for(&head, self.spec.pool.idle_for),
         };
-        let body = download::begin(connection, upload, framing, terms, now)?;
+        let body = download::begin(connection, upload, framing, terms, long, now)?;
         Ok(Incoming { head, body })
     }
 }

@@ -203,7 +203,7 @@ impl Target {
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             weight: spec.weight,
-            seed: seed(&spec.url()),
+            seed: seed(&name),
             standing: Standing::new(&name, backend.eject, backend.balance == Balance::PeakEwma, clock::now()),
             backend: backend.name.as_str().into(),
             name,

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::spec::BreakerSpec;
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 
 /// Seconds for which an exchange that ended is remembered, each in a part of its own.
 const SLOTS: u64 = 10;
@@ -108,13 +108,12 @@ impl Breaker {
     }
 
     fn millis(&self, time: Instant) -> u64 {
-        u64::try_from(time.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX)
+        clock::millis(time.saturating_duration_since(self.born))
     }
 
     /// Nothing passes from `now` on, if the state is still `under`.
     fn open(&self, under: u64, now: Instant) -> Option<Change> {
-        let time = u64::try_from(self.rules.time.as_millis()).unwrap_or(u64::MAX);
-        let until = self.millis(now).saturating_add(time).max(1);
+        let until = self.millis(now).saturating_add(clock::millis(self.rules.time)).max(1);
         self.until.compare_exchange(under, until, Ordering::Relaxed, Ordering::Relaxed).ok()?;
         self.probes_good.store(0, Ordering::Relaxed);
         self.openings.fetch_add(1, Ordering::Relaxed);

@@ -36,12 +36,14 @@ pub(super) struct Terms {
     pub(super) keep_for: Option<Duration>,
 }
 
-/// Begins the body behind a head that was taken out of the connection's buffer `now`.
+/// Begins the body behind a head that was taken out of the connection's buffer `now`, which was perhaps read in the
+/// place `long`.
 pub(super) fn begin(
     mut connection: Box<Connection>,
     upload: Option<Upload>,
     framing: Framing,
     terms: Terms,
+    long: Option<LongRead>,
     now: Instant,
 ) -> Result<Body, Failure> {
     let mut decoder = BodyDecoder::new(framing, &BodyBounds::default());
@@ -73,22 +75,14 @@ pub(super) fn begin(
         if !connection.reader.buffer.is_empty() {
             return Err(Failure::Unexpected("bytes follow the answer that belong to none"));
         }
-        if let Some(keep_for) = terms.keep_for
-            && upload.is_none()
-        {
-            if is_long {
-                // What is left of a large buffer does not show how large it was.
-                connection.reader.buffer = BytesMut::new();
-            }
-            connection.release(now, keep_for);
-        }
+        keep(connection, upload, terms.keep_for, is_long, now);
         return Ok(Body::from_bytes(bytes));
     }
     let size = match framing {
         Framing::Length(length) => Size::Exactly(length),
         Framing::None | Framing::Chunked | Framing::UntilClose => Size::Unknown,
     };
-    let long = if is_long { LongRead::take() } else { None };
+    let long = if is_long { long.or_else(LongRead::take) } else { None };
     let room = if long.is_some() { READ_ROOM_LONG } else { READ_ROOM };
     Ok(Body::Stream(Box::new(Download {
         connection: Some(connection),
@@ -102,6 +96,26 @@ pub(super) fn begin(
         is_waiting: false,
         is_broken: false,
     })))
+}
+
+/// Keeps a connection behind the proper end of an answer, if nothing else speaks against it.
+fn keep(
+    mut connection: Box<Connection>,
+    upload: Option<Upload>,
+    keep_for: Option<Duration>,
+    has_large_buffer: bool,
+    now: Instant,
+) {
+    let Some(keep_for) = keep_for else { return };
+    if upload.is_some() || !connection.reader.buffer.is_empty() {
+        return;
+    }
+    if has_large_buffer {
+        // An idle connection holds no more memory than a small answer needs; what is left of a large buffer does not
+        // show how large it was.
+        connection.reader.buffer = BytesMut::new();
+    }
+    connection.release(now, keep_for);
 }
 
 /// The rest of an answer, still on its connection.
@@ -125,32 +139,15 @@ struct Download {
 }
 
 impl Download {
-    fn has_left_over(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| !connection.reader.buffer.is_empty())
-    }
-
     /// Ends as the target meant it to.
     fn finish(&mut self) {
         let now = clock::now();
         if let Some(connection) = &self.connection {
             connection.target.standing.answered(self.terms.asked, None, now);
         }
-        self.close(now);
-    }
-
-    /// Keeps the connection if nothing speaks against it.
-    fn close(&mut self, now: Instant) {
-        let is_clean = self.upload.take().is_none() && !self.has_left_over();
-        if let Some(mut connection) = self.connection.take()
-            && let Some(keep_for) = self.terms.keep_for
-            && is_clean
-        {
-            // An idle connection holds no more memory than a small answer needs; what is left of a large buffer
-            // does not show how large it was.
-            if self.room > READ_ROOM {
-                connection.reader.buffer = BytesMut::new();
-            }
-            connection.release(now, keep_for);
+        let upload = self.upload.take();
+        if let Some(connection) = self.connection.take() {
+            keep(connection, upload, self.terms.keep_for, self.room > READ_ROOM, now);
         }
     }
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::spec::{EjectSpec, HealthSpec};
-use crate::clock::Instant;
+use crate::clock::{self, Instant};
 use crate::pipeline::InFlight;
 
 /// Full share, in the unit of [`Standing::share`].
@@ -141,7 +141,7 @@ impl Standing {
             return 0;
         }
         let grown = now.saturating_sub(until).saturating_mul(FULL_SHARE);
-        let share = grown.checked_div(millis(self.rules.slow_start)).unwrap_or(FULL_SHARE);
+        let share = grown.checked_div(clock::millis(self.rules.slow_start)).unwrap_or(FULL_SHARE);
         share.clamp(SHARE_MIN, FULL_SHARE)
     }
 
@@ -304,16 +304,12 @@ impl Standing {
     /// How long it is left out the `times`th time in a row.
     fn out_for(&self, times: u32) -> u64 {
         let doubled = 1_u64.checked_shl(times.saturating_sub(1)).unwrap_or(u64::MAX);
-        millis(self.rules.time).saturating_mul(doubled).min(millis(self.rules.time_max))
+        clock::millis(self.rules.time).saturating_mul(doubled).min(clock::millis(self.rules.time_max))
     }
 
     fn millis(&self, time: Instant) -> u64 {
-        millis(time.saturating_duration_since(self.born))
+        clock::millis(time.saturating_duration_since(self.born))
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

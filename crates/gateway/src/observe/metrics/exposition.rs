@@ -124,15 +124,14 @@ impl Scrape {
                 family.counter(&[name, outcome], count)?;
             }
         }
-        if let Some(ask) = self.0.bodies.0.get() {
-            Family::begin(encoder, &names::BODIES_IN_MEMORY)?.gauge(&[], ask())?;
+        if let Some(bytes) = self.0.bodies.answer() {
+            Family::begin(encoder, &names::BODIES_IN_MEMORY)?.gauge(&[], bytes)?;
         }
         Ok(())
     }
 
     fn targets(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let Some(ask) = self.0.targets.0.get() else { return Ok(()) };
-        let targets = ask();
+        let Some(targets) = self.0.targets.answer() else { return Ok(()) };
         let mut family = Family::begin(encoder, &names::BACKEND_IN_FLIGHT)?;
         for facts in &targets {
             family.gauge(&[&facts.backend, &facts.target], facts.in_flight)?;
@@ -183,8 +182,7 @@ impl Scrape {
     }
 
     fn backends(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let Some(ask) = self.0.backends.0.get() else { return Ok(()) };
-        let all = ask();
+        let Some(all) = self.0.backends.answer() else { return Ok(()) };
         let mut family = Family::begin(encoder, &names::BACKEND_RETRIES)?;
         for facts in &all {
             family.counter(&[&facts.backend], facts.retries)?;
@@ -218,8 +216,7 @@ impl Scrape {
     }
 
     fn issuers(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let Some(ask) = self.0.issuers.0.get() else { return Ok(()) };
-        let all = ask();
+        let Some(all) = self.0.issuers.answer() else { return Ok(()) };
         let mut family = Family::begin(encoder, &names::ISSUER_KEYS)?;
         for facts in &all {
             if let Some(keys) = facts.keys {
@@ -254,8 +251,7 @@ impl Scrape {
     }
 
     fn store(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let Some(ask) = self.0.store.0.get() else { return Ok(()) };
-        let store = ask();
+        let Some(store) = self.0.store.answer() else { return Ok(()) };
         Family::begin(encoder, &names::STORE_UP)?.gauge(&[store.kind], u64::from(store.is_up))?;
         if let Some(revision) = store.revision {
             Family::begin(encoder, &names::STORE_REVISION)?.gauge(&[], revision)?;
