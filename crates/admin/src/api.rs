@@ -69,29 +69,27 @@ enum Act {
 }
 
 impl Act {
-    /// Adds what a request may bring to its operation in the OpenAPI document.
-    fn takes(self, operation: &mut Map<String, Value>) {
-        let parameters = match self {
-            Self::Explain => {
-                json!([{ "name": "id", "in": "path", "required": true, "schema": { "type": "string" } }])
-            }
-            Self::Recent => json!([query(
+    /// The parameter of its query, if it has one, as an OpenAPI document says it.
+    fn query(self) -> Option<Value> {
+        Some(match self {
+            Self::Recent => query(
                 "count",
                 json!({ "type": "integer", "minimum": 0, "maximum": RECENT_MAX, "default": RECENT_DEFAULT }),
                 "How many are shown.",
-            )]),
-            Self::Apply => json!([query(
+            ),
+            Self::Apply => query(
                 "confirm_ms",
                 json!({ "type": "integer", "minimum": 1, "maximum": CONFIRM_MAX.as_secs().saturating_mul(1000) }),
                 "Milliseconds until it goes back by itself. Absent: it stays.",
-            )]),
-            Self::Rollback => json!([query(
+            ),
+            Self::Rollback => query(
                 "hash",
                 json!({ "type": "string" }),
                 "The beginning of a kept configuration's hash. Absent: what ran before.",
-            )]),
-            Self::Store(act) => act.parameters(),
+            ),
+            Self::Store(act) => return act.query(),
             Self::Status
+            | Self::Explain
             | Self::Routes
             | Self::Bounds
             | Self::Reload
@@ -100,10 +98,19 @@ impl Act {
             | Self::Revisions
             | Self::Drain
             | Self::TakeOver
-            | Self::OpenApi => Value::Null,
-        };
-        if !parameters.is_null() {
-            operation.insert("parameters".to_owned(), parameters);
+            | Self::OpenApi => return None,
+        })
+    }
+
+    /// Adds what a request to `path` may bring to its operation in the OpenAPI document.
+    fn takes(self, path: &str, operation: &mut Map<String, Value>) {
+        let names = path.split(['{', '}']).skip(1).step_by(2);
+        let in_path = names.map(
+            |name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }),
+        );
+        let parameters: Vec<Value> = in_path.chain(self.query()).collect();
+        if !parameters.is_empty() {
+            operation.insert("parameters".to_owned(), parameters.into());
         }
         if matches!(self, Self::Apply | Self::Diff) {
             let body = json!({
@@ -495,7 +502,7 @@ pub fn openapi() -> Value {
             },
         });
         if let Some(operation) = operation.as_object_mut() {
-            route.act.takes(operation);
+            route.act.takes(route.path, operation);
         }
         let item = paths.entry(route.path).or_insert_with(|| json!({}));
         if let Some(item) = item.as_object_mut() {

@@ -69,7 +69,7 @@ fn ready(status: &Status) -> Reply {
 /// A line for the store, where it is not as it should be. It says nothing of readiness: who was known stays known.
 fn store_detail(text: &mut String, store: &StoreFacts) -> std::fmt::Result {
     if let Some(reason) = &store.reason {
-        let shown: String = reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
+        let shown = shown(reason);
         let by =
             if store.from_copy { "; serving by the last good copy" } else { "; who was known stays known" };
         writeln!(text, "store: {} is away: {shown}{by}", store.kind)?;
@@ -78,6 +78,11 @@ fn store_detail(text: &mut String, store: &StoreFacts) -> std::fmt::Result {
         writeln!(text, "store: {} rows are left out; see `portcullis status`", store.refused)?;
     }
     Ok(())
+}
+
+/// A reason as one line, of a length that a terminal shows.
+fn shown(reason: &str) -> String {
+    reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()
 }
 
 /// The state of the parts, a line each.
@@ -93,7 +98,7 @@ fn detail(status: &Status) -> String {
     }
     if let Some(failure) = &status.config.last_failure {
         let first = failure.reason.lines().next().unwrap_or_default();
-        let shown: String = first.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
+        let shown = shown(first);
         let _ = writeln!(text, "config: last reload failed: {shown}");
     }
     for listener in &status.listeners {
@@ -109,7 +114,7 @@ fn detail(status: &Status) -> String {
         };
         let _ = writeln!(text, "issuer {name}: {keys}");
         if let Some(failure) = &issuer.failure {
-            let shown: String = failure.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
+            let shown = shown(failure);
             let _ = writeln!(text, "issuer {name}: the last call failed: {shown}");
         }
     }

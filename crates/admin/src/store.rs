@@ -33,39 +33,22 @@ pub(crate) enum StoreAct {
 }
 
 impl StoreAct {
-    /// The parameters of its operation, as an OpenAPI document says them.
-    pub(crate) fn parameters(self) -> Value {
-        let name = |name: &str| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } });
+    /// The parameter of its query, if it has one, as an OpenAPI document says it.
+    pub(crate) fn query(self) -> Option<Value> {
         let most = u64::try_from(OVERLAP_MAX.as_millis()).unwrap_or(u64::MAX);
-        match self {
-            Self::List => {
-                json!([query("after", json!({ "type": "string" }), "The last name that is known already.")])
-            }
-            Self::Show | Self::Delete | Self::Add => json!([name("consumer")]),
-            Self::Put => {
-                json!([
-                    name("consumer"),
-                    query("new", json!({ "type": "boolean" }), "Whether it must be new.")
-                ])
-            }
-            Self::Rotate => json!([
-                name("consumer"),
-                name("credential"),
-                query(
-                    "overlap_ms",
-                    json!({ "type": "integer", "minimum": 0, "maximum": most, "default": 0 }),
-                    "Milliseconds for which the old key goes on.",
-                )
-            ]),
-            Self::Expire | Self::Revoke => json!([name("consumer"), name("credential")]),
+        Some(match self {
+            Self::List => query("after", json!({ "type": "string" }), "The last name that is known already."),
+            Self::Put => query("new", json!({ "type": "boolean" }), "Whether it must be new."),
+            Self::Rotate => query(
+                "overlap_ms",
+                json!({ "type": "integer", "minimum": 0, "maximum": most, "default": 0 }),
+                "Milliseconds for which the old key goes on.",
+            ),
             Self::Audit => {
-                json!([query(
-                    "before",
-                    json!({ "type": "integer" }),
-                    "The last revision that is known already."
-                )])
+                query("before", json!({ "type": "integer" }), "The last revision that is known already.")
             }
-        }
+            Self::Show | Self::Delete | Self::Add | Self::Expire | Self::Revoke => return None,
+        })
     }
 
     /// The schema of its body, if it takes one.

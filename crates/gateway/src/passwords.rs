@@ -79,11 +79,7 @@ impl Passwords {
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part);
         }
-        let mut mark = Mark([0; 32]);
-        for (to, from) in mark.0.iter_mut().zip(context.sign().as_ref()) {
-            *to = *from;
-        }
-        mark
+        Mark(context.sign().as_ref().try_into().unwrap_or_default())
     }
 
     /// Whether it was right a while ago.

@@ -2,7 +2,7 @@
 //!
 //! No request waits for it. One task on a thread of its own holds one connection; it feeds the table of callers that
 //! requests look into, with what was written since it last asked, once a second and right after each write of this
-//! node. So a change holds here at once, and on every other node within [`HOLDS_WITHIN`].
+//! node. So a change holds here at once, and on every other node within five seconds.
 //!
 //! # Failure
 //! Stopped, silent, full, read-only: who was known stays known, and operators are told that their wish was not done.
@@ -11,7 +11,7 @@
 //! (a backup), is read as a whole, too.
 //!
 //! # Limits
-//! [`QUEUE_MAX`] wishes of operators wait, for [`ANSWER_PATIENCE`] at most; what a database does has a time (`database`).
+//! `QUEUE_MAX` wishes of operators wait, for `ANSWER_PATIENCE` at most; what a database does has a time (`database`).
 //!
 //! # Threats
 //! Whoever can write to the database decides who is let in; the grants of a row are checked like a configuration's, and a
@@ -37,8 +37,8 @@ use self::copy::{Copy, Origin};
 pub use self::database::Place;
 use self::database::{Database, LOAD_PATIENCE, PATIENCE, within};
 use self::rows::ConsumerRow;
-pub use self::rows::{CREDENTIALS_MAX, RefusedRow};
-pub use self::writes::{Command, NewConsumer, NewCredential, NewEnd, NewKind, OVERLAP_MAX, ROWS_MAX};
+pub use self::rows::RefusedRow;
+pub use self::writes::{Command, NewConsumer, NewCredential, NewEnd, NewKind, OVERLAP_MAX};
 use crate::callers::{Callers, Entry};
 use crate::chores::Chores;
 use crate::clock;
@@ -57,12 +57,10 @@ const FIRST_ANSWER_BESIDE_A_COPY: Duration = Duration::from_secs(2);
 const NOTE_EVERY: Duration = Duration::from_secs(30);
 /// Uses that are written at once; the others wait for the next time.
 const NOTES_MAX: usize = 1_000;
-/// Within what a change holds on every node.
-pub const HOLDS_WITHIN: Duration = Duration::from_secs(5);
 /// Wishes of operators that wait.
-pub const QUEUE_MAX: usize = 32;
+const QUEUE_MAX: usize = 32;
 /// Longest time an operator waits.
-pub const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(15);
 /// Refused rows that are told of one by one.
 const TOLD_MAX: usize = 20;
 
@@ -458,9 +456,8 @@ impl Keeper {
         let noted = &self.noted;
         self.callers.each(|known| {
             let proof = known.proof();
-            let key = || (Arc::clone(&proof.consumer.name), Arc::clone(&proof.credential));
             if let Some(at) = known.used().filter(|_| used.len() < NOTES_MAX) {
-                let key = key();
+                let key = (Arc::clone(&proof.consumer.name), Arc::clone(&proof.credential));
                 if noted.get(&key).is_none_or(|before| *before < at) {
                     used.push((key, at));
                 }

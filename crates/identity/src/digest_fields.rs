@@ -4,9 +4,8 @@
 //! deprecated, prove nothing and are left unread. A field that states none of ours states nothing.
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
-use aws_lc_rs::digest::{Context, SHA256, SHA512, digest};
+use aws_lc_rs::digest::{Context, SHA256, SHA512};
 
-use crate::base64::encode_standard;
 use crate::structured::Dictionary;
 
 /// What `Content-Digest` states.
@@ -72,11 +71,6 @@ impl std::fmt::Debug for Running {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Running(…)")
     }
-}
-
-/// A field that states the SHA-256 of `body`.
-pub fn sha256(body: &[u8]) -> String {
-    format!("sha-256=:{}:", encode_standard(digest(&SHA256, body).as_ref()))
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::algorithm::{Algorithm, Algorithms};
+use crate::form::decoded;
 use crate::jwk::Key;
 use crate::jwt::LEEWAY_MAX;
 use crate::structured::{Bare, Dictionary, Item, Member, Parameters};
@@ -332,32 +333,6 @@ fn query_parameter<'a>(query: Option<&str>, parameters: &Parameters) -> Result<C
         }
     }
     found.map(Cow::Owned).ok_or(Refused::Component)
-}
-
-fn decoded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let escaped = match rest {
-            [b'%', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                std::str::from_utf8(&[*high, *low])
-                    .ok()
-                    .and_then(|digits| u8::from_str_radix(digits, 16).ok())
-            }
-            _ => None,
-        };
-        rest = match escaped {
-            Some(byte) => {
-                bytes.push(byte);
-                after.get(2..).unwrap_or_default()
-            }
-            None => {
-                bytes.push(if *first == b'+' { b' ' } else { *first });
-                after
-            }
-        };
-    }
-    bytes
 }
 
 fn encoded(bytes: &[u8]) -> String {

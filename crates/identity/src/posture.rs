@@ -14,7 +14,7 @@ use crate::json::Value;
 pub const BINDING_CLAIM: &str = "pay";
 
 /// The binding of a request: standard base64 of SHA-256 over the trimmed values, one after the other.
-pub fn binding<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> String {
+fn binding<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Context::new(&SHA256);
     for value in values {
         hash.update(value.trim_ascii());

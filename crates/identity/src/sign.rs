@@ -15,7 +15,7 @@ use rustls_pki_types::PrivateKeyDer;
 use rustls_pki_types::pem::PemObject;
 
 use crate::algorithm::Algorithm;
-use crate::base64::{decode_url, encode_url};
+use crate::base64::encode_url;
 use crate::der::{self, Curve};
 use crate::json::{Object, Value};
 use crate::jwk::{Key, Origin, Refused};
@@ -87,44 +87,6 @@ impl SigningKey {
             return Err(Refused::Unknown);
         };
         Self::of(algorithm, pair.map_err(|_| Refused::Malformed)?)
-    }
-
-    /// Reads a private JWK; `algorithm` is asked for when it names none. RSA keys come as PEM.
-    pub fn from_jwk(jwk: &Object, algorithm: Option<Algorithm>) -> Result<Self, Refused> {
-        let text = |name| jwk.get(name).and_then(Value::as_text);
-        let bytes = |name| text(name).and_then(|text| decode_url(text.as_bytes())).ok_or(Refused::Malformed);
-        let named = text("alg").map(|name| Algorithm::from_name(name).ok_or(Refused::Unknown)).transpose()?;
-        if named.is_some() && algorithm.is_some() && named != algorithm {
-            return Err(Refused::Malformed);
-        }
-        let kind = (text("kty"), text("crv"));
-        let curve = match kind {
-            (Some("EC"), Some("P-256")) => Some(Curve::P256),
-            (Some("EC"), Some("P-384")) => Some(Curve::P384),
-            (Some("EC"), Some("P-521")) => Some(Curve::P521),
-            _ => None,
-        };
-        let natural = match (curve, kind) {
-            (Some(curve), _) => Some(curve.algorithm()),
-            (None, (Some("OKP"), Some("Ed25519"))) => Some(Algorithm::EdDSA),
-            _ => None,
-        };
-        let algorithm = named.or(algorithm).or(natural).ok_or(Refused::Unknown)?;
-        let pair = match (curve, kind) {
-            (Some(_), _) => {
-                let ecdsa = ecdsa(algorithm).ok_or(Refused::Malformed)?;
-                let point = [&[4], bytes("x")?.as_slice(), bytes("y")?.as_slice()].concat();
-                let pair = EcdsaKeyPair::from_private_key_and_public_key(ecdsa, &bytes("d")?, &point);
-                Pair::Ec(Box::new(pair.map_err(|_| Refused::Malformed)?))
-            }
-            (None, (Some("OKP"), Some("Ed25519"))) if algorithm == Algorithm::EdDSA => {
-                let pair = Ed25519KeyPair::from_seed_and_public_key(&bytes("d")?, &bytes("x")?);
-                Pair::Ed25519(Box::new(pair.map_err(|_| Refused::Malformed)?))
-            }
-            (None, (Some("oct"), _)) => return Self::secret(&bytes("k")?, algorithm)?.named(text("kid")),
-            _ => return Err(Refused::Unknown),
-        };
-        Self::of(algorithm, pair)?.named(text("kid"))
     }
 
     /// A secret shared with whoever verifies.

@@ -13,7 +13,7 @@ const COUNT_MAX: usize = 64;
 
 /// A value without parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Bare {
+pub(crate) enum Bare {
     /// A whole number of at most 15 digits.
     Integer(i64),
     /// A string.
@@ -28,20 +28,20 @@ pub enum Bare {
 
 /// Parameters, each name once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Parameters(Vec<(String, Bare)>);
+pub(crate) struct Parameters(Vec<(String, Bare)>);
 
 /// A value with parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub(crate) struct Item {
     /// The value.
-    pub value: Bare,
+    pub(crate) value: Bare,
     /// Its parameters.
-    pub parameters: Parameters,
+    pub(crate) parameters: Parameters,
 }
 
 /// What a dictionary holds by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Member {
+pub(crate) enum Member {
     /// One item.
     Item(Item),
     /// An inner list with parameters of its own.
@@ -50,11 +50,11 @@ pub enum Member {
 
 /// Members by name, each name once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Dictionary(Vec<(String, Member)>);
+pub(crate) struct Dictionary(Vec<(String, Member)>);
 
 impl Dictionary {
     /// Reads a whole field; `None` when it is none.
-    pub fn parse(field: &str) -> Option<Self> {
+    pub(crate) fn parse(field: &str) -> Option<Self> {
         let mut reader = Reader { rest: field };
         let mut members = Vec::new();
         reader.skip(&[' ']);
@@ -80,43 +80,43 @@ impl Dictionary {
     }
 
     /// The member called `name`.
-    pub fn get(&self, name: &str) -> Option<&Member> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Member> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, member)| member)
     }
 
     /// The members in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Member)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Member)> {
         self.0.iter().map(|(name, member)| (name.as_str(), member))
     }
 }
 
 impl Parameters {
     /// The parameter called `name`.
-    pub fn get(&self, name: &str) -> Option<&Bare> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Bare> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
     /// The parameters in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Bare)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Bare)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl Bare {
     /// The string, if it is one.
-    pub fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         if let Self::Text(text) = self { Some(text) } else { None }
     }
 }
 
 impl Member {
     /// The bytes, if it is an item of them.
-    pub fn as_bytes(&self) -> Option<&[u8]> {
+    pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
         match self {
             Self::Item(Item { value: Bare::Bytes(bytes), .. }) => Some(bytes),
             _ => None,

@@ -203,6 +203,11 @@ impl Response {
         let document: serde_json::Value = serde_json::from_slice(&self.body).ok().filter(|_| is_problem)?;
         Some(document.get("code")?.as_str()?.to_owned())
     }
+
+    /// The status, and the problem's code if there is one.
+    pub fn verdict(&self) -> (u16, Option<String>) {
+        (self.status, self.problem())
+    }
 }
 
 /// The values of every line called `name`, without case.

@@ -40,7 +40,7 @@ impl Signer {
     pub fn thumbprint(&self) -> String {
         let jwk = self.jwk();
         let text = format!(r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#, jwk["x"], jwk["y"]);
-        base64url(digest(&SHA256, text.as_bytes()).as_ref())
+        base64url(&sha256(text.as_bytes()))
     }
 
     /// A proof that whoever presents `token` holds this key (RFC 9449), with these claims in place of the usual ones.
@@ -56,7 +56,7 @@ impl Signer {
         let header = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk });
         let claims = json!({
             "jti": base64url(&name), "htm": method, "htu": uri, "iat": now(),
-            "ath": base64url(digest(&SHA256, token.as_bytes()).as_ref()),
+            "ath": base64url(&sha256(token.as_bytes())),
         });
         self.sign(&header.to_string(), &with(&claims, others).to_string())
     }
@@ -116,17 +116,12 @@ pub fn signed_with_secret(secret: &[u8], claims: &str) -> String {
 
 /// What binds a posture token to values of a request: base64 of the SHA-256 over them.
 pub fn binding(values: &[&str]) -> String {
-    base64(digest(&SHA256, values.concat().as_bytes()).as_ref())
-}
-
-/// RFC 4648 §4, with padding.
-pub fn standard_base64(bytes: &[u8]) -> String {
-    base64(bytes)
+    base64(&sha256(values.concat().as_bytes()))
 }
 
 /// What `Content-Digest` says of a body (RFC 9530).
 pub fn content_digest(body: &[u8]) -> String {
-    format!("sha-256=:{}:", base64(digest(&SHA256, body).as_ref()))
+    format!("sha-256=:{}:", base64(&sha256(body)))
 }
 
 /// A key set of these keys.

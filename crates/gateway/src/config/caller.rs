@@ -38,92 +38,83 @@ pub struct Credential {
     pub signature: Option<SignatureCredential>,
 }
 
-/// An API key, by its digest: the key itself is nowhere in the configuration.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKey {
-    /// SHA-256 of the key in hexadecimal; `portcullis keys new` prints both.
-    pub sha256: Sha256,
-    /// Scopes the key carries. Default: none.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// Last day on which it is good, in UTC, such as `2027-06-30`; or an instant such as `2027-06-30T12:00:00Z`.
-    /// Default: it does not expire.
-    pub expires: Option<Expiry>,
-    /// First moment at which it is good. Default: it is.
-    pub not_before: Option<Instant>,
-    /// Addresses it may be presented from, as far as trusted proxies can tell. Default: any.
-    #[serde(default)]
-    pub addresses: Vec<Network>,
-    /// SHA-256 of the client certificate it must be presented with, over its DER form, in hexadecimal. Default: none.
-    pub with_certificate: Option<Sha256>,
+/// Declares a kind of credential with fields of its own and the terms that all kinds have: serde's `flatten` would lose
+/// the places of mistakes.
+macro_rules! with_terms {
+    ($(#[$meta:meta])* pub struct $name:ident { $($own:tt)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $name {
+            $($own)*
+            /// Scopes it carries. Default: none.
+            #[serde(default)]
+            pub scopes: Vec<String>,
+            /// Last day on which it is good, in UTC, such as `2027-06-30`; or an instant such as `2027-06-30T12:00:00Z`.
+            /// Default: it has no end of its own.
+            pub expires: Option<Expiry>,
+            /// First moment at which it is good. Default: it is.
+            pub not_before: Option<Instant>,
+            /// Addresses it may be presented from, as far as trusted proxies can tell. Default: any.
+            #[serde(default)]
+            pub addresses: Vec<Network>,
+        }
+
+        impl $name {
+            fn terms(&self) -> Terms<'_> {
+                let Self { scopes, expires, not_before, addresses, .. } = self;
+                let (expires, not_before) = (*expires, *not_before);
+                Terms { scopes, expires, not_before, addresses, with_certificate: None }
+            }
+        }
+    };
 }
 
-/// A user's name and password, by the password's hash: the password itself is nowhere in the configuration.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct BasicCredential {
-    /// The name; unique among all consumers.
-    pub user: String,
-    /// The password's hash by argon2id, as a PHC string.
-    pub password: Argon2,
-    /// Scopes the user carries. Default: none.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// Last day on which it is good, in UTC, or an instant, as of a key. Default: it does not expire.
-    pub expires: Option<Expiry>,
-    /// First moment at which it is good. Default: it is.
-    pub not_before: Option<Instant>,
-    /// Addresses it may be presented from, as far as trusted proxies can tell. Default: any.
-    #[serde(default)]
-    pub addresses: Vec<Network>,
+with_terms! {
+    /// An API key, by its digest: the key itself is nowhere in the configuration.
+    pub struct ApiKey {
+        /// SHA-256 of the key in hexadecimal; `portcullis keys new` prints both.
+        pub sha256: Sha256,
+        /// SHA-256 of the client certificate it must be presented with, over its DER form, in hexadecimal. Default: none.
+        pub with_certificate: Option<Sha256>,
+    }
 }
 
-/// A client certificate, by what it says of its holder: exactly one of `san`, `subject` and `spiffe`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CertificateCredential {
-    /// A subject alternative name: a DNS name, a mail address, a URI or an IP address.
-    pub san: Option<String>,
-    /// Its subject as RFC 4514 spells it, such as `CN=partner,O=Example`.
-    pub subject: Option<String>,
-    /// Its SPIFFE id, such as `spiffe://example.com/partner`.
-    pub spiffe: Option<String>,
-    /// Scopes the certificate carries. Default: none.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// Last day on which it counts, in UTC, or an instant, as of a key. Default: for as long as the certificate itself.
-    pub expires: Option<Expiry>,
-    /// First moment at which it counts. Default: it does.
-    pub not_before: Option<Instant>,
-    /// Addresses it may be presented from. Default: any.
-    #[serde(default)]
-    pub addresses: Vec<Network>,
+with_terms! {
+    /// A user's name and password, by the password's hash: the password itself is nowhere in the configuration.
+    pub struct BasicCredential {
+        /// The name; unique among all consumers.
+        pub user: String,
+        /// The password's hash by argon2id, as a PHC string.
+        pub password: Argon2,
+    }
 }
 
-/// A key that signs requests (RFC 9421): exactly one of `public_key` and `secret`.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SignatureCredential {
-    /// The name that signatures give in `keyid`; unique among all consumers.
-    pub keyid: String,
-    /// The public key in PEM, best written as `${file:path}`.
-    pub public_key: Option<String>,
-    /// A secret shared with the signer, for `hmac-sha256`; at least 32 bytes.
-    pub secret: Option<Secret>,
-    /// What it signs with: `ecdsa-p256-sha256`, `ecdsa-p384-sha384`, `ed25519`, `rsa-pss-sha512`, `rsa-v1_5-sha256`,
-    /// `hmac-sha256`. Default: what fits the key; of RSA keys `rsa-pss-sha512`.
-    pub algorithm: Option<String>,
-    /// Scopes the key carries. Default: none.
-    #[serde(default)]
-    pub scopes: Vec<String>,
-    /// Last day on which it is good, in UTC, or an instant, as of an API key. Default: it does not expire.
-    pub expires: Option<Expiry>,
-    /// First moment at which it is good. Default: it is.
-    pub not_before: Option<Instant>,
-    /// Addresses it may be used from, as far as trusted proxies can tell. Default: any.
-    #[serde(default)]
-    pub addresses: Vec<Network>,
+with_terms! {
+    /// A client certificate, by what it says of its holder: exactly one of `san`, `subject` and `spiffe`.
+    pub struct CertificateCredential {
+        /// A subject alternative name: a DNS name, a mail address, a URI or an IP address.
+        pub san: Option<String>,
+        /// Its subject as RFC 4514 spells it, such as `CN=partner,O=Example`.
+        pub subject: Option<String>,
+        /// Its SPIFFE id, such as `spiffe://example.com/partner`.
+        pub spiffe: Option<String>,
+    }
+}
+
+with_terms! {
+    /// A key that signs requests (RFC 9421): exactly one of `public_key` and `secret`.
+    pub struct SignatureCredential {
+        /// The name that signatures give in `keyid`; unique among all consumers.
+        pub keyid: String,
+        /// The public key in PEM, best written as `${file:path}`.
+        pub public_key: Option<String>,
+        /// A secret shared with the signer, for `hmac-sha256`; at least 32 bytes.
+        pub secret: Option<Secret>,
+        /// What it signs with: `ecdsa-p256-sha256`, `ecdsa-p384-sha384`, `ed25519`, `rsa-pss-sha512`, `rsa-v1_5-sha256`,
+        /// `hmac-sha256`. Default: what fits the key; of RSA keys `rsa-pss-sha512`.
+        pub algorithm: Option<String>,
+    }
 }
 
 impl SignatureCredential {
@@ -172,28 +163,14 @@ pub struct Terms<'a> {
 impl Credential {
     /// What it says beside what it is proven by.
     pub fn terms(&self) -> Terms<'_> {
-        if let Some(key) = &self.api_key {
-            let ApiKey { scopes, addresses, expires, not_before, with_certificate, sha256: _ } = key;
-            let (expires, not_before, with_certificate) = (*expires, *not_before, *with_certificate);
-            return Terms { scopes, expires, not_before, addresses, with_certificate };
+        match self {
+            Self { api_key: Some(key), .. } => {
+                Terms { with_certificate: key.with_certificate, ..key.terms() }
+            }
+            Self { basic: Some(basic), .. } => basic.terms(),
+            Self { signature: Some(signature), .. } => signature.terms(),
+            Self { certificate: Some(certificate), .. } => certificate.terms(),
+            Self { api_key: None, basic: None, signature: None, certificate: None, .. } => Terms::default(),
         }
-        if let Some(basic) = &self.basic {
-            let BasicCredential { scopes, addresses, expires, not_before, user: _, password: _ } = basic;
-            let (expires, not_before) = (*expires, *not_before);
-            return Terms { scopes, expires, not_before, addresses, with_certificate: None };
-        }
-        if let Some(signature) = &self.signature {
-            let SignatureCredential { scopes, addresses, expires, not_before, .. } = signature;
-            let (expires, not_before) = (*expires, *not_before);
-            return Terms { scopes, expires, not_before, addresses, with_certificate: None };
-        }
-        self.certificate
-            .as_ref()
-            .map(|certificate| {
-                let CertificateCredential { scopes, addresses, expires, not_before, .. } = certificate;
-                let (expires, not_before) = (*expires, *not_before);
-                Terms { scopes, expires, not_before, addresses, with_certificate: None }
-            })
-            .unwrap_or_default()
     }
 }

@@ -144,6 +144,13 @@ impl<'a> Judge<'a> {
     }
 }
 
+/// Judges a list in which nothing may stand twice.
+fn once_each(judge: &mut Judge<'_>, path: &Pointer, items: &[String]) {
+    for index in repeated(items) {
+        judge.value(&path.index(index), "stands here twice", "");
+    }
+}
+
 /// Where the items of a list stand that stood in it before.
 fn repeated<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> Vec<usize> {
     let mut seen = HashSet::new();

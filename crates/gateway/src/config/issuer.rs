@@ -62,6 +62,18 @@ pub struct Issuer {
     pub timeout: Option<Duration>,
 }
 
+impl Issuer {
+    /// Where its key set is fetched from, if it is.
+    pub fn jwks_url(&self) -> Option<&str> {
+        self.jwks.as_deref().filter(|jwks| jwks.contains("://"))
+    }
+
+    /// The file of its key set, if it is one.
+    pub fn jwks_file(&self) -> Option<&str> {
+        self.jwks.as_deref().filter(|jwks| !jwks.contains("://"))
+    }
+}
+
 /// Whether tokens must be bound to a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -23,10 +23,11 @@ impl Loaded {
 
     /// Reads every key set that is a file. What is in it is judged by whoever compiles it.
     pub(super) fn read_key_sets(&mut self, desk: Desk<'_>, files: &mut Vec<PathBuf>) -> Vec<Finding> {
-        let named = self.config.issuers.iter().filter_map(|(name, issuer)| {
-            let jwks = issuer.jwks.as_ref().filter(|jwks| !jwks.contains("://"))?;
-            Some((name.clone(), PathBuf::from(jwks)))
-        });
+        let named = self
+            .config
+            .issuers
+            .iter()
+            .filter_map(|(name, issuer)| Some((name.clone(), PathBuf::from(issuer.jwks_file()?))));
         let named: Vec<(String, PathBuf)> = named.collect();
         let mut findings = Vec::new();
         for (name, path) in named {

@@ -8,8 +8,7 @@
 use std::borrow::Cow;
 
 use portcullis_http1::Fields;
-
-use super::path::escaped;
+use portcullis_identity::form::decoded;
 
 /// Each parameter of a query, name and value decoded, in order.
 pub fn of_query(query: &str) -> impl Iterator<Item = (Cow<'_, [u8]>, Cow<'_, [u8]>)> {
@@ -57,30 +56,6 @@ fn cookie(piece: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = piece.iter().position(|byte| *byte == b'=')?;
     let (name, value) = piece.split_at_checked(at)?;
     Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
-}
-
-/// A name or value of a form. A stray percent sign stands for itself.
-fn decoded(text: &str) -> Cow<'_, [u8]> {
-    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-        return Cow::Borrowed(text.as_bytes());
-    }
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        let mut ahead = bytes.clone();
-        match byte {
-            b'+' => out.push(b' '),
-            b'%' => match escaped(ahead.next(), ahead.next()) {
-                Some(byte) => {
-                    out.push(byte);
-                    bytes = ahead;
-                }
-                None => out.push(b'%'),
-            },
-            _ => out.push(byte),
-        }
-    }
-    Cow::Owned(out)
 }
 
 #[cfg(test)]

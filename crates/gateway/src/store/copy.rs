@@ -4,6 +4,7 @@
 //! that has several the last counts. Each line carries a digest of itself: what a crash tore or a disk lost is left out, and
 //! said. When the file has twice as many lines as consumers it is written anew, beside itself, and renamed into place.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -56,11 +57,11 @@ pub(super) struct Origin {
 /// A line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
-enum Line {
+enum Line<'a> {
     /// Whatever stands before is of this origin.
-    Origin(Origin),
+    Origin(Cow<'a, Origin>),
     /// A consumer as it is from now on.
-    Consumer(ConsumerRow),
+    Consumer(Cow<'a, ConsumerRow>),
 }
 
 impl Copy {
@@ -90,8 +91,8 @@ impl Copy {
                 continue;
             }
             match parse(&line) {
-                Some(Line::Origin(origin)) => contents.origin = Some(origin),
-                Some(Line::Consumer(row)) => drop(consumers.insert(row.name.clone(), row)),
+                Some(Line::Origin(origin)) => contents.origin = Some(origin.into_owned()),
+                Some(Line::Consumer(row)) => drop(consumers.insert(row.name.clone(), row.into_owned())),
                 None => contents.torn = contents.torn.saturating_add(1),
             }
         }
@@ -129,20 +130,20 @@ impl Copy {
 fn write(out: &mut impl Write, rows: &[ConsumerRow], origin: &Origin) -> io::Result<usize> {
     let mut lines = 1_usize;
     for row in rows {
-        put(out, &Line::Consumer(row.clone()))?;
+        put(out, &Line::Consumer(Cow::Borrowed(row)))?;
         lines = lines.saturating_add(1);
     }
-    put(out, &Line::Origin(origin.clone()))?;
+    put(out, &Line::Origin(Cow::Borrowed(origin)))?;
     Ok(lines)
 }
 
-fn put(out: &mut impl Write, line: &Line) -> io::Result<()> {
+fn put(out: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
     let text = serde_json::to_string(line)?;
     let hash = digest(text.as_bytes()).to_string();
     writeln!(out, "{} {text}", hash.get(..DIGITS).unwrap_or_default())
 }
 
-fn parse(line: &[u8]) -> Option<Line> {
+fn parse(line: &[u8]) -> Option<Line<'static>> {
     let (hash, text) = line.strip_suffix(b"\n")?.split_at_checked(DIGITS)?;
     let text = text.strip_prefix(b" ")?;
     if !digest(text).to_string().as_bytes().starts_with(hash) {

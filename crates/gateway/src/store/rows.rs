@@ -12,12 +12,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::callers::{Bound, Entry, Known, Means};
 use crate::config::values::Argon2;
-use crate::config::{is_name, is_scope};
+use crate::config::{is_id, is_name, is_scope};
 use crate::http::Network;
 use crate::pipeline::consumer::{Consumer, Grant, Proof};
 
 /// Credentials a consumer may have: they are replaced together.
-pub const CREDENTIALS_MAX: usize = 1_000;
+pub(super) const CREDENTIALS_MAX: usize = 1_000;
 
 /// A consumer with all its credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,7 +122,7 @@ impl ConsumerRow {
 
 impl CredentialRow {
     fn known(&self, consumer: &Arc<Consumer>) -> Result<Known, &'static str> {
-        if self.id.is_empty() || self.id.len() > 128 || self.id.contains(char::is_control) {
+        if !is_id(&self.id) {
             return Err("its id is no name");
         }
         let scopes = list(&self.scopes).ok_or("its scopes are no list")?;

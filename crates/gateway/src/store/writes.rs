@@ -16,11 +16,11 @@ use super::password;
 use super::rows::{CREDENTIALS_MAX, ConsumerRow, CredentialRow, grant, list};
 use crate::clock;
 use crate::config::values::{Expiry, Instant, Network as NetworkText, Sha256};
-use crate::config::{is_name, is_scope};
+use crate::config::{is_name, is_scope, is_user};
 use crate::observe::timestamp;
 
 /// Most rows of one answer.
-pub const ROWS_MAX: i64 = 1_000;
+const ROWS_MAX: i64 = 1_000;
 /// Longest time two keys count beside each other when one takes the other's place.
 pub const OVERLAP_MAX: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
@@ -347,7 +347,7 @@ impl Writing<'_> {
                 name
             }
             (NewKind::Basic, Some(user), Some(password)) => {
-                if user.is_empty() || user.contains(':') || user.contains(char::is_control) {
+                if !is_user(user) {
                     return Err(invalid("a user's name has no colon and no control character"));
                 }
                 hash = Some(password::hash(password).map_err(StoreError::Invalid)?);

@@ -1,10 +1,17 @@
-use super::{Stated, sha256};
+use super::Stated;
+use crate::base64::encode_standard;
+use crate::sha256::digest;
 
 /// RFC 9530 §B.1 and RFC 9421 §B.2: both of this body.
 const BODY: &[u8] = b"{\"hello\": \"world\"}";
 const SHA256: &str = "sha-256=:X48E9qOokqqrvdts8nOJRJN3OWDUoyWxBf7kbu9DBPE=:";
 const SHA512: &str =
     "sha-512=:WZDPaVn/7XgHaAy8pmojAkGWoRx2UFChF41A2svX+TaPm+AbwAgBWnrIiYllu7BNNyealdVLvRwEmTHWXvJwew==:";
+
+/// A field that states the SHA-256 of `body`.
+fn sha256(body: &[u8]) -> String {
+    format!("sha-256=:{}:", encode_standard(digest(body).as_bytes()))
+}
 
 #[test]
 fn published_digests_hold() {

@@ -3,7 +3,7 @@
 use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::recorder::Mark;
 use portcullis_testkit::tokens::{Signer, binding, claims, key_set, now, signed_with_secret, with};
-use portcullis_testkit::{Request, Response, Wire};
+use portcullis_testkit::{Request, Wire};
 use serde_json::{Value, json};
 
 use crate::stage::{Findings, Stage, executable};
@@ -48,23 +48,13 @@ fn token(authorization: &str, end: u64) -> String {
     )
 }
 
-fn verdict(response: &Response) -> (u16, Option<String>) {
-    (response.status, response.problem())
-}
-
 /// What the backend was told of the app, and whether it saw the token's field.
 fn told(stage: &Stage, mark: Mark, field: &str) -> (Vec<String>, bool) {
     let arrived = stage.backend.since(mark);
-    let fields = &arrived.first().expect("a message").fields;
-    let of = |name: &str| {
-        let is = |(own, _): &&(Vec<u8>, Vec<u8>)| own.eq_ignore_ascii_case(name.as_bytes());
-        fields
-            .iter()
-            .filter(is)
-            .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
-            .collect::<Vec<_>>()
-    };
-    (of("x-portcullis-attested"), !of(field).is_empty())
+    let message = arrived.first().expect("a message");
+    let attested = message.all("x-portcullis-attested").into_iter();
+    let attested = attested.map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+    (attested, !message.all(field).is_empty())
 }
 
 #[test]
@@ -122,11 +112,11 @@ fn everything_else_is_refused_in_one_wording() {
                 request = request.field("Approov-Token", token.as_str());
             }
             let answer = wire.send(stage.public(), &request);
-            let is_right = verdict(&answer) == (401, code.map(str::to_owned));
+            let is_right = answer.verdict() == (401, code.map(str::to_owned));
             findings.note(name, if is_right { Ok(()) } else { Err(format!("{answer:?}")) });
         }
         let unbound = Request::get("/app/x").field("Approov-Token", good.as_str());
-        assert_eq!(verdict(&wire.send(stage.public(), &unbound)), (401, invalid.map(str::to_owned)));
+        assert_eq!(wire.send(stage.public(), &unbound).verdict(), (401, invalid.map(str::to_owned)));
         assert!(stage.backend.since(mark).is_empty(), "something reached the backend");
     }
     findings.conclude(26);
@@ -163,7 +153,7 @@ fn app_check_tokens_are_judged_by_their_issuers_keys() {
         json!({ "aud": ["projects/1234", "projects/demo"], "client_id": null }),
     );
     let judge = |wire: Wire, token: &str| {
-        verdict(&wire.send(stage.public(), &Request::get("/web/x").field("X-Firebase-AppCheck", token)))
+        wire.send(stage.public(), &Request::get("/web/x").field("X-Firebase-AppCheck", token)).verdict()
     };
     for wire in Wire::ALL {
         for _ in 0..2 {

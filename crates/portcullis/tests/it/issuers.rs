@@ -25,11 +25,6 @@ fn send(stage: &Stage, wire: Wire, token: &str) -> Response {
     wire.send(stage.public(), &bearing(token))
 }
 
-/// The status and the problem's code, if there is one.
-fn verdict(response: &Response) -> (u16, Option<String>) {
-    (response.status, response.problem())
-}
-
 /// Waits until a token is answered with this status.
 fn await_status(stage: &Stage, token: &str, status: u16) {
     Deadline::soon().poll(&format!("status {status}"), || {

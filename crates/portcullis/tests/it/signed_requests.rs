@@ -1,8 +1,8 @@
 //! Requests that their senders sign, through the real executable: what is covered is what counts, and each is good once.
 
 use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::tokens::{Signer, content_digest, now, standard_base64};
-use portcullis_testkit::{Request, Response, Wire};
+use portcullis_testkit::tokens::{Signer, base64, content_digest, now};
+use portcullis_testkit::{Request, Wire};
 
 use crate::stage::{Findings, Stage, executable};
 
@@ -68,7 +68,7 @@ impl<'a> Signing<'a> {
             base.push_str(&format!("\"{name}\": {value}\n"));
         }
         base.push_str(&format!("\"@signature-params\": {input}"));
-        let signature = standard_base64(&signer.sign_bytes(base.as_bytes()));
+        let signature = base64(&signer.sign_bytes(base.as_bytes()));
         let mut request = Request { method: self.method.to_owned(), ..Request::get(&target) }
             .field("X-Thing", self.thing)
             .field("Signature-Input", format!("sig1={input}"))
@@ -79,10 +79,6 @@ impl<'a> Signing<'a> {
         }
         request
     }
-}
-
-fn verdict(response: &Response) -> (u16, Option<String>) {
-    (response.status, response.problem())
 }
 
 #[test]
@@ -107,7 +103,7 @@ fn a_signed_request_passes_once_and_names_its_consumer() {
         assert!(!has("signature") && !has("signature-input"), "the backend saw the signature");
         assert!(has("content-digest"));
         let again = wire.send(stage.public(), &request);
-        assert_eq!(verdict(&again), (401, Some("credential-invalid".to_owned())), "a replay");
+        assert_eq!(again.verdict(), (401, Some("credential-invalid".to_owned())), "a replay");
     }
     stage.gateway.record("the exchange", |record| record["portcullis.consumer"] == "partner");
 }
@@ -124,7 +120,7 @@ fn a_rule_without_nonces_lets_the_same_come_again() {
             assert_eq!(wire.send(stage.public(), &request).status, 200);
         }
         let nothing = wire.send(stage.public(), &Request::get("/loose/1"));
-        assert_eq!(verdict(&nothing), (401, Some("credential-missing".to_owned())));
+        assert_eq!(nothing.verdict(), (401, Some("credential-missing".to_owned())));
         assert_eq!(nothing.text("www-authenticate").as_deref(), Some("Signature realm=\"portcullis\""));
     }
 }
@@ -182,14 +178,14 @@ fn what_is_not_what_was_signed_is_refused_in_one_wording() {
     for (number, wire) in Wire::ALL.iter().enumerate() {
         for (name, request) in bad(&signer, &stranger, number) {
             let answer = wire.send(stage.public(), &request);
-            let is_right = verdict(&answer) == (401, Some("credential-invalid".to_owned()))
+            let is_right = answer.verdict() == (401, Some("credential-invalid".to_owned()))
                 && answer.json()["detail"] == "the credential is not valid";
             findings.note(name, if is_right { Ok(()) } else { Err(format!("{answer:?}")) });
         }
         // For another purpose: nothing is there for this one.
         let parameters = format!(";created={};keyid=\"partner-1\";nonce=\"o\";tag=\"other\"", now());
         let other = Signing { parameters, ..Signing::new("GET", "/orders/1", "o") }.request(&signer, &[]);
-        assert_eq!(verdict(&wire.send(stage.public(), &other)), (401, Some("credential-missing".to_owned())));
+        assert_eq!(wire.send(stage.public(), &other).verdict(), (401, Some("credential-missing".to_owned())));
         let good = Signing::new("GET", "/orders/1", &format!("good-{number}")).request(&signer, &[]);
         assert_eq!(wire.send(stage.public(), &good).status, 200);
     }

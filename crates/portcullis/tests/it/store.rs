@@ -98,8 +98,7 @@ impl Node {
     }
 
     fn asked(&self, wire: Wire, request: &Request, key: &str) -> (u16, Option<String>) {
-        let response = wire.send(self.0.address("public"), &request.clone().field("x-api-key", key));
-        (response.status, response.problem())
+        wire.send(self.0.address("public"), &request.clone().field("x-api-key", key)).verdict()
     }
 
     /// Waits until a key is answered so.

@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use portcullis_openapi::source::Pointer;
 
 use super::authentication::PASTE;
-use super::names::{base_path_fault, host_fault, is_field_name};
+use super::names::{base_path_fault, host_fault, is_field_name, is_id};
 use super::{Judge, attestation, authentication, gateway, repeated, root};
 use crate::config::{
     Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
@@ -224,7 +224,7 @@ fn entry(judge: &mut Judge<'_>, path: &Pointer, key: &str, api: &Api, operation:
             let hint = "give the operation a name as its key, such as `getThing`";
             judge.key(path, "both selects from the definition and declares an operation", hint);
         }
-        Some(_) if key.is_empty() || key.len() > 128 || key.contains(char::is_control) => {
+        Some(_) if !is_id(key) => {
             judge.key(path, "is no name", "1 to 128 characters, none of them a control character");
         }
         Some(_) => {}

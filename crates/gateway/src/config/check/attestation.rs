@@ -4,7 +4,7 @@ use portcullis_identity::base64::decode_standard;
 use portcullis_openapi::source::Pointer;
 
 use super::names::is_field_name;
-use super::{Judge, repeated, root};
+use super::{Judge, once_each, root};
 use crate::config::Attestation;
 
 /// Least bytes of a secret for HS256 (RFC 7518 §3.2).
@@ -26,9 +26,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         for (index, field) in rule.binding.iter().enumerate().filter(|(_, field)| !is_field_name(field)) {
             judge.value(&path.key("binding").index(index), format!("{field:?} is no field name"), "");
         }
-        for index in repeated(&rule.binding) {
-            judge.value(&path.key("binding").index(index), "stands here twice", "");
-        }
+        once_each(judge, &path.key("binding"), &rule.binding);
         if rule.binding_claim.is_some() && rule.binding.is_empty() {
             judge.key(&path.key("binding_claim"), "binds to nothing", "add `binding: [FIELD]`");
         }

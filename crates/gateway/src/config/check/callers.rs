@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use portcullis_openapi::source::Pointer;
 
-use super::names::is_scope;
+use super::names::{is_id, is_scope, is_user};
 use super::{Judge, root};
 use crate::config::caller::{CertificateCredential, Consumer, Credential};
 use crate::config::values::Sha256;
@@ -60,7 +60,7 @@ fn grants(judge: &mut Judge<'_>, path: &Pointer, consumer: &Consumer) {
 }
 
 fn one(judge: &mut Judge<'_>, path: &Pointer, credential: &Credential, proofs: &mut HashMap<Proof, Pointer>) {
-    if credential.id.is_empty() || credential.id.len() > 128 || credential.id.contains(char::is_control) {
+    if !is_id(&credential.id) {
         judge.value(&path.key("id"), "is no name", "1 to 128 characters, none of them a control character");
     }
     let kinds = [
@@ -82,8 +82,7 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, credential: &Credential, proofs: &
     }
     if let Some(basic) = &credential.basic {
         let path = path.key("basic");
-        if basic.user.is_empty() || basic.user.contains([':', '\0']) || basic.user.contains(char::is_control)
-        {
+        if !is_user(&basic.user) {
             judge.value(&path.key("user"), "is no name of a user", "a colon ends it (RFC 7617)");
         }
         let hint = "a name stands for one caller";

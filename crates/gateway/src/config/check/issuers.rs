@@ -4,7 +4,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::listeners::pem;
 use super::login;
-use super::{Judge, repeated, root};
+use super::{Judge, once_each, root};
 use crate::config::issuer::{Introspection, Issuer};
 use crate::config::values::{Duration, Url};
 use crate::secret::Secret;
@@ -41,10 +41,17 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
             pem(judge, &path.key("ca"), ca);
         }
         for (key, text) in [("typ", &issuer.typ), ("consumer_claim", &issuer.consumer_claim)] {
-            if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > 256) {
-                judge.value(&path.key(key), "is empty or longer than 256 characters", "");
+            if let Some(text) = text {
+                short(judge, &path.key(key), text);
             }
         }
+    }
+}
+
+/// A text that is sent or compared, and is there.
+pub(super) fn short(judge: &mut Judge<'_>, path: &Pointer, text: &str) {
+    if text.is_empty() || text.len() > 256 {
+        judge.value(path, "is empty or longer than 256 characters", "");
     }
 }
 
@@ -85,7 +92,7 @@ fn source(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer) {
     if let Some(openid) = &issuer.openid {
         discovery(judge, &path.key("openid"), openid, issuer.cleartext);
     }
-    if let Some(jwks) = issuer.jwks.as_ref().filter(|jwks| jwks.contains("://")) {
+    if let Some(jwks) = issuer.jwks_url() {
         match jwks.parse::<Url>() {
             Ok(url) => cleartext(judge, &path.key("jwks"), &url, issuer.cleartext),
             Err(hint) => judge.value(&path.key("jwks"), format!("{jwks:?} is no URL"), hint),
@@ -132,9 +139,7 @@ fn algorithms(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer) {
         }
     }
     let named: &[String] = issuer.algorithms.as_deref().unwrap_or_default();
-    for index in repeated(named) {
-        judge.value(&at.index(index), "stands here twice", "");
-    }
+    once_each(judge, &at, named);
     if issuer.algorithms.as_ref().is_some_and(Vec::is_empty) {
         judge.value(&at, "names none, and so no token could pass", "leave it out for those of the keys");
     }
@@ -165,9 +170,7 @@ fn audiences(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer) {
             judge.value(&at.index(index), format!("{audience:?} is no audience"), "");
         }
     }
-    for index in repeated(&issuer.audiences) {
-        judge.value(&at.index(index), "stands here twice", "");
-    }
+    once_each(judge, &at, &issuer.audiences);
 }
 
 fn times(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer) {
@@ -181,7 +184,7 @@ fn times(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer) {
     for (key, value, least, most) in rows {
         within(judge, &path.key(key), value, least, most);
     }
-    let is_fetched = issuer.openid.is_some() || issuer.jwks.as_ref().is_some_and(|jwks| jwks.contains("://"));
+    let is_fetched = issuer.openid.is_some() || issuer.jwks_url().is_some();
     let idle = [("refresh", issuer.refresh), ("cool_down", issuer.cool_down), ("keep", issuer.keep)];
     for (key, _) in idle.iter().filter(|(_, value)| value.is_some() && !is_fetched) {
         judge.key(&path.key(key), "is about keys that are fetched, and none are", "take it out");
@@ -217,9 +220,7 @@ fn introspection(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, introsp
             judge.key(&path.key(key), "does nothing beside `introspection`", "take it out");
         }
     }
-    if introspection.client_id.is_empty() || introspection.client_id.len() > 256 {
-        judge.value(&at.key("client_id"), "is empty or longer than 256 characters", "");
-    }
+    short(judge, &at.key("client_id"), &introspection.client_id);
     within(judge, &at.key("cache"), introspection.cache, 0, 3_600);
     within(judge, &at.key("cache_inactive"), introspection.cache_inactive, 0, 3_600);
 }

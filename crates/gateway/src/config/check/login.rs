@@ -2,9 +2,9 @@
 
 use portcullis_openapi::source::Pointer;
 
-use super::issuers::{cleartext, within};
+use super::issuers::{cleartext, short, within};
 use super::names::is_scope;
-use super::{Judge, repeated};
+use super::{Judge, once_each};
 use crate::config::issuer::Issuer;
 use crate::config::login::Login;
 
@@ -25,9 +25,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, logi
     if issuer.introspection.is_some() {
         judge.key(&at, "does not go with `introspection`", "write an issuer of its own for logins");
     }
-    if login.client_id.is_empty() || login.client_id.len() > 256 {
-        judge.value(&at.key("client_id"), "is empty or longer than 256 characters", "");
-    }
+    short(judge, &at.key("client_id"), &login.client_id);
     match (&login.client_secret, &login.private_key) {
         (None, None) => {
             let hint = "add `client_secret` or `private_key`";
@@ -45,9 +43,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, logi
         judge.value(&at.key("scopes").index(index), "is no scope", "write each scope as an item of its own");
     }
     for (key, list) in [("scopes", Some(&login.scopes)), ("claims", login.claims.as_ref())] {
-        for index in repeated(list.map(Vec::as_slice).unwrap_or_default()) {
-            judge.value(&at.key(key).index(index), "stands here twice", "");
-        }
+        once_each(judge, &at.key(key), list.map(Vec::as_slice).unwrap_or_default());
     }
     within(judge, &at.key("session"), login.session, 60, SESSION_MAX);
     for (index, secret) in login.cookie_keys.iter().enumerate() {

@@ -16,6 +16,16 @@ pub(crate) fn is_name(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
+/// Whether a text can name a credential or an operation: it goes into records.
+pub(crate) fn is_id(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 128 && !text.contains(char::is_control)
+}
+
+/// Whether a text can name a user: a colon ends it (RFC 7617).
+pub(crate) fn is_user(text: &str) -> bool {
+    !text.is_empty() && !text.contains(':') && !text.contains(char::is_control)
+}
+
 /// Whether a text can name a field (RFC 9110 §5.1).
 pub(super) fn is_field_name(text: &str) -> bool {
     !text.is_empty()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::names::{base_path_fault, host_fault};
-use super::{Judge, repeated, root};
+use super::{Judge, once_each, root};
 
 /// Readers that keep a set for longer keep a lost key for longer, too.
 const MAX_AGE_MAX: Duration = Duration::from_secs(86_400);
@@ -45,9 +45,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         if names.is_empty() {
             judge.value(&path.key(key), "names nothing", "leave it out for the default");
         }
-        for index in repeated(names) {
-            judge.value(&path.key(key).index(index), "stands here twice", "");
-        }
+        once_each(judge, &path.key(key), names);
     }
     for (index, host) in jwks.hosts.iter().flatten().enumerate() {
         if let Some(hint) = host_fault(host) {

@@ -100,17 +100,17 @@ impl Compiler<'_> {
         if let Some(secret) = &settings.secret {
             return Some(Some(Place::Secret(SharedSecret::new(secret.clone()))));
         }
-        match &settings.jwks {
-            None => Some(None),
-            Some(url) if url.contains("://") => Some(Some(Place::Url(url.parse().ok()?))),
-            Some(_) => match self.loaded.key_set(name) {
-                Some(text) => Some(Some(Place::Set(Arc::clone(text)))),
-                None => {
-                    self.wrong(&format!("issuers.{name}.jwks"), "the key set was not read");
-                    None
-                }
-            },
+        if let Some(url) = settings.jwks_url() {
+            return url.parse().ok().map(Place::Url).map(Some);
         }
+        if settings.jwks_file().is_none() {
+            return Some(None);
+        }
+        let Some(text) = self.loaded.key_set(name) else {
+            self.wrong(&format!("issuers.{name}.jwks"), "the key set was not read");
+            return None;
+        };
+        Some(Some(Place::Set(Arc::clone(text))))
     }
 
     /// How names of issuers are resolved.

@@ -6,7 +6,7 @@ use portcullis_testkit::tokens::{Signer, claims, key_set, now, with};
 use portcullis_testkit::{Deadline, Request, Wire};
 use serde_json::{Value, json};
 
-use super::{await_status, good, send, verdict};
+use super::{await_status, good, send};
 use crate::stage::{Findings, Stage, executable};
 
 const CONFIG: &str = r#"version: 1
@@ -40,7 +40,7 @@ fn stage(provider: &Provider, lab: &Signer, corp: &Signer) -> Stage {
 
 fn ask(stage: &Stage, wire: Wire, path: &str, token: &str) -> (u16, Option<String>) {
     let request = Request::get(path).field("Authorization", format!("Bearer {token}"));
-    verdict(&wire.send(stage.public(), &request))
+    wire.send(stage.public(), &request).verdict()
 }
 
 fn invalid() -> (u16, Option<String>) {
@@ -64,11 +64,11 @@ fn the_issuer_that_a_token_names_judges_it() {
             good(&lab, "https://corp.example.com", "alice"),
             good(&lab, "https://evil.example.com", "alice"),
         ] {
-            assert_eq!(verdict(&send(&stage, *wire, &token)), invalid());
+            assert_eq!(send(&stage, *wire, &token).verdict(), invalid());
         }
         // One issuer that is away takes no other with it.
         assert_eq!(
-            verdict(&send(&stage, *wire, &good(&lab, "https://far.example.com", "alice"))),
+            send(&stage, *wire, &good(&lab, "https://far.example.com", "alice")).verdict(),
             unavailable()
         );
     }

@@ -5,7 +5,7 @@ use portcullis_testkit::tokens::{Signer, base64url, claims, key_set, now, with};
 use portcullis_testkit::{Deadline, Request, Wire};
 use serde_json::{Value, json};
 
-use super::{LAB, await_status, bearing, good, send, verdict};
+use super::{LAB, await_status, bearing, good, send};
 use crate::stage::{Findings, Stage, executable};
 
 const CONFIG: &str = r#"version: 1
@@ -64,7 +64,7 @@ fn nothing_where_a_token_is_asked_for_is_missing() {
             Request::get("/thing?access_token=abc"),
         ] {
             let answer = wire.send(stage.public(), &request);
-            assert_eq!(verdict(&answer), (401, Some("credential-missing".to_owned())), "{request:?}");
+            assert_eq!(answer.verdict(), (401, Some("credential-missing".to_owned())), "{request:?}");
             let challenge = answer.text("www-authenticate").expect("a challenge");
             assert!(challenge.starts_with("Bearer realm=\"portcullis\""), "{challenge}");
             assert!(!challenge.contains("error"), "{challenge}");
@@ -158,7 +158,7 @@ fn what_is_wrong_with_a_token_is_refused_in_one_wording() {
         for (name, token) in bad_tokens(&signer, &stranger) {
             let answer = send(&stage, *wire, &token);
             let challenge = answer.text("www-authenticate").unwrap_or_default();
-            let is_right = verdict(&answer) == (401, Some("credential-invalid".to_owned()))
+            let is_right = answer.verdict() == (401, Some("credential-invalid".to_owned()))
                 && answer.json()["detail"] == "the credential is not valid"
                 && challenge.contains("error=\"invalid_token\"");
             findings.note(name, if is_right { Ok(()) } else { Err(format!("{answer:?}")) });
@@ -177,7 +177,7 @@ fn malformed_authorization_is_refused() {
     for wire in Wire::ALL {
         for value in ["Bearer", "Bearer  abc", "Bearer a b", "Bearer a,b", "Bearer =", "bearer \u{e9}"] {
             let answer = wire.send(stage.public(), &Request::get("/thing").field("Authorization", value));
-            assert_eq!(verdict(&answer), (401, Some("credential-invalid".to_owned())), "{value:?}");
+            assert_eq!(answer.verdict(), (401, Some("credential-invalid".to_owned())), "{value:?}");
         }
         let lower = Request::get("/thing").field("authorization", format!("bearer {token}"));
         assert_eq!(wire.send(stage.public(), &lower).status, 200);

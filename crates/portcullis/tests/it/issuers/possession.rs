@@ -8,7 +8,7 @@ use portcullis_testkit::tokens::{Signer, base64url, claims, key_set, now, with};
 use portcullis_testkit::{Recorder, Request, Response, Wire};
 use serde_json::{Value, json};
 
-use super::{LAB, verdict};
+use super::LAB;
 use crate::stage::{Findings, Stage, executable};
 
 const CONFIG: &str = r#"version: 1
@@ -69,7 +69,7 @@ fn a_token_bound_to_a_key_is_good_with_a_proof_and_the_proof_is_good_once() {
                 assert!(!is_there, "the backend saw {credential}");
             }
             let again = wire.send(stage.public(), &presenting(path, &token, &proof));
-            assert_eq!(verdict(&again), (401, Some("credential-invalid".to_owned())), "a replay: {again:?}");
+            assert_eq!(again.verdict(), (401, Some("credential-invalid".to_owned())), "a replay: {again:?}");
             assert!(challenge(&again).contains("error=\"invalid_dpop_proof\""), "{again:?}");
         }
     }
@@ -118,7 +118,7 @@ fn a_token_bound_to_a_key_is_nothing_without_it() {
         let mark = stage.backend.mark();
         for (name, request) in &cases {
             let answer = wire.send(stage.public(), request);
-            let is_right = verdict(&answer) == (401, Some("credential-invalid".to_owned()))
+            let is_right = answer.verdict() == (401, Some("credential-invalid".to_owned()))
                 && answer.json()["detail"] == "the credential is not valid"
                 && challenge(&answer).starts_with("DPoP realm=\"portcullis\", error=\"invalid_");
             findings.note(name, if is_right { Ok(()) } else { Err(format!("{answer:?}")) });
@@ -143,7 +143,7 @@ fn a_key_and_a_nonce_can_be_required() {
     let uri = "http://gw.test/strict/thing";
     for wire in Wire::ALL {
         let nothing = wire.send(stage.public(), &Request::get("/strict/thing"));
-        assert_eq!(verdict(&nothing), (401, Some("credential-missing".to_owned())));
+        assert_eq!(nothing.verdict(), (401, Some("credential-missing".to_owned())));
         let asked = challenge(&nothing);
         assert!(
             asked.starts_with("DPoP realm=") && asked.contains("algs=\"") && asked.contains("ES256"),
@@ -151,7 +151,7 @@ fn a_key_and_a_nonce_can_be_required() {
         );
         assert!(!asked.contains("Bearer"), "{asked}");
         let request = Request::get("/strict/thing").field("Authorization", format!("Bearer {free}"));
-        assert_eq!(verdict(&wire.send(stage.public(), &request)).0, 401);
+        assert_eq!(wire.send(stage.public(), &request).verdict().0, 401);
         let mut nonce = Value::Null;
         for expected in [401, 200] {
             let proof = client.proof("GET", uri, &token, json!({ "nonce": nonce }));
@@ -165,7 +165,7 @@ fn a_key_and_a_nonce_can_be_required() {
         }
         let forged = client.proof("GET", uri, &token, json!({ "nonce": base64url(&[7; 32]) }));
         let answer = wire.send(stage.public(), &presenting("/strict/thing", &token, &forged));
-        assert_eq!(verdict(&answer), (401, Some("proof-nonce-required".to_owned())));
+        assert_eq!(answer.verdict(), (401, Some("proof-nonce-required".to_owned())));
     }
     let told = Wire::Http1.send(stage.public(), &Request::get("/told/thing"));
     let told = challenge(&told);

@@ -8,7 +8,7 @@ use portcullis_testkit::tokens::{Signer, claims, key_set};
 use portcullis_testkit::{Deadline, Gateway, Request, Stopwatch, Wire};
 use serde_json::json;
 
-use super::{await_status, good, send, verdict};
+use super::{await_status, good, send};
 use crate::stage::{Findings, Stage, executable};
 
 const CONFIG: &str = r#"version: 1
@@ -118,7 +118,7 @@ fn an_issuer_that_is_away_concerns_its_own_tokens_alone() {
         let token = good(&Signer::new("a"), &provider.url(), "alice");
         for wire in Wire::ALL {
             let answer = send(&stage, *wire, &token);
-            assert_eq!(verdict(&answer), (503, Some("issuer-unavailable".to_owned())));
+            assert_eq!(answer.verdict(), (503, Some("issuer-unavailable".to_owned())));
             assert!(answer.text("retry-after").is_some() && answer.text("www-authenticate").is_none());
             assert_eq!(wire.send(stage.public(), &Request::get("/open/x")).status, 200);
             let keyed = Request::get("/keyed/x").field("x-api-key", crate::stage::KEY);
@@ -263,7 +263,7 @@ fn the_last_good_keys_outlive_a_restart_and_end_in_time() {
         );
     }
     let unknown = send(&second, Wire::Http1, &good(&Signer::new("z"), &url, "zoe"));
-    assert_eq!(verdict(&unknown), (503, Some("issuer-unavailable".to_owned())), "nobody can say");
+    assert_eq!(unknown.verdict(), (503, Some("issuer-unavailable".to_owned())), "nobody can say");
     drop(second);
     let third = again("timeout: 1s, keep: 1s");
     await_status(&third, &good(&signer, &url, "bob"), 503);
