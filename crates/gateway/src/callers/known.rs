@@ -208,10 +208,10 @@ impl Bound {
         if !self.networks.is_empty() && !self.networks.iter().any(|network| network.contains(scene.client)) {
             return Err(Unproven::Elsewhere);
         }
-        if let Some(certificate) = &self.certificate {
-            if !scene.peer.presents(certificate) {
-                return Err(Unproven::WithoutCertificate);
-            }
+        if let Some(certificate) = &self.certificate
+            && !scene.peer.presents(certificate)
+        {
+            return Err(Unproven::WithoutCertificate);
         }
         Ok(())
     }

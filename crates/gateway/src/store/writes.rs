@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use portcullis_identity::api_key::ApiKey;
-use portcullis_identity::sha256::Digest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::Row;
@@ -370,7 +369,7 @@ impl Writing<'_> {
             password: hash,
             scopes: json!(new.scopes).to_string(),
             addresses: json!(new.addresses.iter().map(ToString::to_string).collect::<Vec<_>>()).to_string(),
-            with_certificate: new.with_certificate.map(|digest| Digest::from(digest.0).to_string()),
+            with_certificate: new.with_certificate.map(|digest| digest.0.to_string()),
             not_before: new.not_before.map(|begin| seconds(begin.unix_seconds())),
             expires: new.expires.map(|end| seconds(end.unix_seconds())),
             created: self.now,
