@@ -11,6 +11,7 @@ import re
 import socket
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from servers import API_KEY, BODY_1K, OPERATIONS, output_of, which
@@ -32,14 +33,24 @@ class Case:
     h2: bool = False
     kind: str = ""  # of load by bench-client: new, resumed, rate
     rate: float = 0  # requests a second
+    tokens: str = ""  # the file of `bench-client tokens` whose lines are presented, one after the other
+    first: int = 0  # only so many of them
+    source: str = ""  # the address that it comes from
+    beside: "Case | None" = None  # what is sent at the same time
 
     def path(self, n):
         """The same target as Lua's, for a single request."""
         operation = f'" .. n % {OPERATIONS} .. "'
         return self.target.replace(operation, str(n % OPERATIONS)).strip('"').replace('" .. n', str(n))
 
+    def lines(self, folder):
+        """The tokens that are presented."""
+        lines = (folder / self.tokens).read_text().splitlines() if self.tokens else [""]
+        return lines[:self.first or None]
+
     def head(self, path):
-        fields = FIELDS | self.fields | ({"Content-Length": str(self.upload)} if self.upload else {})
+        fields = FIELDS | self.fields | ({"Authorization": "Bearer {token}"} if self.tokens else {})
+        fields |= {"Content-Length": str(self.upload)} if self.upload else {}
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         return f"{'POST' if self.upload else 'GET'} {path} HTTP/1.1\r\n{lines}\r\n"
 
@@ -59,6 +70,20 @@ H2 = Case("h2", '"/plain/1k?n=" .. n', tls=True, h2=True)
 NEW = replace(CLOSED, name="new TLS connection", tls=True, kind="new")
 RESUMED = replace(CLOSED, name="resumed TLS connection", tls=True, kind="resumed")
 FIXED = replace(PLAIN, name="fixed rate", kind="rate")
+# As many tokens as a busy service has callers; and more than are remembered, so that each is verified each time.
+ES256 = Case("ES256", '"/es/1k?n=" .. n', tokens="es256", first=1000)
+ES256_COLD = Case("ES256, none known", '"/es/1k?n=" .. n', tokens="es256")
+RS256_COLD = Case("RS256, none known", '"/rs/1k?n=" .. n', tokens="rs256")
+MANY_KEYS = Case("one of 100,000 keys", '"/many/1k?n=" .. n', fields={"X-API-Key": API_KEY})
+WRONG_KEY = Case("wrong key", f'"/keyed/resource" .. n % {OPERATIONS} .. "/" .. n', status=401,
+                 fields={"X-API-Key": API_KEY[::-1]})
+EXPIRED = Case("expired token", '"/es/1k?n=" .. n', status=401, tokens="expired")
+STRANGER = Case("token of an unknown key", '"/es/1k?n=" .. n', status=401, tokens="stranger")
+FORGED = Case("forged token", '"/es/1k?n=" .. n', status=401, tokens="forged")
+# At a fixed rate, with ten times as many forged ones beside.
+GOOD = replace(ES256, name="good tokens", kind="rate", rate=300)
+BESIDE = replace(GOOD, name="good tokens beside forged ones", beside=replace(
+    FORGED, name="forged tokens", kind="rate", rate=3000, source="127.0.0.2", body=b""))
 
 
 def exchange(server, request, tls=False, alpn="http/1.1"):
@@ -112,13 +137,14 @@ def verify(server, case):
         if chosen != "h2":
             raise RuntimeError(f"{server.name} does not choose h2 by ALPN")
         return
+    tokens = case.lines(server.folder)
     for n in range(3):
-        request = case.head(case.path(n)).encode() + b"x" * case.upload
+        request = case.head(case.path(n)).replace("{token}", tokens[n % len(tokens)]).encode() + b"x" * case.upload
         status, _, body = exchange(server, request, case.tls)
         if status != case.status or (status == 200 and body != case.body):
             raise RuntimeError(f"{server.name} answers {case.name} with {status} and {len(body)} bytes: {body[:200]!r}")
     if case.status == 200:
-        _, _, seen = exchange(server, case.head("/plain/seen?n=77").encode().replace(b"POST", b"GET", 1)
+        _, _, seen = exchange(server, case.head("/plain/seen?n=77").replace("{token}", tokens[0]).encode().replace(b"POST", b"GET", 1)
                               .replace(f"Content-Length: {case.upload}\r\n".encode(), b""), case.tls)
         if seen.split()[:2] != [b"127.0.0.1", b"n=77"] or b"close" in seen:
             raise RuntimeError(f"{server.name} forwards otherwise than agreed: {seen!r}")
@@ -131,8 +157,16 @@ def lua(server, case):
     body = f'string.rep("x", {case.upload})'
     ready = f"for n = 0, 15 do ready[n] = {quote(head)} .. {case.target} .. tail .. {body} end" if case.upload else ""
     give = "ready[n % 16]" if case.upload else f"{quote(head)} .. {case.target} .. tail"
+    tokens = ""
+    if case.tokens:
+        between, _, after = tail.partition("{token}")
+        given = server.folder / f"{server.name}.tokens"
+        given.write_text("".join(f"{line}\n" for line in case.lines(server.folder)))
+        tokens = f'local tokens = {{}}\nfor line in io.lines("{given}") do tokens[#tokens + 1] = line end'
+        give = f"{quote(head)} .. {case.target} .. {quote(between)} .. tokens[n % #tokens + 1] .. {quote(after)}"
     path = server.folder / f"{server.name}.lua"
     path.write_text(f"""local n, tail, ready = 0, {quote(tail)}, {{}}
+{tokens}
 {ready}
 request = function() n = n + 1; return {give} end
 done = function(s, l)
@@ -175,6 +209,10 @@ def bench_client(server, case, seconds, connections):
     """Its own load: what is resumed or not although it should, or late beyond measure, it counts as wrong itself."""
     port, many = (server.tls_port, [str(max(1, connections // 4)), str(server.folder / "tls.crt")]) if case.tls else (
         server.port, [str(connections * 2), str(case.rate)])
+    if case.tokens:
+        given = server.folder / f"{server.name}-{case.tokens}.tokens"
+        given.write_text("".join(f"{line}\n" for line in case.lines(server.folder)))
+        many += [str(given), *filter(None, [case.source])]
     given = case.head(case.target.strip('"').replace('" .. n', "{n}")).encode() + b"\0" + case.body
     said = output_of([server.client, case.kind, f"127.0.0.1:{port}", str(seconds), *many], server, given)
     found = re.search(r"^FIGURES (.*)$", said, re.M)
@@ -189,7 +227,14 @@ def send(server, case, seconds, connections):
     """Loads a server for a while: completed requests, wrong answers, rate, latency in µs, and its CPU µs per request."""
     before, began = server.cpu_ns(), time.monotonic()
     program = h2load if case.h2 else bench_client if case.kind else wrk
-    figures = program(server, case, seconds, connections)
+    if case.beside:
+        with ThreadPoolExecutor() as pool:
+            beside = pool.submit(bench_client, server, case.beside, seconds, connections)
+            figures = program(server, case, seconds, connections)
+            other = beside.result()
+        figures["wrong"] += other["wrong"] + (other["requests"] < 9 * figures["requests"])
+    else:
+        figures = program(server, case, seconds, connections)
     used, wall = server.cpu_ns() - before, time.monotonic() - began
     return figures | {"cost": used / 1000 / max(figures["requests"], 1), "busy": used / 1e9 / wall}
 

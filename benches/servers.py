@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 PROXY_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 API_KEY = "bench-key-0123456789abcdef0123456789abcdef"
 OPERATIONS = 1000
+KEYS = 100_000
 BODY_1K = ('{"items":"' + "abcdefghijklmnopqrstuvwxyz012345" * 32)[:1022] + '"}'
 
 
@@ -29,6 +30,10 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def sha256(text):
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def pinned(core, command):
@@ -60,6 +65,7 @@ class Server:
         self.name, self.folder, self.backend_port, self.heavy = name, folder, backend_port, heavy
         self.kind, *marks = name.split("-")
         self.log, self.tls, self.both_cores = "log" in marks, "tls" in marks, bool({"one", "two"} & {*marks})
+        self.many, self.jwt, self.unheld = "many" in marks, "jwt" in marks, "unheld" in marks
         self.workers = 2 if "two" in marks else 1
         self.port, self.tls_port = free_port(), free_port()
         self.executable, self.client = executables
@@ -88,13 +94,15 @@ class Server:
         if self.kind == "haproxy":
             return [which("haproxy"), "-db", "-f", self.render(
                 "haproxy.cfg", LOG="log stdout format raw daemon" if self.log else "",
-                LOG_FORMAT="log global\n  option httplog" if self.log else "")]
+                LOG_FORMAT="log global\n  option httplog" if self.log else "",
+                JWT="\n  ".join(self.verifying(name) for name in ("es256", "rs256")) if self.jwt else "")]
         operations = "\n".join(
             f'      op{i}: {{ match: "GET /resource{i}/{{id}}" }}' for i in range(OPERATIONS))
+        keys = self.keys() if self.many else ""
         config = self.render(
-            "portcullis.yaml", LOG=f"file:{self.records}" if self.log else "off",
+            "portcullis.yaml", CONSUMERS=keys, FAILURES=", credential_failures: 1000000" if self.unheld else "", LOG=f"file:{self.records}" if self.log else "off",
             TLS=', tls: { certificates: [{ cert: "${file:tls.crt}", key: "${file:tls.key}" }] }' if self.tls else "",
-            KEY_SHA256=hashlib.sha256(API_KEY.encode()).hexdigest(), OPERATIONS=operations)
+            KEY_SHA256=sha256(API_KEY), OPERATIONS=operations)
         if self.tls:
             self.tls_port = self.port
         check = subprocess.run([self.executable, "check", "-c", config], capture_output=True, text=True)
@@ -102,6 +110,17 @@ class Server:
             raise RuntimeError((check.stderr or check.stdout).strip())
         state = self.folder / f"state-{self.port}"
         return [self.executable, "run", "-c", config, "--workers", str(self.workers), "--state-dir", str(state)]
+
+    def keys(self):
+        """Consumers with as many keys, besides the one that is used."""
+        each = lambda n: f'{{ id: k{n}, api_key: {{ sha256: "{sha256(f"key-{n}")}" }} }}'
+        return "".join(f"  many{n}: {{ apis: [many], credentials: [{', '.join(map(each, range(n, n + 1000)))}] }}\n"
+                       for n in range(0, KEYS, 1000))
+
+    def verifying(self, name):
+        """HAProxy's way to refuse what is not signed by a key: less than the gateway looks at, which is to its favour."""
+        verified = f'http_auth_bearer,jwt_verify("{name.upper()}","{self.folder / name}.pem")'
+        return f"http-request deny deny_status 401 if {{ path_beg /{name[:2]}/ }} !{{ {verified} 1 }}"
 
     def start(self):
         core = BOTH_CORES if self.both_cores else LOAD_CORE if self.kind == "backend" else PROXY_CORE

@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use socket2::{Domain, Socket, Type};
 
 use super::{Exchange, Figures};
 
@@ -23,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Sends `rate` requests a second over `connections` connections for as long as `time`.
 pub(super) fn run(
     address: SocketAddr,
+    source: Option<IpAddr>,
     time: Duration,
     connections: usize,
     rate: f64,
@@ -31,7 +33,7 @@ pub(super) fn run(
     // Woken when the next request is due, not up to 50 µs later.
     rustix::thread::set_current_timer_slack(NonZeroU64::new(1)).expect("a timer slack");
     let connections: io::Result<Vec<Connection>> =
-        (0..connections).map(|_| Connection::open(address)).collect();
+        (0..connections).map(|_| Connection::open(address, source)).collect();
     let mut load = Load {
         exchange,
         connections: connections.expect("connections"),
@@ -54,8 +56,13 @@ struct Connection {
 }
 
 impl Connection {
-    fn open(address: SocketAddr) -> io::Result<Self> {
-        let socket = TcpStream::connect(address)?;
+    fn open(address: SocketAddr, source: Option<IpAddr>) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        if let Some(source) = source {
+            socket.bind(&SocketAddr::new(source, 0).into())?;
+        }
+        socket.connect(&address.into())?;
+        let socket = TcpStream::from(socket);
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
         Ok(Self { socket, due: None, answer: Vec::with_capacity(16 * 1024) })
