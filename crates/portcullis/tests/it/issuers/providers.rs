@@ -108,6 +108,51 @@ fn unknown_keys_cause_one_fetch_for_all_who_ask() {
     assert_eq!(provider.count("/jwks"), before, "fetched while it was cooling down");
 }
 
+/// Sends tokens by keys that nobody has until `time` is over, and a known caller's beside every tenth; says how many.
+fn flood(stage: &Stage, url: &str, known: &str, time: Duration) -> usize {
+    let (address, began) = (stage.public(), Stopwatch::start());
+    let one = &|thread: usize| {
+        let (stranger, mut sent) = (Signer::new("x"), 0);
+        let claims = claims(url, "orders-api", "mallory").to_string();
+        let mut client = portcullis_testkit::raw::Client::connect(address);
+        let mut ask = |token: &str, status: u16| {
+            client.send(super::bearing(token).http1());
+            let answer = client.response("GET", Deadline::soon()).expect("an answer");
+            assert_eq!(answer.status, status, "{answer:?}");
+        };
+        while began.elapsed() < time {
+            let header = json!({ "alg": "ES256", "typ": "at+jwt", "kid": format!("{thread}-{sent}") });
+            ask(&stranger.sign(&header.to_string(), &claims), 401);
+            if sent % 10 == 0 {
+                ask(known, 200);
+            }
+            sent += 1;
+        }
+        sent
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..4).map(|thread| scope.spawn(move || one(thread))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a client")).sum()
+    })
+}
+
+#[test]
+fn a_flood_of_unknown_keys_causes_one_fetch_a_cool_down() {
+    let (provider, signer) = (Provider::start(), Signer::new("a"));
+    provider.keys(&[&signer]);
+    let stage = stage(&provider, "cool_down: 1s");
+    let known = good(&signer, &provider.url(), "alice");
+    await_status(&stage, &known, 200);
+    let (before, began) = (provider.count("/jwks"), Stopwatch::start());
+    let is_whole = std::env::var_os("PORTCULLIS_WHOLE").is_some();
+    let time = Duration::from_secs(if is_whole { 30 } else { 3 });
+    let sent = flood(&stage, &provider.url(), &known, time);
+    let (fetched, seconds) = (provider.count("/jwks") - before, began.elapsed().as_secs());
+    println!("{sent} tokens by unknown keys in {seconds} s: {fetched} fetches");
+    assert!((1..=seconds + 1).contains(&(fetched as u64)), "{fetched} fetches in {seconds} s");
+    assert!(!is_whole || sent as u64 / seconds >= 1_000, "a flood is more: {sent} in {seconds} s");
+}
+
 #[test]
 fn an_issuer_that_is_away_concerns_its_own_tokens_alone() {
     let provider = Provider::start();
