@@ -56,6 +56,7 @@ enum Act {
     Explain,
     Routes,
     Bounds,
+    Certificates,
     Reload,
     Apply,
     Confirm,
@@ -92,6 +93,7 @@ impl Act {
             | Self::Explain
             | Self::Routes
             | Self::Bounds
+            | Self::Certificates
             | Self::Reload
             | Self::Confirm
             | Self::Diff
@@ -154,6 +156,13 @@ pub static ROUTES: &[Route] = &[
     ),
     route("GET", "/routes", "listRoutes", Act::Routes, "The published operations."),
     route("GET", "/bounds", "listBounds", Act::Bounds, "The bounds in force."),
+    route(
+        "GET",
+        "/certificates",
+        "listCertificates",
+        Act::Certificates,
+        "Every certificate and revocation list that is used or trusted, those that end first first.",
+    ),
     route(
         "POST",
         "/reload",
@@ -357,6 +366,7 @@ impl Api {
             },
             Act::Routes => reply::json(StatusCode::OK, &control.routes()),
             Act::Bounds => reply::json(StatusCode::OK, &control.bounds()),
+            Act::Certificates => reply::json(StatusCode::OK, &control.certificates()),
             Act::Reload => self.change(&RELOAD_REFUSED, |control| control.reload()).await,
             Act::Apply => {
                 let confirm = match confirm_in(query) {

@@ -25,6 +25,8 @@ pub trait Control: Send + Sync + 'static {
     fn routes(&self) -> Value;
     /// The bounds in force, as `portcullis bounds --json` prints them.
     fn bounds(&self) -> Value;
+    /// The certificates that are used or trusted, as `portcullis certs --json` prints them.
+    fn certificates(&self) -> Value;
     /// Reads the configuration again and applies it. Answers its hash.
     ///
     /// # Errors

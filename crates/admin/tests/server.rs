@@ -85,6 +85,9 @@ impl Control for Fake {
     fn store(&self) -> Option<portcullis_gateway::store::Store> {
         None
     }
+    fn certificates(&self) -> Value {
+        json!([])
+    }
     fn reload(&self) -> Result<String, String> {
         let outcome = self.reload.lock().unwrap().clone();
         if let Err(reason) = &outcome {

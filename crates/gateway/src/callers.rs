@@ -217,6 +217,12 @@ impl Directory {
         found.or_else(|| self.live.by_key.get(digest, prove)).unwrap_or(Err(Unproven::Unknown))
     }
 
+    /// Looks at every credential, those of the configuration first, consumer by consumer, in no order.
+    pub fn each(&self, mut look: impl FnMut(&Known)) {
+        self.file.each(&mut look);
+        self.live.each(&mut look);
+    }
+
     /// The credential of a user, whose password is not judged yet.
     pub fn by_user(&self, user: &str) -> Option<Arc<Known>> {
         let found = self.file.by_user.get(user, Arc::clone);

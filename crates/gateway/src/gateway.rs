@@ -16,6 +16,7 @@ use std::time::Duration;
 use portcullis_openapi::source::Finding;
 
 use self::core::Core;
+use crate::certificates::{self, Certificate};
 use crate::chores::Chores;
 use crate::config::Loaded;
 use crate::dns::Resolver;
@@ -207,6 +208,7 @@ impl Gateway {
         let resolver = Resolver::new(chores.clone(), snapshot.dns.clone());
         running.resources.settle(&snapshot, &chores, &resolver);
         snapshot.begin_issuers(&chores, &live.ground);
+        watch_certificates(loaded, &running.resources, &chores, &live);
         let gateway = Self { live, cores, tasks, chores, resolver, store, running: Mutex::new(running) };
         let fresh = gateway.bind_new(&listeners, inherited)?;
         gateway.with_running(|running| running.fresh = fresh);
@@ -238,6 +240,7 @@ impl Gateway {
         resources.settle(&snapshot, &self.chores, &self.resolver);
         snapshot.begin_issuers(&self.chores, &self.live.ground);
         drop(self.live.swap(snapshot));
+        watch_certificates(loaded, &resources, &self.chores, &self.live);
         self.with_running(|running| {
             for listening in &running.listening {
                 if !listeners.iter().any(|plan| Arc::ptr_eq(&plan.term, &listening.plan.term)) {
@@ -276,6 +279,14 @@ impl Gateway {
     /// Resolves names, for the process's own calls too.
     pub fn resolver(&self) -> &Resolver {
         &self.resolver
+    }
+
+    /// The certificates that are used or trusted, those that end first first.
+    pub fn certificates(&self) -> Vec<Certificate> {
+        let certificates = self.with_running(|running| Arc::clone(&running.resources.certificates));
+        let mut all = certificates.all();
+        self.live.snapshot().callers.each(|known| all.extend(Certificate::of_consumer(known)));
+        all
     }
 
     /// The store of consumers, if there is one.
@@ -398,6 +409,13 @@ impl Gateway {
         let mut running = self.running.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         act(&mut running)
     }
+}
+
+/// Has the ends of the certificates of a configuration watched, and of no other.
+fn watch_certificates(loaded: &Loaded, resources: &Resources, chores: &Chores, live: &Live) {
+    let found = certificates::in_configuration(loaded.tree());
+    let notice = loaded.config.telemetry.certificate_notice.iter().map(|time| time.get()).collect();
+    resources.certificates.configure(found, notice, chores, &live.ground.observe);
 }
 
 /// Where consumers are kept: as the configuration says, else in the state directory, else nowhere.

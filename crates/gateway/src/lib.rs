@@ -12,6 +12,7 @@ pub mod resources;
 pub mod snapshot;
 
 pub mod callers;
+pub mod certificates;
 pub mod config;
 pub mod fetch;
 pub mod http;

@@ -25,8 +25,8 @@ pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
-    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, ListenerMetrics, NameFacts,
-    OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, StoreMetrics, TargetFacts,
+    BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, ListenerMetrics,
+    NameFacts, OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, StoreMetrics, TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 
@@ -254,8 +254,8 @@ impl Observe {
         self.shared.metrics.rejected(wall);
     }
 
-    /// Replaces the served certificates and when each expires, since 1970.
-    pub fn certificates(&self, ends: Vec<(String, Duration)>) {
+    /// Replaces the certificates that are used and when each ends.
+    pub fn certificates(&self, ends: Vec<CertificateEnd>) {
         self.shared.metrics.certificates(ends);
     }
 

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::callers::Callers;
+use crate::certificates::Certificates;
 use crate::chores::Chores;
 use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
 use crate::dns::Resolver;
@@ -38,6 +39,8 @@ pub struct Resources {
     pub signing: Arc<Signing>,
     /// Tokens of our own that can be used again.
     pub minted: Arc<Places>,
+    /// Certificates that are used, and who watches their ends.
+    pub certificates: Arc<Certificates>,
     /// Accounts at authorization servers.
     pub accounts: Vec<Arc<Account>>,
 }

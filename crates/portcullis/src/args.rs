@@ -47,6 +47,8 @@ pub(crate) enum Verb {
     Rollback(Rollback),
     /// Let a running gateway end: readiness first, then its clients, then the process
     Drain(Drain),
+    /// List the certificates that a running gateway uses and trusts, and when they end
+    Certs(Certs),
     /// List every bound of the data plane, with its default and what it protects
     Bounds(Inspect),
     /// Print the JSON Schema of the configuration
@@ -343,6 +345,15 @@ pub(crate) struct Ask {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Certs {
+    /// List those alone that end within this time, such as 30d, and say no if there are any
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) within: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
 }
 
 #[derive(Debug, ClapArgs)]

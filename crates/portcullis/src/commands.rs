@@ -2,6 +2,7 @@
 
 pub(crate) mod apply;
 pub(crate) mod bounds;
+pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod consumers;

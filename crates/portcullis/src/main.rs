@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Confirm(ask) => commands::apply::confirm(&ask),
         Verb::Rollback(rollback) => commands::apply::rollback(&rollback),
         Verb::Drain(drain) => commands::drain::drain(&drain),
+        Verb::Certs(certs) => commands::certs::certs(&certs),
         Verb::Bounds(bounds) => commands::bounds::bounds(&bounds),
         Verb::Schema => commands::schema::schema(),
         Verb::Healthcheck(healthcheck) => commands::healthcheck::healthcheck(&healthcheck),

@@ -401,6 +401,10 @@ impl Control for Service {
         table::bounds()
     }
 
+    fn certificates(&self) -> Value {
+        table::certificates(&self.gateway.certificates(), clock::wall())
+    }
+
     fn store(&self) -> Option<Store> {
         self.gateway.store().cloned()
     }

@@ -1,8 +1,10 @@
-//! What `routes` and `bounds` print as JSON, from a file or from a running gateway.
+//! What `routes`, `bounds` and `certs` print as JSON, from a file or from a running gateway.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portcullis_gateway::bounds::Bounds;
+use portcullis_gateway::certificates::Certificate;
 use portcullis_gateway::pipeline::Operation;
 use serde_json::{Value, json};
 
@@ -35,4 +37,16 @@ pub(crate) fn bounds() -> Value {
         })
     };
     Bounds::table().iter().map(row).collect()
+}
+
+/// The certificates that are used or trusted, with the days they have left.
+pub(crate) fn certificates(all: &[Certificate], now: Duration) -> Value {
+    let row = |one: &Certificate| {
+        let mut row = json!(one);
+        if let (Some(row), Some(days)) = (row.as_object_mut(), one.days_left(now)) {
+            row.insert("days_left".to_owned(), days.into());
+        }
+        row
+    };
+    all.iter().map(row).collect()
 }

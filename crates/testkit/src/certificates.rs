@@ -1,5 +1,7 @@
 //! Certificates that live as long as a test: an authority, and what it signs.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
@@ -50,6 +52,8 @@ pub enum Validity {
     Past,
     /// It will.
     Future,
+    /// It does, for so many days more.
+    Days(u32),
 }
 
 impl Pair {
@@ -120,6 +124,20 @@ impl Authority {
 
     /// A list that revokes these serial numbers, in PEM.
     pub fn revoke(&self, serials: &[u64]) -> String {
+        self.revoke_until(serials, Duration::from_secs(3_786_912_000))
+    }
+
+    /// Such a list that must have been replaced in so many days, and not before.
+    pub fn revoke_for(&self, serials: &[u64], days: u32) -> String {
+        self.revoke_until(serials, in_days(days))
+    }
+
+    /// Such a list that should have been replaced long ago.
+    pub fn revoke_too_long(&self, serials: &[u64]) -> String {
+        self.revoke_until(serials, Duration::from_secs(1_600_000_000))
+    }
+
+    fn revoke_until(&self, serials: &[u64], until: Duration) -> String {
         let revoked = serials.iter().map(|serial| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2020, 1, 1),
@@ -128,7 +146,7 @@ impl Authority {
         });
         let params = CertificateRevocationListParams {
             this_update: date_time_ymd(2020, 1, 1),
-            next_update: date_time_ymd(2090, 1, 1),
+            next_update: date_time_ymd(1970, 1, 1) + until,
             crl_number: SerialNumber::from(1_u64),
             issuing_distribution_point: None,
             revoked_certs: revoked.collect(),
@@ -139,12 +157,13 @@ impl Authority {
     }
 
     fn sign(&self, mut params: CertificateParams, validity: Validity) -> Pair {
-        let (from, to) = match validity {
-            Validity::Now => (2020, 2090),
-            Validity::Past => (2000, 2001),
-            Validity::Future => (2080, 2090),
+        let years = |from, to| (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+        (params.not_before, params.not_after) = match validity {
+            Validity::Now => years(2020, 2090),
+            Validity::Past => years(2000, 2001),
+            Validity::Future => years(2080, 2090),
+            Validity::Days(days) => (date_time_ymd(2020, 1, 1), date_time_ymd(1970, 1, 1) + in_days(days)),
         };
-        (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
         let key = KeyPair::generate().expect("a key");
         // Serial numbers only have to differ within this authority; keys are random.
         let digest = key
@@ -158,4 +177,10 @@ impl Authority {
         let public_key = key.subject_public_key_info();
         Pair { certificate: certificate.pem(), key: key.serialize_pem(), serial, public_key }
     }
+}
+
+/// A little more than so many days from now, since 1970.
+fn in_days(days: u32) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
+    now + Duration::from_secs(u64::from(days) * 86_400 + 3_600)
 }

@@ -153,6 +153,11 @@ impl Known {
         &self.means
     }
 
+    /// The client certificate it must be presented with, by its digest.
+    pub fn certificate(&self) -> Option<&Digest> {
+        self.bound.certificate.as_ref()
+    }
+
     /// The hash its password must have, as a PHC string.
     pub fn password_hash(&self) -> Option<&str> {
         match &self.means {

@@ -8,8 +8,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::{Deserializer, Unexpected};
 
-use super::values::{Percent, Url, text_or_mapping};
+use super::values::{Duration, Percent, Url, text_or_mapping};
 use crate::secret::Secret;
+
+/// Most times at which an incident tells of an end.
+pub(crate) const NOTICE_MAX: usize = 10;
+const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 /// What the gateway tells of itself.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -27,6 +31,9 @@ pub struct Telemetry {
     pub sample: Option<Percent>,
     /// What becomes of `traceparent` from callers who are no trusted proxies. Default: `restart`.
     pub parents: TraceParents,
+    /// How long before a certificate or a revocation list ends an incident tells of it, once for each time; one more tells
+    /// when it has ended. A time longer than half of what it lives counts for nothing. Default: `[21d, 7d, 1d]`.
+    pub certificate_notice: Vec<Duration>,
     /// Whether replies say in `Server-Timing` what their time was spent on. Default: no.
     pub server_timing: bool,
 }
@@ -39,6 +46,7 @@ impl Default for Telemetry {
             traces: None,
             sample: None,
             parents: TraceParents::Restart,
+            certificate_notice: [21, 7, 1].map(|days| DAY.saturating_mul(days).into()).to_vec(),
             server_timing: false,
         }
     }

@@ -70,6 +70,11 @@ fn spell(name: &GeneralName<'_>) -> Option<Box<str>> {
     }
 }
 
+/// A name, for people: as RFC 4514 spells it, where it has such a spelling. `None` when it is empty.
+pub(crate) fn spelled(name: &X509Name<'_>) -> Option<String> {
+    subject(name).or_else(|| Some(name.to_string())).filter(|text| !text.is_empty())
+}
+
 /// A name as RFC 4514 §2 spells it. `None` for one that has no such spelling.
 fn subject(name: &X509Name<'_>) -> Option<String> {
     let mut text = String::new();

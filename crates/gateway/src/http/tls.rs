@@ -19,7 +19,6 @@
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
 use rustls::crypto::CryptoProvider;
@@ -64,7 +63,6 @@ struct Suited {
 pub struct Certificate {
     key: Arc<CertifiedKey>,
     names: Vec<Box<str>>,
-    ends: Duration,
 }
 
 /// The certificates of a listener, in order of the configuration.
@@ -154,14 +152,6 @@ impl ServerTls {
         let wildcard = || self.by_host.get(["*.", name.split_once('.')?.1].concat().as_str());
         self.by_host.get(name).or_else(wildcard)
     }
-
-    /// First name and end of validity of each certificate, for the metric.
-    pub fn ends(&self) -> impl Iterator<Item = (String, Duration)> {
-        self.certificates.0.iter().map(|certificate| {
-            let name = certificate.names.first().map_or("unnamed", |name| name);
-            (name.to_owned(), certificate.ends)
-        })
-    }
 }
 
 impl Suited {
@@ -194,11 +184,11 @@ impl Certificate {
         let key = any_supported_type(&key)
             .map_err(|_| wrong(format!("{at}.key"), "this kind of private key cannot be used"))?;
         let Some(leaf) = chain.first() else { return Err(wrong(at_cert, "holds no certificate")) };
-        let (names, ends) = about(leaf).ok_or_else(|| wrong(&*at_cert, "the certificate cannot be read"))?;
+        let names = names(leaf).ok_or_else(|| wrong(&*at_cert, "the certificate cannot be read"))?;
         let key = CertifiedKey::new(chain, key);
         key.keys_match()
             .map_err(|_| wrong(format!("{at}.key"), "the key does not belong to the certificate"))?;
-        Ok(Self { key: Arc::new(key), names, ends })
+        Ok(Self { key: Arc::new(key), names })
     }
 
     /// Whether the certificate bears `host`: a canonical name, or an address without brackets.
@@ -321,9 +311,9 @@ fn certificates(pem: &str, at: &str) -> Result<Vec<CertificateDer<'static>>, Tls
     }
 }
 
-/// The names a certificate bears, in lower case, and when it ends. The subject's common name counts for nothing
+/// The names a certificate bears, in lower case. The subject's common name counts for nothing
 /// (RFC 9110 §4.3.4).
-fn about(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, Duration)> {
+fn names(der: &CertificateDer<'_>) -> Option<Vec<Box<str>>> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let mut names: Vec<Box<str>> = Vec::new();
     if let Ok(Some(alternatives)) = certificate.subject_alternative_name() {
@@ -335,8 +325,7 @@ fn about(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, Duration)> {
             }
         }
     }
-    let ends = u64::try_from(certificate.validity().not_after.timestamp()).unwrap_or_default();
-    Some((names, Duration::from_secs(ends)))
+    Some(names)
 }
 
 fn address(bytes: &[u8]) -> Option<Box<str>> {

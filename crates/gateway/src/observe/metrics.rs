@@ -54,7 +54,7 @@ pub(super) struct Metrics {
     backends: Ask<Vec<BackendFacts>>,
     issuers: Ask<Vec<IssuerFacts>>,
     store: Ask<StoreMetrics>,
-    certificates: Mutex<Vec<(String, Duration)>>,
+    certificates: Mutex<Vec<CertificateEnd>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
     incident_stream: Arc<Counts>,
@@ -206,6 +206,21 @@ pub struct IssuerFacts {
     pub unavailable: u64,
 }
 
+/// When a certificate or revocation list ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateEnd {
+    /// Whether it is a revocation list.
+    pub is_list: bool,
+    /// What it is used for.
+    pub role: &'static str,
+    /// The name it bears.
+    pub name: String,
+    /// Where the configuration names it.
+    pub place: Arc<str>,
+    /// When, since 1970.
+    pub ends: Duration,
+}
+
 /// Counts one snapshot as being in memory, until it is dropped.
 #[derive(Debug)]
 pub struct SnapshotAlive(Arc<AtomicU64>);
@@ -328,8 +343,8 @@ impl Metrics {
         let _ = self.store.0.set(facts);
     }
 
-    /// Replaces the list of served certificates and their ends.
-    pub(super) fn certificates(&self, ends: Vec<(String, Duration)>) {
+    /// Replaces the list of certificates and their ends.
+    pub(super) fn certificates(&self, ends: Vec<CertificateEnd>) {
         *lock(&self.certificates) = ends;
     }
 }

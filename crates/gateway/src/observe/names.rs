@@ -215,7 +215,8 @@ metrics! {
     STORE_REVISION = Gauge "portcullis_store_revision" [], "The revision of the store that counts here.";
     STORE_CONSUMERS = Gauge "portcullis_store_consumers" [], "Consumers of the store that count here.";
     STORE_ROWS_REFUSED = Gauge "portcullis_store_rows_refused" [], "Rows of the store that are left out, for what they say is not understood.";
-    CERT_NOT_AFTER = Gauge "portcullis_cert_not_after_timestamp_seconds" ["name"], "When a served certificate expires, since 1970";
+    CERT_NOT_AFTER = Gauge "portcullis_cert_not_after_timestamp_seconds" ["role", "name", "place"], "When a certificate that is used or trusted expires, since 1970: of each place in the configuration the one that is first";
+    CRL_NEXT_UPDATE = Gauge "portcullis_crl_next_update_timestamp_seconds" ["name", "place"], "When a revocation list must have been replaced, since 1970; from then on none of its authority's clients is accepted";
     LOG_DROPPED = Counter "portcullis_log_dropped_total" ["stream"], "Records lost because their output was too slow or broken";
     LOG_WRITE_ERRORS = Counter "portcullis_log_write_errors_total" ["stream"], "Failed writes to the output of a stream";
     SPANS = Counter "portcullis_spans_total" ["outcome"], "Spans by what became of them: `exported`; `rejected` by the collector; `failed`, because it took none in time or refused them; `dropped`, because too many waited for it";

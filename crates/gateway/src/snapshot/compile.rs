@@ -17,7 +17,6 @@ mod operations;
 mod selection;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
 use portcullis_openapi::source::{Finding, Pointer};
@@ -57,8 +56,6 @@ struct Compiler<'a> {
     bounds: Arc<Bounds>,
     findings: Vec<Finding>,
     warnings: Vec<Finding>,
-    /// Name and end of validity of every certificate, for the metric.
-    certificates: Vec<(String, Duration)>,
     passwords: Arc<Passwords>,
     /// What an unknown user's password is compared with.
     nobody: Nobody,
@@ -91,7 +88,6 @@ pub fn compile(
         bounds,
         findings: Vec::new(),
         warnings: Vec::new(),
-        certificates: Vec::new(),
         passwords: Arc::clone(&resources.passwords),
         nobody: nobody(config),
         last_auth: None,
@@ -122,7 +118,6 @@ pub fn compile(
     if !compiler.findings.is_empty() {
         return Err(compiler.findings);
     }
-    observe.certificates(compiler.certificates);
     let snapshot = Snapshot {
         revision: loaded.hash.as_str().into(),
         dns: config.dns.settings(&compiler.bounds),

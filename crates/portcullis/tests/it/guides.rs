@@ -1,13 +1,14 @@
 //! Nothing shown in `docs/guides/` is untested: its files stand together in a folder, its commands run there.
 //!
 //! A `yaml` block begins with its file's name as a comment; so does a `text` block, whose first line is then no part of the
-//! file. After `portcullis run` commands speak to a gateway that serves the guide's `portcullis.yaml`, on free ports; other
-//! commands that serve have tests of their own.
+//! file. After `portcullis run` commands speak to a gateway that serves the guide's `portcullis.yaml` beside the files of
+//! its `text` blocks, on free ports; other commands that serve have tests of their own.
 
 use std::fs;
 use std::path::Path;
 
 use portcullis_testkit::Gateway;
+use portcullis_testkit::gateway::Builder;
 
 use crate::readme::{blocks, commands, fits, portcullis};
 use crate::stage::executable;
@@ -23,11 +24,13 @@ fn every_command_of_a_guide_prints_what_is_shown() {
             let name = block.lines().next().and_then(|line| line.strip_prefix("# ")).expect("a file's name");
             fs::write(folder.path().join(name), &block).expect("a file");
         }
+        let mut beside = Vec::new();
         for block in blocks(&text, "text") {
             let named =
                 block.split_once('\n').and_then(|(first, rest)| Some((first.strip_prefix("# ")?, rest)));
             if let Some((name, content)) = named {
                 fs::write(folder.path().join(name), content).expect("a file");
+                beside.push((name.to_owned(), content.to_owned()));
             }
         }
         let mut served = None;
@@ -41,7 +44,11 @@ fn every_command_of_a_guide_prints_what_is_shown() {
                     fs::read_to_string(folder.path().join("portcullis.yaml")).expect("a configuration");
                 let config =
                     config.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:9901", "127.0.0.1:0");
-                served = Some(Gateway::start(executable(), config));
+                let builder =
+                    beside.iter().fold(Builder::new(executable(), config), |builder, (name, content)| {
+                        builder.file(name.clone(), content.clone())
+                    });
+                served = Some(builder.start());
                 continue;
             }
             let beside = served.as_ref().map_or(folder.path(), Gateway::folder);

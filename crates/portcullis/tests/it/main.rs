@@ -20,6 +20,7 @@ mod backend_accounts;
 mod backend_credentials;
 mod balance;
 mod bounds;
+mod certs;
 mod changes;
 mod claims;
 mod clients;

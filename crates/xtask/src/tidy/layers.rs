@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["policies"],
     &["logins"],
     &["upstream", "icap", "store", "issuers"],
-    &["callers"],
+    &["callers", "certificates"],
     &["pipeline"],
     &["route"],
     &["http", "observe", "fetch"],

@@ -9,7 +9,7 @@ use super::names::{NAME_SHAPE, is_name};
 use super::{Judge, root};
 use crate::config::State;
 use crate::config::bounds::OutOfRange;
-use crate::config::telemetry::header;
+use crate::config::telemetry::{NOTICE_MAX, header};
 use crate::config::values::Bind;
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
@@ -21,6 +21,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
     admin(judge);
     stores(judge);
     collector(judge);
+    certificate_notice(judge);
     addresses(judge);
 }
 
@@ -75,6 +76,23 @@ fn collector(judge: &mut Judge<'_>) {
     for (name, value) in judge.config.telemetry.traces.iter().flat_map(|traces| &traces.headers) {
         if let Err(what) = header(name, value.expose()) {
             judge.key(&path.key(name), what, "");
+        }
+    }
+}
+
+fn certificate_notice(judge: &mut Judge<'_>) {
+    let path = root().key("telemetry").key("certificate_notice");
+    let notice = &judge.config.telemetry.certificate_notice;
+    if notice.len() > NOTICE_MAX {
+        judge.value(&path, "are too many times", format!("at most {NOTICE_MAX}"));
+    }
+    for (index, time) in notice.iter().enumerate().take(NOTICE_MAX) {
+        let path = path.index(index);
+        if notice.iter().take(index).any(|before| before == time) {
+            judge.value(&path, "stands here twice", "");
+        }
+        if time.get().is_zero() {
+            judge.value(&path, "is no time before the end", "an end that has come is told of in any case");
         }
     }
 }

@@ -274,9 +274,13 @@ impl Scrape {
         let alive = self.0.snapshots.load(Ordering::Relaxed);
         Family::begin(encoder, &names::SNAPSHOTS_ALIVE)?.gauge(&[], alive)?;
         let certificates = lock(&self.0.certificates).clone();
-        let mut family = Family::begin(encoder, &names::CERT_NOT_AFTER)?;
-        for (name, end) in &certificates {
-            family.gauge(&[name], end.as_secs())?;
+        for (metric, is_list) in [(&names::CERT_NOT_AFTER, false), (&names::CRL_NEXT_UPDATE, true)] {
+            let mut family = Family::begin(encoder, metric)?;
+            for one in certificates.iter().filter(|one| one.is_list == is_list) {
+                let labels: &[&str] = if is_list { &[] } else { &[one.role] };
+                let labels: Vec<&str> = labels.iter().copied().chain([&*one.name, &*one.place]).collect();
+                family.gauge(&labels, one.ends.as_secs())?;
+            }
         }
         Ok(())
     }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BackendFacts, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, Metrics, NameFacts, PlacesFacts,
-    StoreMetrics, TargetFacts,
+    BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, Metrics,
+    NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
 };
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
@@ -110,7 +110,17 @@ fn busy() -> Arc<Metrics> {
     listener.outcome(ConnectionOutcome::Accepted);
     std::mem::forget((operation, listener.open(), metrics.snapshot()));
     metrics.applied("abc123", Duration::from_secs(1_700_000_000));
-    metrics.certificates(vec![("api.example.com".into(), Duration::from_secs(1_800_000_000))]);
+    let end = |is_list, role, name: &str, place: &str| CertificateEnd {
+        is_list,
+        role,
+        name: name.to_owned(),
+        place: place.into(),
+        ends: Duration::from_secs(1_800_000_000),
+    };
+    metrics.certificates(vec![
+        end(false, "server", "api.example.com", "listeners.public.tls.certificates[0].cert"),
+        end(true, "revocation_list", "CN=clients", "listeners.public.tls.client_certificates.crl[0]"),
+    ]);
     metrics.ask_bodies(Box::new(|| 4_096));
     let facts = TargetFacts {
         backend: "orders".to_owned(),

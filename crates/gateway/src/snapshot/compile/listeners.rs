@@ -102,10 +102,7 @@ impl Compiler<'_> {
     /// What TLS needs on a listener that speaks it.
     fn server_tls(&mut self, name: &str, settings: &Listener) -> Option<Arc<ServerTls>> {
         match ServerTls::new(settings.tls.as_ref()?, settings.protocols()) {
-            Ok(tls) => {
-                self.certificates.extend(tls.ends());
-                Some(Arc::new(tls))
-            }
+            Ok(tls) => Some(Arc::new(tls)),
             Err(error) => {
                 self.wrong(&format!("listeners.{name}.tls.{}", error.at), error.what);
                 None
