@@ -170,11 +170,14 @@ impl Issuer {
         verified.issuer == self.id && verified.generation == self.generation()
     }
 
-    /// Judges a token that says it is of this issuer.
-    pub async fn judge(&self, token: &[u8]) -> Verdict {
+    /// Judges a token that says it is of this issuer; `read` where it was taken apart already.
+    pub async fn judge(&self, token: &[u8], read: Option<Unverified<'_>>) -> Verdict {
         let verdict = match &self.introspector {
             Some(introspector) => introspector.judge(self, token).await,
-            None => self.verify(token).await,
+            None => match read.map_or_else(|| Unverified::read(token), Ok) {
+                Ok(read) => self.verify(read).await,
+                Err(why) => Verdict::Refused(why.as_str()),
+            },
         };
         let counter = match &verdict {
             Verdict::Proven(verified) => {
@@ -188,7 +191,7 @@ impl Issuer {
         verdict
     }
 
-    async fn verify(&self, token: &[u8]) -> Verdict {
+    async fn verify(&self, token: Unverified<'_>) -> Verdict {
         match self.verify_by(token, &self.rules).await {
             Ok((claims, generation)) => self.prove(claims, generation, None),
             Err(NotSigned::Refused(why)) => Verdict::Refused(why.as_str()),
@@ -197,9 +200,9 @@ impl Issuer {
     }
 
     /// Judges by the keys of this moment, and once more by newer ones if it takes them. Says of which generation they are.
-    async fn verify_by(&self, token: &[u8], rules: &Rules) -> Result<(Claims, u64), NotSigned> {
-        match self.verify_now(token, rules) {
-            Ok(verified) => return Ok(verified),
+    async fn verify_by(&self, token: Unverified<'_>, rules: &Rules) -> Result<(Claims, u64), NotSigned> {
+        match self.judge_now(&token, rules) {
+            Ok(generation) => return Ok((token.into_claims(), generation)),
             Err(Some(jwt::Refused::UnknownKey) | None) => {}
             Err(Some(why)) => return Err(NotSigned::Refused(why)),
         }
@@ -207,26 +210,34 @@ impl Issuer {
             Some(keys) => keys.renewed().await,
             None => Renewed::Unknown,
         };
-        self.verify_now(token, rules).map_err(|why| match (why, renewed) {
-            (Some(jwt::Refused::UnknownKey), Renewed::Unknown) => {
-                NotSigned::Unavailable("the key is not known and newer ones cannot be had")
+        match self.judge_now(&token, rules) {
+            Ok(generation) => Ok((token.into_claims(), generation)),
+            Err(Some(jwt::Refused::UnknownKey)) if matches!(renewed, Renewed::Unknown) => {
+                Err(NotSigned::Unavailable("the key is not known and newer ones cannot be had"))
             }
-            (Some(why), _) => NotSigned::Refused(why),
-            (None, _) => NotSigned::Unavailable("there are no keys"),
-        })
+            Err(Some(why)) => Err(NotSigned::Refused(why)),
+            Err(None) => Err(NotSigned::Unavailable("there are no keys")),
+        }
     }
 
-    /// Judges by the keys of this moment; `None` as a reason: there are none.
+    /// Verifies by the keys of this moment; `None` as a reason: there are none.
     pub(super) fn verify_now(
         &self,
         token: &[u8],
         rules: &Rules,
     ) -> Result<(Claims, u64), Option<jwt::Refused>> {
+        let token = Unverified::read(token).map_err(Some)?;
+        let generation = self.judge_now(&token, rules)?;
+        Ok((token.into_claims(), generation))
+    }
+
+    /// Judges by the keys of this moment, and says of which generation they are.
+    fn judge_now(&self, token: &Unverified<'_>, rules: &Rules) -> Result<u64, Option<jwt::Refused>> {
         let keys = self.keys.as_ref().ok_or(None)?;
         let generation = keys.generation();
         let known = keys.known().ok_or(None)?;
-        let claims = Unverified::read(token).and_then(|token| token.verify(&known.set, rules, clock::wall()));
-        Ok((claims.map_err(Some)?, generation))
+        token.judge(&known.set, rules, clock::wall()).map_err(Some)?;
+        Ok(generation)
     }
 
     fn generation(&self) -> u64 {

@@ -42,14 +42,17 @@ pub fn encode_standard(bytes: &[u8]) -> String {
 
 fn decode(text: &[u8], values: &[u8; 256]) -> Option<Vec<u8>> {
     let value = |byte: u8| values.get(usize::from(byte)).copied().unwrap_or(NO_VALUE);
-    let mut bytes = Vec::with_capacity(text.len().div_ceil(4).saturating_mul(3));
     let (whole, rest) = text.as_chunks::<4>();
-    for [a, b, c, d] in whole {
+    let mut bytes = vec![0; whole.len().saturating_mul(3)];
+    // PERF: what is no digit is noted and asked about once, not at each of them.
+    let mut all = 0;
+    for ([a, b, c, d], three) in whole.iter().zip(bytes.as_chunks_mut::<3>().0) {
         let [a, b, c, d] = [value(*a), value(*b), value(*c), value(*d)];
-        if (a | b | c | d) > 63 {
-            return None;
-        }
-        bytes.extend_from_slice(&[(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
+        all |= a | b | c | d;
+        *three = [(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d];
+    }
+    if all > 63 {
+        return None;
     }
     // SECURITY: bits that are left over must be zero, or one value has several spellings.
     match *rest {

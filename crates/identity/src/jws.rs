@@ -4,6 +4,8 @@
 //! Whatever would make a reader fetch, derive, decrypt, decompress or trust something because the token says so is a
 //! reason to refuse, before any key is touched.
 
+use memchr::{memchr, memchr_iter};
+
 use crate::algorithm::Algorithm;
 use crate::base64::decode_url;
 use crate::json::{self, Limits, Object, Value};
@@ -56,7 +58,7 @@ pub(crate) fn read(token: &[u8], embedded: Embedded) -> Result<Parts<'_>, Refuse
     }
     let (header, rest) = split(token).ok_or(Refused::NotThreeSegments)?;
     let (payload, signature) = split(rest).ok_or(Refused::NotThreeSegments)?;
-    match signature.iter().filter(|byte| **byte == b'.').count() {
+    match memchr_iter(b'.', signature).count() {
         0 => {}
         2 => return Err(Refused::Encrypted),
         _ => return Err(Refused::NotThreeSegments),
@@ -116,7 +118,7 @@ impl Header {
 
 /// What stands before and after the first dot.
 fn split(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let at = text.iter().position(|byte| *byte == b'.')?;
+    let at = memchr(b'.', text)?;
     let (before, rest) = text.split_at_checked(at)?;
     Some((before, rest.get(1..)?))
 }

@@ -216,6 +216,11 @@ impl<'t> Unverified<'t> {
 
     /// Judges it by `rules`, then by the signature of one of `keys`.
     pub fn verify(self, keys: &KeySet, rules: &Rules, now: Duration) -> Result<Claims, Refused> {
+        self.judge(keys, rules, now).map(|()| self.claims)
+    }
+
+    /// The same, of a token that newer keys may be asked about after a [`Refused::UnknownKey`].
+    pub fn judge(&self, keys: &KeySet, rules: &Rules, now: Duration) -> Result<(), Refused> {
         rules.judge(&self.header, &self.claims, now)?;
         match keys.find(self.kid(), self.header.algorithm) {
             Some(key) => self.of(key),
@@ -225,12 +230,14 @@ impl<'t> Unverified<'t> {
         }
     }
 
-    fn of(self, key: &Key) -> Result<Claims, Refused> {
-        if key.verify(self.header.algorithm, self.input, &self.signature) {
-            Ok(self.claims)
-        } else {
-            Err(Refused::Signature)
-        }
+    /// What it says, once it was judged.
+    pub fn into_claims(self) -> Claims {
+        self.claims
+    }
+
+    fn of(&self, key: &Key) -> Result<(), Refused> {
+        let is_signed = key.verify(self.header.algorithm, self.input, &self.signature);
+        if is_signed { Ok(()) } else { Err(Refused::Signature) }
     }
 }
 

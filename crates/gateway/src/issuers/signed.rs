@@ -30,7 +30,8 @@ impl Issuer {
     /// # Errors
     /// Says why it does not count.
     pub async fn verify_signed(&self, token: &[u8], rules: &Rules) -> Result<(Claims, Algorithm), NotSigned> {
-        let algorithm = Unverified::read(token).map_err(NotSigned::Refused)?.algorithm();
+        let token = Unverified::read(token).map_err(NotSigned::Refused)?;
+        let algorithm = token.algorithm();
         let (claims, _) = self.verify_by(token, rules).await?;
         Ok((claims, algorithm))
     }

@@ -167,7 +167,7 @@ impl Attestation {
     }
 
     async fn ask(&self, issuer: &Issuer, token: &[u8], request: &Canonical) -> Result<(), Stop> {
-        match issuer.judge(token).await {
+        match issuer.judge(token, None).await {
             Verdict::Proven(verified) => self.held(&verified, request),
             Verdict::Refused(reason) => Err(invalid(reason)),
             Verdict::Unavailable(reason) => Err(ISSUER_UNAVAILABLE

@@ -91,8 +91,9 @@ enum Scheme {
 }
 
 /// Whose business a token is.
-enum Whose {
-    Ours,
+enum Whose<'t> {
+    /// Taken apart, if it can be.
+    Ours(Option<Unverified<'t>>),
     Others,
     Nobodys(&'static str),
 }
@@ -105,14 +106,14 @@ impl Bearer {
     }
 
     /// By what a token says of itself, and by nothing that it could gain from.
-    fn whose(&self, token: &[u8]) -> Whose {
+    fn whose<'t>(&self, token: &'t [u8]) -> Whose<'t> {
         let why = match Unverified::read(token) {
             Ok(token) => {
                 let named = token.issuer();
                 let is_of =
                     |issuer: &Issuer| !issuer.is_asked() && named.is_some() && issuer.issuer() == named;
                 if is_of(&self.issuer) {
-                    return Whose::Ours;
+                    return Whose::Ours(Some(token));
                 }
                 if self.others.iter().any(|other| is_of(other)) {
                     return Whose::Others;
@@ -122,7 +123,7 @@ impl Bearer {
             Err(why) => why.as_str(),
         };
         if self.issuer.is_asked() {
-            Whose::Ours
+            Whose::Ours(None)
         } else if self.others.iter().any(|other| other.is_asked()) {
             Whose::Others
         } else {
@@ -241,13 +242,13 @@ impl Authenticator for Bearer {
                 return Step::done(Presented::Absent);
             }
         }
-        match self.whose(token) {
+        let read = match self.whose(token) {
             Whose::Others => return Step::done(Presented::Absent),
             Whose::Nobodys(reason) => return Step::done(self.refused(reason, scheme, request)),
-            Whose::Ours => {}
-        }
+            Whose::Ours(read) => read,
+        };
         Step::Later(Box::pin(async move {
-            Ok(match self.issuer.judge(token).await {
+            Ok(match self.issuer.judge(token, read).await {
                 Verdict::Proven(verified) => self.present(verified, scheme, token, request, cx),
                 Verdict::Refused(reason) => self.refused(reason, scheme, request),
                 Verdict::Unavailable(reason) => self.unavailable(reason),
