@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use portcullis_gateway::gateway::Lent;
 use portcullis_gateway::observe::{BackendFacts, IssuerFacts, Kept, TargetFacts, timestamp};
+use portcullis_gateway::signing::SigningFacts;
 use portcullis_gateway::store::{Store, StoreFacts};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -107,6 +108,8 @@ pub struct Status {
     pub targets: Vec<TargetFacts>,
     /// The issuers whose tokens count, and what keeps them from being verified.
     pub issuers: Vec<IssuerFacts>,
+    /// The keys that tokens of our own are signed with, if there are any.
+    pub signing: Option<SigningFacts>,
     /// Where consumers are kept, if they are.
     pub store: Option<StoreFacts>,
     /// Connections of each worker.

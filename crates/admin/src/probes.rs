@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use http::{Method, StatusCode};
 use portcullis_gateway::observe::{METRICS_CONTENT_TYPE, timestamp};
 
+use portcullis_gateway::signing::SigningFacts;
 use portcullis_gateway::store::StoreFacts;
 
 use crate::control::{Control, Phase, Status};
@@ -80,6 +81,19 @@ fn store_detail(text: &mut String, store: &StoreFacts) -> std::fmt::Result {
     Ok(())
 }
 
+/// A line for our own keys, where they are not as they should be. It says nothing of readiness: the other operations go on.
+fn signing_detail(text: &mut String, signing: &SigningFacts) -> std::fmt::Result {
+    let reason = signing.failure.as_deref().map(shown).unwrap_or_default();
+    if !signing.signs {
+        writeln!(text, "signing: there is no key that may be signed with: {reason}")?;
+    } else if let Some(late) = signing.overdue_seconds {
+        writeln!(text, "signing: the key in use should have been followed {late} s ago: {reason}")?;
+    } else if signing.failure.is_some() {
+        writeln!(text, "signing: keys cannot be changed: {reason}")?;
+    }
+    Ok(())
+}
+
 /// A reason as one line, of a length that a terminal shows.
 fn shown(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()
@@ -118,6 +132,7 @@ fn detail(status: &Status) -> String {
             let _ = writeln!(text, "issuer {name}: the last call failed: {shown}");
         }
     }
+    let _ = status.signing.as_ref().map_or(Ok(()), |signing| signing_detail(&mut text, signing));
     let _ = status.store.as_ref().map_or(Ok(()), |store| store_detail(&mut text, store));
     text + &stuck(status)
 }

@@ -48,6 +48,7 @@ impl Default for Fake {
                 targets: Vec::new(),
                 issuers: Vec::new(),
                 backends: vec![BackendFacts { backend: "orders".into(), ..BackendFacts::default() }],
+                signing: None,
                 store: None,
                 workers: vec![2, 1],
                 stuck: Vec::new(),

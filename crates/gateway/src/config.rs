@@ -145,6 +145,14 @@ pub struct Config {
     pub apis: IndexMap<String, Api>,
 }
 
+impl Config {
+    /// The secrets under which what all nodes share is encrypted, where several nodes share anything.
+    pub fn shared_secrets(&self) -> Option<&[Secret]> {
+        let stores = self.stores.as_ref().filter(|stores| stores.durable.is_some())?;
+        (!stores.encryption_keys.is_empty()).then_some(&stores.encryption_keys)
+    }
+}
+
 /// Version of the configuration's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Version(u64);
@@ -166,6 +174,12 @@ pub struct Stores {
     /// by its certificate (`sslmode=verify-full`) unless the URL says another `sslmode`. Changes only with a restart.
     /// Default: SQLite in the state directory.
     pub durable: Option<Secret>,
+    /// Secrets, of 32 bytes or more, under which the keys that all nodes share lie encrypted in `durable`: those that tokens are
+    /// signed with (`mint_jwt`) and those of session cookies. The first encrypts, all of them decrypt, so that a new one is added
+    /// behind on every node, then put in front, and the old one taken out. Needed where there are such keys. Changes only with a
+    /// restart. Default: none.
+    #[serde(default)]
+    pub encryption_keys: Vec<Secret>,
     /// Redis or Valkey, for what several nodes must share fast: its URL.
     pub shared: Option<Secret>,
 }

@@ -31,9 +31,11 @@ use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::secret::Secret;
+use crate::signing::SigningFacts;
 use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
 use crate::store::{Place, Store};
 use crate::tasks::Tasks;
+use crate::vault::Vault;
 
 /// What the command line decides.
 #[derive(Debug, Default)]
@@ -167,7 +169,9 @@ impl Gateway {
             .or_else(|| std::thread::available_parallelism().ok().map(usize::from))
             .unwrap_or(1)
             .max(1);
-        let mut resources = Resources::new(options.state.clone());
+        let vault = loaded.config.shared_secrets().map(|keys| Vault::new(keys, options.state.as_deref()));
+        let vault = vault.map(Arc::new);
+        let mut resources = Resources::new(options.state.as_deref(), vault.clone());
         let Compiled { snapshot, listeners } =
             compile(loaded, &mut resources, &observe, workers).map_err(Refused::Findings)?;
         let place = store_place(loaded, options.state.as_deref());
@@ -193,12 +197,14 @@ impl Gateway {
         let asked = Arc::downgrade(&live);
         let facts = move || asked.upgrade().map(|live| live.snapshot().issuer_facts()).unwrap_or_default();
         live.ground.observe.issuers(facts);
+        let signing = Arc::clone(&resources.signing);
+        live.ground.observe.signing(move || signing.facts());
         let tasks = Tasks::default();
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };
         let chores = Chores::start().map_err(Refused::System)?;
         let callers = Arc::clone(&running.resources.callers);
-        let start = |place| Store::start(place, state, callers, live.changed());
+        let start = |place| Store::start(place, state, callers, vault, live.changed());
         let store = place.map(start).transpose().map_err(Refused::System)?;
         if let Some(store) = &store {
             let asked = store.clone();
@@ -206,8 +212,8 @@ impl Gateway {
         }
         let snapshot = live.snapshot();
         let resolver = Resolver::new(chores.clone(), snapshot.dns.clone());
-        running.resources.settle(&snapshot, &chores, &resolver);
-        snapshot.begin_issuers(&chores, &live.ground);
+        running.resources.settle(&snapshot, &chores, &resolver, &live.ground.observe);
+        snapshot.begin_issuers(&chores, &live.ground, running.resources.vault.as_ref());
         watch_certificates(loaded, &running.resources, &chores, &live);
         let gateway = Self { live, cores, tasks, chores, resolver, store, running: Mutex::new(running) };
         let fresh = gateway.bind_new(&listeners, inherited)?;
@@ -237,8 +243,8 @@ impl Gateway {
         let most = snapshot.bounds.drain;
         self.resolver.configure(snapshot.dns.clone());
         // Before anybody asks for a name or a target.
-        resources.settle(&snapshot, &self.chores, &self.resolver);
-        snapshot.begin_issuers(&self.chores, &self.live.ground);
+        resources.settle(&snapshot, &self.chores, &self.resolver, observe);
+        snapshot.begin_issuers(&self.chores, &self.live.ground, resources.vault.as_ref());
         drop(self.live.swap(snapshot));
         watch_certificates(loaded, &resources, &self.chores, &self.live);
         self.with_running(|running| {
@@ -292,6 +298,11 @@ impl Gateway {
     /// The store of consumers, if there is one.
     pub fn store(&self) -> Option<&Store> {
         self.store.as_ref()
+    }
+
+    /// How the keys are that tokens of our own are signed with, if there are any.
+    pub fn signing(&self) -> Option<SigningFacts> {
+        self.with_running(|running| running.resources.signing.facts())
     }
 
     /// The workers that have not turned for a while, and for how long: whatever is theirs stands still.

@@ -30,6 +30,7 @@ pub mod dns;
 pub mod oauth;
 pub mod passwords;
 pub mod signing;
+pub mod vault;
 
 pub mod bounds;
 pub mod chores;
@@ -38,5 +39,6 @@ pub mod descriptors;
 pub mod files;
 pub mod once;
 pub mod panics;
+pub mod sealing;
 pub mod secret;
 pub mod tasks;

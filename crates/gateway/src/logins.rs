@@ -28,8 +28,8 @@ pub mod spec;
 pub mod tokens;
 pub mod used;
 
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -52,6 +52,7 @@ use crate::issuers::signed::NotSigned;
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer};
 use crate::observe::{Incident, Observe};
 use crate::problem::Severity;
+use crate::vault::Vault;
 
 /// Calls to one token endpoint at once.
 pub const ASKING_MAX: usize = 64;
@@ -81,6 +82,8 @@ struct Shared {
     revoked: Revoked,
     renewals: Renewals,
     seals: ArcSwapOption<Seals>,
+    /// What was said last of keeping them, to say it once.
+    told: Mutex<Option<String>>,
 }
 
 /// What one discovery document said.
@@ -142,7 +145,7 @@ impl Login {
         let shared = before.map(|before| Arc::clone(&before.shared)).unwrap_or_default();
         let keeps_seals = before.is_some_and(|before| before.spec.cookie_keys == spec.cookie_keys);
         if !keeps_seals {
-            let seals = Seals::new(&spec.name, &spec.cookie_keys, clock::wall());
+            let seals = Seals::new(&spec.name, &spec.cookie_keys);
             shared.seals.store(Some(Arc::new(seals)));
         }
         // One without keys has no document either, and is never asked.
@@ -167,36 +170,42 @@ impl Login {
         &self.spec.name
     }
 
-    /// Takes over what is kept in the state directory, and begins to look after itself.
-    pub fn begin(self: &Arc<Self>, chores: &Chores, observe: &Observe, state: Option<&Path>) {
+    /// Takes over what is kept in the state directory and in the `vault` of all nodes, and begins to look after itself.
+    pub fn begin(
+        self: &Arc<Self>,
+        chores: &Chores,
+        observe: &Observe,
+        state: Option<&Path>,
+        vault: Option<&Arc<Vault>>,
+    ) {
         if self.chores.set(chores.clone()).is_err() {
             return;
         }
         let folder = state.map(|state| state.join("logins"));
-        if let Some(folder) = &folder {
-            self.keep_keys(folder);
-            if let Err(error) = self.shared.revoked.keep_in(folder.join(format!("{}.ended", self.spec.name)))
-            {
-                tracing::error!(login = &*self.spec.name, %error, "which sessions were ended cannot be read or kept");
-            }
-        } else if self.spec.cookie_keys.is_empty() {
-            tracing::warn!(
-                login = &*self.spec.name,
-                "without `cookie_keys` and a state directory sessions end with this process"
-            );
+        self.keep_keys(folder.as_deref(), vault);
+        if let Some(folder) = &folder
+            && let Err(error) = self.shared.revoked.keep_in(folder.join(format!("{}.ended", self.spec.name)))
+        {
+            tracing::error!(login = &*self.spec.name, %error, "which sessions were ended cannot be read or kept");
         }
-        let (login, observe) = (Arc::downgrade(self), observe.clone());
+        let (login, observe, vault) = (Arc::downgrade(self), observe.clone(), vault.cloned());
         chores.spawn(async move {
             loop {
                 tokio::time::sleep(LOOK).await;
                 let Some(login) = login.upgrade() else { return };
-                login.look(&observe, folder.as_ref());
+                login.look(&observe);
+                if login.seals().is_some_and(|seals| seals.is_behind(vault.as_deref(), clock::wall())) {
+                    let (folder, vault) = (folder.clone(), vault.clone());
+                    let kept = move || login.keep_keys(folder.as_deref(), vault.as_ref());
+                    // One that panics has said so.
+                    let _ = tokio::task::spawn_blocking(kept).await;
+                }
             }
         });
     }
 
     /// What there is to do now and then.
-    fn look(&self, observe: &Observe, folder: Option<&PathBuf>) {
+    fn look(&self, observe: &Observe) {
         if let Some(document) = self.issuer.document()
             && !self.has_read(&document)
             && let Err(reason) = self.ready()
@@ -207,22 +216,30 @@ impl Login {
             let now = clock::wall();
             observe.incident(&Incident::own(now, ISSUER_UNAVAILABLE.code, Severity::High, &cause));
         }
-        let is_due = self.seals().is_some_and(|seals| seals.is_due(clock::wall()));
-        if let Some(folder) = folder.filter(|_| is_due) {
-            self.keep_keys(folder);
-        }
     }
 
-    /// Keys of our own for cookies lie in the state directory.
-    fn keep_keys(&self, folder: &Path) {
-        if !self.spec.cookie_keys.is_empty() {
-            return;
+    /// Keys of our own for cookies are the same on all nodes, or lie in the state directory. May wait for either.
+    fn keep_keys(&self, folder: Option<&Path>, vault: Option<&Arc<Vault>>) {
+        let Some(seals) = self.seals().filter(|_| self.spec.cookie_keys.is_empty()) else { return };
+        let now = clock::wall();
+        let outcome = match (vault, folder) {
+            (Some(vault), _) => seals.share(vault),
+            (None, Some(folder)) => {
+                let kept = seals.keep_in(&folder.join(format!("{}.keys", self.spec.name)), now);
+                seals.begin(now);
+                kept.map_err(|error| error.to_string())
+            }
+            (None, None) => {
+                seals.begin(now);
+                Err("without `cookie_keys` and a state directory they end with this process".to_owned())
+            }
+        };
+        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let error = outcome.err();
+        if let Some(error) = error.as_ref().filter(|error| told.as_ref() != Some(error)) {
+            tracing::warn!(login = &*self.spec.name, %error, "keys for session cookies are not kept");
         }
-        let Some(seals) = self.seals() else { return };
-        let file = folder.join(format!("{}.keys", self.spec.name));
-        if let Err(error) = seals.keep_in(&self.spec.name, &file, clock::wall()) {
-            tracing::error!(login = &*self.spec.name, %error, "keys for session cookies cannot be read or kept");
-        }
+        *told = error;
     }
 
     fn seals(&self) -> Option<Arc<Seals>> {
@@ -272,7 +289,7 @@ impl Login {
     fn cookie_of(&self, session: &Session, now: Duration) -> Result<String, Failed> {
         let sealed = self.seals().ok_or(seal::NotSealed::NoKey);
         let sealed =
-            sealed.and_then(|seals| seals.seal(&self.purpose("session"), session.to_text().as_bytes()));
+            sealed.and_then(|seals| seals.seal(&self.purpose("session"), session.to_text().as_bytes(), now));
         let value = sealed.map_err(|why| {
             let hint = "`login.claims` names those that are kept";
             Failed::Unavailable(format!("what the provider says of the user is not kept: {why}; {hint}"))

@@ -48,6 +48,7 @@ use traces::{ExportError, Exporter};
 
 use crate::bounds::Bounds;
 use crate::panics;
+use crate::signing::SigningFacts;
 
 /// Where the streams go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -267,6 +268,11 @@ impl Observe {
     /// Says where to ask, on a scrape, how the store is. The first call counts.
     pub fn store(&self, facts: impl Fn() -> StoreMetrics + Send + Sync + 'static) {
         self.shared.metrics.ask_store(Box::new(facts));
+    }
+
+    /// Says where to ask, on a scrape, how the keys of our own are. The first call counts.
+    pub fn signing(&self, facts: impl Fn() -> Option<SigningFacts> + Send + Sync + 'static) {
+        self.shared.metrics.ask_signing(Box::new(facts));
     }
 
     /// Says where to ask, on a scrape, how all backends are doing. The first call counts.

@@ -4,12 +4,13 @@
 //! An unrelated edit must not close connections to backends or of clients, or reset what was learned of a target. A
 //! resource is kept as long as a configuration asks for one of the same name with the same settings.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::callers::Callers;
 use crate::certificates::Certificates;
 use crate::chores::Chores;
+use crate::clock;
 use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
 use crate::dns::Resolver;
 use crate::http::term::Term;
@@ -17,12 +18,15 @@ use crate::issuers::spec::IssuerSpec;
 use crate::issuers::{Issuer, IssuerError};
 use crate::logins::spec::LoginSpec;
 use crate::logins::{Login, LoginError};
+use crate::observe::{Incident, Observe};
 use crate::passwords::Passwords;
 use crate::policies::backend_credentials::account::Account;
 use crate::policies::backend_credentials::mint::Places;
-use crate::signing::Signing;
+use crate::problem::Severity;
+use crate::signing::{KEYS_STUCK, Signing};
 use crate::snapshot::Snapshot;
 use crate::upstream::{Backend, BackendError, BackendSpec};
+use crate::vault::Vault;
 
 /// Resources by name and settings.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +39,8 @@ pub struct Resources {
     pub passwords: Arc<Passwords>,
     /// Those that the store knows.
     pub callers: Arc<Callers>,
+    /// Secrets that all nodes share, where several do.
+    pub vault: Option<Arc<Vault>>,
     /// What tokens of our own are signed with.
     pub signing: Arc<Signing>,
     /// Tokens of our own that can be used again.
@@ -82,9 +88,9 @@ impl Terms {
 }
 
 impl Resources {
-    /// None yet, with keys of our own kept below `state`.
-    pub fn new(state: Option<PathBuf>) -> Self {
-        Self { signing: Arc::new(Signing::new(state)), ..Self::default() }
+    /// None yet, with keys of our own kept in the `vault` of all nodes, else below `state`.
+    pub fn new(state: Option<&Path>, vault: Option<Arc<Vault>>) -> Self {
+        Self { signing: Arc::new(Signing::new(state, vault.clone())), vault, ..Self::default() }
     }
 
     /// The backend of this name and these settings: the running one, or a new one that goes on with what its settings
@@ -143,10 +149,13 @@ impl Resources {
     }
 
     /// Begins what `current` needs besides requests: names and checks of its backends and no others any more, keys.
-    pub fn settle(&self, current: &Snapshot, chores: &Chores, resolver: &Resolver) {
+    pub fn settle(&self, current: &Snapshot, chores: &Chores, resolver: &Resolver, observe: &Observe) {
         current.upstreams.begin(&self.backends, chores, resolver);
         if let Some(schedule) = current.signing {
-            self.signing.begin(schedule, chores);
+            let observe = observe.clone();
+            self.signing.begin(schedule, chores, move |cause| {
+                observe.incident(&Incident::own(clock::wall(), KEYS_STUCK, Severity::High, cause));
+            });
         }
         for account in &self.accounts {
             account.begin(chores);

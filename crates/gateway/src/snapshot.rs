@@ -34,6 +34,7 @@ use crate::problem::{Blame, ProblemKind};
 use crate::route::Routes;
 use crate::signing::ring::Schedule;
 use crate::upstream::Upstreams;
+use crate::vault::Vault;
 
 /// One compiled configuration.
 #[derive(Debug)]
@@ -121,12 +122,12 @@ impl Snapshot {
     }
 
     /// Begins to fetch the keys of issuers whose keys nobody fetches yet.
-    pub fn begin_issuers(&self, chores: &Chores, ground: &Ground) {
+    pub fn begin_issuers(&self, chores: &Chores, ground: &Ground, vault: Option<&Arc<Vault>>) {
         for issuer in &self.issuers {
             issuer.begin(chores, &ground.observe, ground.spool.as_deref());
         }
         for login in &self.logins {
-            login.begin(chores, &ground.observe, ground.spool.as_deref());
+            login.begin(chores, &ground.observe, ground.spool.as_deref(), vault);
         }
     }
 

@@ -21,6 +21,7 @@ mod copy;
 mod database;
 mod password;
 mod rows;
+mod shared;
 mod writes;
 
 use std::collections::{HashMap, HashSet};
@@ -38,12 +39,14 @@ pub use self::database::Place;
 use self::database::{Database, LOAD_PATIENCE, PATIENCE, within};
 use self::rows::ConsumerRow;
 pub use self::rows::RefusedRow;
+use self::shared::Shared;
 pub use self::writes::{Command, NewConsumer, NewCredential, NewEnd, NewKind, OVERLAP_MAX};
 use crate::callers::{Callers, Entry};
 use crate::chores::Chores;
 use crate::clock;
 use crate::observe::StoreMetrics;
 use crate::pipeline::request_id::random;
+use crate::vault::{Vault, Write};
 
 /// How often the store is asked for what is new.
 const ASK_EVERY: Duration = Duration::from_secs(1);
@@ -150,7 +153,8 @@ struct Ask {
 }
 
 impl Store {
-    /// Begins to feed `callers`, at once by the last good copy in `state`. `changed` is told of every change.
+    /// Begins to feed `callers`, at once by the last good copy in `state`, and the `vault`. `changed` is told of every
+    /// change.
     ///
     /// # Errors
     /// The system gives no thread.
@@ -158,6 +162,7 @@ impl Store {
         place: Place,
         state: Option<PathBuf>,
         callers: Arc<Callers>,
+        vault: Option<Arc<Vault>>,
         changed: Arc<Notify>,
     ) -> std::io::Result<Self> {
         let facts = Arc::new(Mutex::new(StoreFacts {
@@ -172,10 +177,12 @@ impl Store {
             answered: None,
         }));
         let (asks, inbox) = mpsc::channel(QUEUE_MAX);
+        let writes = vault.as_ref().and_then(|vault| vault.inbox());
         let mut keeper = Keeper {
             place,
             copy: state.map(|state| Copy::of(&state)),
             callers,
+            shared: Shared::new(vault),
             changed,
             facts: Arc::clone(&facts),
             database: None,
@@ -192,7 +199,7 @@ impl Store {
         let (first, answered) = std::sync::mpsc::sync_channel(1);
         keeper.first = Some(first);
         let thread = Chores::start_as("store")?;
-        thread.spawn(keeper.run(inbox));
+        thread.spawn(keeper.run(inbox, writes));
         // Told by the first look, whatever came of it.
         let _ = answered.recv_timeout(patience);
         Ok(Self { asks, facts, _thread: thread })
@@ -219,6 +226,14 @@ impl Store {
     }
 }
 
+/// The next change of a shared secret, if there is a vault.
+async fn next(writes: &mut Option<mpsc::Receiver<Write>>) -> Option<Write> {
+    match writes {
+        Some(writes) => writes.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn facts_of(facts: &Mutex<StoreFacts>) -> StoreFacts {
     facts.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -242,6 +257,7 @@ struct Keeper {
     place: Place,
     copy: Option<Copy>,
     callers: Arc<Callers>,
+    shared: Shared,
     changed: Arc<Notify>,
     facts: Arc<Mutex<StoreFacts>>,
     database: Option<Database>,
@@ -258,7 +274,7 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(mut self, mut inbox: mpsc::Receiver<Ask>) {
+    async fn run(mut self, mut inbox: mpsc::Receiver<Ask>, mut writes: Option<mpsc::Receiver<Write>>) {
         let mut note_at = clock::now().checked_add(NOTE_EVERY);
         loop {
             let outcome = self.refresh().await;
@@ -271,17 +287,27 @@ impl Keeper {
                 note_at = clock::now().checked_add(NOTE_EVERY);
                 self.note_uses().await;
             }
-            let again = clock::now().checked_add(self.pause());
-            let ask = match again {
-                Some(again) => tokio::time::timeout_at(again, inbox.recv()).await,
-                None => Ok(inbox.recv().await),
-            };
-            match ask {
-                Err(_) => {}
-                Ok(None) => return,
-                Ok(Some(ask)) => self.answer(ask).await,
+            tokio::select! {
+                () = tokio::time::sleep(self.pause()) => {}
+                ask = inbox.recv() => match ask {
+                    Some(ask) => self.answer(ask).await,
+                    None => return,
+                },
+                Some(write) = next(&mut writes) => self.write(write).await,
             }
         }
+    }
+
+    /// Changes a shared secret.
+    async fn write(&mut self, write: Write) {
+        let written = shared::write(self.opened(true).await, write).await;
+        self.drop_if_away(&written.outcome);
+        if written.outcome.is_ok() {
+            // It is known here before whoever asked reads that it was done.
+            let refreshed = self.refresh().await;
+            self.told(&refreshed);
+        }
+        written.tell();
     }
 
     /// How long until the store is asked again. Nodes that lost it together do not come back together.
@@ -350,8 +376,12 @@ impl Keeper {
 
     async fn take_in(&mut self) -> Result<bool, StoreError> {
         let at = self.at.clone();
-        let Some(database) = self.opened(false).await? else { return Ok(false) };
-        let origin = within(PATIENCE, database.origin()).await?;
+        self.opened(false).await?;
+        let Some(database) = self.database.as_mut() else { return Ok(false) };
+        let asked = clock::now();
+        let look = within(PATIENCE, database.look()).await?;
+        self.shared.take_in(database, &look, asked).await?;
+        let origin = look.origin;
         if at.as_ref() == Some(&origin) {
             return Ok(true);
         }
@@ -483,6 +513,9 @@ impl Keeper {
 
     /// Notes what came of asking the store.
     fn told(&mut self, outcome: &Result<bool, StoreError>) {
+        if let Err(error) = outcome {
+            self.shared.away(&error.to_string());
+        }
         let (state, reason) = match outcome {
             Ok(true) => (StoreState::Ready, None),
             Ok(false) => (StoreState::Unused, None),

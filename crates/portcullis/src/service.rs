@@ -370,6 +370,7 @@ impl Control for Service {
             backends: self.gateway.live().snapshot().upstreams.backends(),
             targets: self.gateway.live().snapshot().upstreams.facts(),
             issuers: self.gateway.live().snapshot().issuer_facts(),
+            signing: self.gateway.signing(),
             store: self.gateway.store().map(Store::facts),
             workers: self.gateway.connections_by_worker(),
             stuck: self

@@ -30,8 +30,8 @@ pub struct Login {
     /// into one cookie. Default: all but those of the protocol (`nonce`, `exp` and the like).
     pub claims: Option<Vec<String>>,
     /// Secrets by which cookies are encrypted, of 32 bytes or more: the first encrypts, all of them decrypt, so that a new one
-    /// goes in front and the old one out when sessions of it have ended. Needed where several nodes serve one host.
-    /// Default: keys of the node's own in the state directory, a new one every 30 days.
+    /// goes in front and the old one out when sessions of it have ended. Default: keys that the gateway makes, a new one every 30 days; all nodes share them where `stores.durable` is
+    /// set, else they lie in the state directory.
     #[serde(default)]
     pub cookie_keys: Vec<Secret>,
     /// Whether to believe that the issuer does PKCE by S256 although its discovery document does not say so. Without it such an

@@ -7,8 +7,9 @@ use serde::Deserialize;
 
 use super::values::Duration;
 
-/// What the gateway signs with, and where its public keys are to be had. Keys are made by the gateway itself, kept in the state
-/// directory and rotated; with `state: none` a restart begins with new ones.
+/// What the gateway signs with, and where its public keys are to be had. Keys are made by the gateway itself and rotated. With
+/// `stores.durable` all nodes share them; else they are kept in the state directory, and with `state: none` a restart begins
+/// with new ones.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Signing {

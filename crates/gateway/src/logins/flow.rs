@@ -92,7 +92,7 @@ impl Login {
         };
         let seals = self.seals().ok_or_else(no_random)?;
         let sealed = seals
-            .seal(&self.purpose("login"), begun.to_text().as_bytes())
+            .seal(&self.purpose("login"), begun.to_text().as_bytes(), now)
             .map_err(|why| Failed::Unavailable(format!("a login cannot begin: {why}")))?;
         let name = cookies::under_way(&self.spec.name, &tag(&begun.state));
         let others = cookies::all_under_way(fields, &self.spec.name);

@@ -1,27 +1,28 @@
 //! What browsers keep for us, sealed: encrypted and authenticated, so that nobody reads, changes or makes it.
 //!
-//! AES-256-GCM with random nonces. Each sealed text is bound to a purpose and the login it is of, so that none serves for
-//! another. The first key seals, all of them open: that is how keys are changed without ending sessions. Keys come from
-//! `cookie_keys`; without those they are made by the gateway and kept in the state directory, where a new one is begun
-//! every [`ROTATE`]; without a state directory they end with the process, and sessions with them.
+//! Each sealed text is bound to a purpose and the login it is of, so that none serves for another ([`crate::sealing`]). The
+//! first key seals, all of them open: that is how keys are changed without ending sessions. Keys come from
+//! `cookie_keys`; without those they are made by the gateway, a new one every [`ROTATE`], and kept where all nodes find them
+//! (the vault), else in the state directory; without a state directory they end with the process, and sessions with them. A
+//! new one seals from [`LEAD`] on, so that whoever shares it has it by then.
 //!
 //! # Limits
-//! [`SEALED_BYTES_MAX`] of a sealed text, [`KEYS_MAX`] keys. A key seals far fewer than 2³² texts in its time.
+//! [`SEALED_BYTES_MAX`] of a sealed text, [`KEYS_MAX`] keys.
 
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
-use aws_lc_rs::hmac;
 use portcullis_identity::base64::{decode_url, encode_url};
 
-use crate::files;
 use crate::issuers::spec::SharedSecret;
+use crate::sealing::{self, Seal};
 use crate::secret::random_bytes;
+use crate::vault::{Found, Vault};
+use crate::{clock, files};
 
 /// Characters of a sealed text. With its name and attributes it must fit into the 4,096 bytes that browsers keep.
 pub const SEALED_BYTES_MAX: usize = 3_800;
@@ -31,23 +32,32 @@ const KEYS_MAX: usize = 16;
 const ROTATE: Duration = Duration::from_secs(30 * 86_400);
 /// How long a key of our own opens what it sealed: longer than any session.
 const KEPT: Duration = Duration::from_secs(90 * 86_400);
-/// Bytes of a key, and of what stands before a sealed text to name one.
+/// How long a key of our own is there before it seals, unless it is the only one.
+const LEAD: Duration = Duration::from_secs(86_400);
+/// Bytes of a key.
 const KEY_BYTES: usize = 32;
-const ID_BYTES: usize = 4;
 /// Bytes of the file of keys.
 const FILE_BYTES_MAX: u64 = 16 << 10;
 
 /// The keys of one login.
 #[derive(Debug)]
-pub struct Seals(ArcSwap<Vec<Seal>>);
+pub struct Seals {
+    name: Box<str>,
+    keys: ArcSwap<Vec<Key>>,
+    /// What of the vault is in there.
+    known: Mutex<Option<Arc<str>>>,
+}
 
 /// One key.
-struct Seal {
-    id: [u8; ID_BYTES],
-    key: RandomizedNonceKey,
+#[derive(Debug)]
+struct Key {
+    seal: Seal,
     /// When it was made, if by us.
     made: Option<Duration>,
 }
+
+/// Keys of our own, with when each was made; the newest first.
+type Own = Vec<(Duration, [u8; KEY_BYTES])>;
 
 /// Why something was not sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,59 +71,101 @@ pub enum NotSealed {
 }
 
 impl Seals {
-    /// Those of the configuration; without any, one that lives as long as the process until [`Self::keep_in`] is told
-    /// where to keep others.
-    pub fn new(name: &str, secrets: &[SharedSecret], now: Duration) -> Self {
-        let mut seals: Vec<Seal> = secrets
-            .iter()
-            .take(KEYS_MAX)
-            .filter_map(|secret| Seal::of(name, secret.expose().as_bytes(), None))
-            .collect();
-        if secrets.is_empty() {
-            let own = random_bytes::<KEY_BYTES>();
-            seals.extend(own.and_then(|own| Seal::of(name, &own, Some(now))));
+    /// Those of the configuration; without any, none until [`Self::begin`], [`Self::keep_in`] or [`Self::share`] is told
+    /// where they come from.
+    pub fn new(name: &str, secrets: &[SharedSecret]) -> Self {
+        let key = |secret: &SharedSecret| Key::of(name, secret.expose().as_bytes(), None);
+        let keys: Vec<Key> = secrets.iter().take(KEYS_MAX).filter_map(key).collect();
+        Self { name: name.into(), keys: ArcSwap::from_pointee(keys), known: Mutex::default() }
+    }
+
+    /// Makes one that lives as long as the process, where there is none.
+    pub fn begin(&self, now: Duration) {
+        if self.keys.load().is_empty() {
+            self.take(random_bytes().map(|own| (now, own)).into_iter().collect());
         }
-        Self(ArcSwap::from_pointee(seals))
     }
 
     /// Takes over the keys in `file`, with a new one when the newest is old or there is none.
     ///
     /// # Errors
     /// They cannot be read or written; the ones there are stay.
-    pub fn keep_in(&self, name: &str, file: &Path, now: Duration) -> io::Result<()> {
+    pub fn keep_in(&self, file: &Path, now: Duration) -> io::Result<()> {
         let mut kept = read(file)?;
-        kept.retain(|(made, _)| now < made.saturating_add(KEPT));
-        kept.sort_by_key(|(made, _)| std::cmp::Reverse(*made));
-        let is_due = kept.first().is_none_or(|(made, _)| now >= made.saturating_add(ROTATE));
-        if is_due {
-            let own = random_bytes().ok_or_else(|| io::Error::other("the system gives no random bytes"))?;
-            kept.insert(0, (now, own));
-            kept.truncate(KEYS_MAX);
-            write(file, &kept)?;
+        if advance(&mut kept, now).map_err(io::Error::other)? {
+            files::replace(file, |out| out.write_all(to_text(&kept).as_bytes()))?;
         }
-        let own = kept.iter().filter_map(|(made, secret)| Seal::of(name, secret, Some(*made))).collect();
-        self.0.store(Arc::new(own));
+        self.take(kept);
+        Ok(())
+    }
+
+    /// Whether there is something to take over or to make.
+    pub fn is_behind(&self, vault: Option<&Vault>, now: Duration) -> bool {
+        let is_own = self.keys.load().iter().all(|key| key.made.is_some());
+        let Some(vault) = vault else { return is_own && self.is_due(now) };
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        is_own && (known.is_none() || *known != vault.sealed(&vault_name(&self.name)) || self.is_due(now))
+    }
+
+    /// Takes over the keys in the vault, with a new one when the newest is old or there is none. Waits for the store where
+    /// something is to be written.
+    ///
+    /// # Errors
+    /// They cannot be read or written; the ones there are stay.
+    pub fn share(&self, vault: &Arc<Vault>) -> Result<(), String> {
+        let name = vault_name(&self.name);
+        let sealed = vault.sealed(&name);
+        match vault.read(&name)? {
+            Found::Unknown => return Err("the store was not heard from yet".to_owned()),
+            Found::Nothing(_) => {}
+            Found::Text(text, _) => {
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                if *known != sealed {
+                    self.take(of_text(&text).ok_or(NO_KEYS)?);
+                    *known = sealed;
+                }
+                if !self.is_due(clock::wall()) {
+                    return Ok(());
+                }
+            }
+        }
+        vault.change(
+            &name,
+            Box::new(|kept, now| {
+                let kept = kept.map(|kept| std::str::from_utf8(kept).ok().and_then(of_text).ok_or(NO_KEYS));
+                let mut kept = kept.transpose()?.unwrap_or_default();
+                Ok(advance(&mut kept, now)?.then(|| to_text(&kept)))
+            }),
+        )?;
+        // What was written is in the vault by now.
+        match vault.read(&name)? {
+            Found::Text(text, _) => self.take(of_text(&text).ok_or(NO_KEYS)?),
+            Found::Unknown | Found::Nothing(_) => {}
+        }
         Ok(())
     }
 
     /// Whether it is time for another key of our own.
     pub fn is_due(&self, now: Duration) -> bool {
-        let newest = self.0.load().first().and_then(|seal| seal.made);
-        newest.is_some_and(|made| now >= made.saturating_add(ROTATE))
+        let keys = self.keys.load();
+        keys.iter().filter_map(|key| key.made).max().is_some_and(|made| now >= made.saturating_add(ROTATE))
     }
 
-    /// Seals `text` for `purpose`.
+    fn take(&self, own: Own) {
+        let key = |(made, secret): (Duration, [u8; KEY_BYTES])| Key::of(&self.name, &secret, Some(made));
+        self.keys.store(Arc::new(own.into_iter().filter_map(key).collect()));
+    }
+
+    /// Seals `text` for `purpose` at the time `now`.
     ///
     /// # Errors
-    /// It is too large.
-    pub fn seal(&self, purpose: &str, text: &[u8]) -> Result<String, NotSealed> {
-        let seals = self.0.load();
-        let seal = seals.first().ok_or(NotSealed::NoKey)?;
-        let mut sealed = text.to_vec();
-        let nonce = seal.key.seal_in_place_append_tag(Aad::from(purpose.as_bytes()), &mut sealed);
-        let nonce = nonce.map_err(|_| NotSealed::NoKey)?;
-        let whole = [&seal.id[..], nonce.as_ref(), &sealed].concat();
-        let text = encode_url(&whole);
+    /// It is too large, or there is no key.
+    pub fn seal(&self, purpose: &str, text: &[u8], now: Duration) -> Result<String, NotSealed> {
+        let keys = self.keys.load();
+        let counts = |key: &&Key| key.made.is_none_or(|made| made.saturating_add(LEAD) <= now);
+        // The newest that everybody has; as long as there is none, the oldest.
+        let key = keys.iter().find(counts).or(keys.last()).ok_or(NotSealed::NoKey)?;
+        let text = key.seal.seal(purpose, text).ok_or(NotSealed::NoKey)?;
         if text.len() > SEALED_BYTES_MAX { Err(NotSealed::TooLarge) } else { Ok(text) }
     }
 
@@ -122,60 +174,61 @@ impl Seals {
         if sealed.len() > SEALED_BYTES_MAX {
             return None;
         }
-        let whole = decode_url(sealed)?;
-        let (id, rest) = whole.split_at_checked(ID_BYTES)?;
-        let (nonce, text) = rest.split_at_checked(NONCE_LEN)?;
-        let seals = self.0.load();
-        seals.iter().filter(|seal| seal.id == id).find_map(|seal| {
-            let mut text = text.to_vec();
-            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
-            let len = seal.key.open_in_place(nonce, Aad::from(purpose.as_bytes()), &mut text).ok()?.len();
-            text.truncate(len);
-            Some(text)
-        })
+        let keys = self.keys.load();
+        Some(sealing::open(keys.iter().map(|key| &key.seal), purpose, sealed)?.1)
     }
 }
 
-impl Seal {
+impl Key {
     /// The key that a secret makes for the login called `name`.
     fn of(name: &str, secret: &[u8], made: Option<Duration>) -> Option<Self> {
-        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
-        let key = hmac::sign(&secret, format!("portcullis login cookie 1 {name}").as_bytes());
-        let named = hmac::sign(&secret, format!("portcullis login cookie id 1 {name}").as_bytes());
-        let id = named.as_ref().get(..ID_BYTES)?.try_into().ok()?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key.as_ref()).ok()?;
-        Some(Self { id, key, made })
+        Some(Self { seal: Seal::of(secret, "login cookie", name)?, made })
     }
 }
 
-impl std::fmt::Debug for Seal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Seal").field("made", &self.made).finish_non_exhaustive()
+/// Lets old keys go, and puts a new one in front when the newest is old or there is none. Says whether it did that.
+fn advance(own: &mut Own, now: Duration) -> Result<bool, &'static str> {
+    own.retain(|(made, _)| now < made.saturating_add(KEPT));
+    own.sort_by_key(|(made, _)| std::cmp::Reverse(*made));
+    let is_due = own.first().is_none_or(|(made, _)| now >= made.saturating_add(ROTATE));
+    if is_due {
+        own.insert(0, (now, random_bytes().ok_or("the system gives no random bytes")?));
+        own.truncate(KEYS_MAX);
     }
+    Ok(is_due)
 }
 
-/// The keys in a file, one a line: when it was made, in seconds since 1970, and the key. No file: none.
-fn read(file: &Path) -> io::Result<Vec<(Duration, [u8; KEY_BYTES])>> {
+/// The keys in a file. No file: none.
+fn read(file: &Path) -> io::Result<Own> {
     let mut text = String::new();
     match fs::File::open(file) {
         Ok(opened) => opened.take(FILE_BYTES_MAX).read_to_string(&mut text)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
+    of_text(&text).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, NO_KEYS))
+}
+
+/// One key a line: when it was made, in seconds since 1970, and the key.
+fn to_text(own: &Own) -> String {
+    own.iter().map(|(made, key)| format!("{} {}\n", made.as_secs(), encode_url(key))).collect()
+}
+
+fn of_text(text: &str) -> Option<Own> {
     let line = |line: &str| {
         let (made, key) = line.split_once(' ')?;
         let key = decode_url(key.as_bytes())?.try_into().ok()?;
         Some((Duration::from_secs(made.parse().ok()?), key))
     };
-    let keys: Option<Vec<_>> = text.lines().map(line).collect();
-    keys.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "is no file of keys"))
+    text.lines().map(line).collect()
 }
 
-fn write(file: &Path, keys: &[(Duration, [u8; KEY_BYTES])]) -> io::Result<()> {
-    files::replace(file, |out| {
-        keys.iter().try_for_each(|(made, key)| writeln!(out, "{} {}", made.as_secs(), encode_url(key)))
-    })
+/// The name of a login's keys in the vault.
+fn vault_name(login: &str) -> String {
+    format!("login {login}")
 }
+
+const NO_KEYS: &str = "what is kept are no keys";
 
 #[cfg(test)]
 mod tests;

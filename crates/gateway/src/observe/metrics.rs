@@ -27,6 +27,7 @@ use super::record::{Decision, Record};
 use super::sink::{Counts, lock};
 use super::traces::SpanCounts;
 use crate::problem::Severity;
+use crate::signing::SigningFacts;
 use listener::Door;
 use operation::{Key, Series};
 use table::Table;
@@ -54,6 +55,7 @@ pub(super) struct Metrics {
     backends: Ask<Vec<BackendFacts>>,
     issuers: Ask<Vec<IssuerFacts>>,
     store: Ask<StoreMetrics>,
+    signing: Ask<Option<SigningFacts>>,
     certificates: Mutex<Vec<CertificateEnd>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
@@ -336,6 +338,11 @@ impl Metrics {
     /// Says where to ask for all issuers; the first to say it is asked.
     pub(super) fn ask_issuers(&self, facts: Question<Vec<IssuerFacts>>) {
         let _ = self.issuers.0.set(facts);
+    }
+
+    /// Says where to ask how our own keys are; the first to say it is asked.
+    pub(super) fn ask_signing(&self, facts: Question<Option<SigningFacts>>) {
+        let _ = self.signing.0.set(facts);
     }
 
     /// Says where to ask how the store is; the first to say it is asked.

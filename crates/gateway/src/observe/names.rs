@@ -211,6 +211,10 @@ metrics! {
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";
     PANICS = Counter "portcullis_panics_total" [], "Panics; each is a defect of the gateway, ends one exchange or connection, and is told in the log";
     SNAPSHOTS_ALIVE = Gauge "portcullis_snapshots_alive" [], "Compiled configurations in memory: the one in force, and those that exchanges still finish with";
+    SIGNING_KEYS = Gauge "portcullis_signing_keys" [], "Keys of our own that are published; 0 while there is none to sign with";
+    SIGNING_UP = Gauge "portcullis_signing_up" [], "1 while there is a key of our own that may be signed with, else 0";
+    SIGNING_KEY_AGE = Gauge "portcullis_signing_key_age_seconds" [], "How long the key in use has been used";
+    SIGNING_OVERDUE = Gauge "portcullis_signing_overdue_seconds" [], "How long the key in use has been used past its time, because none could follow it; 0 when all is well";
     STORE_UP = Gauge "portcullis_store_up" ["kind"], "Whether the store of consumers answers.";
     STORE_REVISION = Gauge "portcullis_store_revision" [], "The revision of the store that counts here.";
     STORE_CONSUMERS = Gauge "portcullis_store_consumers" [], "Consumers of the store that count here.";

@@ -2,6 +2,10 @@
 //!
 //! One key is in use. One is next: published, and not used before every set that lacks it is too old to be kept. The past ones
 //! are published until the last token they signed has ended.
+//!
+//! A ring that several nodes share goes the same way on each by the time alone; only a new key needs the others, and there the
+//! lead covers how long it takes until all publish it ([`SPREAD`], and [`COMMIT`] for the writing). A node that hears nothing
+//! may sign with its key for [`SILENCE_MAX`] more, so the others publish it for longer by that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +17,19 @@ use portcullis_identity::jwt::{NotSigned, SigningKey};
 
 use super::LIFETIME_MAX;
 use crate::clock::Instant;
+use crate::vault::SPREAD;
 
 /// Most keys of a set. Past ones beyond it are forgotten, the oldest first.
 pub const KEYS_MAX: usize = 16;
 
 /// Clocks of readers may be that much behind.
 const SKEW: Duration = Duration::from_secs(60);
+
+/// How long it may take to write a new key where all nodes see it.
+const COMMIT: Duration = Duration::from_secs(3);
+
+/// How long a node that shares its keys signs without having heard whether they still count.
+pub const SILENCE_MAX: Duration = Duration::from_secs(86_400);
 
 /// Bytes of a set that is read back, which is far smaller.
 pub(super) const TEXT_BYTES_MAX: usize = 256 * 1024;
@@ -32,6 +43,8 @@ pub struct Schedule {
     pub rotate: Duration,
     /// How long readers keep a set.
     pub max_age: Duration,
+    /// Whether several nodes publish one set.
+    pub is_shared: bool,
 }
 
 impl Schedule {
@@ -39,7 +52,14 @@ impl Schedule {
     /// included.
     fn lead(&self) -> Duration {
         let margin = self.max_age.checked_div(10).unwrap_or_default().saturating_add(Duration::from_secs(1));
-        Duration::from_secs(self.max_age.saturating_add(margin).as_secs())
+        let spread = if self.is_shared { SPREAD.saturating_add(COMMIT) } else { Duration::ZERO };
+        Duration::from_secs(self.max_age.saturating_add(margin).saturating_add(spread).as_secs())
+    }
+
+    /// How long after its last use a key is published.
+    fn until_gone(&self) -> Duration {
+        let silence = if self.is_shared { SILENCE_MAX } else { Duration::ZERO };
+        LIFETIME_MAX.saturating_add(SKEW).saturating_add(silence)
     }
 
     /// How long after its first use a key is followed by the next one's publication.
@@ -53,6 +73,8 @@ impl Schedule {
 pub struct Ring {
     // Invariant: at most one is in use and at most one is next.
     keys: Vec<Entry>,
+    /// How often it was written down: nobody goes back to an earlier writing.
+    writing: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +116,7 @@ impl Ring {
         Object::new().with("keys", Value::Array(keys)).to_string()
     }
 
-    /// Moves on what is due at `now`, in whole seconds, and says whether anything changed.
+    /// Moves on what is due at `now`, in whole seconds, makes what is to be made, and says whether anything changed.
     ///
     /// # Errors
     /// A key cannot be made.
@@ -104,16 +126,21 @@ impl Ring {
         now: Duration,
         monotonic: Instant,
     ) -> Result<bool, NotSigned> {
+        let has_passed = self.pass(schedule, now, monotonic);
+        Ok(self.grow(schedule, now, monotonic)? || has_passed)
+    }
+
+    /// Moves on what is due, as far as no other key is needed for that, and says whether anything changed.
+    pub fn pass(&mut self, schedule: &Schedule, now: Duration, monotonic: Instant) -> bool {
         let mut has_changed = self.clamp(schedule, now);
-        let until_gone = LIFETIME_MAX.saturating_add(SKEW);
+        let until_gone = schedule.until_gone();
         let is_due = |entry: &Entry| match entry.stage {
             Stage::Next { used_from: at } | Stage::Past { gone_at: at } => {
                 at <= now && entry.not_before.is_none_or(|at| at <= monotonic)
             }
             Stage::InUse { .. } => false,
         };
-        let comes = |entry: &Entry| matches!(entry.stage, Stage::Next { .. });
-        if self.keys.iter().any(|entry| comes(entry) && is_due(entry)) {
+        if self.keys.iter().any(|entry| entry.is_next() && is_due(entry)) {
             for entry in &mut self.keys {
                 match entry.stage {
                     Stage::Next { .. } => entry.begin(Stage::InUse { since: now }, None),
@@ -135,36 +162,39 @@ impl Ring {
             };
             self.keys.remove(oldest);
         }
-        has_changed |= self.keys.len() != before;
-        let in_use = self.keys.iter().find_map(|entry| match entry.stage {
-            Stage::InUse { since } => Some((since, entry.key.algorithm())),
-            _ => None,
-        });
-        match in_use {
-            None => {
-                // Nothing is signed with a key that is next, as long as another can be; now none can.
-                self.keys.retain(|entry| !comes(entry));
-                self.add(schedule, Stage::InUse { since: now }, None)?;
-                has_changed = true;
-            }
-            Some((since, algorithm)) => {
-                let due = since.saturating_add(schedule.alone());
-                let next = self.keys.iter().position(comes);
-                if let Some(at) = next
-                    && self.keys.get(at).is_some_and(|entry| entry.key.algorithm() != schedule.algorithm)
-                {
-                    self.keys.remove(at);
-                    has_changed = true;
-                }
-                let has_next = self.keys.iter().any(comes);
-                if !has_next && (algorithm != schedule.algorithm || due <= now) {
-                    let used_from = now.saturating_add(schedule.lead());
-                    self.add(schedule, Stage::Next { used_from }, monotonic.checked_add(schedule.lead()))?;
-                    has_changed = true;
-                }
-            }
+        has_changed || self.keys.len() != before
+    }
+
+    /// Makes the key that is to be next, or the first one. Says whether anything changed.
+    fn grow(&mut self, schedule: &Schedule, now: Duration, monotonic: Instant) -> Result<bool, NotSigned> {
+        let mut has_changed = false;
+        if self.in_use().is_none() {
+            // Nothing is signed with a key that is next, as long as another can be; now none can.
+            self.keys.retain(|entry| !entry.is_next());
+            self.add(schedule, Stage::InUse { since: now }, None)?;
+            return Ok(true);
+        }
+        // One that others may use in a moment stays: a key of the right algorithm comes after it.
+        let is_unwanted = |entry: &Entry| {
+            entry.is_next() && entry.key.algorithm() != schedule.algorithm && !schedule.is_shared
+        };
+        if let Some(at) = self.keys.iter().position(is_unwanted) {
+            self.keys.remove(at);
+            has_changed = true;
+        }
+        if self.wants_key(schedule, now) {
+            let used_from = now.saturating_add(schedule.lead());
+            self.add(schedule, Stage::Next { used_from }, monotonic.checked_add(schedule.lead()))?;
+            has_changed = true;
         }
         Ok(has_changed)
+    }
+
+    /// Whether it is time for another key.
+    pub fn wants_key(&self, schedule: &Schedule, now: Duration) -> bool {
+        let Some((since, key)) = self.since().zip(self.in_use()) else { return true };
+        let is_time = since.saturating_add(schedule.alone()) <= now;
+        !self.keys.iter().any(Entry::is_next) && (is_time || key.algorithm() != schedule.algorithm)
     }
 
     /// How long nothing is due, as far as is known.
@@ -179,8 +209,35 @@ impl Ring {
         each.filter(|left| !left.is_zero()).min().unwrap_or(schedule.max_age)
     }
 
-    /// Takes over what is kept: another process of this gateway may have moved on.
+    /// How long a key is used past its time already, for want of the next one.
+    pub fn overdue(&self, schedule: &Schedule, now: Duration) -> Option<Duration> {
+        if self.keys.iter().any(Entry::is_next) {
+            return None;
+        }
+        let late = now.checked_sub(self.since()?.saturating_add(schedule.rotate))?;
+        (!late.is_zero()).then_some(late)
+    }
+
+    /// Since when the key in use is used.
+    pub fn since(&self) -> Option<Duration> {
+        self.keys.iter().find_map(|entry| match entry.stage {
+            Stage::InUse { since } => Some(since),
+            Stage::Next { .. } | Stage::Past { .. } => None,
+        })
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Takes over what is kept: another process of this gateway, or another node, may have moved on. What was written down
+    /// before what is known here is an older disk, or a backup: nothing goes back to it.
     pub fn adopt(&mut self, kept: &Self, now: Duration, monotonic: Instant) {
+        if kept.writing < self.writing {
+            return;
+        }
+        self.writing = kept.writing;
         let own = std::mem::take(&mut self.keys);
         for kept in &kept.keys {
             let known = own.iter().find(|own| own.key.kid() == kept.key.kid() && own.stage == kept.stage);
@@ -199,8 +256,16 @@ impl Ring {
     /// Whether what is kept, if anything, lacks something of it.
     pub fn is_newer_than(&self, kept: Option<&Self>) -> bool {
         let Some(kept) = kept else { return true };
+        if self.is_later_than(kept) {
+            return true;
+        }
         let of = |entry: &Entry| (entry.key.kid().to_owned(), entry.stage);
         self.keys.len() != kept.keys.len() || !self.keys.iter().zip(&kept.keys).all(|(a, b)| of(a) == of(b))
+    }
+
+    /// Whether it was written down after `kept` was.
+    pub fn is_later_than(&self, kept: &Self) -> bool {
+        self.writing > kept.writing
     }
 
     /// What was planned when the clock said a later time is shortened to what it would be from now.
@@ -212,9 +277,9 @@ impl Ring {
                     Stage::Next { used_from: used_from.min(now.saturating_add(schedule.lead())) }
                 }
                 Stage::InUse { since } => Stage::InUse { since: since.min(now) },
-                Stage::Past { gone_at } => Stage::Past {
-                    gone_at: gone_at.min(now.saturating_add(LIFETIME_MAX).saturating_add(SKEW)),
-                },
+                Stage::Past { gone_at } => {
+                    Stage::Past { gone_at: gone_at.min(now.saturating_add(schedule.until_gone())) }
+                }
             };
             has_changed |= stage != entry.stage;
             entry.stage = stage;
@@ -233,8 +298,9 @@ impl Ring {
         Ok(())
     }
 
-    /// The text that is kept, private parts included.
-    pub fn to_text(&self) -> String {
+    /// The text that is kept, private parts included; each one says that it is later than the one before.
+    pub fn to_text(&mut self) -> String {
+        self.writing = self.writing.saturating_add(1);
         let each = self.keys.iter().filter_map(|entry| {
             let (stage, at) = match entry.stage {
                 Stage::Next { used_from } => ("next", used_from),
@@ -247,7 +313,7 @@ impl Ring {
             Some(Value::Object(described.with("pkcs8", encode_url(&entry.key.to_pkcs8()?))))
         });
         let keys = Value::Array(each.collect());
-        Object::new().with("version", 1_u64).with("keys", keys).to_string()
+        Object::new().with("version", 1_u64).with("writing", self.writing).with("keys", keys).to_string()
     }
 
     /// Reads back what was kept.
@@ -257,8 +323,8 @@ impl Ring {
     pub fn from_text(text: &[u8]) -> Result<Self, Unreadable> {
         let limits = Limits { bytes: TEXT_BYTES_MAX, depth: 4 };
         let document = parse_object(text, limits).map_err(|_| Unreadable)?;
-        let version = document.get("version").and_then(Value::as_number).and_then(|number| number.as_u64());
-        if version != Some(1) {
+        let number = |name| document.get(name).and_then(Value::as_number).and_then(|number| number.as_u64());
+        if number("version") != Some(1) {
             return Err(Unreadable);
         }
         let each = document.get("keys").and_then(Value::as_array).ok_or(Unreadable)?;
@@ -269,11 +335,15 @@ impl Ring {
         if in_use != 1 || next > 1 || keys.len() > KEYS_MAX.saturating_add(1) {
             return Err(Unreadable);
         }
-        Ok(Self { keys })
+        Ok(Self { keys, writing: number("writing").unwrap_or_default() })
     }
 }
 
 impl Entry {
+    fn is_next(&self) -> bool {
+        matches!(self.stage, Stage::Next { .. })
+    }
+
     fn begin(&mut self, stage: Stage, not_before: Option<Instant>) {
         (self.stage, self.not_before) = (stage, not_before);
     }

@@ -28,7 +28,8 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) const LOAD_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What makes the tables, in order. A database that has seen some of them gets the rest.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_callers.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_callers.sql"), include_str!("migrations/0002_secrets.sql")];
 /// Two nodes that start at once do not make the tables twice.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164736318)";
 
@@ -45,6 +46,17 @@ pub enum Place {
 pub(super) struct Database {
     pub(super) connection: AnyConnection,
     is_postgres: bool,
+}
+
+/// What one look at a store sees.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// The store, and how many writes of operators it has seen.
+    pub(super) origin: Origin,
+    /// How many writes of secrets.
+    pub(super) secrets: i64,
+    /// Its clock, since 1970.
+    pub(super) time: Duration,
 }
 
 impl Place {
@@ -173,11 +185,16 @@ impl Database {
         Ok(usize::try_from(version).unwrap_or(usize::MAX))
     }
 
-    /// Whose store it is, and its revision.
-    pub(super) async fn origin(&mut self) -> Result<Origin, StoreError> {
-        let row =
-            sqlx::query("SELECT id, revision FROM portcullis_store").fetch_one(&mut self.connection).await?;
-        Ok(Origin { store: row.try_get(0)?, revision: row.try_get(1)? })
+    /// Whose store it is, and how far it has come.
+    pub(super) async fn look(&mut self) -> Result<Look, StoreError> {
+        let statement = if self.is_postgres { LOOK_POSTGRES } else { LOOK_SQLITE };
+        let row = sqlx::query(statement).fetch_one(&mut self.connection).await?;
+        let seconds: i64 = row.try_get("now")?;
+        Ok(Look {
+            origin: Origin { store: row.try_get("id")?, revision: row.try_get("revision")? },
+            secrets: row.try_get("secrets")?,
+            time: Duration::from_secs(u64::try_from(seconds).unwrap_or_default()),
+        })
     }
 
     /// Every consumer that was written to after `revision`, each handed to `take` once it is whole. One statement: all
@@ -215,6 +232,15 @@ impl Database {
         Ok(Some(found))
     }
 }
+
+macro_rules! look {
+    ($now:literal) => {
+        concat!("SELECT id, revision, secrets, CAST(", $now, " AS BIGINT) AS now FROM portcullis_store")
+    };
+}
+
+const LOOK_POSTGRES: &str = look!("floor(extract(epoch FROM clock_timestamp()))");
+const LOOK_SQLITE: &str = look!("strftime('%s', 'now')");
 
 macro_rules! selection {
     ($rest:literal) => {

@@ -25,7 +25,7 @@ impl Stage {
         let callers = Arc::new(Callers::default());
         let place = Place::Sqlite(folder.path().join("portcullis.db"));
         let state = Some(folder.path().to_owned());
-        let store = Store::start(place, state, Arc::clone(&callers), Arc::default()).unwrap();
+        let store = Store::start(place, state, Arc::clone(&callers), None, Arc::default()).unwrap();
         let directory = Directory::new(Callers::default(), Arc::clone(&callers));
         Self { folder, store, callers, directory }
     }

@@ -53,6 +53,7 @@ mod loops;
 mod memory;
 mod minted_tokens;
 mod neighbours;
+mod nodes;
 mod operators;
 mod overload;
 mod path_confusion;

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::{Deadline, Request, Wire};
+use portcullis_testkit::{Deadline, Gateway, Request, Wire};
 use serde_json::Value;
 
 use crate::clients::python_with;
@@ -60,7 +60,7 @@ fn token(stage: &Stage, wire: Wire) -> String {
 }
 
 /// A backend's library, which keeps the published keys for as long as it may.
-struct Library {
+pub(crate) struct Library {
     child: Child,
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -68,7 +68,12 @@ struct Library {
 
 impl Library {
     fn start(stage: &Stage, audience: &str, algorithm: &str) -> Option<Self> {
-        let url = format!("http://{}/.well-known/jwks.json", stage.gateway.address("inside"));
+        Self::reading(&stage.gateway, audience, algorithm)
+    }
+
+    /// One that reads the set of this gateway.
+    pub(crate) fn reading(gateway: &Gateway, audience: &str, algorithm: &str) -> Option<Self> {
+        let url = format!("http://{}/.well-known/jwks.json", gateway.address("inside"));
         let mut command = python_with("jwt, cryptography", "jwt_backend.py")?;
         command.args([&url, "https://gw.test", audience, algorithm]);
         let mut child =
@@ -78,7 +83,7 @@ impl Library {
     }
 
     /// What it says of a token.
-    fn says(&mut self, token: &str) -> Value {
+    pub(crate) fn says(&mut self, token: &str) -> Value {
         let input = self.input.as_mut().expect("a pipe");
         writeln!(input, "{token}").and_then(|()| input.flush()).expect("it listens");
         let mut line = String::new();
@@ -170,7 +175,11 @@ fn the_key_set_is_an_operation_like_any_other() {
         assert_eq!(wire.send(inside, &Request::get("/.well-known/other")).status, 404);
         assert_eq!(wire.send(stage.public(), &Request::get("/.well-known/jwks.json")).status, 404);
     }
-    let record = stage.gateway.record("its record", |record| record["url.path"] == "/.well-known/jwks.json");
+    let record = stage.gateway.record("its record", |record| {
+        record["url.path"] == "/.well-known/jwks.json"
+            && record["portcullis.listener"] == "inside"
+            && record["http.request.method"] == "GET"
+    });
     assert_eq!(record["http.response.status_code"], 200, "{record}");
 }
 

@@ -20,8 +20,20 @@ const FLOORS: &[&[&str]] = &[
     &["route"],
     &["http", "observe", "fetch"],
     &["config"],
-    &["dns", "oauth", "passwords", "signing"],
-    &["problem", "clock", "secret", "bounds", "descriptors", "files", "once", "tasks", "chores", "panics"],
+    &["dns", "oauth", "passwords", "signing", "vault"],
+    &[
+        "problem",
+        "clock",
+        "secret",
+        "bounds",
+        "descriptors",
+        "files",
+        "once",
+        "sealing",
+        "tasks",
+        "chores",
+        "panics",
+    ],
 ];
 
 /// Finds imports that point up.

@@ -7,10 +7,16 @@ use portcullis_openapi::source::Pointer;
 
 use super::names::{NAME_SHAPE, is_name};
 use super::{Judge, root};
-use crate::config::State;
 use crate::config::bounds::OutOfRange;
 use crate::config::telemetry::{NOTICE_MAX, header};
 use crate::config::values::Bind;
+use crate::config::{Backend, Config, Issuer, State};
+use crate::secret::Secret;
+
+/// Bytes of a secret by which something is encrypted.
+const KEY_BYTES_MIN: usize = 32;
+/// Secrets of that kind at once.
+const KEYS_MAX: usize = 8;
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
     names(judge);
@@ -62,12 +68,53 @@ fn admin(judge: &mut Judge<'_>) {
 
 /// SECURITY: the URL has a password in it: findings do not quote it.
 fn stores(judge: &mut Judge<'_>) {
-    let Some(durable) = judge.config.stores.as_ref().and_then(|stores| stores.durable.as_ref()) else {
+    let Some(stores) = &judge.config.stores else { return };
+    let path = root().key("stores").key("encryption_keys");
+    keys(judge, &path, &stores.encryption_keys);
+    let Some(durable) = &stores.durable else {
+        if !stores.encryption_keys.is_empty() {
+            judge.key(&path, "encrypts nothing without `durable`", "add `durable`, or leave it out");
+        }
         return;
     };
+    if stores.encryption_keys.is_empty()
+        && let Some(what) = own_keys(judge.config)
+    {
+        let hint = "add `encryption_keys: [\"${env:STORE_KEY}\"]`; `openssl rand -hex 32` makes one";
+        let message = format!("is for several nodes, and the keys of {what} would be each node's own");
+        judge.key(&root().key("stores").key("durable"), message, hint);
+    }
     if !["postgres://", "postgresql://"].iter().any(|scheme| durable.expose().starts_with(scheme)) {
         let path = root().key("stores").key("durable");
         judge.value(&path, "is no URL of PostgreSQL", "write `postgres://user:password@host/database`");
+    }
+}
+
+/// What has keys that the gateway makes itself, if anything.
+fn own_keys(config: &Config) -> Option<String> {
+    let mints = |(name, backend): (&String, &Backend)| {
+        let credentials = backend.credentials.as_ref()?;
+        credentials.mint_jwt.is_some().then(|| format!("`backends.{name}.credentials.mint_jwt`"))
+    };
+    let seals = |(name, issuer): (&String, &Issuer)| {
+        let login = issuer.login.as_ref()?;
+        login.cookie_keys.is_empty().then(|| format!("`issuers.{name}.login`"))
+    };
+    let published = || config.signing.jwks.is_some().then(|| "`signing`".to_owned());
+    let minted = config.backends.iter().find_map(mints);
+    minted.or_else(published).or_else(|| config.issuers.iter().find_map(seals))
+}
+
+/// Secrets by which something is encrypted: the first encrypts, all of them decrypt.
+pub(super) fn keys(judge: &mut Judge<'_>, path: &Pointer, secrets: &[Secret]) {
+    for (index, secret) in secrets.iter().enumerate() {
+        if secret.expose().len() < KEY_BYTES_MIN {
+            let message = format!("is shorter than {KEY_BYTES_MIN} bytes");
+            judge.value(&path.index(index), message, "`openssl rand -hex 32` makes one");
+        }
+    }
+    if secrets.len() > KEYS_MAX {
+        judge.value(path, format!("has more than {KEYS_MAX}"), "");
     }
 }
 

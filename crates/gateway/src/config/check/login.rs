@@ -2,16 +2,13 @@
 
 use portcullis_openapi::source::Pointer;
 
+use super::gateway::keys;
 use super::issuers::{cleartext, short, within};
 use super::names::is_scope;
 use super::{Judge, once_each};
 use crate::config::issuer::Issuer;
 use crate::config::login::Login;
 
-/// Bytes of a secret by which cookies are encrypted.
-const COOKIE_KEY_BYTES_MIN: usize = 32;
-/// Secrets of that kind at once.
-const COOKIE_KEYS_MAX: usize = 8;
 /// The longest session there can be, in seconds.
 const SESSION_MAX: u64 = 30 * 86_400;
 
@@ -46,16 +43,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, logi
         once_each(judge, &at.key(key), list.map(Vec::as_slice).unwrap_or_default());
     }
     within(judge, &at.key("session"), login.session, 60, SESSION_MAX);
-    for (index, secret) in login.cookie_keys.iter().enumerate() {
-        if secret.expose().len() < COOKIE_KEY_BYTES_MIN {
-            let hint = "`openssl rand -hex 32` makes one";
-            let message = format!("is shorter than {COOKIE_KEY_BYTES_MIN} bytes");
-            judge.value(&at.key("cookie_keys").index(index), message, hint);
-        }
-    }
-    if login.cookie_keys.len() > COOKIE_KEYS_MAX {
-        judge.value(&at.key("cookie_keys"), format!("has more than {COOKIE_KEYS_MAX}"), "");
-    }
+    keys(judge, &at.key("cookie_keys"), &login.cookie_keys);
     if let Some(after) = &login.after_logout {
         cleartext(judge, &at.key("after_logout"), after, issuer.cleartext);
     }

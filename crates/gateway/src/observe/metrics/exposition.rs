@@ -59,6 +59,7 @@ impl Collector for Scrape {
         self.backends(&mut encoder)?;
         self.issuers(&mut encoder)?;
         self.store(&mut encoder)?;
+        self.signing(&mut encoder)?;
         self.configuration(&mut encoder)?;
         self.streams(&mut encoder)?;
         process(&mut encoder)
@@ -258,6 +259,18 @@ impl Scrape {
         }
         Family::begin(encoder, &names::STORE_CONSUMERS)?.gauge(&[], store.consumers)?;
         Family::begin(encoder, &names::STORE_ROWS_REFUSED)?.gauge(&[], store.rows_refused)
+    }
+
+    fn signing(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let Some(signing) = self.0.signing.answer().flatten() else { return Ok(()) };
+        let keys = u64::try_from(signing.keys).unwrap_or(u64::MAX);
+        Family::begin(encoder, &names::SIGNING_KEYS)?.gauge(&[], keys)?;
+        Family::begin(encoder, &names::SIGNING_UP)?.gauge(&[], u64::from(signing.signs))?;
+        if let Some(age) = signing.age_seconds {
+            Family::begin(encoder, &names::SIGNING_KEY_AGE)?.gauge(&[], age)?;
+        }
+        Family::begin(encoder, &names::SIGNING_OVERDUE)?
+            .gauge(&[], signing.overdue_seconds.unwrap_or_default())
     }
 
     fn configuration(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {

@@ -10,6 +10,7 @@ use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
 use crate::observe::record::Decision;
 use crate::observe::sample;
+use crate::signing::SigningFacts;
 
 /// A sample: its name, its labels, its value.
 type Sample = (String, BTreeMap<String, String>, f64);
@@ -147,6 +148,16 @@ fn busy() -> Arc<Metrics> {
         rows_refused: 1,
     }));
     metrics.ask_backends(Box::new(move || vec![facts.clone()]));
+    metrics.ask_signing(Box::new(|| {
+        Some(SigningFacts {
+            shared: true,
+            keys: 2,
+            signs: true,
+            age_seconds: Some(60),
+            overdue_seconds: None,
+            failure: None,
+        })
+    }));
     let facts = IssuerFacts {
         name: "corp".to_owned(),
         keys: Some(2),

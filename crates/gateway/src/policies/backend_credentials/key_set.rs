@@ -38,8 +38,12 @@ impl Policy for KeySet {
         let mut fields = Fields::new();
         // RFC 7517 §8.5.2.
         fields.push("content-type", "application/jwk-set+json");
-        fields.push("cache-control", self.cache_control.as_bytes());
-        let body = Body::from_bytes(published);
+        match published.max_age.map(|left| left.as_secs()) {
+            None => fields.push("cache-control", self.cache_control.as_bytes()),
+            Some(0) => fields.push("cache-control", "no-cache"),
+            Some(left) => fields.push("cache-control", format!("public, max-age={left}")),
+        }
+        let body = Body::from_bytes(published.set);
         Step::Now(Err(Stop::answer(Reply { status: StatusCode::OK, fields, body })))
     }
 }

@@ -196,6 +196,7 @@ pub(super) fn schedule(config: &Config) -> Option<Schedule> {
         algorithm: algorithm(signing.algorithm),
         rotate: signing.rotate.get(),
         max_age: signing.max_age(),
+        is_shared: false,
     })
 }
 

@@ -19,7 +19,8 @@ for line in sys.stdin:
     if now - fetched >= kept:
         with urllib.request.urlopen(url, timeout=20) as answer:
             assert answer.headers["Content-Type"] == "application/jwk-set+json"
-            kept = float(re.fullmatch(r"public, max-age=(\d+)", answer.headers["Cache-Control"])[1])
+            said = re.fullmatch(r"public, max-age=(\d+)|no-cache", answer.headers["Cache-Control"])
+            kept = float(said[1] or 0)
             keys = {key.key_id: key for key in jwt.PyJWKSet.from_json(answer.read().decode()).keys}
         # From before it was asked for, as caches count (RFC 9111 section 4.2.3).
         fetched = now
