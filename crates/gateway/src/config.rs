@@ -48,7 +48,7 @@ pub mod values;
 
 pub use api::{Api, Match, Operation};
 pub use attestation::{Attestation, AttestationMode};
-pub use auth::{ApiKeyAuth, Auth, BasicAuth, CertificateAuth, SignatureAuth};
+pub use auth::{Apart, ApiKeyAuth, Auth, BasicAuth, CertificateAuth, Namer, SignatureAuth};
 pub use backend::{
     Backend, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency, Dns, Eject, Health,
     Retries, Target,

@@ -53,6 +53,8 @@ pub struct Provider {
 #[derive(Debug, Default)]
 struct Shared {
     answers: Mutex<HashMap<String, Answer>>,
+    /// By path and a part of the body; what was said last stands first.
+    bodies: Mutex<Vec<(String, String, Answer)>>,
     asked: Mutex<Vec<Asked>>,
     is_over: AtomicBool,
 }
@@ -101,6 +103,11 @@ impl Provider {
         lock(&self.shared.answers).insert(path.to_owned(), answer);
     }
 
+    /// Answers so at `path` requests whose body has `part`, whatever is said of the path alone.
+    pub fn on_body(&self, path: &str, part: &str, answer: Answer) {
+        lock(&self.shared.bodies).insert(0, (path.to_owned(), part.to_owned(), answer));
+    }
+
     /// Has a discovery document, and these keys.
     pub fn keys(&self, signers: &[&Signer]) {
         self.on("/jwks", Answer::Json(key_set(signers)));
@@ -145,16 +152,23 @@ impl Shared {
         let mut read = Vec::new();
         while let Some(asked) = request(&mut stream, &mut read) {
             let path = asked.line.split(' ').nth(1).unwrap_or_default().to_owned();
+            let answer = self.answer_to(&path, &asked.body);
             lock(&self.asked).push(asked);
             if self.is_over.load(Ordering::Acquire) {
                 return;
             }
-            let answer = lock(&self.answers).get(&path).cloned();
-            let answer = answer.unwrap_or_else(|| Answer::Reply(404, "text/plain", b"nothing".to_vec()));
             if self.answer(&mut stream, answer).is_none() {
                 return;
             }
         }
+    }
+
+    fn answer_to(&self, path: &str, body: &str) -> Answer {
+        let bodies = lock(&self.bodies);
+        let is_it = |(own, part, _): &&(String, String, Answer)| own == path && body.contains(part.as_str());
+        let answer = bodies.iter().find(is_it).map(|(_, _, answer)| answer.clone());
+        let answer = answer.or_else(|| lock(&self.answers).get(path).cloned());
+        answer.unwrap_or_else(|| Answer::Reply(404, "text/plain", b"nothing".to_vec()))
     }
 
     /// Says it; `None` when the connection is over.

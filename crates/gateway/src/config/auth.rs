@@ -221,7 +221,53 @@ impl JsonSchema for Auth {
     }
 }
 
+/// Who names the callers that one way proves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Namer<'a> {
+    /// `consumers`, or the store.
+    Consumers,
+    /// The issuer called so: its callers are `ISSUER/NAME`, as no consumer of ours is.
+    Issuer(&'a str),
+}
+
+/// Why two ways never prove one caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apart {
+    /// Both stand in `Authorization`, and a request has one.
+    OnePlace,
+    /// An issuer names the callers of one of them, `consumers` those of the other.
+    IssuerAndConsumers,
+    /// Two issuers name them.
+    TwoIssuers,
+}
+
 impl Auth {
+    /// Who names the callers that it proves; `None` for what proves nobody by itself.
+    pub fn namer(&self) -> Option<Namer<'_>> {
+        match self {
+            Self::None | Self::Definition | Self::AnyOf(_) | Self::AllOf(_) => None,
+            Self::ApiKey(_) | Self::Basic(_) | Self::Certificate(_) | Self::Signature(_) => {
+                Some(Namer::Consumers)
+            }
+            Self::Jwt(issuer) | Self::Token(issuer) | Self::Login(issuer) => Some(Namer::Issuer(issuer)),
+        }
+    }
+
+    /// Why no request can prove one caller by this and `other` together, if none can.
+    pub fn apart(&self, other: &Self) -> Option<Apart> {
+        let (one, two) = (self.namer()?, other.namer()?);
+        let is_of_authorization =
+            |auth: &Self| matches!(auth, Self::Basic(_) | Self::Jwt(_) | Self::Token(_));
+        if self != other && is_of_authorization(self) && is_of_authorization(other) {
+            return Some(Apart::OnePlace);
+        }
+        match (one, two) {
+            _ if one == two => None,
+            (Namer::Issuer(_), Namer::Issuer(_)) => Some(Apart::TwoIssuers),
+            _ => Some(Apart::IssuerAndConsumers),
+        }
+    }
+
     /// Every statement in it, itself first.
     pub fn each(&self) -> Vec<&Auth> {
         let mut all = vec![self];

@@ -1,316 +1,127 @@
 //! Every pair of ways to prove a caller, in every state, in `any_of` and `all_of`: `docs/credentials.md` says what each gets.
 
-use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
+mod page;
+mod town;
+mod ways;
 
-use portcullis_identity::sha256::digest;
-use portcullis_testkit::certificates::Authority;
-use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::tls::{Choices, Tls};
-use portcullis_testkit::{Deadline, Gateway, Recorder, Request, Response, Wire, h2, raw};
+use std::collections::HashMap;
+
+use portcullis_testkit::{Deadline, Response, Wire};
 use serde_json::Value;
 
-use crate::stage::{Findings, executable};
+use self::page::{Page, Relation, STATES};
+use self::town::{Town, check_all_of, path};
+use self::ways::Way;
+use crate::stage::Findings;
 
 const HOST: &str = "api.example.com";
-/// Of `correct horse`, at the least work that is taken.
-const HASH: &str =
-    "$argon2id$v=19$m=7168,t=5,p=1$YzJGc2RITmhiSFF4$meE12SBYL4136AkzPwSEswSRDfpgjaJBdm/wCYKzmyA";
-/// What stands in `Authorization` for each state, `user:password` in base 64.
-const BASIC: [(&str, &str); 5] = [
-    ("bad", "Z29vZDpjb3JyZWN0IGhvcnNm"),
-    ("expired", "ZXhwaXJlZDpjb3JyZWN0IGhvcnNl"),
-    ("revoked", "cmV2b2tlZDpjb3JyZWN0IGhvcnNl"),
-    ("good", "Z29vZDpjb3JyZWN0IGhvcnNl"),
-    ("another's", "YW5vdGhlcidzOmNvcnJlY3QgaG9yc2U="),
-];
 
-/// A way to prove a caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scheme {
-    Header,
-    Query,
-    Cookie,
-    Basic,
-    Certificate,
+/// A question to the gateway.
+struct Case {
+    name: String,
+    path: String,
+    presented: [(Way, &'static str); 2],
+    answer: String,
 }
 
-const SCHEMES: [Scheme; 5] =
-    [Scheme::Header, Scheme::Query, Scheme::Cookie, Scheme::Basic, Scheme::Certificate];
-
-impl Scheme {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Header => "header",
-            Self::Query => "query",
-            Self::Cookie => "cookie",
-            Self::Basic => "basic",
-            Self::Certificate => "certificate",
-        }
-    }
-
-    fn auth(self) -> &'static str {
-        match self {
-            Self::Header => "{ api_key: { header: x-key } }",
-            Self::Query => "{ api_key: { query: key } }",
-            Self::Cookie => "{ api_key: { cookie: key } }",
-            Self::Basic => "basic",
-            Self::Certificate => "certificate",
-        }
-    }
-
-    /// The credential of this state as the configuration has it.
-    fn credential(self, state: &str) -> String {
-        let end = if state == "expired" { ", expires: 2020-01-01" } else { "" };
-        let means = match self {
-            Self::Header | Self::Query | Self::Cookie => {
-                format!("api_key: {{ sha256: \"{}\"{end} }}", digest(self.key(state).as_bytes()))
-            }
-            Self::Basic => format!("basic: {{ user: \"{state}\", password: \"{HASH}\"{end} }}"),
-            Self::Certificate => format!("certificate: {{ spiffe: \"{}\"{end} }}", spiffe(state)),
-        };
-        format!("      - {{ id: \"{}\", {means} }}\n", self.id(state))
-    }
-
-    fn key(self, state: &str) -> String {
-        format!("{}-{}", self.name(), state.replace('\'', ""))
-    }
-
-    fn id(self, state: &str) -> String {
-        self.key(state)
-    }
-
-    /// Puts a credential of this state into a request; a certificate belongs to the connection.
-    fn present(self, request: &mut Request, state: &str) {
-        if state == "absent" {
-            return;
-        }
-        let key = self.key(state);
-        match self {
-            Self::Header => request.fields.push((b"x-key".to_vec(), key.into_bytes())),
-            Self::Query => request.target.extend(format!("?key={key}").bytes()),
-            Self::Cookie => request.fields.push((b"cookie".to_vec(), format!("a=b; key={key}").into_bytes())),
-            Self::Basic => {
-                let (_, pair) = BASIC.iter().find(|(own, _)| *own == state).expect("a state");
-                request.fields.push((b"authorization".to_vec(), format!("Basic {pair}").into_bytes()));
-            }
-            Self::Certificate => {}
-        }
-    }
-}
-
-fn spiffe(state: &str) -> String {
-    format!("spiffe://tests/{}", state.replace('\'', ""))
-}
-
-/// Every pair, each once.
-fn pairs() -> impl Iterator<Item = (Scheme, Scheme)> {
-    let later = |at: usize| SCHEMES.into_iter().skip(at + 1);
-    SCHEMES.into_iter().enumerate().flat_map(move |(at, first)| later(at).map(move |second| (first, second)))
-}
-
-/// A row of the table: two states, and what they get in `any_of` and in `all_of`.
-struct Row {
-    states: [String; 2],
-    answers: [String; 2],
-}
-
-fn table() -> Vec<Row> {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/credentials.md");
-    let page = fs::read_to_string(page).expect("the page");
-    let rows = page.lines().filter(|line| line.contains("| 200 ") || line.contains("| 401 "));
-    let rows: Vec<Row> = rows
-        .map(|line| {
-            let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
-            let [first, second, any_of, all_of] = cells[..] else { panic!("no row: {line}") };
-            Row { states: [first, second].map(str::to_owned), answers: [any_of, all_of].map(str::to_owned) }
-        })
-        .collect();
-    assert_eq!(rows.len(), 36, "six states cross six");
-    rows
-}
-
-/// `revoked`: what stands in the configuration of those that are taken out later.
-fn config(backend: &str, has_revoked: bool) -> String {
-    let of = |states: &[&str]| {
-        let all = SCHEMES.iter().flat_map(|scheme| states.iter().map(|state| scheme.credential(state)));
-        all.collect::<String>()
-    };
-    let (one, two) = (of(&["good", "expired"]), of(&["another's"]));
-    let revoked = if has_revoked { of(&["revoked"]) } else { String::new() };
-    let mut text = format!(
-        r#"version: 1
-state: none
-bounds: {{ credential_failures: 1000000 }}
-listeners:
-  public:
-    bind: 127.0.0.1:0
-    protocols: [http1, http2]
-    tls:
-      certificates: [{{ cert: "${{file:api.crt}}", key: "${{file:api.key}}" }}]
-      client_certificates: {{ mode: request, ca: "${{file:ca.pem}}" }}
-backends: {{ recorder: {{ targets: ["http://{backend}"] }} }}
-consumers:
-  one:
-    apis: ["*"]
-    credentials:
-{one}{revoked}  two:
-    apis: ["*"]
-    credentials:
-{two}apis:
-"#
-    );
-    for (first, second) in pairs() {
-        for rule in ["any_of", "all_of"] {
-            text.push_str(&format!(
-                "  {rule}-{}-{}:\n    base_path: {}\n    backend: recorder\n    auth: {{ {rule}: [{}, {}] }}\n    operations: {{ all: {{ match: \"* /{{rest*}}\" }} }}\n",
-                first.name(),
-                second.name(),
-                path(rule, first, second),
-                first.auth(),
-                second.auth(),
-            ));
-        }
-    }
-    text
-}
-
-fn path(rule: &str, first: Scheme, second: Scheme) -> String {
-    format!("/{rule}/{}/{}", first.name(), second.name())
-}
-
-/// Connections over one wire, by the state of their certificate.
-struct Town {
-    gateway: Gateway,
-    _backend: Recorder,
-    tls: HashMap<(Wire1, String), Tls>,
-    open: HashMap<(Wire1, String), Connection>,
-}
-
-/// A wire, as a key.
-type Wire1 = bool;
-
-enum Connection {
-    Http1(raw::Client),
-    Http2(h2::Client),
-}
-
-impl Town {
-    fn start() -> (Self, String) {
-        let backend = Recorder::start();
-        let authority = Authority::new("tests");
-        let server = authority.server(&[HOST]);
-        let at = backend.address().to_string();
-        let gateway = Builder::new(executable(), config(&at, true))
-            .file("api.crt", server.certificate)
-            .file("api.key", server.key)
-            .file("ca.pem", authority.pem())
-            .start();
-        let mut tls = HashMap::new();
-        for state in ["absent", "bad", "expired", "revoked", "good", "another's"] {
-            let pair = (state != "absent").then(|| authority.client(&spiffe(state)));
-            for (is_http2, protocols) in [(false, ["http/1.1"]), (true, ["h2"])] {
-                let choices = Choices { protocols: &protocols, client: pair.as_ref(), ..Choices::default() };
-                tls.insert((is_http2, state.to_owned()), Tls::new(&authority.pem(), &choices));
-            }
-        }
-        (Self { gateway, _backend: backend, tls, open: HashMap::new() }, at)
-    }
-
-    /// Asks on the connection whose certificate has this state.
-    fn ask(&mut self, wire: Wire, state: &str, request: &Request) -> Response {
-        let key = (wire == Wire::Http2, state.to_owned());
-        let (tls, address) = (&self.tls[&key], self.gateway.address("public"));
-        let connection = self.open.entry(key).or_insert_with(|| {
-            let (client, _) = tls.connect(address, HOST).expect("a handshake");
-            match wire {
-                Wire::Http1 => Connection::Http1(client),
-                Wire::Http2 => {
-                    let mut client = h2::Client::silent(client);
-                    client.open(&[]);
-                    Connection::Http2(client)
-                }
-            }
-        });
-        match connection {
-            Connection::Http1(client) => {
-                client.send(request.http1());
-                client.response(&request.method, Deadline::soon()).expect("an answer")
-            }
-            Connection::Http2(client) => {
-                let stream = client.stream();
-                let mut fields = h2::request_fields(request);
-                let scheme = fields.iter_mut().find(|(name, _)| name == b":scheme").expect("a scheme");
-                scheme.1 = b"https".to_vec();
-                client.fields(stream, &fields, true);
-                client.response(stream, Deadline::soon()).expect("an answer")
-            }
-        }
-    }
-
-    /// Asks with credentials of these states.
-    fn present(&mut self, wire: Wire, rule: &str, schemes: [Scheme; 2], states: [&str; 2]) -> Response {
-        let mut request = Request::get(path(rule, schemes[0], schemes[1])).host(HOST);
-        let mut certificate = "absent";
-        for (scheme, state) in schemes.into_iter().zip(states) {
-            scheme.present(&mut request, state);
-            if scheme == Scheme::Certificate {
-                certificate = state;
-            }
-        }
-        self.ask(wire, certificate, &request)
-    }
-}
-
-/// What the access record must say of who called: consumer and credential.
-type Named = Option<(&'static str, String)>;
+/// What the access record must say of who called: consumer, and credential where it has a name of ours.
+type Named = Option<(String, Option<String>)>;
 
 #[test]
 fn every_pair_gets_what_the_table_says() {
-    let rows = table();
-    let (mut town, backend) = Town::start();
+    let page = Page::read();
+    let mut town = Town::start(&page);
     // What is revoked later was good before.
-    for (at, scheme) in SCHEMES.into_iter().enumerate() {
-        let (first, second) = if at == 0 { (scheme, SCHEMES[1]) } else { (SCHEMES[0], scheme) };
-        let states = if at == 0 { ["revoked", "absent"] } else { ["absent", "revoked"] };
-        let response = town.present(Wire::Http1, "any_of", [first, second], states);
-        assert_eq!(response.status, 200, "{scheme:?}: {response:?}");
-    }
-    town.gateway.reconfigure(&config(&backend, false));
-    Deadline::soon().poll("the revocation", || {
-        let pair = [Scheme::Header, Scheme::Query];
-        let response = town.present(Wire::Http1, "any_of", pair, ["revoked", "absent"]);
-        (response.status == 401).then_some(())
-    });
+    await_each(&mut town, 200);
+    town.revoke(&page);
+    await_each(&mut town, 401);
 
     let mut findings = Findings::default();
     let mut recorded: HashMap<String, (String, Named)> = HashMap::new();
     for wire in Wire::ALL {
-        for (first, second) in pairs() {
-            for row in &rows {
-                for (rule, answer) in ["any_of", "all_of"].into_iter().zip(&row.answers) {
-                    let states = [row.states[0].as_str(), row.states[1].as_str()];
-                    let response = town.present(*wire, rule, [first, second], states);
-                    let case = format!("{wire:?} {rule} {first:?} {} {second:?} {}", states[0], states[1]);
-                    findings.note(&case, judge(&response, answer));
-                    let named = match answer.as_str() {
-                        "200 first" => Some((consumer(states[0]), first.id(states[0]))),
-                        "200 second" => Some((consumer(states[1]), second.id(states[1]))),
-                        _ => None,
-                    };
-                    let id = response.text("x-request-id").expect("an id");
-                    recorded.insert(id, (case, named));
-                }
+        for (certificate, cases) in cases(&page, *wire) {
+            let requests: Vec<_> =
+                cases.iter().map(|case| town.purse.request(&case.path, case.presented)).collect();
+            let answers = town.ask(*wire, certificate, &requests);
+            for (case, answer) in cases.into_iter().zip(answers) {
+                findings.note(&case.name, judge(&answer, &case.answer));
+                let id = answer.text("x-request-id").expect("an id");
+                recorded.insert(id, (case.name.clone(), named(&case)));
             }
         }
+        two_at_once(&mut town, &page, *wire, &mut findings);
     }
-    findings.conclude(1400);
+    findings.conclude(3_500);
     records_name_the_caller(&town, recorded);
 }
 
-fn consumer(state: &str) -> &'static str {
-    if state == "another's" { "two" } else { "one" }
+/// Waits until the credential to be revoked is answered so, of each way.
+fn await_each(town: &mut Town, status: u16) {
+    for way in Way::ALL {
+        let other = if way == Way::Header { Way::Query } else { Way::Header };
+        let presented = [(way, "revoked"), (other, "absent")];
+        let certificate = if way == Way::Certificate { "revoked" } else { "absent" };
+        Deadline::soon().poll(&format!("{status} for {way:?}"), || {
+            let request = town.purse.request(&path("any_of", way, other), presented);
+            let answer = town.ask(Wire::Http1, certificate, &[request]).remove(0);
+            (answer.status == status).then_some(())
+        });
+    }
+}
+
+/// Every cell for every pair, by the state of the certificate on whose connection it is asked. Over HTTP/1.1 a pair stands
+/// as on the page, over HTTP/2 the other way around.
+fn cases(page: &Page, wire: Wire) -> Vec<(&'static str, Vec<Case>)> {
+    let mut found: Vec<(&'static str, Vec<Case>)> = STATES.map(|state| (state, Vec::new())).into();
+    for (one, other, relation) in page.pairs() {
+        let (first, second) = if wire == Wire::Http1 { (one, other) } else { (other, one) };
+        for rule in ["any_of", "all_of"] {
+            for states in STATES.iter().flat_map(|first| STATES.iter().map(move |second| [*first, *second])) {
+                let presented = [(first, states[0]), (second, states[1])];
+                // Two at one place have a connection of their own.
+                let is_two = relation == Relation::OnePlace && !states.contains(&"absent");
+                let Some(answer) = page.answer(rule, relation, presented).filter(|_| !is_two) else {
+                    continue;
+                };
+                let on = presented.iter().find(|(way, _)| *way == Way::Certificate);
+                let at =
+                    on.map_or(0, |(_, state)| STATES.iter().position(|own| own == state).expect("a state"));
+                let name = format!("{wire:?} {rule} {first:?} {} {second:?} {}", states[0], states[1]);
+                found[at].1.push(Case { name, path: path(rule, first, second), presented, answer });
+            }
+        }
+    }
+    found
+}
+
+/// Two good credentials at one place: no request at all, and the end of its connection over HTTP/1.1.
+fn two_at_once(town: &mut Town, page: &Page, wire: Wire, findings: &mut Findings) {
+    for (first, second, relation) in page.pairs() {
+        if relation == Relation::OnePlace {
+            let presented = [(first, "good"), (second, "good")];
+            let answer = page.answer("any_of", relation, presented).expect("a cell");
+            let request = town.purse.request(&path("any_of", first, second), presented);
+            let response = town.ask_alone(wire, &request);
+            findings.note(format!("{wire:?} {first:?} and {second:?} at once"), judge(&response, &answer));
+        }
+    }
+}
+
+fn named(case: &Case) -> Named {
+    let at = match case.answer.as_str() {
+        "200 first" => 0,
+        "200 second" => 1,
+        _ => return None,
+    };
+    let (way, state) = case.presented[at];
+    let is_another = state == "another's";
+    Some(match way.issuer() {
+        Some(issuer) => {
+            let consumer = format!("{issuer}/{}", if is_another { "bob" } else { "alice" });
+            (consumer, (way != Way::Login).then(|| way.id(state)))
+        }
+        None => ((if is_another { "two" } else { "one" }).to_owned(), Some(way.id(state))),
+    })
 }
 
 /// Status and problem as the table says, and a challenge with each 401.
@@ -319,6 +130,7 @@ fn judge(response: &Response, answer: &str) -> Result<(), String> {
         "200 first" | "200 second" => (200, None),
         "401 missing" => (401, Some("credential-missing")),
         "401 invalid" => (401, Some("credential-invalid")),
+        "400 malformed" => (400, Some("malformed-request")),
         _ => panic!("no answer: {answer}"),
     };
     if response.status != status || response.problem().as_deref() != problem {
@@ -339,17 +151,33 @@ fn records_name_the_caller(town: &Town, mut recorded: HashMap<String, (String, N
         if record["event.name"] == "portcullis.access"
             && let Some((case, named)) = recorded.remove(id)
         {
-            let text = |name: &str| record[name].as_str().map(str::to_owned);
-            let got = (text("portcullis.consumer"), text("portcullis.credential"));
+            let (consumer, credential) = (&record["portcullis.consumer"], &record["portcullis.credential"]);
             let is_right = match &named {
-                Some((consumer, credential)) => {
-                    got == (Some((*consumer).to_owned()), Some(credential.clone()))
-                }
-                None => got == (None, None),
+                Some((own, id)) => *consumer == **own && id.as_ref().is_none_or(|id| *credential == **id),
+                None => consumer.is_null() && credential.is_null(),
             };
             findings.note(case, if is_right { Ok(()) } else { Err(format!("{named:?} expected: {line}")) });
         }
         recorded.is_empty().then_some(())
     });
     findings.conclude(count);
+}
+
+#[test]
+fn what_nobody_can_prove_together_does_not_load() {
+    let page = Page::read();
+    let pairs: Vec<(Way, Way)> = page
+        .pairs()
+        .into_iter()
+        .filter(|(_, _, relation)| *relation != Relation::Same)
+        .map(|(first, second, _)| (first, second))
+        .collect();
+    let said = check_all_of(&page, &pairs);
+    for (first, second) in pairs {
+        for (first, second) in [(first, second), (second, first)] {
+            let api = format!("apis.all_of-{}-{}.auth", first.slug(), second.slug());
+            let line = said.lines().find(|line| line.contains(&api));
+            assert!(line.is_some_and(|line| line.contains("nobody")), "{api}: {line:?} in {said}");
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 mod hostile;
 mod logout;
+mod real;
 mod renewal;
 
 use std::net::SocketAddr;
@@ -177,7 +178,7 @@ fn send_to(address: SocketAddr, wire: Wire, request: Request) -> Response {
 }
 
 /// A discovery document with all that a login needs.
-fn document(issuer: &str) -> Value {
+pub(crate) fn document(issuer: &str) -> Value {
     json!({
         "issuer": issuer, "jwks_uri": format!("{issuer}/jwks"),
         "authorization_endpoint": format!("{issuer}/authorize"),
@@ -192,7 +193,7 @@ fn navigation(target: &str) -> Request {
 }
 
 /// The cookies an answer sets and does not take away, as a browser sends them.
-fn set_cookies(answer: &Response) -> Vec<String> {
+pub(crate) fn set_cookies(answer: &Response) -> Vec<String> {
     answer
         .all("set-cookie")
         .into_iter()
@@ -217,7 +218,7 @@ fn at_hash(token: &str) -> String {
     base64url(&sha256(token.as_bytes())[..16])
 }
 
-fn decoded(text: &str) -> String {
+pub(crate) fn decoded(text: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

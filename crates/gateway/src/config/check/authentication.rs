@@ -4,7 +4,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::Judge;
 use super::names::is_field_name;
-use crate::config::{Auth, Require, SignatureAuth};
+use crate::config::{Apart, Auth, Namer, Require, SignatureAuth};
 
 /// Fields that frame or route a message, or carry something else.
 const NOT_FOR_KEYS: &[&str] = &[
@@ -32,13 +32,58 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth) {
         let hint = "which of them a token is from cannot be told without asking one about the other's";
         judge.value(path, "names several issuers to be asked about tokens", hint);
     }
-    for one in all {
-        let Auth::AllOf(several) = one else { continue };
-        let bearers = several.iter().filter(|one| matches!(one, Auth::Jwt(_) | Auth::Token(_))).count();
-        if bearers > 1 {
-            let hint = "a request has one `Authorization`: take `any_of`";
-            judge.value(path, "asks for several bearer tokens at once", hint);
+}
+
+/// That one caller can prove all of these. Each part stands beside every other, whatever it is an alternative to.
+fn together(judge: &mut Judge<'_>, path: &Pointer, several: &[Auth]) {
+    let pairs = several.iter().enumerate().flat_map(|(index, one)| {
+        let others = several.iter().skip(index.saturating_add(1));
+        others.flat_map(move |other| {
+            let parts = other.each();
+            one.each().into_iter().flat_map(move |one| parts.clone().into_iter().map(move |part| (one, part)))
+        })
+    });
+    let mut apart = pairs.filter_map(|(one, other)| Some((one, other, one.apart(other)?)));
+    let Some((one, other, why)) = apart.next() else { return };
+    let hint = instead(one, other, why);
+    let why = match why {
+        Apart::OnePlace => "both stand in `Authorization`, of which a request has one",
+        Apart::IssuerAndConsumers => "an issuer's callers are named `ISSUER/NAME`, as none of `consumers` is",
+        Apart::TwoIssuers => "each issuer names callers of its own",
+    };
+    let what = format!("asks for {} and {}, which nobody can prove together: {why}", word(one), word(other));
+    judge.value(path, what, hint);
+}
+
+/// What to write in place of two ways that never prove one caller.
+fn instead(one: &Auth, other: &Auth, why: Apart) -> String {
+    let (issuers, ours) = if one.namer() == Some(Namer::Consumers) { (other, one) } else { (one, other) };
+    match (why, ours, issuers) {
+        (Apart::IssuerAndConsumers, Auth::Certificate(_), _) => format!(
+            "let the listener or host require client certificates (`client_certificates: {{ mode: require, ca: … }}`) and ask for {} alone, or take tokens that the issuer binds to certificates (RFC 8705)",
+            word(issuers)
+        ),
+        (Apart::IssuerAndConsumers, Auth::Signature(_), Auth::Jwt(issuer) | Auth::Token(issuer)) => {
+            format!("take tokens that are bound to a key of their bearer: `issuers.{issuer}.dpop: required`")
         }
+        _ => "take `any_of`".to_owned(),
+    }
+}
+
+/// A way to prove a caller, as it is written.
+fn word(auth: &Auth) -> String {
+    match auth {
+        Auth::None => "`none`".to_owned(),
+        Auth::Definition => "`definition`".to_owned(),
+        Auth::ApiKey(_) => "`api_key`".to_owned(),
+        Auth::Basic(_) => "`basic`".to_owned(),
+        Auth::Certificate(_) => "`certificate`".to_owned(),
+        Auth::Signature(_) => "`signature`".to_owned(),
+        Auth::Jwt(issuer) => format!("`jwt: {issuer}`"),
+        Auth::Token(issuer) => format!("`token: {issuer}`"),
+        Auth::Login(issuer) => format!("`login: {issuer}`"),
+        Auth::AnyOf(_) => "`any_of`".to_owned(),
+        Auth::AllOf(_) => "`all_of`".to_owned(),
     }
 }
 
@@ -52,7 +97,10 @@ fn expression(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth, alone: bool) {
             }
         }
         Auth::AnyOf(several) => each(judge, &path.key("any_of"), several),
-        Auth::AllOf(several) => each(judge, &path.key("all_of"), several),
+        Auth::AllOf(several) => {
+            each(judge, &path.key("all_of"), several);
+            together(judge, path, several);
+        }
         Auth::ApiKey(key) => {
             let path = path.key("api_key");
             if let Some(header) = &key.header {
