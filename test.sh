@@ -5,7 +5,7 @@
 #   ./test.sh STEP...   only these steps: fmt tidy clippy unit clients-setup it corpora
 #
 # Needs Rust and, for what is missing, apt-get as root. No step is skipped in silence: one that cannot run fails,
-# except those on data that only some machines have, which the table names, and real clients where
+# except those on what only some machines have, which the table names, and real clients where
 # PORTCULLIS_WITHOUT_CLIENTS=1 says that they need not be there.
 set -uo pipefail
 cd "$(dirname "$0")"
@@ -33,6 +33,18 @@ install_missing() {
         return 1
     fi
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+}
+
+# A second OpenID provider, where the distribution has it. Without `dbconfig-no-thanks` it would bring a database's client.
+install_glewlwyd() {
+    [ -z "$WITHOUT_CLIENTS" ] || return 0
+    command -v glewlwyd >/dev/null && return 0
+    if [ "$(id -u)" -eq 0 ] && apt-get update -qq && apt-cache show glewlwyd >/dev/null 2>&1 &&
+        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends dbconfig-no-thanks glewlwyd; then
+        return 0
+    fi
+    export PORTCULLIS_WITHOUT_GLEWLWYD=1
+    note "tokens of glewlwyd" "not run" "the package is not to be had here"
 }
 
 # note NAME RESULT NOTE: one line of the table.
@@ -115,6 +127,7 @@ table() {
 }
 
 install_missing || note "packages" failed "see above"
+install_glewlwyd
 [ $# -gt 0 ] && STEPS=("$@")
 for name in "${STEPS[@]}"; do
     case "$name" in

@@ -1,5 +1,6 @@
-//! A certified OpenID provider, started for the test: tokens it gives, verified by its keys and by asking it.
+//! OpenID providers of others, started for the test: tokens they give, verified by their keys and by asking them.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,7 +8,7 @@ use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::raw::Client;
 use portcullis_testkit::{Deadline, Request, Wire};
 
-use crate::clients::{Server, client};
+use crate::clients::{Server, client, python_with};
 use crate::stage::{Stage, executable};
 
 const CONFIG: &str = r#"version: 1
@@ -36,6 +37,16 @@ fn provider() -> Option<Server> {
     let mut node: Command = client("node", &["-e", &check])?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/issuers/oidc_provider.mjs");
     Some(Server::start(node.arg(script).arg(packages())))
+}
+
+/// Debian's second one, if it is there or must be. Not every release of Debian has it: `./test.sh` says so.
+fn glewlwyd() -> Option<Server> {
+    if std::env::var_os("PORTCULLIS_WITHOUT_GLEWLWYD").is_some() {
+        writeln!(std::io::stderr(), "not run: glewlwyd is not to be had").expect("standard error");
+        return None;
+    }
+    client("glewlwyd", &["--version"])?;
+    Some(Server::start(&mut python_with("cryptography", "glewlwyd_provider.py")?))
 }
 
 /// Asks the provider for something as a client of it.
@@ -84,4 +95,56 @@ fn tokens_of_a_certified_provider_pass_and_revoked_ones_do_not() {
     post(&provider, "/token/revocation", "app", &format!("token={opaque}"));
     Deadline::soon()
         .poll("the revocation", || (ask(&Wire::Http1, "/both/thing", &opaque) == 401).then_some(()));
+}
+
+/// Keys found by discovery, or asked by the very client whose tokens they are: this provider answers about no others.
+const OF_GLEWLWYD: &str = r#"version: 1
+state: none
+listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+bounds: { credential_failures: 1000000 }
+telemetry: { access_log: stdout }
+issuers:
+  corp: { openid: "ISSUER", audiences: ["https://orders.example.com"], timeout: 30s }
+  asked: { introspection: { url: "ISSUER/introspect", client_id: app, client_secret: app-secret, cache: 1s }, audiences: ["https://orders.example.com"], timeout: 30s }
+backends: { recorder: { targets: ["http://BACKEND"] } }
+apis:
+  signed: { backend: recorder, auth: { jwt: corp }, require: { scopes: [read] }, operations: { all: { match: "* /{rest*}" } } }
+  asked: { base_path: /asked, backend: recorder, auth: { token: asked }, operations: { all: { match: "* /{rest*}" } } }
+"#;
+
+#[test]
+fn tokens_of_a_second_provider_pass_and_those_for_others_do_not() {
+    let Some(provider) = glewlwyd() else { return };
+    let issuer = format!("http://{}/api/oidc", provider.addresses[0]);
+    let stage = Stage::built(|backend| {
+        Builder::new(executable(), OF_GLEWLWYD.replace("BACKEND", backend).replace("ISSUER", &issuer))
+    });
+    let token = |asked: &str| {
+        let body = format!("grant_type=client_credentials&{asked}");
+        let granted = post(&provider, "/api/oidc/token", "app", &body);
+        granted["access_token"].as_str().expect("a token").to_owned()
+    };
+    let good = token("scope=read&resource=https://orders.example.com");
+    let weak = token("scope=write&resource=https://orders.example.com");
+    let for_others = token("scope=read");
+    let ask = |wire: &Wire, path: &str, token: &str| {
+        let request = Request::get(path).field("Authorization", format!("Bearer {token}"));
+        wire.send(stage.public(), &request).status
+    };
+    Deadline::soon().poll("the keys", || (ask(&Wire::Http1, "/thing", &good) == 200).then_some(()));
+    for wire in Wire::ALL {
+        for path in ["/thing", "/asked/thing"] {
+            assert_eq!(ask(wire, path, &good), 200, "{path}");
+            assert_eq!(ask(wire, path, &for_others), 401, "{path}: another audience");
+        }
+        assert_eq!(ask(wire, "/thing", &weak), 403);
+        assert_eq!(ask(wire, "/asked/thing", "made-up"), 401);
+    }
+    for consumer in ["corp/app", "asked/app"] {
+        stage.gateway.record(consumer, |record| record["portcullis.consumer"] == consumer);
+    }
+    post(&provider, "/api/oidc/revoke", "app", &format!("token={good}"));
+    Deadline::soon()
+        .poll("the revocation", || (ask(&Wire::Http1, "/asked/thing", &good) == 401).then_some(()));
+    assert_eq!(ask(&Wire::Http2, "/thing", &good), 200, "its signature holds until it ends");
 }
