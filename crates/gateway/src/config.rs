@@ -61,7 +61,7 @@ pub(crate) use check::names::{is_id, is_name, is_scope, is_user};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,
-    FieldValue, MintJwt, SecretIn,
+    ExchangeActor, FieldValue, MintJwt, SecretIn, TokenEndpoint, TokenExchange, TokenType,
 };
 pub use definitions::ApiDefinition;
 pub use desk::{Desk, Documents};

@@ -36,13 +36,14 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, crypto};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::clock::{self, Instant};
+use crate::config::Certificate;
 use crate::config::values::Url;
 use crate::dns;
 
@@ -125,6 +126,9 @@ pub enum RemoteError {
     /// The system trusts nobody.
     #[error("the system has no trusted authorities; name a file of them in `SSL_CERT_FILE`")]
     NoAuthority,
+    /// What we are to present cannot be presented.
+    #[error("`client_certificate` cannot be presented: {0}")]
+    Certificate(String),
     /// TLS cannot be spoken at all.
     #[error("no version of TLS can be spoken: {0}")]
     Versions(rustls::Error),
@@ -157,6 +161,20 @@ impl Remote {
         Self::with(url, names, authorities, None)
     }
 
+    /// The same; over `https` we present `certificate` where the other side asks for one (RFC 8705).
+    ///
+    /// # Errors
+    /// Says why it can never be called.
+    pub fn presenting(
+        url: Url,
+        names: dns::Settings,
+        authorities: Option<Arc<str>>,
+        certificate: &Certificate,
+    ) -> Result<Self, RemoteError> {
+        let config = client_config(authorities.as_deref(), Some(certificate))?;
+        Self::with(url, names, authorities, Some(config))
+    }
+
     /// The one at `url`, with what TLS needs, if that was read already.
     fn with(
         url: Url,
@@ -167,7 +185,7 @@ impl Remote {
         url.path.parse::<http::uri::PathAndQuery>().map_err(|_| RemoteError::Path(url.path.clone()))?;
         let mut tls = None;
         if url.https {
-            let config = known.map_or_else(|| client_config(authorities.as_deref()), Ok)?;
+            let config = known.map_or_else(|| client_config(authorities.as_deref(), None), Ok)?;
             let name = ServerName::try_from(url.host.to_string());
             tls = Some((config, name.map_err(|_| RemoteError::ServerName(url.host.clone()))?));
         }
@@ -342,7 +360,10 @@ pub fn system_authorities() -> RootCertStore {
     store
 }
 
-fn client_config(authorities: Option<&str>) -> Result<Arc<ClientConfig>, RemoteError> {
+fn client_config(
+    authorities: Option<&str>,
+    certificate: Option<&Certificate>,
+) -> Result<Arc<ClientConfig>, RemoteError> {
     let authorities = match authorities {
         None => system_authorities(),
         Some(pem) => named_authorities(pem)?,
@@ -351,11 +372,22 @@ fn client_config(authorities: Option<&str>) -> Result<Arc<ClientConfig>, RemoteE
         return Err(RemoteError::NoAuthority);
     }
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(RemoteError::Versions)?
-        .with_root_certificates(authorities)
-        .with_no_client_auth();
+        .with_root_certificates(authorities);
+    let mut config = match certificate {
+        None => builder.with_no_client_auth(),
+        Some(Certificate { cert, key }) => {
+            let wrong = |what: &str| RemoteError::Certificate(what.to_owned());
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(cert.as_bytes()).collect();
+            let chain = chain.map_err(|_| wrong("`cert` is no list of certificates in PEM"))?;
+            let key = PrivateKeyDer::from_pem_slice(key.expose().as_bytes());
+            let key = key.map_err(|_| wrong("`key` is no private key in PEM"))?;
+            let config = builder.with_client_auth_cert(chain, key);
+            config.map_err(|error| RemoteError::Certificate(error.to_string()))?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }

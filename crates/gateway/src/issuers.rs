@@ -50,7 +50,7 @@ use crate::chores::Chores;
 use crate::clock;
 use crate::fetch::{Remote, RemoteError};
 use crate::observe::{IssuerFacts, Observe};
-use crate::pipeline::consumer::Grant;
+use crate::pipeline::consumer::{Grant, Issued};
 use crate::pipeline::{Consumer, Proof};
 use crate::problem::{Blame, ProblemKind};
 
@@ -193,7 +193,7 @@ impl Issuer {
 
     async fn verify(&self, token: Unverified<'_>) -> Verdict {
         match self.verify_by(token, &self.rules).await {
-            Ok((claims, generation)) => self.prove(claims, generation, None),
+            Ok((claims, generation)) => self.prove(token, claims, generation, None),
             Err(NotSigned::Refused(why)) => Verdict::Refused(why.as_str()),
             Err(NotSigned::Unavailable(why)) => Verdict::Unavailable(why),
         }
@@ -244,8 +244,8 @@ impl Issuer {
         self.keys.as_ref().map_or(0, Keys::generation)
     }
 
-    /// A proof of what claims say. What they prove counts until they end, and until `until`.
-    fn prove(&self, claims: Claims, generation: u64, until: Option<Duration>) -> Verdict {
+    /// A proof of what the claims of `token` say. What they prove counts until they end, and until `until`.
+    fn prove(&self, token: &[u8], claims: Claims, generation: u64, until: Option<Duration>) -> Verdict {
         let named = claims.get(&self.spec.tokens.consumer_claim).and_then(|value| value.as_text());
         // Who asks is told by the client, where a token is about nobody else.
         let named = match named {
@@ -265,6 +265,7 @@ impl Issuer {
             expires,
             fingerprint: None,
             claims: Some(Arc::new(claims)),
+            issued: std::str::from_utf8(token).ok().map(|token| Issued::new(token, expires)),
         };
         let until = match (expires, until) {
             (Some(expires), Some(until)) => expires.min(until),

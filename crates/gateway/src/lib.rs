@@ -32,6 +32,7 @@ pub mod passwords;
 pub mod signing;
 pub mod vault;
 
+pub mod answers;
 pub mod bounds;
 pub mod chores;
 pub mod clock;
@@ -39,6 +40,7 @@ pub mod descriptors;
 pub mod files;
 pub mod once;
 pub mod panics;
+pub mod remembered;
 pub mod sealing;
 pub mod secret;
 pub mod tasks;

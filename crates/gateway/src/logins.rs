@@ -19,6 +19,7 @@
 
 pub mod cookies;
 pub mod flow;
+pub mod known;
 pub mod logout;
 pub mod provider;
 pub mod renewal;
@@ -29,6 +30,7 @@ pub mod tokens;
 pub mod used;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -62,6 +64,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Browser login at one issuer.
 #[derive(Debug)]
 pub struct Login {
+    /// Tells it from every other one, also of the same name.
+    id: u64,
     spec: LoginSpec,
     issuer: Arc<Issuer>,
     /// What signs who we are, where no secret does.
@@ -152,7 +156,9 @@ impl Login {
         let timeout = issuer.spec().keys.as_ref().map_or(LOOK, |keys| keys.reach.timeout);
         let asking = Semaphore::new(ASKING_MAX);
         let (said, chores) = (RwLock::default(), OnceLock::new());
-        Ok(Self { spec, issuer, key, timeout, shared, said, asking, chores })
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { id, spec, issuer, key, timeout, shared, said, asking, chores })
     }
 
     /// What it was made from.
@@ -275,14 +281,21 @@ impl Login {
         ready
     }
 
-    /// The session that a cookie holds, if it has not ended at `now`. From its `renew` on it counts by [`Self::fresh`] alone.
-    pub fn open(&self, cookie: &[u8], now: Duration) -> Option<Session> {
+    /// The session that a cookie holds, if it has not ended at `now`.
+    fn open(&self, cookie: &[u8], now: Duration) -> Option<Session> {
         let text = self.seals()?.open(&self.purpose("session"), cookie)?;
         let session = Session::of_text(&text)?;
-        // Its own end was sealed when it began; the configuration may say an earlier one by now.
-        let ends = session.ends.min(session.begun.saturating_add(self.spec.session));
         let is_of_us = session.claims.issuer() == self.issuer.issuer();
-        (is_of_us && now < ends && !self.shared.revoked.has_ended(&session)).then_some(session)
+        // One that began before tokens were kept cannot be exchanged: its user logs in anew.
+        let is_whole = session.access.is_some() || !self.spec.keeps_token;
+        let counts =
+            is_of_us && is_whole && now < self.ends(&session) && !self.shared.revoked.has_ended(&session);
+        counts.then_some(session)
+    }
+
+    /// When a session ends. That was sealed when it began; the configuration may say an earlier time by now.
+    fn ends(&self, session: &Session) -> Duration {
+        session.ends.min(session.begun.saturating_add(self.spec.session))
     }
 
     /// A session as its cookie's value, and the line that sets it.

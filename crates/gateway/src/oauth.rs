@@ -1,7 +1,9 @@
 //! How the gateway proves itself as a client of an authorization server, and the forms it sends there.
 //!
-//! What is asked for and how answers are read is each caller's own.
+//! What is asked for is each caller's own.
 
+pub mod answer;
+pub mod client;
 pub mod form;
 
 use std::time::Duration;

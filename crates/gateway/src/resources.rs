@@ -21,6 +21,7 @@ use crate::logins::{Login, LoginError};
 use crate::observe::{Incident, Observe};
 use crate::passwords::Passwords;
 use crate::policies::backend_credentials::account::Account;
+use crate::policies::backend_credentials::exchange::Exchange;
 use crate::policies::backend_credentials::mint::Places;
 use crate::problem::Severity;
 use crate::signing::{KEYS_STUCK, Signing};
@@ -49,6 +50,8 @@ pub struct Resources {
     pub certificates: Arc<Certificates>,
     /// Accounts at authorization servers.
     pub accounts: Vec<Arc<Account>>,
+    /// What exchanges tokens of callers.
+    pub exchanges: Vec<Arc<Exchange>>,
 }
 
 /// What a listener asks of those who connect. A connection that was opened on other terms ends.
@@ -169,6 +172,7 @@ impl Resources {
         self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
         // A policy holds those that count; a chore at work holds one for a while longer.
+        self.exchanges.retain(|exchange| Arc::strong_count(exchange) > 1);
         self.accounts.retain(|account| Arc::strong_count(account) > 1);
     }
 }

@@ -204,6 +204,11 @@ impl<'t> Unverified<'t> {
         self.claims.issuer()
     }
 
+    /// All it says. Good for refusing it sooner, for nothing else.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
     /// The key it says it was signed with.
     pub fn kid(&self) -> Option<&str> {
         self.header.kid.as_deref()

@@ -14,7 +14,15 @@ fn known(consumer: &str, id: &str, means: Means, bound: Bound) -> Known {
     let consumer = Arc::new(Consumer { name: consumer.into(), apis });
     let scopes = Arc::new(["read".into()]);
     Known::new(
-        Proof { consumer, credential: id.into(), scopes, expires: None, fingerprint: None, claims: None },
+        Proof {
+            consumer,
+            credential: id.into(),
+            scopes,
+            expires: None,
+            fingerprint: None,
+            claims: None,
+            issued: None,
+        },
         means,
         bound,
     )
@@ -135,7 +143,7 @@ fn a_stream_stands_on_the_same_credential_or_on_none() {
 fn clone(proof: &Proof) -> Proof {
     let (consumer, credential) = (Arc::clone(&proof.consumer), Arc::clone(&proof.credential));
     let (scopes, fingerprint) = (Arc::clone(&proof.scopes), proof.fingerprint);
-    Proof { consumer, credential, scopes, expires: proof.expires, fingerprint, claims: None }
+    Proof { consumer, credential, scopes, expires: proof.expires, fingerprint, claims: None, issued: None }
 }
 
 #[test]

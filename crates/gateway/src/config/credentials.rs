@@ -7,12 +7,13 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde::de::Deserializer;
 
+use super::listener::Certificate;
 use super::signing::SigningAlgorithm;
 use super::values::{Duration, Url, text_or_mapping};
 use crate::secret::Secret;
 
-/// What a backend needs from us to know who is calling. At most one of `pass_through`, `basic`, `api_key`, `mint_jwt` and
-/// `client_credentials`; `fields` may stand beside each, or alone. `Authorization` and `DPoP` of the caller, and every field that
+/// What a backend needs from us to know who is calling. At most one of `pass_through`, `basic`, `api_key`, `mint_jwt`,
+/// `client_credentials` and `token_exchange`; `fields` may stand beside each, or alone. `Authorization` and `DPoP` of the caller, and every field that
 /// is written here, never pass from outside, unless `pass_through` lets the first two. What cannot be made out of the caller is
 /// not sent without: 503 `backend-credential-unavailable`. An anonymous caller (`auth: none`) has nothing to be made
 /// into anything: of what speaks of the caller, nothing is sent then.
@@ -31,6 +32,8 @@ pub struct BackendCredentials {
     pub mint_jwt: Option<MintJwt>,
     /// An access token for the gateway's own account at an authorization server.
     pub client_credentials: Option<ClientCredentials>,
+    /// What an authorization server gives for the caller's token.
+    pub token_exchange: Option<TokenExchange>,
     /// Fields by name: a text, or what is known of the caller, such as `{ from: consumer }` or `{ claim: email }`.
     #[serde(default)]
     pub fields: IndexMap<String, FieldValue>,
@@ -96,13 +99,15 @@ pub struct ClientCredentials {
     pub url: Url,
     /// The client that the account belongs to.
     pub client_id: String,
-    /// Its secret: `"${env:NAME}"` or `"${file:path}"`. Either this or `private_key`.
+    /// Its secret: `"${env:NAME}"` or `"${file:path}"`. One of this, `private_key` and `client_certificate`.
     pub client_secret: Option<Secret>,
     /// Where the secret stands: `basic` (in `Authorization`) or `post` (in the body). Default: `basic`.
     #[serde(default)]
     pub secret_in: SecretIn,
     /// A key that signs an assertion instead of a secret (`private_key_jwt`, RFC 7523).
     pub private_key: Option<AssertionKey>,
+    /// A certificate that is presented in TLS instead (`tls_client_auth` or `self_signed_tls_client_auth`, RFC 8705).
+    pub client_certificate: Option<Certificate>,
     /// Scopes that are asked for. Default: what the server gives.
     #[serde(default)]
     pub scopes: Vec<String>,
@@ -119,6 +124,132 @@ pub struct ClientCredentials {
     /// How long a request waits when there is no token. Default: `2s`.
     #[serde(default = "two_seconds")]
     pub wait: Duration,
+}
+
+/// What an authorization server gives for the caller's token (RFC 8693), in `Authorization`. It is asked once for each caller's token,
+/// and what it gave is used for as long as it counts, at most until the caller's token or session ends. A caller without a token of an
+/// issuer cannot be exchanged, so no `auth` of an operation may let one in: `jwt`, `token` and `login` can. The server's refusal
+/// is 401 `credential-invalid` if it says that the caller's token does not hold, else 403 `backend-credential-refused`; what else keeps
+/// a token from being had is 503 `backend-credential-unavailable`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TokenExchange {
+    /// The token endpoint, over `https`.
+    pub url: Url,
+    /// The client that asks.
+    pub client_id: String,
+    /// Its secret: `"${env:NAME}"` or `"${file:path}"`. One of this, `private_key` and `client_certificate`.
+    pub client_secret: Option<Secret>,
+    /// Where the secret stands: `basic` (in `Authorization`) or `post` (in the body). Default: `basic`.
+    #[serde(default)]
+    pub secret_in: SecretIn,
+    /// A key that signs an assertion instead of a secret (`private_key_jwt`, RFC 7523).
+    pub private_key: Option<AssertionKey>,
+    /// A certificate that is presented in TLS instead (`tls_client_auth` or `self_signed_tls_client_auth`, RFC 8705).
+    pub client_certificate: Option<Certificate>,
+    /// Audience that is asked for: the backend's name at the server. At least one of `audience`, `resource` and `scopes`.
+    pub audience: Option<String>,
+    /// The same as an absolute URI (RFC 8707).
+    pub resource: Option<String>,
+    /// Scopes that are asked for. Default: what the server gives.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// What `aud` of the token is expected to name, where that is another name than what was asked for. A token that can be read
+    /// and names neither is not used. Default: `audience` or `resource`.
+    pub token_audience: Option<String>,
+    /// What is asked for: `access_token` or `jwt`. Default: `access_token`.
+    #[serde(default)]
+    pub token_type: TokenType,
+    /// What the caller's token is said to be: `access_token`, or `jwt` where it is of another issuer than the server. Default:
+    /// `access_token`.
+    #[serde(default)]
+    pub subject_type: TokenType,
+    /// The gateway's own account as the one who acts for the caller: a token of the same client at the same endpoint, had by
+    /// `client_credentials`. Default: nobody acts.
+    pub actor: Option<ExchangeActor>,
+    /// Certificates of the authorities that vouch for the server, in PEM. Default: the system's.
+    pub ca: Option<String>,
+    /// `true`: `url` may be `http`, over which anybody on the way can read secret and tokens. Default: `false`.
+    #[serde(default)]
+    pub cleartext: bool,
+    /// How long a request waits for the server. Default: `5s`.
+    #[serde(default = "five_seconds")]
+    pub timeout: Duration,
+}
+
+/// The gateway as the one who acts for callers.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExchangeActor {
+    /// Scopes of its token. Default: what the server gives.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// Audience of its token. Default: none.
+    pub audience: Option<String>,
+}
+
+/// A type of token (RFC 8693 §3).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenType {
+    /// An access token of the server, in whatever form.
+    #[default]
+    AccessToken,
+    /// A JWT.
+    Jwt,
+}
+
+/// What the ways have in common that ask a token endpoint: where it is, and how the gateway proves itself there.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenEndpoint<'a> {
+    /// The token endpoint.
+    pub url: &'a Url,
+    /// The client.
+    pub client_id: &'a str,
+    /// Its secret.
+    pub client_secret: Option<&'a Secret>,
+    /// Where the secret stands.
+    pub secret_in: SecretIn,
+    /// A key instead.
+    pub private_key: Option<&'a AssertionKey>,
+    /// A certificate instead.
+    pub client_certificate: Option<&'a Certificate>,
+    /// Who may vouch for the server.
+    pub ca: Option<&'a str>,
+    /// Whether it may be spoken to in cleartext.
+    pub cleartext: bool,
+}
+
+impl ClientCredentials {
+    /// Where it asks.
+    pub fn endpoint(&self) -> TokenEndpoint<'_> {
+        TokenEndpoint {
+            url: &self.url,
+            client_id: &self.client_id,
+            client_secret: self.client_secret.as_ref(),
+            secret_in: self.secret_in,
+            private_key: self.private_key.as_ref(),
+            client_certificate: self.client_certificate.as_ref(),
+            ca: self.ca.as_deref(),
+            cleartext: self.cleartext,
+        }
+    }
+}
+
+impl TokenExchange {
+    /// Where it asks.
+    pub fn endpoint(&self) -> TokenEndpoint<'_> {
+        TokenEndpoint {
+            url: &self.url,
+            client_id: &self.client_id,
+            client_secret: self.client_secret.as_ref(),
+            secret_in: self.secret_in,
+            private_key: self.private_key.as_ref(),
+            client_certificate: self.client_certificate.as_ref(),
+            ca: self.ca.as_deref(),
+            cleartext: self.cleartext,
+        }
+    }
 }
 
 /// Where a client's secret stands.

@@ -1,9 +1,7 @@
 //! Asks an issuer about a token (RFC 7662), which may sign its answer (RFC 9701).
 //!
-//! One call for all who present the same token at the same time, on the core of whoever came first; if that one goes
-//! away, the next takes over. What was answered is shared by all cores for a while, under the SHA-256 of the token: the
-//! token itself is not kept here. Calls go over connections that are kept open, are proven by `client_secret_basic`, and
-//! follow no redirect.
+//! One call for all who present the same token at the same time, and its answer for a while ([`answers`](crate::answers)).
+//! Calls go over connections that are kept open, are proven by `client_secret_basic`, and follow no redirect.
 //!
 //! An answer counts if it is exactly what it should be: status 200, JSON in its one reading, `active` true or false, every
 //! registered member of its type. Anything else is a failure of the issuer, and a failure is never an answer about the
@@ -17,23 +15,23 @@
 //! Strangers send tokens that nobody knows: each costs one call, bounded as above, and is remembered for
 //! `cache_inactive`. The issuer sees every token, which is its own to see; the secret is in no log.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use foldhash::HashMap;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use portcullis_identity::claims::Claims;
 use portcullis_identity::json::{Limits, Object, Value, parse_object};
 use portcullis_identity::jwt::{Kind, Rules};
-use portcullis_identity::sha256::{Digest, digest};
-use tokio::sync::{OnceCell, Semaphore};
+use portcullis_identity::sha256::digest;
+use tokio::sync::Semaphore;
 
 use super::keeper::USER_AGENT;
 use super::spec::IntrospectionSpec;
 use super::{Issuer, Verdict};
+use crate::answers::{Answers, Lasting};
 use crate::clock;
 use crate::fetch::{Call, Remote, RemoteError};
 use crate::oauth;
@@ -57,21 +55,11 @@ pub(super) struct Introspector {
     spec: IntrospectionSpec,
     remote: Remote,
     authorization: Option<HeaderValue>,
-    answers: Mutex<Answers>,
+    answers: Answers<Said>,
     calls: Semaphore,
     asked: AtomicU64,
     failed: AtomicU64,
     failure: ArcSwapOption<String>,
-}
-
-/// A token's name here.
-/// One answer, which may be on its way.
-type Answer = Arc<OnceCell<Said>>;
-
-#[derive(Debug, Default)]
-struct Answers {
-    young: HashMap<Digest, Answer>,
-    old: HashMap<Digest, Answer>,
 }
 
 /// What an issuer said, or that it did not.
@@ -80,6 +68,12 @@ struct Said {
     what: What,
     /// Until when that counts, on the wall clock.
     until: Duration,
+}
+
+impl Lasting for Said {
+    fn until(&self) -> Duration {
+        self.until
+    }
 }
 
 #[derive(Debug)]
@@ -98,7 +92,7 @@ impl Introspector {
             spec,
             remote,
             authorization,
-            answers: Mutex::default(),
+            answers: Answers::new(ANSWERS_MAX),
             calls: Semaphore::new(CALLS_MAX),
             asked: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -119,28 +113,15 @@ impl Introspector {
 
     /// Judges a token by what the issuer says of it.
     pub(super) async fn judge(&self, issuer: &Issuer, token: &[u8]) -> Verdict {
-        let answer = self.answer(digest(token));
+        let answer = self.answers.of(digest(token), clock::wall());
         let said = answer.get_or_init(|| self.ask(issuer, token)).await;
         match &said.what {
-            What::Active(claims) => issuer.prove(claims.clone(), issuer.generation(), Some(said.until)),
+            What::Active(claims) => {
+                issuer.prove(token, claims.clone(), issuer.generation(), Some(said.until))
+            }
             What::Inactive(why) => Verdict::Refused(why),
             What::Failed => Verdict::Unavailable("the issuer cannot be asked about the token"),
         }
-    }
-
-    /// What is known of a token, or the place where it will be.
-    fn answer(&self, hash: Digest) -> Answer {
-        let now = clock::wall();
-        let counts = |answer: &Answer| answer.get().is_none_or(|said| now < said.until);
-        // Nothing can be left half done in there.
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = answers.young.get(&hash).cloned().or_else(|| answers.old.remove(&hash));
-        let answer = known.filter(counts).unwrap_or_default();
-        if answers.young.len() >= ANSWERS_MAX / 2 {
-            answers.old = std::mem::take(&mut answers.young);
-        }
-        answers.young.insert(hash, Arc::clone(&answer));
-        answer
     }
 
     /// Asks, whatever comes of it.

@@ -12,6 +12,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ const NAME_BYTES_MAX: usize = 512;
 pub struct Revoked {
     // By what names them; a session of it that had begun by then has ended.
     ended: RwLock<HashMap<Box<str>, End>>,
+    /// Raised with each end: what was judged before is to be judged again.
+    generation: AtomicU64,
     file: Mutex<Option<PathBuf>>,
 }
 
@@ -86,6 +89,7 @@ impl Revoked {
                 ended.insert(name.into(), End { begun_until, counts_until });
             }
         }
+        self.generation.fetch_add(1, Ordering::Release);
         files::replace(&file, |out| {
             ended
                 .iter()
@@ -93,6 +97,11 @@ impl Revoked {
         })?;
         *kept = Some(file);
         Ok(())
+    }
+
+    /// Changes whenever a session that has not ended may have.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// Whether a session has ended before its time.
@@ -124,6 +133,7 @@ impl Revoked {
                 return Err("too many sessions were ended before their time".to_owned());
             }
             ended.extend(names.iter().map(|name| (name.as_str().into(), end)));
+            self.generation.fetch_add(1, Ordering::Release);
         }
         let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = &*file else { return Ok(()) };

@@ -19,6 +19,7 @@ use foldhash::HashMap;
 use portcullis_identity::sha256::{Digest, digest};
 use tokio::sync::watch;
 
+use super::known::Known;
 use super::session::Session;
 use super::tokens::Expected;
 use super::{Failed, Login};
@@ -48,7 +49,7 @@ struct Flight {
 /// What came of a renewal.
 #[derive(Clone)]
 enum Outcome {
-    Renewed(Arc<Session>, Arc<str>),
+    Renewed(Known, Arc<str>),
     LoggedOut,
     Unavailable,
 }
@@ -56,26 +57,28 @@ enum Outcome {
 /// A session that counts, and the line that gives the browser a newer one.
 pub struct Fresh {
     /// The session.
-    pub session: Session,
+    pub known: Known,
     /// A line of `Set-Cookie`.
     pub cookie: Option<Arc<str>>,
 }
 
 impl Login {
     /// A session whose time to be renewed has come, renewed if that can be; `None` when it counts no more.
-    pub async fn fresh(self: &Arc<Self>, session: Session, now: Duration) -> Option<Fresh> {
+    pub async fn fresh(self: &Arc<Self>, known: Known, now: Duration) -> Option<Fresh> {
+        let session = &known.session;
         let counts = now < session.vouched;
         let outcome = match &session.refresh {
-            Some(_) => self.renewed(&session, counts).await,
+            Some(_) => self.renewed(session, counts).await,
             None => Outcome::Unavailable,
         };
         match outcome {
             Outcome::Renewed(renewed, line) => {
                 // It may have been ended since.
-                let counts = now < renewed.ends && !self.shared.revoked.has_ended(&renewed);
-                counts.then(|| Fresh { session: Session::clone(&renewed), cookie: Some(line) })
+                let session = &renewed.session;
+                let counts = now < session.ends && !self.shared.revoked.has_ended(session);
+                counts.then_some(Fresh { known: renewed, cookie: Some(line) })
             }
-            Outcome::Unavailable if counts => Some(Fresh { session, cookie: None }),
+            Outcome::Unavailable if counts => Some(Fresh { known, cookie: None }),
             Outcome::Unavailable | Outcome::LoggedOut => None,
         }
     }
@@ -110,8 +113,9 @@ impl Login {
         flights.insert(own, flight.clone());
         let (login, session) = (Arc::clone(self), session.clone());
         self.chores.get()?.spawn(async move {
+            let generation = login.shared.revoked.generation();
             let outcome = match login.renew(&session).await {
-                Ok((renewed, line)) => Outcome::Renewed(Arc::new(renewed), line.into()),
+                Ok((renewed, line)) => Outcome::Renewed(login.proven(renewed, generation), line.into()),
                 Err(Failed::Refused(reason)) => {
                     tracing::info!(login = &*login.spec.name, %reason, "a session was not renewed");
                     Outcome::LoggedOut

@@ -33,6 +33,8 @@ pub struct Session {
     pub renew: Duration,
     /// Until when the issuer vouches for it.
     pub vouched: Duration,
+    /// What is asked for by others in its user's name, where backends get something for it.
+    pub access: Option<Secret>,
     /// What renews it.
     pub refresh: Option<Secret>,
     /// What it may be used for.
@@ -49,8 +51,9 @@ impl Session {
         let id = encode_url(&random_bytes::<16>()?).into();
         let (renew, vouched) = times(granted, now, ends);
         let refresh = granted.refresh_token.clone();
+        let access = access(spec, granted);
         let scopes = granted.scopes.clone().unwrap_or_else(|| spec.scopes.join(" ").into());
-        Some(Self { id, begun: now, ends, renew, vouched, refresh, scopes, claims })
+        Some(Self { id, begun: now, ends, renew, vouched, access, refresh, scopes, claims })
     }
 
     /// The same after its renewal.
@@ -66,6 +69,7 @@ impl Session {
         Self {
             renew,
             vouched,
+            access: access(spec, granted),
             refresh: granted.refresh_token.clone().or_else(|| self.refresh.clone()),
             scopes: granted.scopes.clone().unwrap_or_else(|| self.scopes.clone()),
             claims: claims.and_then(|claims| kept(spec, claims)).unwrap_or_else(|| Arc::clone(&self.claims)),
@@ -91,6 +95,9 @@ impl Session {
         if let Some(refresh) = &self.refresh {
             text = text.with("r", refresh.expose());
         }
+        if let Some(access) = &self.access {
+            text = text.with("a", access.expose());
+        }
         text.to_string()
     }
 
@@ -105,11 +112,17 @@ impl Session {
             ends: time("e")?,
             renew: time("n")?,
             vouched: time("v")?,
+            access: text("a").map(Secret::new),
             refresh: text("r").map(Secret::new),
             scopes: text("s")?.into(),
             claims: Arc::new(Claims::new(members.get("c")?.as_object()?.clone()).ok()?),
         })
     }
+}
+
+/// The access token, where it is kept.
+fn access(spec: &LoginSpec, granted: &Granted) -> Option<Secret> {
+    spec.keeps_token.then(|| granted.access_token.clone())
 }
 
 /// When to renew what was granted, and until when the issuer vouches for it.

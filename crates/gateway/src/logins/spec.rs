@@ -22,6 +22,8 @@ pub struct LoginSpec {
     pub claims: Option<Vec<Box<str>>>,
     /// What cookies are sealed by; empty: keys of our own.
     pub cookie_keys: Vec<SharedSecret>,
+    /// Whether a session keeps its access token, for backends that get something for it.
+    pub keeps_token: bool,
     /// Whether PKCE by S256 is believed to be done although the issuer does not say so.
     pub pkce_unannounced: bool,
     /// Where users are led after a logout.

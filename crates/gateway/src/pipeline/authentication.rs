@@ -46,6 +46,11 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
         None
     }
 
+    /// Whether its proofs come with a token that an issuer gave the caller.
+    fn has_issued_token(&self) -> bool {
+        false
+    }
+
     /// Removes the credential, so that no backend sees it.
     fn strip(&self, request: &mut Canonical);
 }
@@ -89,6 +94,16 @@ impl Expression {
     /// The written-out `auth: none`.
     pub(crate) fn anonymous() -> Self {
         Self::Anonymous(AnonymousAllowed(()))
+    }
+
+    /// Whether everybody whom it proves has a token of an issuer.
+    pub fn has_issued_tokens(&self) -> bool {
+        match self {
+            Self::Anonymous(_) => true,
+            Self::AnyOf(alternatives) => {
+                alternatives.iter().all(|all| all.iter().any(|one| one.has_issued_token()))
+            }
+        }
     }
 
     /// Every authenticator named in it.

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_identity::claims::Claims;
-use portcullis_identity::sha256::Digest;
+use portcullis_identity::sha256::{Digest, digest};
+
+use crate::secret::Secret;
 
 /// A known caller: a client of the published APIs.
 #[derive(Debug)]
@@ -39,6 +41,26 @@ pub struct Proof {
     pub fingerprint: Option<Digest>,
     /// What an issuer says of the caller; `None` for a credential of ours.
     pub claims: Option<Arc<Claims>>,
+    /// The token by which an issuer vouches for the caller; `None` for a credential of ours.
+    pub issued: Option<Issued>,
+}
+
+/// A token that an issuer gave a caller, verified. A backend gets what is made of it, never itself.
+#[derive(Debug)]
+pub struct Issued {
+    /// The token.
+    pub token: Secret,
+    /// Its SHA-256.
+    pub digest: Digest,
+    /// When the issuer's word ends, on the wall clock since 1970, if that is known.
+    pub until: Option<Duration>,
+}
+
+impl Issued {
+    /// `token`, which ends at `until`.
+    pub fn new(token: &str, until: Option<Duration>) -> Self {
+        Self { digest: digest(token.as_bytes()), token: Secret::new(token), until }
+    }
 }
 
 impl Grant {

@@ -26,13 +26,16 @@
 //!
 //! # Failure
 //! 503 `backend-credential-unavailable`, and the request does not go: something that is asked for is not known of this
-//! caller, or its value has characters that no field may have. The log has the reason, never the value.
+//! caller or cannot be had, or its value has characters that no field may have. Where an authorization server exchanges the caller's
+//! token and refuses: 401 `credential-invalid` if it says that the token does not hold, else 403 `backend-credential-refused`. The log has
+//! the reason, never the value.
 //!
 //! # Threats
 //! Callers control what stands in their own claims, so a value is judged before it becomes a field: visible ASCII
 //! characters and spaces between them. An item of a list with a comma in it is refused, for it could pass for two.
 
 pub mod account;
+pub mod exchange;
 pub mod key_set;
 pub mod mint;
 
@@ -41,21 +44,24 @@ use std::sync::Arc;
 use http::StatusCode;
 use portcullis_identity::json::Value;
 
+use super::jwt::challenge;
 use super::{Kind, Phase};
 use crate::config::{Absent, CallerFact};
 use crate::observe::Decision;
 use crate::pipeline::handover::Handover;
+use crate::pipeline::identified::CREDENTIAL_INVALID;
 use crate::pipeline::{Answered, Context, Identified, Policy, Proof, Step, Stop};
-use crate::problem::{Blame, Problem, ProblemKind};
+use crate::problem::{Blame, Problem, ProblemKind, Severity};
 use crate::secret::Secret;
 use account::Account;
+use exchange::{Exchange, NotExchanged};
 use mint::Mint;
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {
     name: "backend_credentials",
     phase: Phase::Transform,
-    problems: &[&BACKEND_CREDENTIAL_UNAVAILABLE],
+    problems: &[&BACKEND_CREDENTIAL_UNAVAILABLE, &BACKEND_CREDENTIAL_REFUSED, &CREDENTIAL_INVALID],
 };
 
 /// No credential for the backend can be had.
@@ -67,6 +73,17 @@ pub const BACKEND_CREDENTIAL_UNAVAILABLE: ProblemKind = ProblemKind {
     severity: None,
     about: "What the backend is to be told of the caller (`backends.*.credentials`) cannot be made or had, so the request did not \
             go. The log has the reason.",
+};
+
+/// The caller may have no credential for the backend.
+pub const BACKEND_CREDENTIAL_REFUSED: ProblemKind = ProblemKind {
+    code: "backend-credential-refused",
+    status: StatusCode::FORBIDDEN,
+    title: "The issuer gives this caller no credential for the backend",
+    blame: Blame::Client,
+    severity: Some(Severity::Medium),
+    about: "The caller is known, and the authorization server that exchanges its token for the backend's does not let it have one. \
+            The log has the server's reason.",
 };
 
 /// Bytes of a value that is made of what is known of the caller.
@@ -100,6 +117,8 @@ pub enum What {
     Minted(Box<Mint>),
     /// The access token of the gateway's own account.
     Account(Arc<Account>),
+    /// What the caller's token is exchanged for.
+    Exchanged(Arc<Exchange>),
 }
 
 /// Why a field cannot be made.
@@ -119,15 +138,12 @@ impl BackendCredentials {
         &self.handover
     }
 
-    /// The account whose token it says, if it says one.
-    fn account(&self) -> Option<&Arc<Account>> {
-        self.says.iter().find_map(|says| match &says.what {
-            What::Account(account) => Some(account),
-            _ => None,
-        })
+    /// Whether it is made of a token that an issuer gave the caller.
+    pub fn needs_token(&self) -> bool {
+        self.says.iter().any(|says| matches!(says.what, What::Exchanged(_)))
     }
 
-    /// Writes every field; `token` is the account's.
+    /// Writes every field; `token` is what somebody was asked for.
     fn say(&self, request: &mut Identified, token: Option<&str>) -> Result<(), Stop> {
         let proof = request.caller().proof().cloned();
         let fields = request.request_mut().fields_mut();
@@ -138,14 +154,14 @@ impl BackendCredentials {
                     fields.push(&**name, text.expose());
                     continue;
                 }
-                (What::Account(_), _) => match token {
+                (What::Account(_), _) | (What::Exchanged(_), Some(_)) => match token {
                     Some(token) => {
                         fields.push(&**name, token);
                         continue;
                     }
                     None => Err("there is no token"),
                 },
-                (What::Of(..) | What::Minted(_), None) => continue,
+                (What::Of(..) | What::Minted(_) | What::Exchanged(_), None) => continue,
                 (What::Minted(mint), Some(proof)) => match mint.value(proof) {
                     Ok(value) => {
                         fields.push(&**name, value.as_bytes());
@@ -169,6 +185,35 @@ impl BackendCredentials {
     }
 }
 
+impl BackendCredentials {
+    /// Says what the caller's token is exchanged for.
+    fn exchange<'a>(
+        &'a self,
+        exchange: &'a Exchange,
+        request: &'a mut Identified,
+        cx: &'a mut Context,
+    ) -> Step<'a, ()> {
+        if request.caller().proof().is_none() {
+            return Step::Now(self.say(request, None));
+        }
+        let Some((proof, issued)) = cx.proofs().find_map(|proof| Some((proof, proof.issued.as_ref()?)))
+        else {
+            return Step::refuse(unavailable("this caller has no token that could be exchanged"));
+        };
+        let until = [proof.expires, issued.until].into_iter().flatten().min();
+        match exchange.at_hand(issued) {
+            Some(Ok(token)) => Step::Now(self.say(request, Some(&token))),
+            Some(Err(why)) => Step::refuse(not_exchanged(why, request)),
+            None => Step::Later(Box::pin(async move {
+                match exchange.value(issued, until).await {
+                    Ok(token) => self.say(request, Some(&token)),
+                    Err(why) => Err(not_exchanged(why, request).into()),
+                }
+            })),
+        }
+    }
+}
+
 impl Policy for BackendCredentials {
     fn name(&self) -> &'static str {
         KIND.name
@@ -176,23 +221,56 @@ impl Policy for BackendCredentials {
 
     fn transform_request<'a>(&'a self, request: &'a mut Identified, cx: &'a mut Context) -> Step<'a, ()> {
         cx.verdict(KIND.name, Decision::Allowed, Some(&self.place));
-        let Some(account) = self.account() else { return Step::Now(self.say(request, None)) };
-        if let Some(token) = account.at_hand() {
-            return Step::Now(self.say(request, Some(&token)));
+        match self.says.iter().map(|says| &says.what).find(|what| what.is_asked_for()) {
+            Some(What::Account(account)) => match account.at_hand() {
+                Some(token) => Step::Now(self.say(request, Some(&token))),
+                None => Step::Later(Box::pin(async move {
+                    let token = account.value().await.map_err(unavailable)?;
+                    self.say(request, Some(&token))
+                })),
+            },
+            Some(What::Exchanged(exchange)) => self.exchange(exchange, request, cx),
+            _ => Step::Now(self.say(request, None)),
         }
-        Step::Later(Box::pin(async move {
-            let token = account.value().await.map_err(unavailable)?;
-            self.say(request, Some(&token))
-        }))
     }
 
-    fn inspect_response<'a>(&'a self, answer: &'a mut Answered, _cx: &'a mut Context) -> Step<'a, ()> {
-        if answer.status() == StatusCode::UNAUTHORIZED
-            && let Some(account) = self.account()
-        {
-            account.suspect();
+    fn inspect_response<'a>(&'a self, answer: &'a mut Answered, cx: &'a mut Context) -> Step<'a, ()> {
+        if answer.status() != StatusCode::UNAUTHORIZED {
+            return Step::pass();
+        }
+        for what in self.says.iter().map(|says| &says.what) {
+            match what {
+                What::Account(account) => account.suspect(),
+                What::Exchanged(exchange) => {
+                    let issued = cx.proofs().find_map(|proof| proof.issued.as_ref());
+                    issued.iter().for_each(|issued| exchange.suspect(&issued.digest));
+                }
+                What::Text(_) | What::Of(..) | What::Minted(_) => {}
+            }
         }
         Step::pass()
+    }
+}
+
+impl What {
+    /// Whether somebody must be asked for it.
+    fn is_asked_for(&self) -> bool {
+        matches!(self, Self::Account(_) | Self::Exchanged(_))
+    }
+}
+
+/// What there is instead of a token for the backend. The caller is told of its own credential what it is always told.
+fn not_exchanged(why: NotExchanged, request: &Identified) -> Problem {
+    match why {
+        NotExchanged::Invalid(why) => {
+            let challenge = challenge(request.request(), request.operation(), "invalid_token", "");
+            let problem = CREDENTIAL_INVALID.with("the credential is not valid").because(why);
+            problem.field("www-authenticate", challenge)
+        }
+        NotExchanged::Forbidden(why) => BACKEND_CREDENTIAL_REFUSED
+            .with("the issuer gives this caller no credential for the backend")
+            .because(why),
+        NotExchanged::Unavailable(why) => unavailable(why),
     }
 }
 

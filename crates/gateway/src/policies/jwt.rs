@@ -291,6 +291,10 @@ impl Authenticator for Bearer {
         self.issuer.issuer()
     }
 
+    fn has_issued_token(&self) -> bool {
+        true
+    }
+
     fn strip(&self, request: &mut Canonical) {
         request.fields_mut().remove(FIELD);
         request.fields_mut().remove(PROOF);

@@ -46,12 +46,12 @@ use crate::clock;
 use crate::http::{Body, Canonical, Reply, parameters};
 use crate::issuers::ISSUER_UNAVAILABLE;
 use crate::logins::flow::{Sent, TARGET_BYTES_MAX};
-use crate::logins::session::Session;
+use crate::logins::known::Known;
 use crate::logins::{Failed, Login, cookies};
 use crate::pipeline::identified::{CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use crate::pipeline::judged::Whole;
 use crate::pipeline::{
-    Answered, Authenticator, Context, Glance, Identified, Needs, Policy, Presented, Proof, Routed, Step, Stop,
+    Answered, Authenticator, Context, Glance, Identified, Needs, Policy, Presented, Routed, Step, Stop,
 };
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
@@ -139,21 +139,11 @@ impl LoginSession {
         Self { login, cookie }
     }
 
-    fn prove(&self, session: &Session, request: &Canonical) -> Presented {
+    fn prove(known: Known, request: &Canonical) -> Presented {
         if changes_something(request) && !is_of_same_origin(request) {
             return Presented::Refused(cross_site());
         }
-        let Some(consumer) = self.login.issuer().consumer_of(&session.claims) else {
-            return Presented::Absent;
-        };
-        Presented::Proven(Arc::new(Proof {
-            consumer,
-            credential: session.id.as_ref().into(),
-            scopes: session.scopes.split_ascii_whitespace().map(Into::into).collect(),
-            expires: Some(session.ends),
-            fingerprint: None,
-            claims: Some(Arc::clone(&session.claims)),
-        }))
+        known.proof.map_or(Presented::Absent, Presented::Proven)
     }
 }
 
@@ -173,22 +163,22 @@ impl Authenticator for LoginSession {
             }
         };
         let now = clock::wall();
-        let Some(session) = self.login.open(cookie, now) else { return Step::done(Presented::Absent) };
-        if now < session.renew {
-            return Step::done(self.prove(&session, request));
+        let Some(known) = self.login.known(cookie, now) else { return Step::done(Presented::Absent) };
+        if now < known.session.renew {
+            return Step::done(Self::prove(known, request));
         }
         Step::Later(Box::pin(async move {
-            let Some(fresh) = self.login.fresh(session, now).await else { return Ok(Presented::Absent) };
+            let Some(fresh) = self.login.fresh(known, now).await else { return Ok(Presented::Absent) };
             if let Some(cookie) = fresh.cookie {
                 cx.set_cookie(cookie);
             }
-            Ok(self.prove(&fresh.session, request))
+            Ok(Self::prove(fresh.known, request))
         }))
     }
 
     fn glance(&self, request: &Routed, _cx: &Context) -> Glance {
         let now = clock::wall();
-        let is_known = |cookie| self.login.open(cookie, now).is_some_and(|session| now < session.renew);
+        let is_known = |cookie| self.login.known(cookie, now).is_some_and(|known| now < known.session.renew);
         match cookies::only(request.request().fields(), &self.cookie) {
             Ok(Some(cookie)) if is_known(cookie) => Glance::Known,
             Ok(_) => Glance::Absent,
@@ -219,6 +209,10 @@ impl Authenticator for LoginSession {
             Ok(sent) => Stop::answer(reply(StatusCode::FOUND, Some(&sent.location), &sent.cookies)),
             Err(failed) => problem(&self.login, failed, &[]).into(),
         })
+    }
+
+    fn has_issued_token(&self) -> bool {
+        true
     }
 
     fn strip(&self, request: &mut Canonical) {

@@ -136,6 +136,7 @@ impl CredentialRow {
             expires: self.expires.map(time).transpose()?,
             fingerprint: None,
             claims: None,
+            issued: None,
         };
         let networks = list(&self.addresses).ok_or("its addresses are no list")?;
         let networks: Result<Vec<Network>, _> = networks.iter().map(|network| network.parse()).collect();

@@ -1,6 +1,7 @@
 //! Browser login with OpenID Connect through the real executable: the whole way, and everything a hostile identity provider,
 //! site or stranger can do to it.
 
+mod handover;
 mod hostile;
 mod logout;
 mod real;

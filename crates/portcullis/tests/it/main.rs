@@ -77,6 +77,7 @@ mod stream_grace;
 mod streams;
 mod takeover;
 mod tls;
+mod token_exchange;
 mod traces;
 mod upstream_hostile;
 mod websocket;

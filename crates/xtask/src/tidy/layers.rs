@@ -30,6 +30,8 @@ const FLOORS: &[&[&str]] = &[
         "files",
         "once",
         "sealing",
+        "answers",
+        "remembered",
         "tasks",
         "chores",
         "panics",

@@ -8,9 +8,11 @@ use portcullis_openapi::source::Pointer;
 use super::listeners::pem;
 use super::names::is_field_name;
 use super::{Judge, callers};
+use crate::config::Certificate;
 use crate::config::credentials::{
-    BackendCredentials, CallerFact, ClientCredentials, FieldValue, MintJwt, SecretIn,
+    BackendCredentials, CallerFact, FieldValue, MintJwt, SecretIn, TokenEndpoint, TokenExchange,
 };
+use crate::config::values::{Duration as Time, Url};
 
 /// Most fields that one backend is told.
 const FIELDS_MAX: usize = 32;
@@ -50,8 +52,15 @@ const OWN_CLAIMS: &[&str] =
 
 /// Judges `credentials` of one backend.
 pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) {
-    let BackendCredentials { pass_through, basic, api_key, mint_jwt, client_credentials, fields } =
-        credentials;
+    let BackendCredentials {
+        pass_through,
+        basic,
+        api_key,
+        mint_jwt,
+        client_credentials,
+        token_exchange,
+        fields,
+    } = credentials;
     if !is_one_way(judge, path, credentials) {
         return;
     }
@@ -84,7 +93,14 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
     }
     if let Some(account) = client_credentials {
         let path = path.key("client_credentials");
-        self::account(judge, &path, account);
+        endpoint(judge, &path, &account.endpoint());
+        callers::scopes(judge, &path.key("scopes"), &account.scopes);
+        times(judge, &path, &[("timeout", account.timeout), ("wait", account.wait)]);
+        said.insert("authorization".to_owned(), path);
+    }
+    if let Some(exchange) = token_exchange {
+        let path = path.key("token_exchange");
+        self::exchange(judge, &path, exchange);
         said.insert("authorization".to_owned(), path);
     }
     if let Some(mint) = mint_jwt {
@@ -107,20 +123,27 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
 
 /// Judges that one way is written, at most.
 fn is_one_way(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) -> bool {
-    let BackendCredentials { pass_through, basic, api_key, mint_jwt, client_credentials, fields } =
-        credentials;
+    let BackendCredentials {
+        pass_through,
+        basic,
+        api_key,
+        mint_jwt,
+        client_credentials,
+        token_exchange,
+        fields,
+    } = credentials;
     let ways = [
         ("pass_through", *pass_through),
         ("basic", basic.is_some()),
         ("api_key", api_key.is_some()),
         ("mint_jwt", mint_jwt.is_some()),
         ("client_credentials", client_credentials.is_some()),
+        ("token_exchange", token_exchange.is_some()),
     ];
     let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
     match (written.next(), written.next()) {
         (None, _) if fields.is_empty() => {
-            let hint =
-                "write one of `mint_jwt`, `client_credentials`, `basic`, `api_key`, `fields`, or take it out";
+            let hint = "write one of `mint_jwt`, `client_credentials`, `token_exchange`, `basic`, `api_key`, `fields`, or take it out";
             judge.key(path, "says nothing", hint);
         }
         (Some(first), Some(second)) => {
@@ -137,53 +160,106 @@ fn is_one_way(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCreden
     true
 }
 
-/// The gateway's own account.
-fn account(judge: &mut Judge<'_>, path: &Pointer, account: &ClientCredentials) {
-    if !account.url.https && !account.cleartext {
+/// A token endpoint, and how the gateway proves itself there: in one way.
+fn endpoint(judge: &mut Judge<'_>, path: &Pointer, endpoint: &TokenEndpoint<'_>) {
+    if !endpoint.url.https && !endpoint.cleartext {
         let hint = "anybody on the way could read the secret: write `https`, or `cleartext: true`";
         judge.value(&path.key("url"), "is not `https`", hint);
     }
-    if account.url.https && account.cleartext {
+    if endpoint.url.https && endpoint.cleartext {
         judge.value(
             &path.key("cleartext"),
             "lets through what is not there: `url` is `https`",
             "take it out",
         );
     }
-    match (&account.client_secret, &account.private_key) {
-        (None, None) => {
-            let hint = "write `client_secret: \"${env:NAME}\"` or `private_key`";
+    let ways = [
+        ("client_secret", endpoint.client_secret.is_some()),
+        ("private_key", endpoint.private_key.is_some()),
+        ("client_certificate", endpoint.client_certificate.is_some()),
+    ];
+    let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
+    match (written.next(), written.next()) {
+        (None, _) => {
+            let hint = "write `client_secret: \"${env:NAME}\"`, `private_key` or `client_certificate`";
             judge.key(path, "does not say how the client proves itself", hint);
         }
-        (Some(_), Some(_)) => {
-            judge.key(
-                &path.key("private_key"),
-                "stands beside `client_secret`: only one of them can be meant",
-                "",
-            );
-        }
-        (None, Some(key)) => {
-            pem(judge, &path.key("private_key").key("key"), key.key.expose());
-            if account.secret_in != SecretIn::Basic {
-                judge.value(
-                    &path.key("secret_in"),
-                    "says where a secret stands, and there is none",
-                    "take it out",
-                );
-            }
+        (Some(first), Some(second)) => {
+            let what = format!("stands beside `{first}`: only one of them can be meant");
+            judge.key(&path.key(second), what, "");
         }
         (Some(_), None) => {}
     }
-    if account.client_id.is_empty() || account.client_id.len() > VALUE_BYTES_MAX {
+    if let Some(key) = endpoint.private_key {
+        pem(judge, &path.key("private_key").key("key"), key.key.expose());
+    }
+    if let Some(certificate) = endpoint.client_certificate {
+        client_certificate(judge, &path.key("client_certificate"), certificate, endpoint.url);
+    }
+    if endpoint.client_secret.is_none() && endpoint.secret_in != SecretIn::Basic {
+        judge.value(&path.key("secret_in"), "says where a secret stands, and there is none", "take it out");
+    }
+    if endpoint.client_id.is_empty() || endpoint.client_id.len() > VALUE_BYTES_MAX {
         judge.value(&path.key("client_id"), "is empty, or too long", "");
     }
-    callers::scopes(judge, &path.key("scopes"), &account.scopes);
-    if let Some(ca) = &account.ca {
+    if let Some(ca) = endpoint.ca {
         pem(judge, &path.key("ca"), ca);
     }
-    for (key, time) in [("timeout", account.timeout), ("wait", account.wait)] {
+}
+
+/// A certificate that is presented to the server at `url`.
+pub(super) fn client_certificate(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    certificate: &Certificate,
+    url: &Url,
+) {
+    if !url.https {
+        judge.key(path, "is presented to nobody: `url` is not `https`", "write `https`");
+    }
+    pem(judge, &path.key("cert"), &certificate.cert);
+    pem(judge, &path.key("key"), certificate.key.expose());
+}
+
+fn times(judge: &mut Judge<'_>, path: &Pointer, times: &[(&str, Time)]) {
+    for (key, time) in times {
         if time.get().is_zero() || time.get() > Duration::from_secs(60) {
             judge.value(&path.key(key), format!("{time} is out of range"), "from 1ms to 60s");
+        }
+    }
+}
+
+/// What an authorization server gives for the caller's token.
+fn exchange(judge: &mut Judge<'_>, path: &Pointer, exchange: &TokenExchange) {
+    endpoint(judge, path, &exchange.endpoint());
+    callers::scopes(judge, &path.key("scopes"), &exchange.scopes);
+    times(judge, path, &[("timeout", exchange.timeout)]);
+    let TokenExchange { audience, resource, token_audience, actor, .. } = exchange;
+    if audience.is_none() && resource.is_none() && exchange.scopes.is_empty() {
+        let hint = "write `audience: NAME`, `resource: URI` or `scopes`";
+        judge.key(path, "does not say what the token is to be for", hint);
+    }
+    for (key, text) in [("audience", audience), ("token_audience", token_audience)] {
+        if text.as_ref().is_some_and(|text| text.is_empty() || text.len() > VALUE_BYTES_MAX) {
+            judge.value(&path.key(key), "is empty, or too long", "");
+        }
+    }
+    if let Some(resource) = resource {
+        let scheme = resource.split_once(':').map(|(scheme, rest)| (scheme, rest.is_empty()));
+        let is_absolute = scheme.is_some_and(|(scheme, is_empty)| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+            !is_empty && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(is_plain)
+        });
+        if !is_absolute || resource.contains(['#', ' ']) || !resource.is_ascii() {
+            let hint = "an absolute URI without a fragment (RFC 8707), such as `https://orders.internal/`";
+            judge.value(&path.key("resource"), format!("{resource:?} names no resource"), hint);
+        }
+    }
+    if let Some(actor) = actor {
+        let path = path.key("actor");
+        callers::scopes(judge, &path.key("scopes"), &actor.scopes);
+        if actor.audience.as_ref().is_some_and(|text| text.is_empty() || text.len() > VALUE_BYTES_MAX) {
+            judge.value(&path.key("audience"), "is empty, or too long", "");
         }
     }
 }

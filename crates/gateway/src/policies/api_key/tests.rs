@@ -17,8 +17,15 @@ fn at(header: Option<&str>, query: Option<&str>, cookie: Option<&str>) -> ApiKey
 fn known(credential: &str, key: &[u8], expires: Option<Duration>) -> Known {
     let consumer = Arc::new(Consumer { name: "partner".into(), apis: Grant::All });
     let scopes = Arc::new(["orders.write".into()]);
-    let proof =
-        Proof { consumer, credential: credential.into(), scopes, expires, fingerprint: None, claims: None };
+    let proof = Proof {
+        consumer,
+        credential: credential.into(),
+        scopes,
+        expires,
+        fingerprint: None,
+        claims: None,
+        issued: None,
+    };
     Known::new(proof, Means::Key(digest(key)), Bound::default())
 }
 

@@ -5,7 +5,7 @@
 //! call, within bounds; the last token is used for as long as it counts, whatever becomes of the server.
 //!
 //! # Limits
-//! [`ANSWER_BYTES_MAX`] of an answer, `timeout` for a call, `wait` for a request. After a failure it is asked again in a second, twice as
+//! [`ANSWER_BYTES_MAX`](crate::oauth::answer::ANSWER_BYTES_MAX) of an answer, `timeout` for a call, `wait` for a request. After a failure it is asked again in a second, twice as
 //! long each time, at most [`PAUSE_MAX`]; meanwhile requests without a token are refused at once.
 //!
 //! # Threats
@@ -19,28 +19,18 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use bytes::Bytes;
-use http::{HeaderValue, Method, StatusCode, header};
-use portcullis_identity::json::{Limits, Value, parse_object};
-use portcullis_identity::jwt::SigningKey;
+use http::Method;
 use tokio::sync::{Notify, watch};
 
 use crate::chores::Chores;
 use crate::clock::{self, Instant};
 use crate::config::values::Url;
 use crate::fetch::{Call, Remote};
-use crate::oauth::{self, form};
-use crate::secret::Secret;
+use crate::oauth::answer::{ANSWER_BYTES_MAX, Granted, NotGranted, used_for};
+use crate::oauth::client::Client;
 
-/// Most bytes of an answer.
-pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// The longest pause after failures.
 pub const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Most bytes of a token.
-const TOKEN_BYTES_MAX: usize = 16 << 10;
-/// How long a token counts that does not say.
-const LIFETIME: Duration = Duration::from_secs(60);
-/// No token is believed to count for longer.
-const LIFETIME_MAX: Duration = Duration::from_secs(86_400);
 /// A token younger than this is not asked for anew because a backend refused it.
 const YOUNG: Duration = Duration::from_secs(5);
 
@@ -49,10 +39,8 @@ const YOUNG: Duration = Duration::from_secs(5);
 pub struct AccountSpec {
     /// The token endpoint.
     pub url: Url,
-    /// The client.
-    pub client_id: String,
-    /// How it proves itself.
-    pub proof: ClientProof,
+    /// The client, and how it proves itself.
+    pub client: Client,
     /// Scopes that are asked for.
     pub scopes: Vec<String>,
     /// The audience that is asked for.
@@ -61,17 +49,6 @@ pub struct AccountSpec {
     pub timeout: Duration,
     /// How long a request waits.
     pub wait: Duration,
-}
-
-/// How the gateway proves itself at a token endpoint.
-#[derive(Debug)]
-pub enum ClientProof {
-    /// The secret in `Authorization` (RFC 6749 §2.3.1).
-    Basic(Secret),
-    /// The secret in the body.
-    Post(Secret),
-    /// A signed assertion for this audience (RFC 7523).
-    Assertion(Box<SigningKey>, String),
 }
 
 /// An account, and the token it has now.
@@ -235,42 +212,26 @@ impl Account {
     async fn ask(&self, began: Instant) -> Result<Held, String> {
         let call = self.call().ok_or("the client cannot prove itself")?;
         let answer = self.remote.call(call).await.map_err(|error| error.to_string())?;
-        if answer.status() != StatusCode::OK {
-            return Err(format!("the token endpoint answered {}", answer.status().as_u16()));
-        }
-        let limits = Limits { bytes: ANSWER_BYTES_MAX, depth: 8 };
-        let answer = parse_object(answer.body(), limits)
-            .map_err(|why| format!("the token endpoint's answer: {why}"))?;
-        let text = |name| answer.get(name).and_then(Value::as_text);
-        if !text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("bearer")) {
+        let granted = Granted::read(&answer).map_err(|why| match why {
+            NotGranted::Refused(code) => format!("the token endpoint refuses: {code}"),
+            NotGranted::Failed(why) => why,
+        })?;
+        if !granted.is_bearer() {
             return Err("the token endpoint gave no bearer token".to_owned());
         }
-        let token =
-            text("access_token").filter(|token| is_token(token)).ok_or("the token endpoint gave no token")?;
-        let lifetime = match answer.get("expires_in") {
-            None => LIFETIME,
-            Some(value) => {
-                let seconds = value.as_number().and_then(|number| number.as_seconds());
-                seconds.ok_or("`expires_in` is no time")?.min(LIFETIME_MAX)
-            }
-        };
+        let (token, lifetime) = (granted.token()?, granted.lifetime()?);
         let after = |time: Duration| began.checked_add(time).unwrap_or(began);
         Ok(Held {
             value: format!("Bearer {token}").into(),
             had: began,
             renew: after(lifetime.saturating_sub(lifetime.checked_div(4).unwrap_or_default())),
-            // What is on its way may arrive a little later.
-            until: after(
-                lifetime
-                    .saturating_sub(Duration::from_secs(1).min(lifetime.checked_div(10).unwrap_or_default())),
-            ),
+            until: after(used_for(lifetime)),
         })
     }
 
     fn call(&self) -> Option<Call> {
         let spec = &self.spec;
         let scopes = spec.scopes.join(" ");
-        let assertion;
         let mut pairs = vec![("grant_type", "client_credentials")];
         if !spec.scopes.is_empty() {
             pairs.push(("scope", &scopes));
@@ -278,25 +239,8 @@ impl Account {
         if let Some(audience) = &spec.audience {
             pairs.push(("audience", audience));
         }
-        let mut fields = vec![
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-            (header::ACCEPT, HeaderValue::from_static("application/json")),
-        ];
-        match &spec.proof {
-            ClientProof::Basic(secret) => {
-                let value = oauth::basic(&spec.client_id, secret.expose(), form::escaped)?;
-                fields.push((header::AUTHORIZATION, value));
-            }
-            ClientProof::Post(secret) => {
-                pairs.push(("client_id", &spec.client_id));
-                pairs.push(("client_secret", secret.expose()));
-            }
-            ClientProof::Assertion(key, audience) => {
-                assertion = oauth::assertion(key, &spec.client_id, audience)?;
-                pairs.extend(oauth::asserted(&spec.client_id, &assertion));
-            }
-        }
-        let (method, body, within) = (Method::POST, Bytes::from(form::encode(&pairs)), spec.timeout);
+        let (fields, body) = spec.client.says(&pairs)?;
+        let (method, body, within) = (Method::POST, Bytes::from(body), spec.timeout);
         Some(Call { method, fields, body, within, answer_bytes_max: ANSWER_BYTES_MAX })
     }
 }
@@ -305,10 +249,4 @@ impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account").field("url", &self.spec.url).finish_non_exhaustive()
     }
-}
-
-/// RFC 6750 §2.1.
-fn is_token(token: &str) -> bool {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
-    !token.is_empty() && token.len() <= TOKEN_BYTES_MAX && token.bytes().all(is_plain)
 }

@@ -9,6 +9,7 @@ fn proof(consumer: &str, scopes: &[&str]) -> Proof {
         expires: None,
         fingerprint: None,
         claims: None,
+        issued: None,
     }
 }
 

@@ -16,6 +16,7 @@ fn known(consumer: &str, means: Means) -> Entry {
         expires: (*consumer.name == *"old").then_some(Duration::from_secs(50)),
         fingerprint: None,
         claims: None,
+        issued: None,
     };
     let credentials = vec![Known::new(proof, means, Bound::default())];
     Entry { consumer: Arc::clone(&consumer.name), credentials }

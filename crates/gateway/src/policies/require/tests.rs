@@ -16,7 +16,7 @@ fn proof(claims: Option<&str>) -> Proof {
     });
     let scopes = claims.as_ref().map(|claims| claims.scopes().into()).unwrap_or_default();
     let consumer = Arc::new(Consumer { name: "corp/alice".into(), apis: Grant::All });
-    Proof { consumer, credential: "t".into(), scopes, expires: None, fingerprint: None, claims }
+    Proof { consumer, credential: "t".into(), scopes, expires: None, fingerprint: None, claims, issued: None }
 }
 
 /// What of these claims is missing, as the log has it.

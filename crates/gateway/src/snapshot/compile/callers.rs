@@ -45,6 +45,7 @@ fn known(consumer: &Arc<Consumer>, credential: &Credential) -> Option<Known> {
         expires: expires.map(|end| Duration::from_secs(end.unix_seconds())),
         fingerprint: None,
         claims: None,
+        issued: None,
     };
     let networks = addresses.iter().filter_map(|network| Network::new(network.address, network.prefix).ok());
     let bound = Bound {

@@ -1,6 +1,7 @@
 //! What each backend is told of who calls: `backends.*.credentials` to policies, shared by the operations of a backend.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::HashMap;
 use http::Method;
@@ -13,12 +14,14 @@ use portcullis_openapi::template::Template;
 
 use super::Compiler;
 use crate::config::{
-    Backend, BackendBasic, BackendCredentials as Settings, Config, FieldValue, MintJwt, SecretIn,
-    SigningAlgorithm,
+    Backend, BackendBasic, BackendCredentials as Settings, Config, ExchangeActor, FieldValue, MintJwt,
+    SecretIn, SigningAlgorithm, TokenEndpoint, TokenExchange, TokenType,
 };
-use crate::fetch::Remote;
+use crate::fetch::{Remote, RemoteError};
+use crate::oauth::client::{Client, ClientProof};
 use crate::pipeline::{Expression, Handover, Needs, Operation, Policy};
-use crate::policies::backend_credentials::account::{Account, AccountSpec, ClientProof};
+use crate::policies::backend_credentials::account::{Account, AccountSpec};
+use crate::policies::backend_credentials::exchange::{self, Exchange, ExchangeSpec};
 use crate::policies::backend_credentials::key_set::KeySet;
 use crate::policies::backend_credentials::mint::{Made, Mint, Terms};
 use crate::policies::backend_credentials::{BackendCredentials, Says, What};
@@ -34,81 +37,147 @@ impl Compiler<'_> {
         let config = self.config;
         for (name, backend) in &config.backends {
             let path = Pointer::new().key("backends").key(name).key("credentials");
-            let account = self.account(name, backend, resources);
+            let asked = self.asked(name, backend, resources);
             let made = backend.credentials.as_ref().map(|settings| {
                 let place = self.place(&path.to_string());
                 let mut says = says(settings);
                 if let Some(mint) = &settings.mint_jwt {
                     says.push(minted(mint, config.signing.issuer.as_str(), resources));
                 }
-                let account = account
-                    .map(|account| Says { name: "authorization".into(), what: What::Account(account) });
-                says.extend(account);
+                says.extend(asked.map(|what| Says { name: "authorization".into(), what }));
                 Arc::new(BackendCredentials::new(says, settings.pass_through, place))
             });
             self.credentials.push(made);
         }
     }
 
-    /// The gateway's own account for a backend: the one that is there, or a new one.
-    fn account(&mut self, name: &str, backend: &Backend, resources: &mut Resources) -> Option<Arc<Account>> {
-        let settings = backend.credentials.as_ref()?.client_credentials.as_ref()?;
-        let at = format!("backends.{name}.credentials.client_credentials");
-        let url = settings.url.to_string();
-        let secret = settings.client_secret.as_ref().map_or("", Secret::expose);
-        let key = settings.private_key.as_ref();
-        let rest = format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}",
-            settings.secret_in,
-            settings.scopes,
-            settings.audience,
-            settings.timeout,
-            settings.wait,
-            key.map(|key| (key.algorithm, &key.kid, &key.audience))
-        );
-        let pem = key.map_or("", |key| key.key.expose());
-        let ca = settings.ca.as_deref().unwrap_or_default();
-        let fingerprint = Account::fingerprint(&[&url, &settings.client_id, secret, pem, ca, &rest]);
+    /// What somebody is asked for, for a backend.
+    fn asked(&mut self, name: &str, backend: &Backend, resources: &mut Resources) -> Option<What> {
+        let settings = backend.credentials.as_ref()?;
+        let at = format!("backends.{name}.credentials");
+        if let Some(account) = &settings.client_credentials {
+            let terms = AccountTerms {
+                scopes: &account.scopes,
+                audience: account.audience.as_deref(),
+                timeout: account.timeout.get(),
+                wait: account.wait.get(),
+            };
+            let at = format!("{at}.client_credentials");
+            return self.account(&at, &account.endpoint(), &terms, resources).map(What::Account);
+        }
+        let exchange = settings.token_exchange.as_ref()?;
+        self.exchange(&format!("{at}.token_exchange"), exchange, resources).map(What::Exchanged)
+    }
+
+    /// An account of the gateway's own: the one that is there, or a new one.
+    fn account(
+        &mut self,
+        at: &str,
+        endpoint: &TokenEndpoint<'_>,
+        terms: &AccountTerms<'_>,
+        resources: &mut Resources,
+    ) -> Option<Arc<Account>> {
+        let fingerprint = fingerprint(endpoint, &format!("{terms:?}"));
         if let Some(running) = resources.accounts.iter().find(|account| account.is(&fingerprint)) {
             return Some(Arc::clone(running));
         }
-        let proof = match (&settings.client_secret, key) {
-            (_, Some(key)) => {
+        let (client, remote) = self.client(at, endpoint)?;
+        let spec = AccountSpec {
+            url: endpoint.url.clone(),
+            client,
+            scopes: terms.scopes.to_vec(),
+            audience: terms.audience.map(str::to_owned),
+            timeout: terms.timeout,
+            wait: terms.wait,
+        };
+        let account = Arc::new(Account::new(spec, fingerprint, remote));
+        resources.accounts.push(Arc::clone(&account));
+        Some(account)
+    }
+
+    /// What exchanges tokens of callers: the one that is there, with what it has exchanged, or a new one.
+    fn exchange(
+        &mut self,
+        at: &str,
+        settings: &TokenExchange,
+        resources: &mut Resources,
+    ) -> Option<Arc<Exchange>> {
+        let endpoint = settings.endpoint();
+        let TokenExchange { audience, resource, scopes, token_audience, actor, .. } = settings;
+        let fingerprint = fingerprint(
+            &endpoint,
+            &format!(
+                "{audience:?} {resource:?} {scopes:?} {token_audience:?} {:?} {:?} {actor:?} {:?}",
+                settings.token_type, settings.subject_type, settings.timeout
+            ),
+        );
+        let timeout = settings.timeout.get();
+        let actor = match actor {
+            None => None,
+            Some(ExchangeActor { scopes, audience }) => {
+                let terms = AccountTerms { scopes, audience: audience.as_deref(), timeout, wait: timeout };
+                Some(self.account(at, &endpoint, &terms, resources)?)
+            }
+        };
+        if let Some(running) = resources.exchanges.iter().find(|exchange| exchange.is(&fingerprint)) {
+            return Some(Arc::clone(running));
+        }
+        let (client, remote) = self.client(at, &endpoint)?;
+        let audiences = match token_audience {
+            Some(audience) => vec![audience.clone()],
+            None => [audience, resource].into_iter().flatten().cloned().collect(),
+        };
+        let spec = ExchangeSpec {
+            url: settings.url.clone(),
+            client,
+            subject_type: token_type(settings.subject_type),
+            token_type: token_type(settings.token_type),
+            audience: audience.clone(),
+            resource: resource.clone(),
+            audiences,
+            scopes: scopes.clone(),
+            actor,
+            timeout,
+        };
+        let exchange = Arc::new(Exchange::new(spec, fingerprint, remote));
+        resources.exchanges.push(Arc::clone(&exchange));
+        Some(exchange)
+    }
+
+    /// The gateway as a client of an authorization server, and how its token endpoint is reached.
+    fn client(&mut self, at: &str, endpoint: &TokenEndpoint<'_>) -> Option<(Client, Remote)> {
+        let proof = match (endpoint.private_key, endpoint.client_secret) {
+            (Some(key), _) => {
                 let signing = SigningKey::from_pem(key.key.expose().as_bytes(), algorithm(key.algorithm));
                 let signing = signing.and_then(|signing| signing.named(key.kid.as_deref()));
                 let Ok(signing) = signing else {
                     self.wrong(&format!("{at}.private_key.key"), "is no private key for `algorithm`");
                     return None;
                 };
-                ClientProof::Assertion(Box::new(signing), key.audience.clone().unwrap_or_else(|| url.clone()))
+                let audience = key.audience.clone().unwrap_or_else(|| endpoint.url.to_string());
+                ClientProof::Assertion(Box::new(signing), audience)
             }
-            (Some(secret), None) if settings.secret_in == SecretIn::Post => ClientProof::Post(secret.clone()),
-            (Some(secret), None) => ClientProof::Basic(secret.clone()),
-            (None, None) => return None,
+            (None, Some(secret)) if endpoint.secret_in == SecretIn::Post => ClientProof::Post(secret.clone()),
+            (None, Some(secret)) => ClientProof::Basic(secret.clone()),
+            // That there is a certificate was found when the configuration was judged.
+            (None, None) => ClientProof::Certificate,
         };
-        let remote = match Remote::trusting(
-            settings.url.clone(),
-            self.names(),
-            settings.ca.as_deref().map(Into::into),
-        ) {
-            Ok(remote) => remote,
+        let (url, names, ca) = (endpoint.url.clone(), self.names(), endpoint.ca.map(Into::into));
+        let remote = match endpoint.client_certificate {
+            None => Remote::trusting(url, names, ca),
+            Some(certificate) => Remote::presenting(url, names, ca, certificate),
+        };
+        match remote {
+            Ok(remote) => Some((Client { id: endpoint.client_id.into(), proof }, remote)),
+            Err(error @ RemoteError::Certificate(_)) => {
+                self.wrong(&format!("{at}.client_certificate"), error.to_string());
+                None
+            }
             Err(error) => {
                 self.wrong(&format!("{at}.url"), error.to_string());
-                return None;
+                None
             }
-        };
-        let spec = AccountSpec {
-            url: settings.url.clone(),
-            client_id: settings.client_id.clone(),
-            proof,
-            scopes: settings.scopes.clone(),
-            audience: settings.audience.clone(),
-            timeout: settings.timeout.get(),
-            wait: settings.wait.get(),
-        };
-        let account = Arc::new(Account::new(spec, fingerprint, remote));
-        resources.accounts.push(Arc::clone(&account));
-        Some(account)
+        }
     }
 
     /// The operation that publishes the gateway's own keys, if one does.
@@ -166,16 +235,62 @@ impl Compiler<'_> {
 
     /// Ends the chain of an operation with what its backend is told, and says what that asks of every request.
     pub(super) fn hand_over(
-        &self,
+        &mut self,
+        auth: &Pointer,
+        authentication: &Expression,
         backend: usize,
         chain: &mut Vec<Arc<dyn Policy>>,
     ) -> Option<Arc<Handover>> {
         if !self.logins.is_empty() {
             chain.push(Arc::new(OwnCookies));
         }
-        let credentials = self.credentials.get(backend)?.as_ref()?;
-        chain.push(Arc::clone(credentials) as Arc<dyn Policy>);
-        Some(Arc::clone(credentials.handover()))
+        let credentials = Arc::clone(self.credentials.get(backend)?.as_ref()?);
+        if credentials.needs_token() && !authentication.has_issued_tokens() {
+            self.wrong_at(
+                auth,
+                "lets callers in who have no token, and the backend's `token_exchange` needs one; hint: each alternative \
+                 must ask for `jwt`, `token` or `login`",
+            );
+        }
+        let handover = Arc::clone(credentials.handover());
+        chain.push(credentials);
+        Some(handover)
+    }
+}
+
+/// What is asked for an account of the gateway's own.
+#[derive(Debug)]
+struct AccountTerms<'a> {
+    scopes: &'a [String],
+    audience: Option<&'a str>,
+    timeout: Duration,
+    wait: Duration,
+}
+
+/// A digest of all settings, secrets included, by which what is made of them outlives a reload.
+fn fingerprint(endpoint: &TokenEndpoint<'_>, rest: &str) -> [u8; 32] {
+    let key = endpoint.private_key;
+    let (url, certificate) = (endpoint.url.to_string(), endpoint.client_certificate);
+    let secret_in = format!("{:?}", endpoint.secret_in);
+    let named = format!("{:?}", key.map(|key| (key.algorithm, &key.kid, &key.audience)));
+    Account::fingerprint(&[
+        &url,
+        endpoint.client_id,
+        endpoint.client_secret.map_or("", Secret::expose),
+        &secret_in,
+        key.map_or("", |key| key.key.expose()),
+        &named,
+        certificate.map_or("", |certificate| &certificate.cert),
+        certificate.map_or("", |certificate| certificate.key.expose()),
+        endpoint.ca.unwrap_or_default(),
+        rest,
+    ])
+}
+
+fn token_type(settings: TokenType) -> &'static str {
+    match settings {
+        TokenType::AccessToken => exchange::ACCESS_TOKEN,
+        TokenType::Jwt => exchange::JWT,
     }
 }
 

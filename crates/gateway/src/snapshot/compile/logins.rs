@@ -9,7 +9,7 @@ use portcullis_openapi::template::Template;
 
 use super::Compiler;
 use crate::bounds::Bounds;
-use crate::config::{Api, Auth, Login as Settings, values};
+use crate::config::{Api, Auth, BackendCredentials, Login as Settings, values};
 use crate::issuers::spec::SharedSecret;
 use crate::logins::Login;
 use crate::logins::spec::{ClientProof, LoginSpec};
@@ -27,10 +27,14 @@ impl Compiler<'_> {
     pub(super) fn logins(&mut self, resources: &mut Resources) -> Vec<Arc<Login>> {
         let config = self.config;
         let mut logins = Vec::new();
+        let exchanges = |own: &BackendCredentials| own.token_exchange.is_some();
+        let keeps_token =
+            config.backends.values().any(|backend| backend.credentials.as_ref().is_some_and(exchanges));
         for (name, settings) in &config.issuers {
             let Some(login) = &settings.login else { continue };
             let issuer = self.issuers.iter().find(|issuer| **issuer.name() == **name).cloned();
-            let Some((issuer, spec)) = issuer.zip(spec(name, login, settings.consumer_claim.as_deref()))
+            let Some((issuer, spec)) =
+                issuer.zip(spec(name, login, settings.consumer_claim.as_deref(), keeps_token))
             else {
                 continue;
             };
@@ -128,7 +132,7 @@ impl Compiler<'_> {
 }
 
 /// `None`: there is no way to prove ourselves, which was found when the configuration was judged.
-fn spec(name: &str, login: &Settings, consumer_claim: Option<&str>) -> Option<LoginSpec> {
+fn spec(name: &str, login: &Settings, consumer_claim: Option<&str>, keeps_token: bool) -> Option<LoginSpec> {
     let shared = |secret: &crate::secret::Secret| SharedSecret::new(secret.clone());
     let proof = match (&login.client_secret, &login.private_key) {
         (Some(secret), _) => ClientProof::Secret(shared(secret)),
@@ -152,6 +156,7 @@ fn spec(name: &str, login: &Settings, consumer_claim: Option<&str>) -> Option<Lo
         session: login.session.map_or(SESSION, values::Duration::get),
         claims,
         cookie_keys: login.cookie_keys.iter().map(shared).collect(),
+        keeps_token,
         pkce_unannounced: login.pkce_unannounced,
         after_logout: login.after_logout.as_ref().map(|url| url.to_string().into()),
     })

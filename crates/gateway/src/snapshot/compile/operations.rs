@@ -297,7 +297,7 @@ impl Compiler<'_> {
             self.wrong_at(&at.key("backend"), "no backend of this name");
             return None;
         };
-        let handover = self.hand_over(backend, &mut chain);
+        let handover = self.hand_over(&at.key("auth"), &authentication, backend, &mut chain);
         let base = api.base_path().trim_end_matches('/');
         let stream = self.stream(api_name, api, settings, draft.origin);
         Some(Arc::new(Operation {

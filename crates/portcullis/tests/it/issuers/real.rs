@@ -32,11 +32,16 @@ fn packages() -> PathBuf {
 
 /// The provider, if Node and its package are there or must be.
 fn provider() -> Option<Server> {
+    provider_with(None)
+}
+
+/// The same, which also speaks TLS with the certificates in a folder.
+fn provider_with(certificates: Option<&Path>) -> Option<Server> {
     let lib = packages().join("node_modules/oidc-provider/lib/index.js");
     let check = format!("require('fs').accessSync({:?})", lib.display().to_string());
     let mut node: Command = client("node", &["-e", &check])?;
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/issuers/oidc_provider.mjs");
-    Some(Server::start(node.arg(script).arg(packages())))
+    Some(Server::start(node.arg(script).arg(packages()).args(certificates)))
 }
 
 /// Debian's second one, if it is there or must be. Not every release of Debian has it: `./test.sh` says so.
@@ -147,4 +152,62 @@ fn tokens_of_a_second_provider_pass_and_those_for_others_do_not() {
     Deadline::soon()
         .poll("the revocation", || (ask(&Wire::Http1, "/asked/thing", &good) == 401).then_some(()));
     assert_eq!(ask(&Wire::Http2, "/thing", &good), 200, "its signature holds until it ends");
+}
+
+/// `CLIENT` becomes how the gateway asks the provider, `TRUST` whom it trusts there.
+const EXCHANGING: &str = r#"version: 1
+state: none
+listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+bounds: { credential_failures: 1000000 }
+issuers:
+  asked: { introspection: { url: "ISSUER/token/introspection", client_id: gateway, client_secret: gateway-secret, cache: 1s }, audiences: [orders-api] }
+backends:
+  orders:
+    targets: ["http://BACKEND"]
+    credentials:
+      token_exchange: { CLIENT, resource: "urn:orders", token_audience: orders, scopes: [read], actor: {} }
+  stock:
+    targets: ["http://BACKEND"]
+    credentials: { token_exchange: { CLIENT, resource: "urn:stock" } }
+apis:
+  orders: { backend: orders, auth: { token: asked }, operations: { all: { match: "* /{rest*}" } } }
+  stock: { base_path: /stock, backend: stock, auth: { token: asked }, operations: { all: { match: "* /{rest*}" } } }
+"#;
+
+/// Has an opaque token exchanged for each wire; `acting` is the gateway's name there.
+fn expect_exchange(stage: &Stage, provider: &Server, acting: &str) {
+    let opaque = token(provider, "urn:opaque", "read");
+    let ask = |wire: &Wire, path: &str| {
+        let request = Request::get(path).field("Authorization", format!("Bearer {opaque}"));
+        wire.send(stage.public(), &request)
+    };
+    for wire in Wire::ALL {
+        let mark = stage.backend.mark();
+        let answer = ask(wire, "/thing");
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let arrived = stage.backend.since(mark).pop().expect("a message");
+        let given = arrived.text("authorization").expect("a token");
+        assert!(!arrived.to_string().contains(&opaque), "{arrived}");
+        let claims = portcullis_testkit::tokens::claims_of(given.trim_start_matches("Bearer "));
+        assert_eq!((&claims["aud"], &claims["sub"]), (&"orders".into(), &"app".into()), "{claims}");
+        assert_eq!(claims["act"]["sub"], acting, "{claims}");
+        let forbidden = ask(wire, "/stock/thing");
+        assert_eq!(forbidden.verdict(), (403, Some("backend-credential-refused".to_owned())));
+    }
+    post(provider, "/token/revocation", "app", &format!("token={opaque}"));
+    Deadline::soon().poll("the revocation", || (ask(&Wire::Http1, "/thing").status == 401).then_some(()));
+}
+
+#[test]
+fn a_certified_provider_exchanges_a_callers_token_and_says_who_acts() {
+    let Some(provider) = provider() else { return };
+    let issuer = format!("http://{}", provider.addresses[0]);
+    let client = format!(
+        r#"url: "{issuer}/token", cleartext: true, client_id: gateway, client_secret: gateway-secret"#
+    );
+    let stage = Stage::built(|backend| {
+        let config = EXCHANGING.replace("CLIENT", &client).replace("ISSUER", &issuer);
+        Builder::new(executable(), config.replace("BACKEND", backend))
+    });
+    expect_exchange(&stage, &provider, "gateway");
 }
