@@ -175,7 +175,7 @@ impl Issuer {
         let verdict = match &self.introspector {
             Some(introspector) => introspector.judge(self, token).await,
             None => match read.map_or_else(|| Unverified::read(token), Ok) {
-                Ok(read) => self.verify(read).await,
+                Ok(read) => self.verify(token, read).await,
                 Err(why) => Verdict::Refused(why.as_str()),
             },
         };
@@ -191,8 +191,8 @@ impl Issuer {
         verdict
     }
 
-    async fn verify(&self, token: Unverified<'_>) -> Verdict {
-        match self.verify_by(token, &self.rules).await {
+    async fn verify(&self, token: &[u8], read: Unverified<'_>) -> Verdict {
+        match self.verify_by(read, &self.rules).await {
             Ok((claims, generation)) => self.prove(token, claims, generation, None),
             Err(NotSigned::Refused(why)) => Verdict::Refused(why.as_str()),
             Err(NotSigned::Unavailable(why)) => Verdict::Unavailable(why),
