@@ -238,7 +238,8 @@ impl Exchange {
         // What is no access token is borne by nobody, as far as the server knows.
         let is_not_applicable =
             || granted.text("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("n_a"));
-        if !granted.is_bearer() && !(wanted == JWT && is_not_applicable()) {
+        let is_borne = granted.is_bearer() || (wanted == JWT && is_not_applicable());
+        if !is_borne {
             return Err("the token endpoint gave no bearer token".to_owned());
         }
         let token = granted.token()?;
