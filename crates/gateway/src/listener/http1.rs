@@ -273,9 +273,9 @@ impl Connection {
         self.reader.as_mut().is_some_and(Reader::is_quiet)
     }
 
-    /// Says that nothing follows, where closing a socket does not say it.
+    /// Says that nothing follows, and waits for nobody.
     // PERF: of some forty microseconds that a connection with one request takes, waiting for the client to close it as
-    // well took three: a call to shut it down, a turn for the client's end and a call to read that.
+    // well took three: a turn for the client's end and a call to read that.
     async fn say_goodbye(mut self) {
         if self.writer.holds_back() {
             let mut deadline = Deadline::new();
@@ -283,7 +283,9 @@ impl Connection {
             // Who does not take it finds the connection closed without it.
             let _ = deadline.race(self.writer.shutdown()).await;
         }
-        self.writer.forget();
+        // Dropping what writes says it on a TCP connection, and what was kept of the reply leaves with it; only then
+        // it is closed, which resets one that has been spoken on meanwhile.
+        drop(self.writer);
     }
 
     /// Closes so that the last reply arrives: says that nothing follows, then reads a little of what still comes.

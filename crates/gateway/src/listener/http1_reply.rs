@@ -174,6 +174,8 @@ struct Leaving {
     piece: Bytes,
     /// Whether the piece is a chunk.
     is_chunk: bool,
+    /// Whether the connection ends behind it.
+    is_last: bool,
     /// Whether the deadline runs for what waits.
     is_timed: bool,
 }
@@ -249,6 +251,7 @@ impl Sending {
                         let trailers = self.trailers.take().filter(|_| turn.manner.trailers);
                         write_last_chunk(out, trailers.as_ref());
                     }
+                    self.leaving.is_last = !turn.manner.stay;
                     self.then = Then::Ends;
                 }
                 Poll::Ready(Err(error)) => {
@@ -298,6 +301,7 @@ impl Leaving {
             let polled = match (gathered.is_empty(), self.piece.is_empty()) {
                 (true, true) if !writer.holds_back() => break,
                 (true, true) => writer.as_mut().poll_flush(task).map_ok(|()| None),
+                (false, true) if self.is_last => writer.poll_write_last(task, gathered).map_ok(Some),
                 // PERF: a gathered write costs the kernel a little more.
                 (false, true) => writer.as_mut().poll_write(task, gathered).map_ok(Some),
                 (_, false) => {
