@@ -138,6 +138,7 @@ fn kept() -> Kept {
         local: SocketAddr::from(([192, 0, 2, 1], 8_443)),
         tls: None,
         term: Arc::default(),
+        way: Default::default(),
     };
     let observe = Observe::default();
     observe.record(&Record {

@@ -273,5 +273,6 @@ pub(crate) fn peer_in_tests() -> crate::http::Peer {
         local: ([127, 0, 0, 1], 80).into(),
         tls: None,
         term: Arc::default(),
+        way: Default::default(),
     }
 }

@@ -46,7 +46,7 @@ pub use body::{Body, BodyError, Frame, Size, Source};
 pub use canonical::{Canonical, Rules, Upgrade};
 pub use malformed::Malformed;
 pub use network::Network;
-pub use peer::{Peer, TlsFacts};
+pub use peer::{Peer, TlsFacts, Way};
 pub use reply::Reply;
 
 use portcullis_http1::RequestHead;

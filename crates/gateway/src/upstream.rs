@@ -69,8 +69,8 @@ use answer::{Errand, Incoming, Load, Rest, earlier};
 use backend::{Speaks, Target};
 use connection::Connection;
 use failure::{Failure, Wait};
-use http2::{Lease, Opened};
-use journey::Journey;
+use http2::Opened;
+use journey::{Entry, Journey};
 use upload::Upload;
 
 /// The backends of one snapshot, by the index their operations know them by.
@@ -142,7 +142,11 @@ impl Upstreams {
             return Err(BACKEND_UNREACHABLE.with("the operation has no backend").into());
         };
         let began = clock::now();
-        let pass = backend.admit(began, cx).await?;
+        let pass = match backend.enter(began, cx)? {
+            Entry::In(pass) => pass,
+            // Boxed: it is rare.
+            Entry::Full => Box::pin(backend.wait(began, cx)).await?,
+        };
         cx.at("forward");
         // Who has waited for a place has not asked anybody meanwhile.
         let entered = if backend.places.is_some() { clock::now() } else { began };
@@ -167,41 +171,38 @@ pub fn sweep(now: Instant) {
     http2::sweep(now);
 }
 
-/// A way to a target.
-enum Way {
-    Http1 { connection: Box<Connection>, was_kept: bool },
-    Http2(Lease),
-}
-
 impl Errand<'_> {
     /// Sends `request` in the version of HTTP its target speaks. Takes its body out of `rest` once there is a
     /// connection to send it on.
     async fn forward(
-        mut self,
+        &mut self,
         request: &Canonical,
         rest: &mut Rest,
         size: Size,
         strip: usize,
-        marks: &Marks,
+        marks: &Marks<'_>,
     ) -> Result<Incoming, Failure> {
         let target = self.target;
-        let (mut connection, was_kept) = match self.reach().await? {
-            Way::Http1 { connection, was_kept } => (connection, was_kept),
-            Way::Http2(lease) => {
-                let body = match rest.load.take() {
-                    Some(Load::Body(body)) => body,
-                    // Written down as HTTP/1.1 already, because another target of the backend speaks only that.
-                    Some(Load::Upload(_)) | None => return Err(Failure::Closed(None)),
-                };
-                let head = http2::request(request, strip, target, size, marks)?;
-                // Boxed: exchanges over HTTP/1.1 need no room for it.
-                return Box::pin(self.run_http2(lease, head, size, body, rest)).await;
-            }
+        let (mut connection, was_kept) = match self.kept() {
+            Some(connection) => (connection, true),
+            // Boxed, as what follows it: exchanges on a kept connection of HTTP/1.1 need no room for it.
+            None => match Box::pin(self.reach()).await? {
+                Opened::Http1(connection) => (connection, false),
+                Opened::Http2(lease) => {
+                    let body = match rest.load.take() {
+                        Some(Load::Body(body)) => body,
+                        // Written down as HTTP/1.1 already, because another target of the backend speaks only that.
+                        Some(Load::Upload(_)) | None => return Err(Failure::Closed(None)),
+                    };
+                    let head = http2::request(request, strip, target, size, marks)?;
+                    return Box::pin(self.run_http2(lease, head, size, body, rest)).await;
+                }
+            },
         };
         let mut head = std::mem::take(&mut connection.spare);
         head.reserve(HEAD_BYTES);
         let is_switch = self.upgrade.is_some();
-        let upload = match rest.load.take() {
+        let mut upload = match rest.load.take() {
             Some(Load::Body(body)) => {
                 let framing = request::write_head(&mut head, request, strip, target, size, is_switch, marks);
                 Upload::new(head, framing, body)
@@ -213,27 +214,23 @@ impl Errand<'_> {
             }
             None => return Err(Failure::Closed(None)),
         };
-        self.run(connection, was_kept, upload, rest).await
+        self.run(connection, was_kept, &mut upload, rest).await
     }
 
-    /// A connection to the target, kept or new.
-    async fn reach(&mut self) -> Result<Way, Failure> {
-        // A switch of protocols is HTTP/1.1's; see `http2`.
-        let is_http1 = self.target.speaks == Speaks::Http1 || self.upgrade.is_some();
-        if (is_http1 || self.target.speaks == Speaks::Either)
-            && let Some(connection) = pool::take(self.target.id, self.started)
-        {
-            return Ok(Way::Http1 { connection, was_kept: true });
-        }
-        let connection = if is_http1 {
-            self.open().await?
-        } else {
-            match self.lease().await? {
-                Opened::Http1(connection) => connection,
-                Opened::Http2(lease) => return Ok(Way::Http2(lease)),
-            }
-        };
-        Ok(Way::Http1 { connection, was_kept: false })
+    /// Whether the request goes over HTTP/1.1 for sure: a switch of protocols is HTTP/1.1's; see `http2`.
+    fn is_http1(&self) -> bool {
+        self.target.speaks == Speaks::Http1 || self.upgrade.is_some()
+    }
+
+    /// A kept connection to the target that speaks HTTP/1.1.
+    fn kept(&self) -> Option<Box<Connection>> {
+        let may_be = self.is_http1() || self.target.speaks == Speaks::Either;
+        if may_be { pool::take(self.target.id, self.started) } else { None }
+    }
+
+    /// A connection to the target, new unless it speaks HTTP/2.
+    async fn reach(&mut self) -> Result<Opened, Failure> {
+        if self.is_http1() { self.open().await.map(Opened::Http1) } else { self.lease().await }
     }
 }
 

@@ -7,7 +7,7 @@
 //! leaving the line out lost, for then a field that a control relies on would go missing without a word.
 //! What was decoded by this crate is written as it was, and names that are known while compiling are judged then.
 
-use crate::{Field, Fields, Framing, Label, octets};
+use crate::{Field, Fields, Framing, Label, Lines, octets};
 
 /// What follows the data of each chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
@@ -63,9 +63,13 @@ impl<'a> HeadWriter<'a> {
     /// Adds a field line whose name is known while compiling.
     #[inline]
     pub fn put(&mut self, label: Label, value: &[u8]) {
-        self.out.extend_from_slice(label.as_bytes());
-        put_text(self.out, value);
-        self.out.extend_from_slice(b"\r\n");
+        put_line(self.out, label, value);
+    }
+
+    /// Adds lines that were judged when they were written down.
+    #[inline]
+    pub fn lines(&mut self, lines: &Lines) {
+        self.out.extend_from_slice(lines.as_bytes());
     }
 
     /// Adds all `fields`, those that frame the message included.
@@ -218,6 +222,13 @@ fn client_error_phrase(status: u16) -> &'static str {
         451 => "Unavailable For Legal Reasons",
         _ => "",
     }
+}
+
+#[inline]
+pub(crate) fn put_line(out: &mut Vec<u8>, label: Label, value: &[u8]) {
+    out.extend_from_slice(label.as_bytes());
+    put_text(out, value);
+    out.extend_from_slice(b"\r\n");
 }
 
 fn put_field(out: &mut Vec<u8>, field: Field<'_>) {

@@ -9,10 +9,11 @@
 //! out of a decoder, and where they stand as they are to be written: such lines are written on in one piece. And it
 //! knows, of most names that are not there, that they are not, without a look at the lines.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use crate::octets;
+use crate::{encode, octets};
 
 /// Where a piece of text lies in the buffer of its [`Fields`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +54,10 @@ pub struct Field<'a> {
     pub value: &'a [u8],
 }
 
+/// What is kept of the memory of a head that is done with.
+const SPARE_TEXT_MAX: usize = 4 * 1024;
+const SPARE_LINES_MAX: usize = 64;
+
 impl Fields {
     /// No lines, no text.
     pub fn new() -> Self {
@@ -67,6 +72,21 @@ impl Fields {
     /// Lines that were decoded from `text`, and their names.
     pub(crate) fn decoded(text: Vec<u8>, lines: Vec<Line>, names: Names) -> Self {
         Self { text, lines, names }
+    }
+
+    /// The memory of text and lines, both of which are forgotten.
+    pub(crate) fn into_memory(mut self) -> (Vec<u8>, Vec<Line>) {
+        self.clear();
+        (self.text, self.lines)
+    }
+
+    /// Forgets every line and all text, and keeps the memory for other ones, unless it is as large as only rare heads are.
+    pub fn into_spare(mut self) -> Self {
+        if self.text.capacity() > SPARE_TEXT_MAX || self.lines.capacity() > SPARE_LINES_MAX {
+            return Self::new();
+        }
+        self.clear();
+        self
     }
 
     /// Forgets every line and all text; keeps the memory.
@@ -318,6 +338,41 @@ impl Label {
     #[inline]
     pub(crate) fn as_bytes(self) -> &'static [u8] {
         self.0.as_bytes()
+    }
+}
+
+/// Field lines that are written down once and leave often, with their line ends.
+#[derive(Clone, Debug, Default)]
+pub struct Lines(Cow<'static, [u8]>);
+
+impl Lines {
+    /// The line of `text`, which is a field name, a colon, a space, a text without controls, and a line end.
+    #[expect(clippy::panic, reason = "evaluated while compiling: such lines are constants")]
+    pub const fn known(text: &'static str) -> Self {
+        if !octets::is_line(text.as_bytes()) {
+            panic!("a line is a field name, a colon, a space, a text and a line end");
+        }
+        Self(Cow::Borrowed(text.as_bytes()))
+    }
+
+    /// The lines of `fields`, judged as [`crate::HeadWriter`] judges them.
+    pub fn of(fields: &[(Label, &[u8])]) -> Self {
+        let mut text = Vec::new();
+        fields.iter().for_each(|(label, value)| encode::put_line(&mut text, *label, value));
+        Self(Cow::Owned(text))
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = Field<'_>> {
+        self.0.split(|byte| *byte == b'\n').filter_map(|line| {
+            let (name, value) = line.strip_suffix(b"\r")?.split_at_checked(octets::token_run(line))?;
+            Some(Field { name, value: value.strip_prefix(b": ")? })
+        })
+    }
+
+    #[inline]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 

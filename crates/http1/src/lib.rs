@@ -23,7 +23,7 @@ mod section;
 
 pub use body::{BodyBounds, BodyDecoder, Event};
 pub use encode::{CHUNK_END, HeadWriter, chunk_head, write_last_chunk};
-pub use fields::{Field, Fields, Label, Repeated, Span};
+pub use fields::{Field, Fields, Label, Lines, Repeated, Span};
 pub use framing::{Framing, request_framing, response_framing};
 pub use head::{Bounds, HeadDecoder, RequestHead, ResponseHead, Version};
 pub use octets::{is_same, is_target, is_token, token_run};

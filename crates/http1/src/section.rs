@@ -41,6 +41,12 @@ enum Name {
 }
 
 impl Section {
+    /// A section in the memory of `fields`, and what else there is of that. Both are empty.
+    pub(crate) fn reusing(fields: Fields) -> (Vec<u8>, Self) {
+        let (text, lines) = fields.into_memory();
+        (text, Self { lines, ..Self::default() })
+    }
+
     /// A section that begins at `start`.
     pub(crate) fn start_at(&mut self, start: usize) {
         self.line = start;

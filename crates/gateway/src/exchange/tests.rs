@@ -132,7 +132,14 @@ apis:
 
 fn peer() -> Arc<Peer> {
     let address = "192.0.2.7:4711".parse().unwrap();
-    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None, term: Arc::default() })
+    Arc::new(Peer {
+        listener: "public".into(),
+        address,
+        local: address,
+        tls: None,
+        term: Arc::default(),
+        way: Default::default(),
+    })
 }
 
 #[tokio::test]

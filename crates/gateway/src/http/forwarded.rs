@@ -14,7 +14,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use portcullis_http1::{Fields, Label, token_run};
+use portcullis_http1::{Fields, Label, Lines, token_run};
 use smallvec::{SmallVec, smallvec};
 
 use super::canonical::{ForwardedField, Rules};
@@ -72,45 +72,65 @@ pub(super) fn origin(fields: &Fields, peer: &Peer, rules: &Rules) -> Result<Orig
 /// Says what backends are told of the request's way: `X-Forwarded-For`, `-Proto`, `-Host`, `-Port` and `Via`.
 ///
 /// RFC 9110 §7.6.3: a gateway sends `Via` with the version it received; its name stands for the host.
-pub fn forwarded_fields(request: &Canonical, mut say: impl FnMut(Label, &[u8])) {
-    const FOR: Label = Label::new("x-forwarded-for: ");
-    const PROTO: Label = Label::new("x-forwarded-proto: ");
+///
+/// `way` is [`way`] of a client that speaks for itself alone.
+pub fn forwarded_fields(request: &Canonical, way: Option<&Lines>, mut say: impl FnMut(Said<'_>)) {
     const HOST: Label = Label::new("x-forwarded-host: ");
     const PORT: Label = Label::new("x-forwarded-port: ");
-    const VIA: Label = Label::new("via: ");
+    static PORT_HTTP: Lines = Lines::known("x-forwarded-port: 80\r\n");
+    static PORT_HTTPS: Lines = Lines::known("x-forwarded-port: 443\r\n");
+    static VIA_1_0: Lines = Lines::known("via: 1.0 portcullis\r\n");
+    static VIA_1_1: Lines = Lines::known("via: 1.1 portcullis\r\n");
+    static VIA_2: Lines = Lines::known("via: 2 portcullis\r\n");
+    match way {
+        Some(way) => say(Said::Lines(way)),
+        None => say(Said::Lines(&self::way(request.client_chain(), request.scheme()))),
+    }
+    match request.port() {
+        None => {
+            if !request.host().is_empty() {
+                say(Said::Field(HOST, request.host().as_bytes()));
+            }
+            say(Said::Lines(if request.scheme() == "https" { &PORT_HTTPS } else { &PORT_HTTP }));
+        }
+        Some(port) => {
+            let mut digits = itoa::Buffer::new();
+            let port = digits.format(port).as_bytes();
+            let mut text = SmallVec::<[u8; 64]>::from_slice(request.host().as_bytes());
+            text.push(b':');
+            text.extend_from_slice(port);
+            say(Said::Field(HOST, &text));
+            say(Said::Field(PORT, port));
+        }
+    }
+    say(Said::Lines(match request.wire() {
+        Wire::Http10 => &VIA_1_0,
+        Wire::Http11 => &VIA_1_1,
+        Wire::Http2 => &VIA_2,
+    }));
+}
+
+/// What a backend is told, in one piece.
+#[derive(Clone, Copy, Debug)]
+pub enum Said<'a> {
+    /// A line that is not written down yet.
+    Field(Label, &'a [u8]),
+    /// Lines that are.
+    Lines(&'a Lines),
+}
+
+/// `X-Forwarded-For` and `-Proto` of a request that came through `chain`.
+pub(super) fn way(chain: &[IpAddr], scheme: &str) -> Lines {
+    const FOR: Label = Label::new("x-forwarded-for: ");
+    const PROTO: Label = Label::new("x-forwarded-proto: ");
     let mut text = SmallVec::<[u8; 64]>::new();
-    for address in request.client_chain() {
+    for address in chain {
         if !text.is_empty() {
             text.extend_from_slice(b", ");
         }
         push_address(*address, &mut text);
     }
-    say(FOR, &text);
-    say(PROTO, request.scheme().as_bytes());
-    let mut digits = itoa::Buffer::new();
-    match request.port() {
-        None => {
-            if !request.host().is_empty() {
-                say(HOST, request.host().as_bytes());
-            }
-            say(PORT, if request.scheme() == "https" { b"443" } else { b"80" });
-        }
-        Some(port) => {
-            let port = digits.format(port).as_bytes();
-            text.clear();
-            text.extend_from_slice(request.host().as_bytes());
-            text.push(b':');
-            text.extend_from_slice(port);
-            say(HOST, &text);
-            say(PORT, port);
-        }
-    }
-    let via: &[u8] = match request.wire() {
-        Wire::Http10 => b"1.0 portcullis",
-        Wire::Http11 => b"1.1 portcullis",
-        Wire::Http2 => b"2 portcullis",
-    };
-    say(VIA, via);
+    Lines::of(&[(FOR, &text), (PROTO, scheme.as_bytes())])
 }
 
 // PERF: the formatter of the standard library takes twenty times as long for an IPv4 address.

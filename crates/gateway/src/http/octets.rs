@@ -5,6 +5,9 @@ pub(super) const LABEL: u8 = 1;
 /// Stands in a path without escapes: `pchar` and the separator (RFC 3986 §3.3).
 pub(super) const PATH: u8 = 2;
 
+/// The same without parameters.
+pub(super) const PLAIN: u8 = 4;
+
 static CLASSES: [u8; 256] = classes();
 
 /// Whether `byte` is of `class`.
@@ -12,6 +15,13 @@ static CLASSES: [u8; 256] = classes();
 #[expect(clippy::indexing_slicing, reason = "a byte always lies in a table of 256")]
 pub(super) fn is(byte: u8, class: u8) -> bool {
     CLASSES[byte as usize] & class != 0
+}
+
+/// Whether every byte is of `class`.
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "a byte always lies in a table of 256")]
+pub(super) fn are(bytes: &[u8], class: u8) -> bool {
+    bytes.iter().fold(class, |all, byte| all & CLASSES[*byte as usize]) != 0
 }
 
 #[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "evaluated while compiling")]
@@ -25,6 +35,9 @@ const fn classes() -> [u8; 256] {
         }
         if matches!(octet, b'!' | b'$' | b'&'..=b';' | b'=' | b'@'..=b'Z' | b'_' | b'a'..=b'z' | b'~') {
             table[byte] |= PATH;
+            if octet != b';' {
+                table[byte] |= PLAIN;
+            }
         }
         byte += 1;
     }

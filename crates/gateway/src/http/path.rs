@@ -72,14 +72,14 @@ pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut Vec<u8>) -> Result<
     Ok(false)
 }
 
-// PERF: most paths are plain and cost one pass: no escape, no parameter, no segment that is empty or begins with a dot.
+// PERF: most paths are plain: no escape, no parameter, no segment that is empty or begins with a dot. They cost two passes
+// without a branch for each byte, a third of one pass with branches.
 fn is_plain(path: &[u8]) -> bool {
-    let mut before = 0;
-    path.iter().all(|&byte| {
-        let is_odd = before == b'/' && matches!(byte, b'/' | b'.');
-        before = byte;
-        is_path_character(byte) && byte != b';' && !is_odd
-    })
+    let pairs = path.iter().zip(path.get(1..).unwrap_or_default());
+    let has_odd = pairs.fold(false, |has_odd, (before, byte)| {
+        has_odd | ((*before == b'/') & ((*byte == b'/') | (*byte == b'.')))
+    });
+    !has_odd && octets::are(path, octets::PLAIN)
 }
 
 fn is_path_character(byte: u8) -> bool {

@@ -140,7 +140,7 @@ impl Connection {
                 Waited::Gone => return Rest::Over,
                 Waited::Nothing => return Rest::Waits(std::mem::take(&mut cx.deadline), since),
             }
-            let next = self.next(&bounds, &mut cx.deadline).await;
+            let next = self.next(&bounds, &mut cx).await;
             *served = served.saturating_add(1);
             let may_stay = *served < bounds.requests_per_connection;
             let (refused, version) = match next {
@@ -245,10 +245,10 @@ impl Connection {
     }
 
     /// Reads the next head, which has begun.
-    async fn next(&mut self, bounds: &Bounds, deadline: &mut Deadline) -> Next {
+    async fn next(&mut self, bounds: &Bounds, cx: &mut Context) -> Next {
         let Some(reader) = &mut self.reader else { return Next::Over };
         let head_bounds = head_bounds(bounds);
-        let mut decoder = HeadDecoder::default();
+        let mut decoder = HeadDecoder::reusing(std::mem::take(&mut cx.spare_request));
         let mut is_timed = false;
         loop {
             match decode(&mut decoder, reader, &head_bounds) {
@@ -257,10 +257,10 @@ impl Connection {
                 Err(refusal) => return Next::Refused(refusal),
             }
             if !is_timed {
-                deadline.set(bounds.head_timeout);
+                cx.deadline.set(bounds.head_timeout);
                 is_timed = true;
             }
-            match deadline.race(reader.fill(HEAD_READ_BYTES)).await {
+            match cx.deadline.race(reader.fill(HEAD_READ_BYTES)).await {
                 Ok(Ok(read)) if read > 0 => {}
                 Ok(_) => return Next::Over,
                 Err(_) => return Next::TimedOut,

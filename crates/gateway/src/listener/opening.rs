@@ -56,7 +56,7 @@ pub(super) async fn serve(
         }
     }
     let (listener, term) = (Arc::clone(&plan.name), Arc::clone(&plan.term));
-    let peer = |tls| Arc::new(Peer { listener, address, local, tls, term });
+    let peer = |tls| Arc::new(Peer { listener, address, local, tls, term, way: Default::default() });
     let (peer, reader, writer, wire) = match &opening.tls {
         None => {
             let (mut reader, writer) = split_tcp(stream);

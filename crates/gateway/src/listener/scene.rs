@@ -104,7 +104,14 @@ pub(super) fn status(frame: &Frame) -> Option<u16> {
 /// A client in cleartext.
 pub(super) fn peer() -> Arc<Peer> {
     let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Arc::new(Peer { listener: Arc::from("public"), address, local: address, tls: None, term: Arc::default() })
+    Arc::new(Peer {
+        listener: Arc::from("public"),
+        address,
+        local: address,
+        tls: None,
+        term: Arc::default(),
+        way: Default::default(),
+    })
 }
 
 /// The client's end of a connection that is served in another task.

@@ -58,6 +58,7 @@ pub(super) fn peer() -> Peer {
         local: SocketAddr::from(([192, 0, 2, 1], 8_443)),
         tls: Some(TlsFacts { version: "1.3", ..TlsFacts::default() }),
         term: Arc::default(),
+        way: Default::default(),
     }
 }
 

@@ -49,8 +49,9 @@ impl Answered {
         &mut self.reply.body
     }
 
-    /// What leaves.
-    pub(crate) fn into_reply(self) -> Reply {
+    /// What leaves. The memory of the request's head goes into `spare`.
+    pub(crate) fn into_reply(self, spare: &mut Fields) -> Reply {
+        *spare = self.request.into_fields().into_spare();
         self.reply
     }
 }

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use portcullis_http1::Fields;
 use smallvec::SmallVec;
 use tokio::fs::File;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::attempts::Attempts;
-use super::marks::Marks;
 use super::request_id::{RequestId, random};
 use super::room::Room;
 use super::{Operation, Proof, Routed, UnderWay};
@@ -60,6 +60,10 @@ pub struct Context {
     pub interim: Arc<Interim>,
     /// What the process shares.
     pub ground: Arc<Ground>,
+    /// Memory of heads that are done with, for the connection's next request and the answer to it.
+    pub spare_request: Fields,
+    /// The same, of answers.
+    pub spare_answer: Fields,
     /// The configuration it is judged by.
     revision: Option<Arc<str>>,
     facts: Facts,
@@ -154,6 +158,8 @@ impl Context {
             deadline: Deadline::new(),
             interim,
             ground,
+            spare_request: Fields::new(),
+            spare_answer: Fields::new(),
             revision: None,
             facts,
         }
@@ -205,18 +211,17 @@ impl Context {
         self.trace.join(request.fields(), is_trusted, rules);
     }
 
-    /// Begins a try at a target: what the target is told. Where the try becomes a span, what the target records is part of
-    /// it; else it is part of the exchange's own.
-    pub fn begin_try(&mut self, target: &Arc<str>) -> Marks {
-        let mut span = self.trace.own;
-        if self.trace.sampled && self.ground.observe.exports_spans() {
-            span.span = random().max(1);
-            let began = clock::now().saturating_duration_since(self.facts.started);
-            let target = Arc::clone(target);
-            self.facts.tries.push(Try { span: span.span, target, began, took: None, outcome: None });
+    /// Begins a try at a target: the span of which what the target records is part. Where the try becomes a span, that;
+    /// else the exchange's own.
+    pub fn begin_try(&mut self, target: &Arc<str>) -> u64 {
+        if !self.trace.sampled || !self.ground.observe.exports_spans() {
+            return self.trace.own.span;
         }
-        let traceparent = self.trace.traceparent(span.span);
-        Marks { id: self.id, traceparent, keeps_state: self.trace.keeps_state }
+        let span = random().max(1);
+        let began = clock::now().saturating_duration_since(self.facts.started);
+        let target = Arc::clone(target);
+        self.facts.tries.push(Try { span, target, began, took: None, outcome: None });
+        span
     }
 
     /// Ends the try that was begun last: with the status answered, or the code of the problem.

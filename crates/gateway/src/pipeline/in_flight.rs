@@ -4,59 +4,52 @@
 //! panic: whatever drops the exchange gives its place back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A number of exchanges under way at something that has a name.
-#[derive(Debug, Clone)]
-pub struct InFlight(Arc<Counted>);
-
+// PERF: the guards share what counts them, so that its count of owners, less this one, is the number.
 #[derive(Debug)]
-struct Counted {
-    name: Arc<str>,
-    count: AtomicUsize,
-}
+pub struct InFlight(Arc<Arc<str>>);
 
 /// One exchange under way, until it is dropped or has left.
 #[derive(Debug)]
-pub struct UnderWay {
-    at: InFlight,
-    has_left: bool,
+pub struct UnderWay(State);
+
+#[derive(Debug)]
+enum State {
+    Counted(Arc<Arc<str>>),
+    HasLeft(Arc<str>),
 }
 
 impl InFlight {
     /// None yet at what is called `name`.
     pub fn at(name: &Arc<str>) -> Self {
-        Self(Arc::new(Counted { name: Arc::clone(name), count: AtomicUsize::new(0) }))
+        Self(Arc::new(Arc::clone(name)))
     }
 
     /// Counts one until the answer is dropped.
     pub fn enter(&self) -> UnderWay {
-        self.0.count.fetch_add(1, Ordering::Relaxed);
-        UnderWay { at: self.clone(), has_left: false }
+        UnderWay(State::Counted(Arc::clone(&self.0)))
     }
 
     /// How many are under way now.
     pub fn now(&self) -> usize {
-        self.0.count.load(Ordering::Relaxed)
+        Arc::strong_count(&self.0).saturating_sub(1)
     }
 }
 
 impl UnderWay {
     /// What it is at, or was.
     pub fn name(&self) -> &str {
-        &self.at.0.name
+        match &self.0 {
+            State::Counted(name) => name,
+            State::HasLeft(name) => name,
+        }
     }
 
     /// Is counted no more.
     pub fn leave(&mut self) {
-        if !std::mem::replace(&mut self.has_left, true) {
-            self.at.0.count.fetch_sub(1, Ordering::Relaxed);
+        if let State::Counted(name) = &self.0 {
+            self.0 = State::HasLeft(Arc::clone(name));
         }
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.leave();
     }
 }

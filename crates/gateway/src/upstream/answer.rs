@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use http::{Method, StatusCode};
-use portcullis_http1::{Bounds, HeadDecoder, ResponseHead, response_framing};
+use portcullis_http1::{Bounds, Fields, HeadDecoder, ResponseHead, response_framing};
 
 use super::backend::Target;
 use super::connect::connect;
@@ -58,6 +58,8 @@ pub(super) struct Errand<'a> {
     pub(super) tries: &'a mut Tries,
     pub(super) deadline: &'a mut Deadline,
     pub(super) interim: &'a Interim,
+    /// Memory for the head of the answer.
+    pub(super) memory: &'a mut Fields,
 }
 
 /// What a target took its time for.
@@ -104,17 +106,18 @@ pub(super) struct Incoming {
 impl Errand<'_> {
     /// Sends the request on `connection`, which may be one that was `kept`, and awaits the head of the answer. What may
     /// be sent again is left in `rest`.
+    // PERF: borrows what it works on; each state that is moved into another one is copied, and takes its room twice.
     pub(super) async fn run(
-        mut self,
+        &mut self,
         mut connection: Box<Connection>,
         mut was_kept: bool,
-        mut upload: Upload,
+        upload: &mut Upload,
         rest: &mut Rest,
     ) -> Result<Incoming, Failure> {
         loop {
             // PERF: nobody was waited for since the try began.
             let now = was_kept.then_some(self.began);
-            let mut turn = Turn::new(&mut self, &mut connection, &mut upload, now);
+            let mut turn = Turn::new(self, &mut connection, upload, now);
             let outcome = poll_fn(|cx| turn.poll(cx)).await;
             let is_sent = !turn.is_sending && turn.write_error.is_none();
             let is_untouched = turn.has_sent_nothing();
@@ -131,7 +134,7 @@ impl Errand<'_> {
             }
             let is_stale = is_stale && matches!(failure, Failure::Closed(_));
             if !is_stale || !upload.rewind() || !self.sends_again(is_untouched) {
-                *rest = Rest { load: upload.into_load(), is_untouched };
+                *rest = Rest { load: upload.take_load(), is_untouched };
                 return Err(failure);
             }
             // Not held over the wait that follows: every exchange would make room for it.
@@ -142,7 +145,7 @@ impl Errand<'_> {
                 Ok(connection) => connection,
                 Err(failure) => {
                     // Paid for, and nobody has seen it since.
-                    *rest = Rest::untouched(upload.into_load());
+                    *rest = Rest::untouched(upload.take_load());
                     return Err(failure);
                 }
             };
@@ -215,7 +218,7 @@ impl Errand<'_> {
     fn receive(
         &mut self,
         mut connection: Box<Connection>,
-        upload: Upload,
+        upload: &mut Upload,
         is_sent: bool,
         head: ResponseHead,
         long: Option<LongRead>,
@@ -231,13 +234,13 @@ impl Errand<'_> {
             return Ok(Incoming { head, body });
         }
         let upload = if is_sent && self.may_better(&head) {
-            *rest = Rest { load: upload.into_load(), is_untouched: false };
+            *rest = Rest { load: upload.take_load(), is_untouched: false };
             None
         } else if is_sent {
-            connection.spare = upload.into_spare();
+            connection.spare = upload.take_spare();
             None
         } else {
-            Some(upload)
+            Some(std::mem::take(upload))
         };
         let terms = Terms {
             idle: self.idle,
@@ -285,6 +288,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         let answers = errand.target.answers;
         let head_bytes = answers.head as usize;
         let bounds = Bounds { head_bytes, line_bytes: head_bytes, fields: answers.fields as usize };
+        let decoder = HeadDecoder::reusing(std::mem::take(errand.memory));
         Self {
             bounds,
             long: None,
@@ -292,7 +296,7 @@ impl<'a, 'b> Turn<'a, 'b> {
             errand,
             connection,
             upload,
-            decoder: HeadDecoder::default(),
+            decoder,
             is_sending: true,
             write_error: None,
             was_heard: false,

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use portcullis_http1::{Label, Lines};
+
 use super::balance::seed;
 use super::breaker::Breaker;
 use super::health::{self, Checks};
@@ -44,6 +46,8 @@ pub(super) struct Target {
     pub(super) name: Arc<str>,
     /// What `Host` says toward it.
     pub(super) authority: String,
+    /// The same, as it is written.
+    pub(super) host: Lines,
     /// Put in front of every path.
     pub(super) path: String,
     pub(super) place: Place,
@@ -194,6 +198,7 @@ impl Backend {
 
 impl Target {
     pub(super) fn new(spec: &TargetSpec, tls: Option<Tls>, backend: &BackendSpec, idle_max: usize) -> Self {
+        const HOST: Label = Label::new("host: ");
         let speaks = match backend.protocol {
             Protocol::Http2 => Speaks::Http2,
             Protocol::Auto if tls.is_some() => Speaks::Either,
@@ -207,6 +212,7 @@ impl Target {
             standing: Standing::new(&name, backend.eject, backend.balance == Balance::PeakEwma, clock::now()),
             backend: backend.name.as_str().into(),
             name,
+            host: Lines::of(&[(HOST, spec.authority().as_bytes())]),
             authority: spec.authority(),
             path: spec.path.clone(),
             place: Place::new(&spec.host, spec.port, backend.source),

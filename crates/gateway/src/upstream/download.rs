@@ -46,12 +46,20 @@ pub(super) fn begin(
     long: Option<LongRead>,
     now: Instant,
 ) -> Result<Body, Failure> {
-    let mut decoder = BodyDecoder::new(framing, &BodyBounds::default());
     let buffer = &mut connection.reader.buffer;
     let is_long = matches!(framing, Framing::Length(length) if length >= READ_ROOM_LONG as u64);
     connection.brings_much = is_long;
+    // PERF: as most answers are, and then it takes no decoder.
+    if let Framing::Length(length) = framing
+        && let Ok(length) = usize::try_from(length)
+        && length <= buffer.len()
+    {
+        let bytes = buffer.split_to(length).freeze();
+        return whole(connection, upload, bytes, terms.keep_for, now);
+    }
+    let mut decoder = BodyDecoder::new(framing, &BodyBounds::default());
     let mut ahead = [None, None];
-    let whole = match decoder.decode(buffer)? {
+    let bytes = match decoder.decode(buffer)? {
         Event::End => Some(Bytes::new()),
         Event::More => None,
         Event::Data(piece) => match decoder.decode(buffer)? {
@@ -70,13 +78,8 @@ pub(super) fn begin(
             None
         }
     };
-    if let Some(bytes) = whole {
-        // What follows an answer belongs to none: another answer smuggled in, or a backend that lost count.
-        if !connection.reader.buffer.is_empty() {
-            return Err(Failure::Unexpected("bytes follow the answer that belong to none"));
-        }
-        keep(connection, upload, terms.keep_for, is_long, now);
-        return Ok(Body::from_bytes(bytes));
+    if let Some(bytes) = bytes {
+        return whole(connection, upload, bytes, terms.keep_for, now);
     }
     let size = match framing {
         Framing::Length(length) => Size::Exactly(length),
@@ -96,6 +99,23 @@ pub(super) fn begin(
         is_waiting: false,
         is_broken: false,
     })))
+}
+
+/// A body that came whole with its head: its connection is free.
+fn whole(
+    connection: Box<Connection>,
+    upload: Option<Upload>,
+    bytes: Bytes,
+    keep_for: Option<Duration>,
+    now: Instant,
+) -> Result<Body, Failure> {
+    // What follows an answer belongs to none: another answer smuggled in, or a backend that lost count.
+    if !connection.reader.buffer.is_empty() {
+        return Err(Failure::Unexpected("bytes follow the answer that belong to none"));
+    }
+    let has_large_buffer = connection.brings_much;
+    keep(connection, upload, keep_for, has_large_buffer, now);
+    Ok(Body::from_bytes(bytes))
 }
 
 /// Keeps a connection behind the proper end of an answer, if nothing else speaks against it.
@@ -171,8 +191,8 @@ impl Download {
                 }
             }
             Ok(Progress::Done) => {
-                if let Some(upload) = self.upload.take() {
-                    connection.spare = upload.into_spare();
+                if let Some(mut upload) = self.upload.take() {
+                    connection.spare = upload.take_spare();
                 }
             }
             Err(UploadError::Body(error)) => return Err(self.fail(error)),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use portcullis_http1::{Framing, HeadWriter};
+use portcullis_http1::{Fields, Framing, HeadWriter};
 use tokio::sync::watch;
 
 use super::answer::{Errand, Incoming, Rest, Times};
@@ -171,7 +171,7 @@ impl Checker {
         let (mut times, mut deadline, interim) = (Times::default(), Deadline::new(), Interim::default());
         let (budget, spec) = &*self.shared;
         let now = clock::now();
-        let (mut tries, mut rest) = (budget.begin(), Rest::untouched(None));
+        let (mut tries, mut rest, mut memory) = (budget.begin(), Rest::untouched(None), Fields::new());
         let mut errand = Errand {
             spec,
             budget,
@@ -186,6 +186,7 @@ impl Checker {
             tries: &mut tries,
             deadline: &mut deadline,
             interim: &interim,
+            memory: &mut memory,
         };
         let opened = match self.target.speaks {
             Speaks::Http1 => Opened::Http1(errand.open().await?),
@@ -202,8 +203,8 @@ impl Checker {
                     .field("connection", "close")
                     .framing(Framing::None)
                     .end();
-                let upload = Upload::new(head, Framing::None, Body::Empty);
-                errand.run(connection, false, upload, &mut rest).await
+                let mut upload = Upload::new(head, Framing::None, Body::Empty);
+                errand.run(connection, false, &mut upload, &mut rest).await
             }
             Opened::Http2(lease) => {
                 // The next check opens a connection of its own.

@@ -62,7 +62,7 @@ const LEAVING_MAX: u8 = 4;
 impl Errand<'_> {
     /// Sends the request on a stream of `lease` and awaits the head of the answer.
     pub(super) async fn run_http2(
-        mut self,
+        &mut self,
         mut lease: Lease,
         head: Request<()>,
         size: Size,

@@ -17,10 +17,19 @@ use super::{Incoming, has_failed};
 use crate::clock::{self, Instant};
 use crate::http::{Body, Canonical, Reply, Size};
 use crate::observe::{BackendFacts, CircuitFacts, PlacesFacts};
+use crate::pipeline::marks::Marks;
 use crate::pipeline::operation::Stream;
 use crate::pipeline::request_id::random;
 use crate::pipeline::{Context, Operation, Stop};
 use crate::problem::Problem;
+
+/// Whether a backend lets a request in.
+pub(super) enum Entry<'a> {
+    /// It does. The pass, if there is one, is to be settled.
+    In(Option<Pass<'a>>),
+    /// It has as many as it may have.
+    Full,
+}
 
 /// One request on its way.
 pub(super) struct Journey<'a> {
@@ -86,12 +95,18 @@ impl<'a> Journey<'a> {
         };
         self.tried.push(at);
         cx.occupies(target.standing.in_flight.enter());
-        let marks = cx.begin_try(&target.name);
+        let span = cx.begin_try(&target.name);
+        let marks = Marks {
+            id: cx.id,
+            traceparent: cx.trace.traceparent(span),
+            keeps_state: cx.trace.keeps_state,
+            way: cx.peer.way(request),
+        };
         // What was paid for has not been seen by anybody since.
         self.rest.is_untouched = true;
         let mut times = Times::default();
         let operation = self.operation;
-        let errand = Errand {
+        let mut errand = Errand {
             spec: backend.spec(),
             budget: &backend.budget,
             target,
@@ -109,6 +124,7 @@ impl<'a> Journey<'a> {
             tries: &mut self.tries,
             deadline: &mut cx.deadline,
             interim: &cx.interim,
+            memory: &mut cx.spare_answer,
         };
         let key = errand.upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
         let outcome = errand.forward(request, &mut self.rest, self.size, operation.strip, &marks).await;
@@ -165,26 +181,31 @@ impl<'a> Journey<'a> {
 }
 
 impl Backend {
-    /// Lets a request in that was to be forwarded when it `began`, if the backend is not left alone and has a place. The
-    /// pass is to be settled.
-    pub(super) async fn admit(&self, began: Instant, cx: &mut Context) -> Result<Option<Pass<'_>>, Stop> {
-        let enter = |now| self.breaker.as_ref().map(|breaker| breaker.enter(now)).transpose();
-        cx.at("breaker");
-        let pass = enter(began).map_err(left_alone)?;
-        let Some(places) = &self.places else { return Ok(pass) };
-        if let Some(place) = places.take() {
-            cx.holds(place);
-            return Ok(pass);
-        }
-        // Who was let in before the wait may not be let in after it.
-        drop(pass);
-        cx.at("concurrency");
-        let due = self.spec().timeouts.total.and_then(|total| began.checked_add(total));
-        // Boxed: it is rare.
-        let place = Box::pin(places.wait(&mut cx.deadline, due)).await.map_err(busy)?;
+    /// Lets a request in that was to be forwarded when it `began`, if the backend is not left alone and has a place.
+    pub(super) fn enter(&self, began: Instant, cx: &mut Context) -> Result<Entry<'_>, Stop> {
+        let pass = self.pass(began, cx)?;
+        let Some(places) = &self.places else { return Ok(Entry::In(pass)) };
+        // Who was let in before a wait may not be let in after it.
+        let Some(place) = places.take() else { return Ok(Entry::Full) };
         cx.holds(place);
+        Ok(Entry::In(pass))
+    }
+
+    /// Lets it in once there is a place.
+    pub(super) async fn wait(&self, began: Instant, cx: &mut Context) -> Result<Option<Pass<'_>>, Stop> {
+        if let Some(places) = &self.places {
+            cx.at("concurrency");
+            let due = self.spec().timeouts.total.and_then(|total| began.checked_add(total));
+            let place = places.wait(&mut cx.deadline, due).await.map_err(busy)?;
+            cx.holds(place);
+        }
+        self.pass(clock::now(), cx)
+    }
+
+    fn pass(&self, now: Instant, cx: &mut Context) -> Result<Option<Pass<'_>>, Stop> {
         cx.at("breaker");
-        Ok(enter(clock::now()).map_err(left_alone)?)
+        let pass = self.breaker.as_ref().map(|breaker| breaker.enter(now)).transpose();
+        Ok(pass.map_err(left_alone)?)
     }
 
     /// Notes what came of a request that was let in.

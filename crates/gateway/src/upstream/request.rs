@@ -14,7 +14,7 @@ use http::Method;
 use portcullis_http1::{Framing, HeadWriter, Label};
 
 use super::backend::Target;
-use crate::http::canonical::forwarded_fields;
+use crate::http::canonical::{Said, forwarded_fields};
 use crate::http::{Canonical, Size};
 use crate::pipeline::marks::Marks;
 
@@ -27,17 +27,19 @@ pub(super) fn write_head(
     target: &Target,
     body: Size,
     is_switch: bool,
-    marks: &Marks,
+    marks: &Marks<'_>,
 ) -> Framing {
-    const HOST: Label = Label::new("host: ");
     const REQUEST_ID: Label = Label::new("x-request-id: ");
     const TRACEPARENT: Label = Label::new("traceparent: ");
     let line = request_target(request, strip, &target.path);
     let framing = framing(request.method(), body);
     let mut writer = HeadWriter::request(out, request.method().as_str().as_bytes(), line.as_bytes());
-    writer.put(HOST, target.authority.as_bytes());
+    writer.lines(&target.host);
     let mut writer = writer.fields_if(request.fields(), |field| marks.lets_pass(field.name));
-    forwarded_fields(request, |label, value| writer.put(label, value));
+    forwarded_fields(request, marks.way, |said| match said {
+        Said::Field(label, value) => writer.put(label, value),
+        Said::Lines(lines) => writer.lines(lines),
+    });
     writer.put(REQUEST_ID, marks.id.as_bytes());
     writer.put(TRACEPARENT, &marks.traceparent);
     if is_switch {

@@ -138,12 +138,12 @@ impl Upload {
         self.is_first_batch
     }
 
-    /// What can be sent again from the start, to this target or another, if anything can.
-    pub(super) fn into_load(mut self) -> Option<Load> {
+    /// What can be sent again from the start, to this target or another, if anything can. Nothing of it is left here.
+    pub(super) fn take_load(&mut self) -> Option<Load> {
         if self.rewind() {
-            return Some(Load::Upload(Box::new(self)));
+            return Some(Load::Upload(Box::new(std::mem::take(self))));
         }
-        self.body.rewind().then_some(Load::Body(self.body))
+        self.body.rewind().then(|| Load::Body(self.body.take()))
     }
 
     /// Has another head for another target; after [`Self::rewind`] said that it may.
@@ -158,10 +158,11 @@ impl Upload {
         self.sent_bytes
     }
 
-    /// The memory of the batches, for the next request of the connection.
-    pub(super) fn into_spare(mut self) -> Vec<u8> {
-        self.out.clear();
-        self.out
+    /// The memory of the batches of a request that was sent, for the next one of the connection.
+    pub(super) fn take_spare(&mut self) -> Vec<u8> {
+        let mut spare = std::mem::take(&mut self.out);
+        spare.clear();
+        spare
     }
 
     fn batch_bytes(&self) -> usize {
@@ -293,6 +294,13 @@ impl Upload {
             self.is_flushed = true;
         }
         Ok(then)
+    }
+}
+
+/// A request that was taken away.
+impl Default for Upload {
+    fn default() -> Self {
+        Self::new(Vec::new(), Framing::None, Body::Empty)
     }
 }
 

@@ -39,6 +39,20 @@ fn set_leaves_one_line_and_remove_none() {
 }
 
 #[test]
+fn memory_is_kept_unless_it_is_large() {
+    let mut fields = sample();
+    let text = fields.text.as_ptr();
+    fields = fields.into_spare();
+    assert!(fields.is_empty() && fields.text_len() == 0 && !fields.has("accept"));
+    assert!(fields.text.capacity() > 0 && fields.text.as_ptr() == text);
+    fields.push("a", vec![b'x'; 2 * SPARE_TEXT_MAX]);
+    assert_eq!(fields.into_spare().text.capacity(), 0);
+    let mut fields = Fields::new();
+    (0..2 * SPARE_LINES_MAX).for_each(|_| fields.push("a", "b"));
+    assert_eq!(fields.into_spare().lines.capacity(), 0);
+}
+
+#[test]
 fn text_beside_the_lines_stays_readable() {
     let mut fields = Fields::new();
     let line = fields.push_text("GET / HTTP/1.1");
@@ -46,4 +60,38 @@ fn text_beside_the_lines_stays_readable() {
     fields.retain(|_| false);
     assert_eq!(fields.slice(line), b"GET / HTTP/1.1");
     assert_eq!(fields.slice(Span::new(9_999, 3)), b"");
+}
+
+#[test]
+fn lines_that_were_written_down_are_judged_once() {
+    static KNOWN: Lines = Lines::known("via: 1.1 gateway\r\n");
+    let lines = Lines::of(&[
+        (Label::new("host: "), b"a:1"),
+        (Label::new("x-bad: "), b"1\r\nx-more: 2"),
+        (Label::new("x-empty: "), b""),
+    ]);
+    assert_eq!(lines.as_bytes(), b"host: a:1\r\nx-bad: 1  x-more: 2\r\nx-empty: \r\n");
+    let fields = |lines: &Lines| lines.iter().map(|field| format!("{field:?}")).collect::<Vec<_>>();
+    assert_eq!(fields(&lines), ["host: a:1", "x-bad: 1  x-more: 2", "x-empty: "]);
+    assert_eq!(fields(&KNOWN), ["via: 1.1 gateway"]);
+    assert_eq!(fields(&Lines::default()), [""; 0]);
+}
+
+#[test]
+fn what_is_no_line_is_not_taken_for_one() {
+    for text in [
+        "",
+        "\r\n",
+        "a: b",
+        "a: b\n",
+        "a:b\r\n",
+        ": b\r\n",
+        "A: b\r\n",
+        "a b: c\r\n",
+        "a: b\r\nc: d\r\n",
+        "a: \x7f\r\n",
+    ] {
+        assert!(!octets::is_line(text.as_bytes()), "{}", text.escape_debug());
+    }
+    assert!(octets::is_line(b"a: b: c\r\n"));
 }

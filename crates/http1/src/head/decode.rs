@@ -37,6 +37,8 @@ pub struct HeadDecoder {
     version: Version,
     status: u16,
     section: Section,
+    /// Memory for the text of the head.
+    text: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +53,12 @@ enum Phase {
 }
 
 impl HeadDecoder {
+    /// A decoder of which the next head stands in the memory of `fields`, which are forgotten.
+    pub fn reusing(fields: Fields) -> Self {
+        let (text, section) = Section::reusing(fields);
+        Self { section, text, ..Self::default() }
+    }
+
     /// Forgets a half-read head, so that the next call begins anew.
     pub fn reset(&mut self) {
         *self = Self::default();
@@ -111,7 +119,8 @@ impl HeadDecoder {
         };
         match end {
             Some(end) => {
-                let mut text = Vec::with_capacity(end.saturating_add(SPARE_BYTES));
+                let mut text = std::mem::take(&mut self.text);
+                text.reserve(end.saturating_add(SPARE_BYTES));
                 text.extend_from_slice(window.get(..end).unwrap_or_default());
                 Ok(Some((self.section.take(text), end)))
             }

@@ -7,13 +7,20 @@ use http::StatusCode;
 use portcullis_http1::{Bounds, Fields, HeadDecoder, RequestHead, Version};
 
 use super::{
-    AliasNames, CONNECTION_OPTIONS_MAX, Canonical, ForwardedField, Rules, Upgrade, forwarded_fields,
+    AliasNames, CONNECTION_OPTIONS_MAX, Canonical, ForwardedField, Rules, Said, Upgrade, forwarded_fields,
 };
 use crate::http::{Head, Malformed, Peer, Size, TlsFacts, Wire};
 
 fn peer() -> Peer {
     let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Peer { listener: Arc::from("public"), address, local: address, tls: None, term: Arc::default() }
+    Peer {
+        listener: Arc::from("public"),
+        address,
+        local: address,
+        tls: None,
+        term: Arc::default(),
+        way: Default::default(),
+    }
 }
 
 /// A head as the wire delivers it; lines are separated by `\n` here.
@@ -427,6 +434,13 @@ fn framing_is_not_among_the_fields() {
     assert_eq!(request.size(), Size::Exactly(3));
 }
 
+fn say(out: &mut Fields, said: Said<'_>) {
+    match said {
+        Said::Field(label, value) => out.push(label.name(), value),
+        Said::Lines(lines) => lines.iter().for_each(|field| out.push(field.name, field.value)),
+    }
+}
+
 #[test]
 fn a_trusted_proxy_tells_client_and_scheme_but_not_host() {
     let rules = Rules {
@@ -441,7 +455,7 @@ fn a_trusted_proxy_tells_client_and_scheme_but_not_host() {
     assert_eq!((request.client().to_string().as_str(), request.scheme()), ("203.0.113.9", "https"));
     assert_eq!((request.host(), request.port()), ("gw.test", None));
     let mut out = Fields::new();
-    forwarded_fields(&request, |label, value| out.push(label.name(), value));
+    forwarded_fields(&request, None, |said| say(&mut out, said));
     assert_eq!(
         lines(&out),
         [
@@ -460,7 +474,7 @@ fn a_trusted_proxy_tells_client_and_scheme_but_not_host() {
 fn a_backend_is_told_the_truth_about_a_stranger() {
     let request = check("GET / HTTP/1.0\nhost: GW.test:8080\nx-forwarded-for: 6.6.6.6").expect("canonical");
     let mut out = Fields::new();
-    forwarded_fields(&request, |label, value| out.push(label.name(), value));
+    forwarded_fields(&request, None, |said| say(&mut out, said));
     assert_eq!(
         lines(&out),
         [

@@ -11,7 +11,14 @@ use crate::http::{Malformed, Peer, TlsFacts};
 
 fn peer(address: &str) -> Peer {
     let address = SocketAddr::new(address.parse().expect("an address"), 1);
-    Peer { listener: Arc::from("public"), address, local: address, tls: None, term: Arc::default() }
+    Peer {
+        listener: Arc::from("public"),
+        address,
+        local: address,
+        tls: None,
+        term: Arc::default(),
+        way: Default::default(),
+    }
 }
 
 fn rules(forwarded: ForwardedField) -> Rules {

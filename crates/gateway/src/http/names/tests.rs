@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use super::{ENTRIES, Kind, PREFIX_BYTES_MIN, are_aliases, kind};
+use super::{ENTRIES, Kind, PREFIX_BYTES_MIN, are_aliases, kind, may_end};
 
 #[test]
 fn every_entry_is_found_in_every_spelling() {
@@ -13,6 +13,9 @@ fn every_entry_is_found_in_every_spelling() {
         let with = |c: u8| name.iter().map(|b| if *b == b'-' { c } else { *b }).collect::<Vec<_>>();
         for spelling in [name.clone(), upper, with(b'_'), with(b'.')] {
             assert_eq!(kind(&spelling), Some(entry.kind), "{}", spelling.escape_ascii());
+            let goes_on =
+                matches!(entry.kind, Kind::Host | Kind::Expect | Kind::Single | Kind::Standard | Kind::Claim);
+            assert!(goes_on || may_end(&spelling), "{}", spelling.escape_ascii());
         }
     }
 }
@@ -43,6 +46,17 @@ fn unknown_names_are_unknown() {
         assert_eq!(kind(name.as_bytes()), None, "{name}");
     }
     assert_eq!(kind(&[b'x'; 100_000]), None);
+}
+
+#[test]
+fn usual_fields_of_answers_are_known_to_go_on_at_a_glance() {
+    for name in
+        ["Server", "Date", "Content-Type", "ETag", "Cache-Control", "Vary", "Set-Cookie", "Location", ""]
+    {
+        assert!(!may_end(name.as_bytes()), "{name}");
+    }
+    let long = [b"Proxy-".as_slice(), &[b'x'; 100_000]].concat();
+    assert!(may_end(&long));
 }
 
 #[test]

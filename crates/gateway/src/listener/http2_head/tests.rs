@@ -12,7 +12,14 @@ use crate::http::{Head, Malformed, Peer, Size, TlsFacts, Wire};
 
 fn peer() -> Peer {
     let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Peer { listener: Arc::from("public"), address, local: address, tls: None, term: Arc::default() }
+    Peer {
+        listener: Arc::from("public"),
+        address,
+        local: address,
+        tls: None,
+        term: Arc::default(),
+        way: Default::default(),
+    }
 }
 
 fn parts(method: &str, uri: &str, fields: &[(&str, &str)]) -> Parts {

@@ -181,7 +181,14 @@ impl Case {
 
 fn peer() -> Arc<Peer> {
     let address = "192.0.2.7:4711".parse().unwrap();
-    Arc::new(Peer { listener: "public".into(), address, local: address, tls: None, term: Arc::default() })
+    Arc::new(Peer {
+        listener: "public".into(),
+        address,
+        local: address,
+        tls: None,
+        term: Arc::default(),
+        way: Default::default(),
+    })
 }
 
 fn request(peer: &Peer) -> Canonical {

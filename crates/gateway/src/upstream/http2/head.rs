@@ -12,7 +12,7 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderValue, Request, Uri, Version, response};
 use portcullis_http1::{Fields, Framing, Refusal, ResponseHead};
 
-use crate::http::canonical::forwarded_fields;
+use crate::http::canonical::{Said, forwarded_fields};
 use crate::http::{BodyError, Canonical, Size};
 use crate::pipeline::marks::Marks;
 use crate::upstream::backend::Target;
@@ -31,7 +31,7 @@ pub(in crate::upstream) fn request(
     strip: usize,
     target: &Target,
     body: Size,
-    marks: &Marks,
+    marks: &Marks<'_>,
 ) -> Result<Request<()>, Failure> {
     let mut head = Request::new(());
     *head.method_mut() = request.method().clone();
@@ -45,8 +45,11 @@ pub(in crate::upstream) fn request(
     }
     let mut said = append(headers, b"x-request-id", marks.id.as_bytes());
     said = said.and_then(|()| append(headers, b"traceparent", &marks.traceparent));
-    forwarded_fields(request, |label, value| {
-        said = said.and_then(|()| append(headers, label.name().as_bytes(), value));
+    forwarded_fields(request, marks.way, |more| {
+        said = said.and_then(|()| match more {
+            Said::Field(label, value) => append(headers, label.name().as_bytes(), value),
+            Said::Lines(lines) => lines.iter().try_for_each(|field| append(headers, field.name, field.value)),
+        });
     });
     said.ok_or(UNSPEAKABLE)?;
     if request.te_trailers() {

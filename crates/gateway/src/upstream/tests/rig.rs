@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use portcullis_http1::{Bounds, Framing, HeadDecoder};
+use portcullis_http1::{Bounds, Fields, Framing, HeadDecoder};
 
 use super::super::answer::{Errand, Incoming, Rest, Times};
 use super::super::failure::Failure;
@@ -40,6 +40,7 @@ pub(in crate::upstream) fn canonical(text: &str) -> Canonical {
         local: "192.0.2.1:8080".parse().expect("an address"),
         tls: None,
         term: Arc::default(),
+        way: Default::default(),
     };
     let head = Head { request, wire: Wire::Http11, size: Size::None };
     Canonical::build(head, &peer, &Rules::default()).expect("a canonical request")
@@ -109,7 +110,7 @@ impl Rig {
         let timeouts = &self.backend.spec().timeouts;
         let mut times = Times::default();
         let mut rest = Rest::untouched(None);
-        let mut tries = self.backend.budget.begin();
+        let (mut tries, mut memory) = (self.backend.budget.begin(), Fields::new());
         let mut errand = Errand {
             spec: self.backend.spec(),
             budget: &self.backend.budget,
@@ -124,14 +125,15 @@ impl Rig {
             tries: &mut tries,
             deadline: &mut self.deadline,
             interim: &self.interim,
+            memory: &mut memory,
         };
-        let upload = Upload::new(head.into_bytes(), framing, body);
+        let mut upload = Upload::new(head.into_bytes(), framing, body);
         let was_kept = kept.is_some();
         let connection = match kept {
             Some(connection) => connection,
             None => tokio::time::timeout(PATIENCE, errand.open()).await.expect("an outcome in time")?,
         };
-        let running = errand.run(connection, was_kept, upload, &mut rest);
+        let running = errand.run(connection, was_kept, &mut upload, &mut rest);
         assert!(size_of_val(&running) < 1280, "{} bytes for each exchange", size_of_val(&running));
         tokio::time::timeout(PATIENCE, running).await.expect("an outcome in time")
     }

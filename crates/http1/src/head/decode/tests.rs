@@ -6,7 +6,7 @@ fn request(text: impl AsRef<[u8]>) -> Result<Option<Parts>, Refusal> {
     bounded(text, &Bounds::default())
 }
 
-/// Decodes at once and one byte at a time, which must agree.
+/// Decodes at once, in the memory of another head, and one byte at a time, which must agree.
 fn bounded(text: impl AsRef<[u8]>, bounds: &Bounds) -> Result<Option<Parts>, Refusal> {
     let text = text.as_ref();
     let at_once = HeadDecoder::default().request(text, bounds).map(|head| head.map(parts));
@@ -19,6 +19,10 @@ fn bounded(text: impl AsRef<[u8]>, bounds: &Bounds) -> Result<Option<Parts>, Ref
         }
     }
     assert_eq!(at_once, dripped, "{}", text.escape_ascii());
+    let mut used = Fields::new();
+    used.push("content-length", "17");
+    let reused = HeadDecoder::reusing(used).request(text, bounds).map(|head| head.map(parts));
+    assert_eq!(at_once, reused, "{}", text.escape_ascii());
     at_once
 }
 

@@ -25,9 +25,9 @@ fn target() -> Target {
 
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
-fn marks(keeps_state: bool) -> Marks {
+fn marks(keeps_state: bool) -> Marks<'static> {
     let traceparent = TRACEPARENT.as_bytes().try_into().expect("55 bytes");
-    Marks { id: RequestId::new(Duration::ZERO), traceparent, keeps_state }
+    Marks { id: RequestId::new(Duration::ZERO), traceparent, keeps_state, way: None }
 }
 
 #[test]
