@@ -167,6 +167,7 @@ fn kept() -> Kept {
         problem: None,
         detail: None,
         cause: None,
+        authorizer: None,
         backend: None,
         overhead: None,
         tries: &[],

@@ -25,6 +25,7 @@ use crate::secret::Secret;
 mod api;
 mod attestation;
 mod auth;
+mod authorizer;
 mod backend;
 mod bounds;
 mod caller;
@@ -49,6 +50,7 @@ pub mod values;
 pub use api::{Api, Match, Operation};
 pub use attestation::{Attestation, AttestationMode};
 pub use auth::{Apart, ApiKeyAuth, Auth, BasicAuth, CertificateAuth, Namer, SignatureAuth};
+pub use authorizer::Authorizer;
 pub use backend::{
     Backend, BackendProtocol, BackendTimeout, BackendTls, Balance, Breaker, Concurrency, Dns, Eject, Health,
     Retries, Target,
@@ -122,6 +124,9 @@ pub struct Config {
     /// Rules by which apps show that they are genuine, by name.
     #[serde(default)]
     pub attestation: IndexMap<String, Attestation>,
+    /// Services that decide whether a request may go on, by name.
+    #[serde(default)]
+    pub authorizers: IndexMap<String, Authorizer>,
     /// Clients of the published APIs, by name.
     #[serde(default)]
     pub consumers: IndexMap<String, Consumer>,

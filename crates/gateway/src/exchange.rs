@@ -338,6 +338,10 @@ fn stopped(stop: Stop, cx: &mut Context) -> Reply {
             cx.stopped(&problem);
             problem_reply::render(&problem, cx.id.as_str())
         }
+        Why::Denied(problem, reply) => {
+            cx.stopped(&problem);
+            reply
+        }
     }
 }
 

@@ -31,7 +31,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -74,7 +74,8 @@ struct Kept(Mutex<Vec<Connection>>);
 /// One connection, of whatever kind.
 struct Connection {
     sender: http1::SendRequest<Full<Bytes>>,
-    driver: Driver,
+    /// What drives it, until it has ended.
+    driver: Option<Driver>,
     /// Whose runtime it belongs to.
     thread: ThreadId,
     since: Instant,
@@ -87,7 +88,7 @@ type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 pub struct Call {
     /// The method.
     pub method: Method,
-    /// Fields beside `Host` and those that frame the body.
+    /// Fields beside those that frame the body. `Host` is the remote's own, unless another stands here.
     pub fields: Vec<(HeaderName, HeaderValue)>,
     /// The body.
     pub body: Bytes,
@@ -217,20 +218,30 @@ impl Remote {
     /// # Errors
     /// Says why there is none.
     pub async fn call(&self, call: Call) -> Result<Response<Bytes>, FetchError> {
-        let within = call.within;
-        tokio::time::timeout(within, self.answer(call)).await.map_err(|_| FetchError::Late(within))?
+        // It was judged when the remote was made.
+        self.call_at(self.url.path.parse().unwrap_or_default(), call).await
     }
 
-    async fn answer(&self, call: Call) -> Result<Response<Bytes>, FetchError> {
+    /// The same at another path.
+    ///
+    /// # Errors
+    /// Says why there is no answer.
+    pub async fn call_at(&self, path: Uri, call: Call) -> Result<Response<Bytes>, FetchError> {
+        let within = call.within;
+        let answer = self.answer(&path, &call);
+        tokio::time::timeout(within, answer).await.map_err(|_| FetchError::Late(within))?
+    }
+
+    async fn answer(&self, path: &Uri, call: &Call) -> Result<Response<Bytes>, FetchError> {
         while let Some(connection) = self.kept.as_ref().and_then(|kept| kept.take()) {
-            match self.speak(connection, &call).await {
+            match self.speak(connection, path, call).await {
                 // The other side had closed it, or did so just now.
                 Err(FetchError::Broken(_)) => {}
                 answer => return answer,
             }
         }
         let connection = self.open().await?;
-        self.speak(connection, &call).await
+        self.speak(connection, path, call).await
     }
 
     async fn open(&self) -> Result<Connection, FetchError> {
@@ -271,13 +282,21 @@ impl Remote {
         Ok(last.clone())
     }
 
-    async fn speak(&self, mut connection: Connection, call: &Call) -> Result<Response<Bytes>, FetchError> {
+    async fn speak(
+        &self,
+        mut connection: Connection,
+        path: &Uri,
+        call: &Call,
+    ) -> Result<Response<Bytes>, FetchError> {
         let mut request = Request::new(Full::new(call.body.clone()));
         *request.method_mut() = call.method.clone();
-        // Both were judged when the remote was made: a path that parses, an authority that came out of a URL.
-        *request.uri_mut() = self.url.path.parse().unwrap_or_default();
-        request.headers_mut().extend(call.fields.iter().cloned());
-        if let Ok(authority) = self.url.authority().parse() {
+        *request.uri_mut() = path.clone();
+        for (name, value) in &call.fields {
+            request.headers_mut().append(name, value.clone());
+        }
+        if !request.headers().contains_key(header::HOST)
+            && let Ok(authority) = self.url.authority().parse()
+        {
             request.headers_mut().insert(header::HOST, authority);
         }
         if self.kept.is_none() {
@@ -298,7 +317,7 @@ impl Connection {
     {
         let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(FetchError::Broken)?;
         let thread = thread::current().id();
-        Ok(Self { sender, driver: Box::pin(driver), thread, since: clock::now() })
+        Ok(Self { sender, driver: Some(Box::pin(driver)), thread, since: clock::now() })
     }
 
     async fn exchange(
@@ -314,11 +333,15 @@ impl Connection {
             Ok(Response::from_parts(head, body.to_bytes()))
         };
         let mut exchange = pin!(exchange);
-        tokio::select! {
-            answer = &mut exchange => return answer,
-            // What was read before its end is still to be had.
-            ended = driver => ended.map_err(FetchError::Broken)?,
+        if let Some(running) = driver {
+            tokio::select! {
+                answer = &mut exchange => return answer,
+                ended = running => ended.map_err(FetchError::Broken)?,
+            }
         }
+        // What was read before its end is still to be had; what it had not taken up by then is told so by its end alone, and
+        // would wait for ever.
+        *driver = None;
         exchange.await
     }
 }
@@ -335,7 +358,7 @@ impl Kept {
     }
 
     fn put(&self, connection: Connection) {
-        if connection.sender.is_closed() {
+        if connection.driver.is_none() || connection.sender.is_closed() {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

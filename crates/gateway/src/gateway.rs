@@ -199,6 +199,10 @@ impl Gateway {
         live.ground.observe.issuers(facts);
         let signing = Arc::clone(&resources.signing);
         live.ground.observe.signing(move || signing.facts());
+        let asked = Arc::downgrade(&live);
+        let facts =
+            move || asked.upgrade().map(|live| live.snapshot().authorizer_facts()).unwrap_or_default();
+        live.ground.observe.authorizers(facts);
         let tasks = Tasks::default();
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };

@@ -25,8 +25,9 @@ pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
-    BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, ListenerMetrics,
-    NameFacts, OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, StoreMetrics, TargetFacts,
+    AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts,
+    ListenerMetrics, NameFacts, OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, StoreMetrics,
+    TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 
@@ -283,6 +284,11 @@ impl Observe {
     /// Says where to ask, on a scrape, how all issuers are doing. The first call counts.
     pub fn issuers(&self, facts: impl Fn() -> Vec<IssuerFacts> + Send + Sync + 'static) {
         self.shared.metrics.ask_issuers(Box::new(facts));
+    }
+
+    /// Says where to ask, on a scrape, how all authorizers are doing. The first call counts.
+    pub fn authorizers(&self, facts: impl Fn() -> Vec<AuthorizerFacts> + Send + Sync + 'static) {
+        self.shared.metrics.ask_authorizers(Box::new(facts));
     }
 
     /// Says where to ask, on a scrape, how the targets of all backends are doing. The first call counts.

@@ -8,6 +8,7 @@ pub mod attestation;
 pub mod backend_credentials;
 pub mod basic;
 pub mod certificate;
+pub mod external_authorization;
 pub mod fields;
 pub mod jwt;
 pub mod login;
@@ -59,5 +60,6 @@ pub static POLICIES: &[Kind] = &[
     attestation::KIND,
     require::KIND,
     fields::KIND,
+    external_authorization::KIND,
     backend_credentials::KIND,
 ];

@@ -7,12 +7,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::authorizers::Authorizer;
+use crate::authorizers::spec::AuthorizerSpec;
 use crate::callers::Callers;
 use crate::certificates::Certificates;
 use crate::chores::Chores;
 use crate::clock;
 use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
 use crate::dns::Resolver;
+use crate::fetch::RemoteError;
 use crate::http::term::Term;
 use crate::issuers::spec::IssuerSpec;
 use crate::issuers::{Issuer, IssuerError};
@@ -36,6 +39,7 @@ pub struct Resources {
     terms: Vec<(Box<str>, Terms, Arc<Term>)>,
     issuers: Vec<Arc<Issuer>>,
     logins: Vec<Arc<Login>>,
+    authorizers: Vec<Arc<Authorizer>>,
     /// Where passwords are hashed, and what was right.
     pub passwords: Arc<Passwords>,
     /// Those that the store knows.
@@ -136,6 +140,19 @@ impl Resources {
         Ok(issuer)
     }
 
+    /// The authorizer of these settings: the running one, with its connections, or a new one.
+    ///
+    /// # Errors
+    /// The settings cannot be made to work.
+    pub fn authorizer(&mut self, spec: AuthorizerSpec) -> Result<Arc<Authorizer>, RemoteError> {
+        if let Some(running) = self.authorizers.iter().find(|authorizer| *authorizer.spec() == spec) {
+            return Ok(Arc::clone(running));
+        }
+        let authorizer = Arc::new(Authorizer::new(spec)?);
+        self.authorizers.push(Arc::clone(&authorizer));
+        Ok(authorizer)
+    }
+
     /// The login of these settings at `issuer`: the running one, or a new one that goes on with what one of the name knew.
     ///
     /// # Errors
@@ -170,6 +187,7 @@ impl Resources {
         self.terms.retain(|(_, _, term)| !term.is_over());
         self.logins.retain(|login| Arc::strong_count(login) > 1);
         self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
+        self.authorizers.retain(|authorizer| Arc::strong_count(authorizer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
         // A policy holds those that count; a chore at work holds one for a while longer.
         self.exchanges.retain(|exchange| Arc::strong_count(exchange) > 1);

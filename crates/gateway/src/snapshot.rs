@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 pub use compile::{Compiled, ListenerPlan, compile};
 
+use crate::authorizers::Authorizer;
 use crate::bounds::Bounds;
 use crate::callers::Directory;
 use crate::chores::Chores;
@@ -26,7 +27,7 @@ use crate::http::tls::ServerTls;
 use crate::http::trace::Tracing;
 use crate::issuers::Issuer;
 use crate::logins::Login;
-use crate::observe::{IssuerFacts, SnapshotAlive};
+use crate::observe::{AuthorizerFacts, IssuerFacts, SnapshotAlive};
 use crate::pipeline::context::Ground;
 use crate::pipeline::operation::StreamTerms;
 use crate::pipeline::{Operation, Stop};
@@ -63,6 +64,8 @@ pub struct Snapshot {
     pub callers: Arc<Directory>,
     /// Whose tokens count.
     pub issuers: Vec<Arc<Issuer>>,
+    /// Who is asked whether requests may go on.
+    pub authorizers: Vec<Arc<Authorizer>>,
     /// At which of them users log in with their browser.
     pub logins: Vec<Arc<Login>>,
     /// What should be known and does not keep it from serving.
@@ -129,6 +132,11 @@ impl Snapshot {
         for login in &self.logins {
             login.begin(chores, &ground.observe, ground.spool.as_deref(), vault);
         }
+    }
+
+    /// How all authorizers are doing.
+    pub fn authorizer_facts(&self) -> Vec<AuthorizerFacts> {
+        self.authorizers.iter().map(|authorizer| authorizer.facts()).collect()
     }
 
     /// How all issuers are doing.

@@ -15,6 +15,7 @@ use super::{Config, Settings};
 mod apis;
 mod attestation;
 mod authentication;
+mod authorizers;
 mod backends;
 mod callers;
 mod credentials;
@@ -35,6 +36,7 @@ pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Ve
     listeners::judge(&mut judge);
     issuers::judge(&mut judge);
     attestation::judge(&mut judge);
+    authorizers::judge(&mut judge);
     callers::judge(&mut judge);
     backends::judge(&mut judge);
     signing::judge(&mut judge);
@@ -47,6 +49,7 @@ pub(super) fn remarks(files: &Files, tree: &Node, config: &Config) -> Vec<Findin
     let mut judge = Judge { files, tree, config, findings: &mut findings };
     listeners::remarks(&mut judge);
     signing::remarks(&mut judge);
+    authorizers::remarks(&mut judge);
     findings
 }
 

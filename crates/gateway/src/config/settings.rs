@@ -41,6 +41,9 @@ macro_rules! with_settings {
             pub cors: Option<$crate::config::Cors>,
             /// Name of the rule under `attestation` by which an app shows that it is genuine; `none` for none.
             pub attestation: Option<String>,
+            /// Name of the authorizer under `authorizers` that decides whether a request may go on, after `auth` and `require`;
+            /// `none` for none.
+            pub authorize: Option<String>,
             /// The kind of long-lived exchange it may become: `sse`, `websocket` or `grpc`. Such an operation has no
             /// total time and ends after `bounds.stream_idle` without a byte. Default: none.
             pub stream: Option<$crate::config::Stream>,
@@ -244,6 +247,7 @@ pub(super) const KEYS: &[&str] = &[
     "antivirus",
     "cors",
     "attestation",
+    "authorize",
     "stream",
     "fields",
     "forward",

@@ -13,6 +13,7 @@ pub const UNBUILT: &[&str] = &[
     "stores.shared",
     "admin.token",
     "plans",
+    "authorizers.*.grpc",
     "scanners",
     "floor",
     "consumers.*.plan",

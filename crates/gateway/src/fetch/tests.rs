@@ -78,6 +78,32 @@ fn what_is_no_answer_says_why() {
 }
 
 #[test]
+fn a_kept_connection_that_was_closed_is_no_wait() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("an address").port();
+    // Answers as if more could follow, and closes: at once, so that some ends come while the next call is on its way.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut piece = [0; 1024];
+            if stream.read(&mut piece).is_ok_and(|count| count > 0) {
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        }
+    });
+    let url = Url { https: false, host: "127.0.0.1".into(), port, path: "/".into() };
+    let remote = Remote::new(url, crate::dns::Settings::default()).expect("a remote").keeping();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    for number in 0..50 {
+        let within = Duration::from_secs(30);
+        let (fields, body) = (Vec::new(), Bytes::new());
+        let call = Call { method: Method::GET, fields, body, within, answer_bytes_max: 1 };
+        let outcome = runtime.block_on(remote.call(call));
+        assert_eq!(outcome.map(|answer| answer.status().as_u16()).ok(), Some(200), "call {number}");
+    }
+}
+
+#[test]
 fn a_call_has_its_time() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let url = Url {

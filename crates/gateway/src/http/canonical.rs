@@ -154,6 +154,14 @@ impl Canonical {
         Self(Box::new(Parts { head, wire, size, reading }))
     }
 
+    /// Another one like it, for whoever is to be told less than the backend.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let Parts { head, wire, size, reading } = &*self.0;
+        let (head, reading) = (head.clone(), Arc::clone(reading));
+        Self(Box::new(Parts { head, wire: *wire, size: *size, reading }))
+    }
+
     /// What it says besides its fields.
     pub fn reading(&self) -> &Arc<Reading> {
         &self.0.reading

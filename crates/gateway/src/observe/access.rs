@@ -43,6 +43,10 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     line.word_if(names::FLAG, record.problem.map(|kind| kind.blame.as_str()));
     line.word_if(names::ERROR_TYPE, record.problem.map(|kind| kind.code));
     line.text_if(names::CAUSE, record.cause);
+    if let Some((authorizer, took)) = record.authorizer {
+        line.text(names::AUTHORIZER, authorizer);
+        line.millis(names::AUTHORIZER_DURATION, took);
+    }
     if let Some((target, took)) = record.backend {
         line.text(names::UPSTREAM_ADDRESS, target);
         line.millis(names::UPSTREAM_DURATION, took);

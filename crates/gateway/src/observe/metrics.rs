@@ -54,6 +54,7 @@ pub(super) struct Metrics {
     targets: Ask<Vec<TargetFacts>>,
     backends: Ask<Vec<BackendFacts>>,
     issuers: Ask<Vec<IssuerFacts>>,
+    authorizers: Ask<Vec<AuthorizerFacts>>,
     store: Ask<StoreMetrics>,
     signing: Ask<Option<SigningFacts>>,
     certificates: Mutex<Vec<CertificateEnd>>,
@@ -223,6 +224,25 @@ pub struct CertificateEnd {
     pub ends: Duration,
 }
 
+/// How an authorizer is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuthorizerFacts {
+    /// Its name in configuration.
+    pub name: String,
+    /// Questions that it answered with yes.
+    pub allowed: u64,
+    /// Those that it answered with no.
+    pub denied: u64,
+    /// Those that it did not answer, so that the request passed.
+    pub let_through: u64,
+    /// Those that it did not answer, or not so that it counts.
+    pub failed: u64,
+    /// What all of them took.
+    pub took: Duration,
+    /// Those under way.
+    pub in_flight: u64,
+}
+
 /// Counts one snapshot as being in memory, until it is dropped.
 #[derive(Debug)]
 pub struct SnapshotAlive(Arc<AtomicU64>);
@@ -343,6 +363,11 @@ impl Metrics {
     /// Says where to ask how our own keys are; the first to say it is asked.
     pub(super) fn ask_signing(&self, facts: Question<Option<SigningFacts>>) {
         let _ = self.signing.0.set(facts);
+    }
+
+    /// Says where to ask for all authorizers; the first to say it is asked.
+    pub(super) fn ask_authorizers(&self, facts: Question<Vec<AuthorizerFacts>>) {
+        let _ = self.authorizers.0.set(facts);
     }
 
     /// Says where to ask how the store is; the first to say it is asked.

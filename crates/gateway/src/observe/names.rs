@@ -104,6 +104,8 @@ fields! {
     ERROR_TYPE = "error.type" in ACCESS, "The code of the problem that ended it.";
     CAUSE = "portcullis.cause" in REQUEST, "What the caller is not told.";
     EVIDENCE = "portcullis.incident.evidence" in INCIDENTS, "Method and path, or the request line as received when it never became a request; cut short, query values left out.";
+    AUTHORIZER = "portcullis.authorizer" in ACCESS, "The authorizer that was asked.";
+    AUTHORIZER_DURATION = "portcullis.authorizer.duration_ms" in ACCESS, "From asking the authorizer to its answer, or to giving up, in milliseconds.";
     UPSTREAM_ADDRESS = "portcullis.upstream.address" in ACCESS, "The target that was asked.";
     UPSTREAM_DURATION = "portcullis.upstream.duration_ms" in ACCESS, "From asking the target to the head of its answer, in milliseconds.";
     OVERHEAD = "portcullis.overhead_ms" in ACCESS, "From the request's head to the head of the target's answer, less the target's own share, in milliseconds; reading the client's body counts.";
@@ -206,6 +208,9 @@ metrics! {
     ISSUER_FETCHES = Counter "portcullis_issuer_fetches_total" ["issuer", "outcome"], "Fetches of an issuer's keys by outcome: `good` or `failed`";
     ISSUER_INTROSPECTIONS = Counter "portcullis_issuer_introspections_total" ["issuer", "outcome"], "Calls to an issuer about a token by outcome: `good` or `failed`";
     ISSUER_TOKENS = Counter "portcullis_issuer_tokens_total" ["issuer", "outcome"], "Tokens that were judged, not counting those known from before: `verified`, `refused`, or `unavailable` because the issuer could not be asked";
+    AUTHORIZER_CALLS = Counter "portcullis_authorizer_calls_total" ["authorizer", "outcome"], "Questions to an authorizer by outcome: `allowed`, `denied`, `let_through` (`on_error: allow`), or `failed`, and the request was answered 503";
+    AUTHORIZER_SECONDS = Counter "portcullis_authorizer_seconds_total" ["authorizer"], "Time that requests waited for an authorizer";
+    AUTHORIZER_IN_FLIGHT = Gauge "portcullis_authorizer_calls_in_flight" ["authorizer"], "Questions to an authorizer under way, against `authorizers.*.calls`";
     CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
     CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";

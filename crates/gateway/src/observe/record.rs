@@ -66,6 +66,8 @@ pub struct Record<'a> {
     pub detail: Option<&'a str>,
     /// What only the log may see of it.
     pub cause: Option<&'a str>,
+    /// The authorizer asked, and how long it took.
+    pub authorizer: Option<(&'a str, Duration)>,
     /// The target asked, and the time to the head of its answer.
     pub backend: Option<(&'a str, Duration)>,
     /// What passed until the head of the target's answer, less the target's own time.

@@ -108,6 +108,7 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         problem: None,
         detail: None,
         cause: None,
+        authorizer: None,
         backend: Some(("http://10.0.0.5:8080", Duration::from_micros(9_001))),
         overhead: Some(Duration::from_micros(87)),
         tries: &[],

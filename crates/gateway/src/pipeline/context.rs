@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::attempts::Attempts;
 use super::request_id::{RequestId, random};
 use super::room::Room;
-use super::{Operation, Proof, Routed, UnderWay};
+use super::{Changes, Operation, Proof, Routed, UnderWay};
 use crate::clock::{self, Instant};
 use crate::http::canonical::Reading;
 use crate::http::deadline::Deadline;
@@ -84,6 +84,8 @@ struct Facts {
     problem: Option<Stopped>,
     decision: Decision,
     control: &'static str,
+    /// Boxed: it is rare, and would take its room in every exchange.
+    decided: Option<Box<Decided>>,
     /// How long the target at `at_target` took to the head of its answer.
     backend: Option<Duration>,
     overhead: Option<Duration>,
@@ -103,6 +105,15 @@ struct Facts {
     status: Option<StatusCode>,
     /// When its record was made: it is over.
     ended: Option<Instant>,
+}
+
+/// What somebody outside decided of the exchange.
+#[derive(Debug)]
+struct Decided {
+    by: Arc<str>,
+    took: Duration,
+    /// What is to become of the request toward its backend.
+    changes: Changes,
 }
 
 /// Why the exchange stopped.
@@ -128,6 +139,7 @@ impl Facts {
             problem: None,
             decision: Decision::Allowed,
             control: "read",
+            decided: None,
             backend: None,
             overhead: None,
             tries: Vec::new(),
@@ -324,6 +336,23 @@ impl Context {
         self.facts.also_proven.push(proof);
     }
 
+    /// Remembers that the authorizer `by` was asked, and has answered or not after `took`.
+    pub fn decided(&mut self, by: Arc<str>, took: Duration) {
+        self.facts.decided = Some(Box::new(Decided { by, took, changes: Changes::default() }));
+    }
+
+    /// Keeps what the authorizer that was asked changes of the request, until it goes to its backend.
+    pub fn keep_changes(&mut self, changes: Changes) {
+        if let Some(decided) = &mut self.facts.decided {
+            decided.changes = changes;
+        }
+    }
+
+    /// What was kept, taken out.
+    pub fn take_changes(&mut self) -> Changes {
+        self.facts.decided.as_mut().map(|decided| std::mem::take(&mut decided.changes)).unwrap_or_default()
+    }
+
     /// Has the reply set a cookie, whatever the reply is: that of a session that was renewed.
     pub fn set_cookie(&mut self, line: Arc<str>) {
         self.facts.cookie = Some(line);
@@ -411,6 +440,7 @@ impl Context {
             problem: self.facts.problem.as_ref().map(|stopped| stopped.kind),
             detail: self.facts.problem.as_ref().map(|stopped| &*stopped.detail),
             cause: self.facts.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
+            authorizer: self.facts.decided.as_ref().map(|decided| (&*decided.by, decided.took)),
             backend: self.facts.at_target.as_ref().map(UnderWay::name).zip(self.facts.backend),
             overhead: self.facts.overhead,
             tries: &self.facts.tries,

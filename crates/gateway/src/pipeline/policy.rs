@@ -32,6 +32,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
         &[]
     }
 
+    /// Names of fields that it says to backends, and nobody else may.
+    fn own_fields(&self) -> &[Box<str>] {
+        &[]
+    }
+
     /// What it needs of the request body.
     fn needs(&self) -> Needs {
         Needs::Head

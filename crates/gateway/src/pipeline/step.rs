@@ -26,6 +26,8 @@ pub enum Why {
     Problem(Problem),
     /// The gateway answers by itself, and that is right: a preflight, a redirect, `OPTIONS`.
     Answer(Reply),
+    /// Something is wrong, and whoever judged it says what the client is told.
+    Denied(Problem, Reply),
 }
 
 impl<T> Step<'_, T> {
@@ -61,10 +63,15 @@ impl Stop {
         Self(Box::new(Why::Answer(reply)))
     }
 
+    /// Ends the exchange for `problem`; the client gets `reply` in place of the gateway's own.
+    pub fn denied(problem: Problem, reply: Reply) -> Self {
+        Self(Box::new(Why::Denied(problem, reply)))
+    }
+
     /// The problem, if it is one.
     pub fn problem(&self) -> Option<&Problem> {
         match &*self.0 {
-            Why::Problem(problem) => Some(problem),
+            Why::Problem(problem) | Why::Denied(problem, _) => Some(problem),
             Why::Answer(_) => None,
         }
     }

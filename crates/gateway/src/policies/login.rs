@@ -318,22 +318,29 @@ impl Policy for OwnCookies {
     }
 
     fn transform_request<'a>(&'a self, request: &'a mut Identified, _cx: &'a mut Context) -> Step<'a, ()> {
-        parameters::remove_cookies(request.request_mut().fields_mut(), cookies::is_own);
+        remove_own_cookies(request.request_mut().fields_mut());
         Step::pass()
     }
 
     fn transform_response<'a>(&'a self, answer: &'a mut Answered, _cx: &'a mut Context) -> Step<'a, ()> {
-        let is_own = |value: &[u8]| {
-            let value = value.trim_ascii_start();
-            let start = value.get(..cookies::PREFIX.len()).unwrap_or_default();
-            start.eq_ignore_ascii_case(cookies::PREFIX.as_bytes())
-        };
         let fields = answer.fields_mut();
-        if fields.all("set-cookie").any(is_own) {
-            fields.retain(|field| !(field.is("set-cookie") && is_own(field.value)));
+        if fields.all("set-cookie").any(is_own_cookie) {
+            fields.retain(|field| !(field.is("set-cookie") && is_own_cookie(field.value)));
         }
         Step::pass()
     }
+}
+
+/// Takes cookies of ours out.
+pub(super) fn remove_own_cookies(fields: &mut Fields) {
+    parameters::remove_cookies(fields, cookies::is_own);
+}
+
+/// Whether a value of `Set-Cookie` sets a cookie of ours.
+pub(super) fn is_own_cookie(value: &[u8]) -> bool {
+    let value = value.trim_ascii_start();
+    let start = value.get(..cookies::PREFIX.len()).unwrap_or_default();
+    start.eq_ignore_ascii_case(cookies::PREFIX.as_bytes())
 }
 
 /// Where the provider sends browsers back to: at the origin and API that the request is of.

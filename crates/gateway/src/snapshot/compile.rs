@@ -6,6 +6,7 @@
 
 mod attestation;
 mod authentication;
+mod authorizers;
 mod backends;
 mod callers;
 mod credentials;
@@ -22,6 +23,7 @@ use foldhash::{HashMap, HashMapExt};
 use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
+use crate::authorizers::Authorizer;
 use crate::bounds::Bounds;
 use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
 use crate::http::trace::{Parents, Tracing};
@@ -64,6 +66,7 @@ struct Compiler<'a> {
     /// What each backend is told of who calls, in order of the configuration.
     credentials: Vec<Option<Arc<BackendCredentials>>>,
     issuers: Vec<Arc<Issuer>>,
+    authorizers: Vec<Arc<Authorizer>>,
     logins: Vec<Arc<Login>>,
     /// Those that operations of the API at hand ask for.
     asked_logins: Vec<Arc<Login>>,
@@ -93,10 +96,12 @@ pub fn compile(
         last_auth: None,
         credentials: Vec::new(),
         issuers: Vec::new(),
+        authorizers: Vec::new(),
         logins: Vec::new(),
         asked_logins: Vec::new(),
     };
     compiler.issuers = compiler.issuers(resources);
+    compiler.authorizers = compiler.authorizers(resources);
     compiler.logins = compiler.logins(resources);
 
     let callers = compiler.callers(resources);
@@ -130,6 +135,7 @@ pub fn compile(
         stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
         callers,
         issuers: compiler.issuers,
+        authorizers: compiler.authorizers,
         logins: compiler.logins,
         operations,
         warnings: compiler.warnings,

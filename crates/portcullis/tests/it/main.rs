@@ -35,6 +35,7 @@ mod drain;
 mod examples;
 mod exhaustion;
 mod explain;
+mod external_authorization;
 mod faults;
 mod fidelity;
 mod gigabytes;

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot", "resources"],
     &["policies"],
     &["logins"],
-    &["upstream", "icap", "store", "issuers"],
+    &["upstream", "icap", "store", "issuers", "authorizers"],
     &["callers", "certificates"],
     &["pipeline"],
     &["route"],

@@ -7,7 +7,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::authentication::PASTE;
 use super::names::{base_path_fault, host_fault, is_field_name, is_id};
-use super::{Judge, attestation, authentication, gateway, repeated, root};
+use super::{Judge, attestation, authentication, authorizers, gateway, repeated, root};
 use crate::config::{
     Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
 };
@@ -23,6 +23,7 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
             auth: defaults.auth.as_ref(),
             require: defaults.require.as_ref(),
             attestation: defaults.attestation.as_deref(),
+            authorize: defaults.authorize.as_deref(),
             fields: defaults.fields.as_ref(),
             bounds: None, // judged with the gateway's own
         },
@@ -41,6 +42,7 @@ struct Shared<'a> {
     auth: Option<&'a Auth>,
     require: Option<&'a Require>,
     attestation: Option<&'a str>,
+    authorize: Option<&'a str>,
     fields: Option<&'a ForwardedFields>,
     bounds: Option<&'a OperationBoundsSettings>,
 }
@@ -51,6 +53,9 @@ fn shared(judge: &mut Judge<'_>, path: &Pointer, settings: &Shared<'_>) {
     }
     if let Some(name) = settings.attestation {
         attestation::reference(judge, &path.key("attestation"), name);
+    }
+    if let Some(name) = settings.authorize {
+        authorizers::reference(judge, &path.key("authorize"), name);
     }
     if let Some(require) = settings.require {
         authentication::required(judge, &path.key("require"), require);
@@ -74,6 +79,7 @@ pub(super) fn settings(judge: &mut Judge<'_>, path: &Pointer, settings: &Setting
             auth: settings.auth.as_ref(),
             require: settings.require.as_ref(),
             attestation: settings.attestation.as_deref(),
+            authorize: settings.authorize.as_deref(),
             fields: settings.fields.as_ref(),
             bounds: settings.bounds.as_ref(),
         },
@@ -89,6 +95,7 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
             auth: api.auth.as_ref(),
             require: api.require.as_ref(),
             attestation: api.attestation.as_deref(),
+            authorize: api.authorize.as_deref(),
             fields: api.fields.as_ref(),
             bounds: api.bounds.as_ref(),
         },
@@ -214,6 +221,7 @@ fn entry(judge: &mut Judge<'_>, path: &Pointer, key: &str, api: &Api, operation:
             auth: operation.auth.as_ref(),
             require: operation.require.as_ref(),
             attestation: operation.attestation.as_deref(),
+            authorize: operation.authorize.as_deref(),
             fields: operation.fields.as_ref(),
             bounds: operation.bounds.as_ref(),
         },

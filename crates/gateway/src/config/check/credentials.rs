@@ -304,10 +304,7 @@ fn name(
         return;
     }
     let folded = name.to_ascii_lowercase().replace(['_', '.'], "-");
-    let is_not_to_write = |own: &str| {
-        if own.ends_with('-') { folded.starts_with(own) } else { folded == own }
-    };
-    if NOT_TO_WRITE.iter().any(|own| is_not_to_write(own)) {
+    if is_for_nobody_to_write(&folded) {
         let hint = "it frames or routes the message, or is the gateway's own";
         judge.key(path, format!("`{name}` is not for `credentials` to write"), hint);
     }
@@ -317,8 +314,14 @@ fn name(
     }
 }
 
+/// Whether a field of this name, in lower case with hyphens, is written by the gateway alone.
+pub(super) fn is_for_nobody_to_write(folded: &str) -> bool {
+    let is_it = |own: &&str| if own.ends_with('-') { folded.starts_with(*own) } else { folded == *own };
+    NOT_TO_WRITE.iter().any(is_it)
+}
+
 /// A value that a field can have.
-fn value(judge: &mut Judge<'_>, path: &Pointer, text: &str) {
+pub(super) fn value(judge: &mut Judge<'_>, path: &Pointer, text: &str) {
     let is_edge = |byte: Option<&u8>| byte.is_some_and(|byte| *byte == b' ');
     let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
     let (first, last) = (text.as_bytes().first(), text.as_bytes().last());

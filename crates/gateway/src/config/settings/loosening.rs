@@ -31,6 +31,10 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     if below.attestation.is_some() && below.attestation != above.attestation {
         push("attestation", "asks apps for another attestation than the one that is asked for otherwise");
     }
+    let asked = |settings: &Settings| settings.authorize.clone().filter(|name| name != "none");
+    if asked(below).is_some() && asked(below) != asked(above) {
+        push("authorize", "asks another authorizer than the one that is asked otherwise");
+    }
     if above.stream.is_some() && below.stream != above.stream {
         push("stream", "takes the total time away that requests have otherwise");
     }

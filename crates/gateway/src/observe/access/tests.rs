@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::write;
@@ -83,6 +85,7 @@ fn records_carry_the_listed_fields_in_the_listed_order() {
     let mut record = sample::ended(&peer, &sample::KEY_UNKNOWN, &refusal);
     let whole = sample::allowed(&peer, &verdicts);
     (record.backend, record.overhead, record.resends) = (whole.backend, whole.overhead, 1);
+    record.authorizer = Some(("policy", Duration::from_millis(3)));
     let trace = Trace { parent: Some(7), link: Some(Span { trace: 8, span: 9 }), ..sample::TRACE };
     record.trace = &trace;
     let parsed = object(&record);

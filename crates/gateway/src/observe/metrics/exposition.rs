@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet, text};
@@ -58,6 +59,7 @@ impl Collector for Scrape {
         self.targets(&mut encoder)?;
         self.backends(&mut encoder)?;
         self.issuers(&mut encoder)?;
+        self.authorizers(&mut encoder)?;
         self.store(&mut encoder)?;
         self.signing(&mut encoder)?;
         self.configuration(&mut encoder)?;
@@ -251,6 +253,26 @@ impl Scrape {
         Ok(())
     }
 
+    fn authorizers(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let Some(all) = self.0.authorizers.answer() else { return Ok(()) };
+        let mut family = Family::begin(encoder, &names::AUTHORIZER_CALLS)?;
+        for facts in &all {
+            family.counter(&[&facts.name, "allowed"], facts.allowed)?;
+            family.counter(&[&facts.name, "denied"], facts.denied)?;
+            family.counter(&[&facts.name, "let_through"], facts.let_through)?;
+            family.counter(&[&facts.name, "failed"], facts.failed)?;
+        }
+        let mut family = Family::begin(encoder, &names::AUTHORIZER_SECONDS)?;
+        for facts in &all {
+            family.seconds(&[&facts.name], facts.took)?;
+        }
+        let mut family = Family::begin(encoder, &names::AUTHORIZER_IN_FLIGHT)?;
+        for facts in &all {
+            family.gauge(&[&facts.name], facts.in_flight)?;
+        }
+        Ok(())
+    }
+
     fn store(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let Some(store) = self.0.store.answer() else { return Ok(()) };
         Family::begin(encoder, &names::STORE_UP)?.gauge(&[store.kind], u64::from(store.is_up))?;
@@ -369,6 +391,11 @@ impl<'a> Family<'a> {
         }
         let labels: &Labels<'_> = &Self::with(self.0, values);
         self.1.encode_family(&labels)?.encode_counter::<NoLabelSet, u64, f64>(&count, None)
+    }
+
+    fn seconds(&mut self, values: &[&str], time: Duration) -> Encoded {
+        let labels: &Labels<'_> = &Self::with(self.0, values);
+        self.1.encode_family(&labels)?.encode_counter::<NoLabelSet, f64, f64>(&time.as_secs_f64(), None)
     }
 
     fn counter_if_used(&mut self, values: &[&str], count: u64) -> Encoded {

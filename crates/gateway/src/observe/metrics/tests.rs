@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts, Metrics,
-    NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
+    AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts,
+    Metrics, NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
 };
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
@@ -167,6 +167,9 @@ fn busy() -> Arc<Metrics> {
         ..IssuerFacts::default()
     };
     metrics.ask_issuers(Box::new(move || vec![facts.clone()]));
+    let facts =
+        AuthorizerFacts { name: "policy".to_owned(), allowed: 3, in_flight: 1, ..AuthorizerFacts::default() };
+    metrics.ask_authorizers(Box::new(move || vec![facts.clone()]));
     metrics
 }
 

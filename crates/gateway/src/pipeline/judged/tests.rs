@@ -154,7 +154,7 @@ impl Case {
         let pulled = match outcome {
             Ok(mut admitted) => pull(admitted.take_body()).await,
             Err(stop) => match stop.into_why() {
-                Why::Problem(problem) => Err(problem.kind().code.to_owned()),
+                Why::Problem(problem) | Why::Denied(problem, _) => Err(problem.kind().code.to_owned()),
                 Why::Answer(_) => Err("answer".to_owned()),
             },
         };

@@ -20,7 +20,7 @@ use crate::config::{
     Api, ApiDefinition, Auth, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig,
 };
 use crate::pipeline::operation::{Stream, StreamTerms};
-use crate::pipeline::{Expression, Needs, Operation, Policy};
+use crate::pipeline::{Expression, Handover, Needs, Operation, Policy};
 use crate::policies::fields::Fields;
 use crate::policies::require::Require;
 use crate::policies::resource_metadata::{self, ResourceMetadata};
@@ -289,6 +289,8 @@ impl Compiler<'_> {
         let attestation = attestation.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?;
         let mut chain = chain(settings, draft.origin, &place, &spelt("fields"));
         chain.splice(0..0, attestation);
+        let authorization = self.external_authorization(settings, spelt("authorize"));
+        chain.extend(authorization.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?);
         let bounds = match &settings.bounds {
             Some(own) => Arc::new(own.over(&self.bounds)),
             None => Arc::clone(&self.bounds),
@@ -298,6 +300,7 @@ impl Compiler<'_> {
             return None;
         };
         let handover = self.hand_over(&at.key("auth"), &authentication, backend, &mut chain);
+        let handover = said_by_nobody_else(handover, &chain);
         let base = api.base_path().trim_end_matches('/');
         let stream = self.stream(api_name, api, settings, draft.origin);
         Some(Arc::new(Operation {
@@ -437,6 +440,17 @@ fn stream_terms(
     let published = (api_name, &draft.name, draft.method, template.as_str(), listen, hosts, backend);
     let text = format!("{published:?} {strip_base_path:?} {settings:?}");
     digest(text.as_bytes())
+}
+
+/// What the backend is told by nobody but us: what its `credentials` say, and what policies do.
+fn said_by_nobody_else(handover: Option<Arc<Handover>>, chain: &[Arc<dyn Policy>]) -> Option<Arc<Handover>> {
+    let own: Vec<Box<str>> = chain.iter().flat_map(|policy| policy.own_fields()).cloned().collect();
+    if own.is_empty() {
+        return handover;
+    }
+    let passes_credential = handover.as_ref().is_some_and(|handover| handover.passes_credential);
+    let before = handover.iter().flat_map(|handover| handover.own.iter().cloned());
+    Some(Arc::new(Handover { passes_credential, own: before.chain(own).collect() }))
 }
 
 /// The policies of an operation, in the order of `POLICIES`.
