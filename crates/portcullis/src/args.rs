@@ -84,9 +84,8 @@ pub(crate) struct Run {
     /// Where to serve health and metrics
     #[arg(long, value_name = "ADDRESS", requires = "openapi")]
     pub(crate) probes: Option<SocketAddr>,
-    /// Who may call: holders of the key that is made and shown at the start, or anybody
-    #[arg(long, value_name = "WHO", default_value = "api_key", requires = "openapi")]
-    pub(crate) auth: QuickAuth,
+    #[command(flatten)]
+    pub(crate) who: QuickWho,
     /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
     #[arg(long, value_name = "KEY", requires = "openapi")]
     pub(crate) skip: Vec<String>,
@@ -116,9 +115,8 @@ pub(crate) struct Subject {
     /// Where the API's requests would go
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000", requires = "openapi")]
     pub(crate) backend: String,
-    /// Who may call
-    #[arg(long, value_name = "WHO", default_value = "api_key", requires = "openapi")]
-    pub(crate) auth: QuickAuth,
+    #[command(flatten)]
+    pub(crate) who: QuickWho,
     /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
     #[arg(long, value_name = "KEY", requires = "openapi")]
     pub(crate) skip: Vec<String>,
@@ -140,13 +138,40 @@ pub(crate) struct Routes {
 }
 
 /// Who may call an API that is served without a configuration file.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct QuickWho {
+    /// Who may call
+    #[arg(long, value_name = "WHO", default_value = "api_key", requires = "openapi")]
+    pub(crate) auth: QuickAuth,
+    /// Whose tokens count where the definition asks for some: the URL of an OpenID provider
+    #[arg(long, value_name = "URL", requires = "openapi")]
+    pub(crate) issuer: Option<String>,
+    /// An audience of which its tokens must name one; may be given several times. Unless given, the name of the API, which is that of the definition's file
+    #[arg(long = "audience", value_name = "NAME", requires = "issuer")]
+    pub(crate) audiences: Vec<String>,
+}
+
+/// The ways to say who may call, without a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 pub(crate) enum QuickAuth {
     /// Holders of a key that is made and shown once
     ApiKey,
+    /// Whom the definition's `security` names: with keys, the one that is made and shown; with tokens, those of `--issuer`
+    Definition,
     /// Anybody
     None,
+}
+
+impl QuickAuth {
+    /// As the configuration writes it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::ApiKey => "{ api_key: {} }",
+            Self::Definition => "definition",
+            Self::None => "none",
+        }
+    }
 }
 
 #[derive(Debug, ClapArgs)]

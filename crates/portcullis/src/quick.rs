@@ -8,9 +8,11 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use portcullis_gateway::config::definition::{Operation, ParameterPlace};
-use portcullis_gateway::config::{self, Finding, Loaded};
+use portcullis_gateway::config::definition::{Definition, Operation, ParameterPlace, SchemeKind, Security};
+use portcullis_gateway::config::{self, ApiKeyAuth, Finding, Loaded};
 use serde_json::json;
+
+use crate::args::{QuickAuth, QuickWho};
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -23,7 +25,9 @@ pub(crate) struct Quick {
     pub(crate) listen: SocketAddr,
     /// Where health and metrics are served, if anywhere.
     pub(crate) probes: Option<SocketAddr>,
-    /// SHA-256 of the key that is asked for; without one anybody may call.
+    /// Who may call.
+    pub(crate) who: QuickWho,
+    /// SHA-256 of the key that is good.
     pub(crate) key_sha256: Option<String>,
     /// What of the definition is left out.
     pub(crate) skip: Vec<String>,
@@ -79,6 +83,13 @@ impl Quick {
                 json!(sha256)
             );
         }
+        if let Some(issuer) = &self.who.issuer {
+            let own = self.who.audiences.iter().map(|audience| literal(audience));
+            let audiences: Vec<_> =
+                if self.who.audiences.is_empty() { vec![api.clone()] } else { own.collect() };
+            let (issuer, audiences) = (literal(issuer), json!(audiences));
+            let _ = writeln!(text, "issuers: {{ issuer: {{ openid: {issuer}, audiences: {audiences} }} }}");
+        }
         let _ = writeln!(text, "backends: {{ backend: {{ targets: [{}] }} }}", literal(&self.backend));
         let _ = writeln!(text, "apis:\n  {api}:\n    openapi: {}", literal(&self.openapi.to_string_lossy()));
         if !self.skip.is_empty() {
@@ -86,44 +97,82 @@ impl Quick {
             let _ = writeln!(text, "    skip: {}", json!(skip));
         }
         let _ = writeln!(text, "    base_path: {}\n    strip_base_path: {has_path}", literal(base));
-        let auth = if self.key_sha256.is_some() { "{ api_key: {} }" } else { "none" };
-        let _ = writeln!(text, "    backend: backend\n    auth: {auth}");
+        let _ = writeln!(text, "    backend: backend\n    auth: {}", self.who.auth.word());
         text
     }
 }
 
-/// A command that reaches one operation of a definition: the GET that needs the least, else whatever there is.
-pub(crate) fn curl(loaded: &Loaded, api: &str, at: SocketAddr, key: Option<&str>) -> Option<String> {
-    let definition = loaded.definition(api)?.definition();
-    let settings = loaded.config.apis.get(api)?;
+/// Where an operation asks for keys: one place of each scheme that has to be met; `None` where a key is not enough.
+fn keys<'a>(
+    definition: &'a Definition,
+    operation: &'a Operation,
+    auth: QuickAuth,
+) -> Option<Vec<(ParameterPlace, &'a str)>> {
+    match auth {
+        QuickAuth::None => return Some(Vec::new()),
+        QuickAuth::ApiKey => return Some(vec![(ParameterPlace::Header, ApiKeyAuth::HEADER)]),
+        QuickAuth::Definition => {}
+    }
+    let place = |name: &str| match &definition.schemes.get(name)?.kind {
+        SchemeKind::ApiKey { place, name } => Some((*place, &**name)),
+        _ => None,
+    };
+    match &*operation.security {
+        Security::Silent | Security::None { .. } => Some(Vec::new()),
+        Security::AnyOf { requirements, .. } => requirements
+            .iter()
+            .find_map(|requirement| requirement.schemes.iter().map(|(name, _)| place(name)).collect()),
+    }
+}
+
+/// Whether any operation asks for a key by its definition.
+pub(crate) fn asks_for_keys(loaded: &Loaded, quick: &Quick) -> bool {
+    let Some(definition) = loaded.definition(&quick.api()).map(|it| it.definition()) else { return false };
+    let is_key = |name: &str| {
+        definition.schemes.get(name).is_some_and(|scheme| matches!(scheme.kind, SchemeKind::ApiKey { .. }))
+    };
+    definition.operations.iter().any(|operation| match &*operation.security {
+        Security::Silent | Security::None { .. } => false,
+        Security::AnyOf { requirements, .. } => {
+            requirements.iter().flat_map(|it| &it.schemes).any(|(name, _)| is_key(name))
+        }
+    })
+}
+
+/// A command that reaches one operation of a definition, with the key where it asks for one: of those that can be reached
+/// so, the GET that needs the least, else whatever there is.
+pub(crate) fn curl(loaded: &Loaded, quick: &Quick, at: SocketAddr, key: Option<&str>) -> Option<String> {
+    let api = quick.api();
+    let definition = loaded.definition(&api)?.definition();
+    let settings = loaded.config.apis.get(&api)?;
     let needs = |operation: &&Operation| {
         let required = operation.parameters.iter().filter(|parameter| parameter.is_required).count();
-        (operation.method != http::Method::GET, operation.is_deprecated, required)
+        let is_barred = keys(definition, operation, quick.who.auth).is_none();
+        (is_barred, operation.method != http::Method::GET, operation.is_deprecated, required)
     };
     let operation = definition.operations.iter().min_by_key(needs)?;
     let mut command = String::from("curl -i");
     if operation.method != http::Method::GET {
         let _ = write!(command, " -X {}", operation.method);
     }
-    if let Some(key) = key {
-        let _ = write!(command, " -H 'x-api-key: {key}'");
-    }
     let mut query = String::new();
-    for parameter in operation.parameters.iter().filter(|parameter| parameter.is_required) {
-        let (name, value) = (plain(&parameter.name), example(&parameter.name));
-        match parameter.place {
+    let mut add = |command: &mut String, place: ParameterPlace, name: &str, value: &str| {
+        let name = plain(name);
+        // Writing to a `String` does not fail.
+        let _ = match place {
             ParameterPlace::Query => {
-                let separator = if query.is_empty() { '?' } else { '&' };
-                let _ = write!(query, "{separator}{name}={value}");
+                write!(query, "{}{name}={value}", if query.is_empty() { '?' } else { '&' })
             }
-            ParameterPlace::Header => {
-                let _ = write!(command, " -H '{name}: {value}'");
-            }
-            ParameterPlace::Cookie => {
-                let _ = write!(command, " -b '{name}={value}'");
-            }
-            ParameterPlace::Path | ParameterPlace::QueryString => {}
-        }
+            ParameterPlace::Header => write!(command, " -H '{name}: {value}'"),
+            ParameterPlace::Cookie => write!(command, " -b '{name}={value}'"),
+            ParameterPlace::Path | ParameterPlace::QueryString => Ok(()),
+        };
+    };
+    for (place, name) in keys(definition, operation, quick.who.auth).unwrap_or_default() {
+        add(&mut command, place, name, key.unwrap_or_default());
+    }
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.is_required) {
+        add(&mut command, parameter.place, &parameter.name, example(&parameter.name));
     }
     if operation.body.as_ref().is_some_and(|body| body.is_required) {
         command.push_str(" -H 'content-type: application/json' -d '{}'");

@@ -21,7 +21,8 @@ impl Subject {
                 backend: self.backend.clone(),
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                 probes: None,
-                key_sha256: (self.auth == QuickAuth::ApiKey).then(|| NO_KEY.to_owned()),
+                key_sha256: (self.who.auth != QuickAuth::None).then(|| NO_KEY.to_owned()),
+                who: self.who.clone(),
                 skip: self.skip.clone(),
             }
             .load(&mut Vec::new()),

@@ -14,7 +14,7 @@ use super::{Config, Settings};
 
 mod apis;
 mod attestation;
-mod authentication;
+pub(crate) mod authentication;
 mod authorizers;
 mod backends;
 mod callers;

@@ -8,7 +8,7 @@ use portcullis_openapi::source::{Files, Finding, Mapping, Node, Pointer, Segment
 use super::patterns::matches;
 
 /// Paths that are not built. `*` stands for any one step, `**` for any number of them; `settings` at the front
-/// for `defaults`, every API and every operation; `= word` at the end for that value only.
+/// for `defaults`, every API and every operation.
 pub const UNBUILT: &[&str] = &[
     "stores.shared",
     "admin.token",
@@ -18,8 +18,6 @@ pub const UNBUILT: &[&str] = &[
     "floor",
     "consumers.*.plan",
     "apis.*.overlays",
-    "apis.*.schemes",
-    "settings.auth = definition",
     "settings.limits",
     "settings.contract",
     "settings.waf",
@@ -33,62 +31,38 @@ const SCOPES: &[&str] = &["defaults", "apis.*", "apis.*.operations.*"];
 
 /// Finds every key that is not built.
 pub(super) fn find(files: &Files, root: &Node, findings: &mut Vec<Finding>) {
-    let patterns: Vec<Pattern> = UNBUILT.iter().flat_map(|written| patterns(written)).collect();
+    let patterns: Vec<Steps> = UNBUILT.iter().flat_map(|written| patterns(written)).collect();
     Walk { files, patterns, base: Pointer::new(), findings }.node(root, &mut Pointer::new());
 }
 
 /// Finds every key that is not built in settings of a definition, which stand at `base` there.
 pub(super) fn find_in_settings(files: &Files, settings: &Node, base: &Pointer, findings: &mut Vec<Finding>) {
-    let patterns = UNBUILT.iter().filter_map(|written| {
-        let (path, value) = split(written);
-        let steps = path.strip_prefix("settings.")?.split('.').collect();
-        Some(Pattern { steps, value })
-    });
+    let patterns =
+        UNBUILT.iter().filter_map(|path| Some(path.strip_prefix("settings.")?.split('.').collect()));
     let patterns = patterns.collect();
     Walk { files, patterns, base: base.clone(), findings }.node(settings, &mut Pointer::new());
 }
 
-struct Pattern {
-    steps: Vec<&'static str>,
-    value: Option<&'static str>,
-}
+/// A path, taken apart.
+type Steps = Vec<&'static str>;
 
-/// A written path, and the value it is for, if for one only.
-fn split(written: &'static str) -> (&'static str, Option<&'static str>) {
-    match written.split_once(" = ") {
-        Some((path, value)) => (path, Some(value)),
-        None => (written, None),
-    }
-}
-
-fn patterns(written: &'static str) -> Vec<Pattern> {
-    let (path, value) = split(written);
+fn patterns(path: &'static str) -> Vec<Steps> {
     match path.strip_prefix("settings.") {
-        None => vec![Pattern { steps: path.split('.').collect(), value }],
-        Some(rest) => SCOPES
-            .iter()
-            .map(|scope| Pattern { steps: scope.split('.').chain(rest.split('.')).collect(), value })
-            .collect(),
+        None => vec![path.split('.').collect()],
+        Some(rest) => SCOPES.iter().map(|scope| scope.split('.').chain(rest.split('.')).collect()).collect(),
     }
 }
 
 /// A walk through a tree of which the root stands at `base` of its document.
 struct Walk<'a> {
     files: &'a Files,
-    patterns: Vec<Pattern>,
+    patterns: Vec<Steps>,
     base: Pointer,
     findings: &'a mut Vec<Finding>,
 }
 
 impl Walk<'_> {
     fn node(&mut self, node: &Node, path: &mut Pointer) {
-        if let Some(text) = node.as_str() {
-            let not_built =
-                |pattern: &Pattern| pattern.value == Some(text) && matches(&pattern.steps, path.segments());
-            if self.patterns.iter().any(not_built) {
-                self.push(node.span, path, &format!("`{text}` is not built yet"));
-            }
-        }
         match &node.value {
             Value::Mapping(mapping) => self.mapping(mapping, path),
             Value::Sequence(items) => {
@@ -105,10 +79,8 @@ impl Walk<'_> {
     fn mapping(&mut self, mapping: &Mapping, path: &mut Pointer) {
         for (key, node) in mapping {
             path.push(Segment::Key(key.text.clone()));
-            let not_built =
-                |pattern: &Pattern| pattern.value.is_none() && matches(&pattern.steps, path.segments());
-            if self.patterns.iter().any(not_built) {
-                self.push(key.span, path, "is not built yet");
+            if self.patterns.iter().any(|steps| matches(steps, path.segments())) {
+                self.push(key.span, path);
             } else {
                 self.node(node, path);
             }
@@ -116,8 +88,8 @@ impl Walk<'_> {
         }
     }
 
-    fn push(&mut self, span: portcullis_openapi::source::Span, path: &Pointer, what: &str) {
-        let finding = self.files.finding(span, self.base.join(path), format!("{what}, so it does not load"));
+    fn push(&mut self, span: portcullis_openapi::source::Span, path: &Pointer) {
+        let finding = self.files.finding(span, self.base.join(path), "is not built yet, so it does not load");
         self.findings.push(finding.with_hint("take it out: this release would not apply it"));
     }
 }

@@ -30,6 +30,11 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
     /// say it itself.
     fn challenge(&self, request: &Routed) -> Cow<'_, str>;
 
+    /// What `WWW-Authenticate` says when its credential holds and does not carry `scopes` (RFC 6750 §3.1), if anything.
+    fn insufficient(&self, _request: &Routed, _scopes: &str) -> Option<String> {
+        None
+    }
+
     /// How a caller that presented nothing is led to a credential, instead of being told that one is missing: a browser to
     /// a login.
     fn invite(&self, _request: &Routed) -> Option<Stop> {
@@ -83,12 +88,33 @@ pub enum Expression {
     /// `auth: none`, written out by the operator.
     Anonymous(AnonymousAllowed),
     /// Any of these alternatives; each needs all of its authenticators. Never empty.
-    AnyOf(Vec<Vec<Arc<dyn Authenticator>>>),
+    AnyOf(Vec<Alternative>),
+}
+
+/// Authenticators that have to prove the caller together.
+pub type Alternative = Vec<Part>;
+
+/// An authenticator, and what its credential must carry in this alternative.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Who verifies.
+    pub authenticator: Arc<dyn Authenticator>,
+    /// Scopes, all of them; usually none. What is asked for whatever the alternative is the business of `require`.
+    pub scopes: Vec<Box<str>>,
+    /// Whether it stands in the expression more than once; [`Expression::any_of`] knows.
+    pub(super) is_shared: bool,
 }
 
 /// Proof that the operator wrote `auth: none`. Without one, no anonymous caller exists.
 #[derive(Debug, Clone)]
 pub struct AnonymousAllowed(());
+
+impl Part {
+    /// Asks `authenticator` for a credential that carries `scopes`.
+    pub fn new(authenticator: Arc<dyn Authenticator>, scopes: Vec<Box<str>>) -> Self {
+        Self { authenticator, scopes, is_shared: false }
+    }
+}
 
 impl Expression {
     /// The written-out `auth: none`.
@@ -101,14 +127,33 @@ impl Expression {
         match self {
             Self::Anonymous(_) => true,
             Self::AnyOf(alternatives) => {
-                alternatives.iter().all(|all| all.iter().any(|one| one.has_issued_token()))
+                alternatives.iter().all(|all| all.iter().any(|one| one.authenticator.has_issued_token()))
             }
         }
     }
 
+    /// Any of `alternatives`.
+    pub fn any_of(mut alternatives: Vec<Alternative>) -> Self {
+        let all: Vec<Arc<dyn Authenticator>> =
+            alternatives.iter().flatten().map(|part| Arc::clone(&part.authenticator)).collect();
+        for part in alternatives.iter_mut().flatten() {
+            part.is_shared = all.iter().filter(|own| Arc::ptr_eq(own, &part.authenticator)).count() > 1;
+        }
+        Self::AnyOf(alternatives)
+    }
+
     /// Every authenticator named in it.
     pub fn authenticators(&self) -> impl Iterator<Item = &Arc<dyn Authenticator>> {
-        let alternatives: &[Vec<Arc<dyn Authenticator>>] = match self {
+        self.parts().map(|part| &part.authenticator)
+    }
+
+    /// Every scope that an alternative asks for.
+    pub fn scopes(&self) -> impl Iterator<Item = &Box<str>> {
+        self.parts().flat_map(|part| &part.scopes)
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        let alternatives: &[Alternative] = match self {
             Self::Anonymous(_) => &[],
             Self::AnyOf(alternatives) => alternatives,
         };
@@ -120,9 +165,8 @@ impl Expression {
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self::AnyOf(alternatives) = self else { return f.write_str("none") };
-        let spell = |all: &Vec<Arc<dyn Authenticator>>| {
-            all.iter().map(|one| one.label()).collect::<Vec<_>>().join("+")
-        };
+        let spell =
+            |all: &Alternative| all.iter().map(|one| one.authenticator.label()).collect::<Vec<_>>().join("+");
         f.write_str(&alternatives.iter().map(spell).collect::<Vec<_>>().join(" or "))
     }
 }

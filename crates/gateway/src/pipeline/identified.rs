@@ -3,7 +3,8 @@
 //! Each alternative of the operation's expression looks at its own place. Nothing there: the next alternative.
 //! Something there that fails: 401, and no other alternative is tried, so that a bad credential is never
 //! covered up by a good one. Two that hold for different consumers: 401. In an `all_of` the first names the
-//! consumer and the others may not contradict it; some parts there and others not is a failure.
+//! consumer and the others may not contradict it; some parts there and others not is a failure, unless what is there meets
+//! another alternative whole.
 //!
 //! Failures are counted by client address, and an address with too many is held back (`attempts`).
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::attempts::CREDENTIAL_ATTEMPTS_EXCEEDED;
-use super::authentication::AnonymousAllowed;
+use super::authentication::{Alternative, AnonymousAllowed, Part};
 use super::{Authenticator, Context, Expression, Glance, Operation, Presented, Proof, Routed, Stop};
 use crate::http::Canonical;
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
@@ -50,6 +51,16 @@ pub const API_NOT_GRANTED: ProblemKind = ProblemKind {
 
 /// The field that says what is asked for.
 const CHALLENGE: &str = "www-authenticate";
+
+/// A known caller without what the operation asks for.
+pub const SCOPE_MISSING: ProblemKind = ProblemKind {
+    code: "scope-missing",
+    status: StatusCode::FORBIDDEN,
+    title: "The credential does not carry a required scope",
+    blame: Blame::Client,
+    severity: Some(Severity::Medium),
+    about: "The caller is known, but the credential was not given every scope this operation asks for.",
+};
 
 /// A request and who sent it.
 #[derive(Debug)]
@@ -131,15 +142,11 @@ impl Caller {
 }
 
 /// Refuses a request with a credential to be checked, while its client's address is held back.
-fn hold_back(
-    alternatives: &[Vec<Arc<dyn Authenticator>>],
-    routed: &Routed,
-    cx: &Context,
-) -> Result<(), Stop> {
+fn hold_back(alternatives: &[Alternative], routed: &Routed, cx: &Context) -> Result<(), Stop> {
     let client = routed.request().client();
     let Some(left) = cx.ground.attempts.held(client, &routed.operation().bounds) else { return Ok(()) };
     let mut authenticators = alternatives.iter().flatten();
-    if authenticators.all(|authenticator| authenticator.glance(routed, cx) != Glance::Unknown) {
+    if authenticators.all(|part| part.authenticator.glance(routed, cx) != Glance::Unknown) {
         return Ok(());
     }
     let seconds = left.as_secs().saturating_add(1);
@@ -157,61 +164,134 @@ fn count(stop: &Stop, routed: &Routed, cx: &Context) {
     }
 }
 
-async fn prove(
-    alternatives: &[Vec<Arc<dyn Authenticator>>],
-    routed: &Routed,
-    cx: &mut Context,
-) -> Result<Arc<Proof>, Stop> {
-    let mut proven: Option<Arc<Proof>> = None;
+async fn prove(alternatives: &[Alternative], routed: &Routed, cx: &mut Context) -> Result<Arc<Proof>, Stop> {
+    let mut proven: Option<Proven> = None;
+    let mut incomplete: Option<(Arc<Proof>, &Alternative)> = None;
+    let mut asked = Asked::new();
     for alternative in alternatives {
-        let Some(proof) = prove_all(alternative, routed, cx).await? else { continue };
-        match &proven {
-            Some(first) if !same_consumer(first, &proof) => {
-                return Err(challenged_by(contradiction(), alternatives.iter().flatten(), routed).into());
-            }
+        let (proof, more) = match prove_all(alternative, &mut asked, routed, cx).await? {
+            Found::Nothing => continue,
+            Found::Some(proof) => (proof, None),
+            Found::All(found) => (Arc::clone(&found.proof), Some(found)),
+        };
+        let first = proven.as_ref().map(|it| &it.proof).or(incomplete.as_ref().map(|(proof, _)| proof));
+        if first.is_some_and(|first| !same_consumer(first, &proof)) {
+            return Err(challenged_by(contradiction(), alternatives.iter().flatten(), routed).into());
+        }
+        match more {
+            // One that carries what it must carry is enough.
+            Some(more) if proven.as_ref().is_none_or(|first| first.lacks.is_some()) => proven = Some(more),
             Some(_) => {}
-            None => proven = Some(proof),
+            None => incomplete = incomplete.or(Some((proof, alternative))),
         }
     }
-    proven.ok_or_else(|| {
-        let mut all = alternatives.iter().flatten();
-        all.find_map(|one| one.invite(routed))
-            .unwrap_or_else(|| challenged_by(missing(), alternatives.iter().flatten(), routed).into())
-    })
-}
-
-/// All parts of one alternative; `None` when none of them is there.
-async fn prove_all(
-    alternative: &[Arc<dyn Authenticator>],
-    routed: &Routed,
-    cx: &mut Context,
-) -> Result<Option<Arc<Proof>>, Stop> {
-    let mut proven: Option<Arc<Proof>> = None;
-    let mut absent = false;
-    for authenticator in alternative {
-        match authenticator.authenticate(routed, cx).decide().await? {
-            Presented::Absent => absent = true,
-            Presented::Refused(problem) => {
-                return Err(challenged(problem, &**authenticator, routed).into());
-            }
-            Presented::Proven(proof) => match &proven {
-                Some(first) if !same_consumer(first, &proof) => {
-                    return Err(challenged_by(contradiction(), alternative, routed).into());
-                }
-                Some(_) => cx.also_proven(proof),
-                None => proven = Some(proof),
-            },
+    match (proven, incomplete) {
+        (Some(Proven { proof, lacks: None }), _) => Ok(proof),
+        (Some(Proven { proof, lacks: Some(Lack { scope, of }) }), _) => {
+            cx.identify(&proof);
+            let problem = scope_missing(scope);
+            let challenge = of.authenticator.insufficient(routed, &of.scopes.join(" "));
+            Err(match challenge {
+                Some(challenge) => problem.field(CHALLENGE, challenge).into(),
+                None => problem.into(),
+            })
         }
-    }
-    match proven {
-        Some(_) if absent => {
+        (None, Some((_, alternative))) => {
             let problem = CREDENTIAL_INVALID
                 .with("the credential is not valid")
                 .because("not every required credential was presented");
             Err(challenged_by(problem, alternative, routed).into())
         }
-        other => Ok(other),
+        (None, None) => {
+            let mut all = alternatives.iter().flatten();
+            Err(all
+                .find_map(|part| part.authenticator.invite(routed))
+                .unwrap_or_else(|| challenged_by(missing(), alternatives.iter().flatten(), routed).into()))
+        }
     }
+}
+
+/// What was found of an alternative.
+enum Found<'a> {
+    /// Nothing of it is there.
+    Nothing,
+    /// Some of it, and that holds. Another alternative may ask for no more.
+    Some(Arc<Proof>),
+    /// All of it.
+    All(Proven<'a>),
+}
+
+/// An alternative that is met, but for scopes.
+struct Proven<'a> {
+    proof: Arc<Proof>,
+    lacks: Option<Lack<'a>>,
+}
+
+/// A scope that a part of an alternative asks for and its credential does not carry.
+struct Lack<'a> {
+    scope: &'a str,
+    of: &'a Part,
+}
+
+/// What authenticators that stand in several alternatives answered: each is asked once. A credential that is good once
+/// would be a replay of itself otherwise.
+type Asked<'a> = Vec<(&'a Arc<dyn Authenticator>, Option<Arc<Proof>>)>;
+
+/// All parts of one alternative.
+async fn prove_all<'a>(
+    alternative: &'a [Part],
+    asked: &mut Asked<'a>,
+    routed: &Routed,
+    cx: &mut Context,
+) -> Result<Found<'a>, Stop> {
+    let mut proven: Option<Arc<Proof>> = None;
+    let mut absent = false;
+    let mut lacks = None;
+    for part in alternative {
+        let Part { authenticator, scopes, is_shared } = part;
+        let known = asked.iter().find(|(own, _)| Arc::ptr_eq(own, authenticator));
+        let answer = match known {
+            Some((_, answer)) => answer.clone(),
+            None => {
+                let answer = match authenticator.authenticate(routed, cx).decide().await? {
+                    Presented::Absent => None,
+                    Presented::Refused(problem) => {
+                        return Err(challenged(problem, &**authenticator, routed).into());
+                    }
+                    Presented::Proven(proof) => Some(proof),
+                };
+                if *is_shared {
+                    asked.push((authenticator, answer.clone()));
+                }
+                answer
+            }
+        };
+        let Some(proof) = answer else {
+            absent = true;
+            continue;
+        };
+        let missing = scopes.iter().find(|scope| !proof.has_scope(scope));
+        lacks = lacks.or(missing.map(|scope| Lack { scope, of: part }));
+        match &proven {
+            Some(first) if !same_consumer(first, &proof) => {
+                return Err(challenged_by(contradiction(), alternative, routed).into());
+            }
+            Some(_) => cx.also_proven(proof),
+            None => proven = Some(proof),
+        }
+    }
+    Ok(match proven {
+        None => Found::Nothing,
+        Some(proof) if absent => Found::Some(proof),
+        Some(proof) => Found::All(Proven { proof, lacks }),
+    })
+}
+
+/// A known caller whose credential does not carry `scope`.
+pub fn scope_missing(scope: &str) -> Problem {
+    SCOPE_MISSING
+        .with("the credential does not carry a scope this operation asks for")
+        .because(format_args!("scope `{scope}` is missing"))
 }
 
 fn same_consumer(one: &Proof, other: &Proof) -> bool {
@@ -241,11 +321,11 @@ fn missing() -> Problem {
 /// A refusal with all that is asked for, each thing once.
 fn challenged_by<'a>(
     mut problem: Problem,
-    authenticators: impl IntoIterator<Item = &'a Arc<dyn Authenticator>>,
+    parts: impl IntoIterator<Item = &'a Part>,
     routed: &Routed,
 ) -> Problem {
     let mut named: Vec<Cow<'_, str>> = Vec::new();
-    for authenticator in authenticators {
+    for Part { authenticator, .. } in parts {
         let challenge = authenticator.challenge(routed);
         if !named.contains(&challenge) {
             problem = problem.field(CHALLENGE, &*challenge);

@@ -283,6 +283,10 @@ impl Authenticator for Bearer {
         Cow::Owned(challenges.join(", "))
     }
 
+    fn insufficient(&self, request: &Routed, scopes: &str) -> Option<String> {
+        Some(challenge(request.request(), request.operation(), "insufficient_scope", scopes))
+    }
+
     fn label(&self) -> Cow<'_, str> {
         Cow::Owned(format!("{}:{}", self.name(), self.issuer.name()))
     }

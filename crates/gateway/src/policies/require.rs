@@ -27,22 +27,13 @@ use portcullis_identity::json::Value;
 use super::{Kind, Phase, jwt};
 use crate::config::{ClaimRule, ClaimValue, Require as Settings};
 use crate::observe::Decision;
+use crate::pipeline::identified::{SCOPE_MISSING, scope_missing};
 use crate::pipeline::{Context, Identified, Policy, Proof, Step};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
 /// Its line in the list of policies.
 pub const KIND: Kind =
     Kind { name: "require", phase: Phase::Authorize, problems: &[&SCOPE_MISSING, &CLAIM_MISSING] };
-
-/// A known caller without what the operation asks for.
-pub const SCOPE_MISSING: ProblemKind = ProblemKind {
-    code: "scope-missing",
-    status: StatusCode::FORBIDDEN,
-    title: "The credential does not carry a required scope",
-    blame: Blame::Client,
-    severity: Some(Severity::Medium),
-    about: "The caller is known, but the credential was not given every scope this operation asks for.",
-};
 
 /// A known caller of whom the issuer does not say what the operation asks for.
 pub const CLAIM_MISSING: ProblemKind = ProblemKind {
@@ -76,8 +67,7 @@ impl Require {
     fn judge(&self, proof: Option<&Proof>) -> Option<Problem> {
         let missing = self.settings.scopes.iter().find(|scope| !proof.is_some_and(|it| it.has_scope(scope)));
         if let Some(scope) = missing {
-            let problem = SCOPE_MISSING.with("the credential does not carry a scope this operation asks for");
-            return Some(problem.because(format_args!("scope `{scope}` is missing")));
+            return Some(scope_missing(scope));
         }
         let claims = proof.and_then(|proof| proof.claims.as_deref());
         self.unsaid(claims).map(|what| {

@@ -15,6 +15,7 @@ mod issuers;
 mod listeners;
 mod logins;
 mod operations;
+mod security;
 mod selection;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::logins::Login;
 use crate::observe::Observe;
 use crate::passwords::{Nobody, Passwords};
 use crate::pipeline::Expression;
+use crate::pipeline::authentication::Authenticator;
 use crate::policies::backend_credentials::BackendCredentials;
 use crate::resources::Resources;
 use crate::upstream::Upstreams;
@@ -61,8 +63,12 @@ struct Compiler<'a> {
     passwords: Arc<Passwords>,
     /// What an unknown user's password is compared with.
     nobody: Nobody,
+    /// Those of the expression at hand: where the same is asked for twice, one verifier answers.
+    authenticators: Vec<(Auth, Arc<dyn Authenticator>)>,
     /// What was asked for last, and what was made of it.
     last_auth: Option<(Auth, Arc<Expression>)>,
+    /// What a definition asked for last, of which API, and what was made of it.
+    last_security: Option<(Box<str>, security::Asked, Arc<Expression>)>,
     /// What each backend is told of who calls, in order of the configuration.
     credentials: Vec<Option<Arc<BackendCredentials>>>,
     issuers: Vec<Arc<Issuer>>,
@@ -93,7 +99,9 @@ pub fn compile(
         warnings: Vec::new(),
         passwords: Arc::clone(&resources.passwords),
         nobody: nobody(config),
+        authenticators: Vec::new(),
         last_auth: None,
+        last_security: None,
         credentials: Vec::new(),
         issuers: Vec::new(),
         authorizers: Vec::new(),

@@ -81,9 +81,9 @@ fn quickly(
     passed: Vec<Inherited>,
     log: &Log,
 ) -> anyhow::Result<Outcome> {
-    let key = match run.auth {
+    let key = match run.who.auth {
         QuickAuth::None => None,
-        QuickAuth::ApiKey => {
+        QuickAuth::ApiKey | QuickAuth::Definition => {
             Some(ApiKey::generate().map_err(|_| anyhow::anyhow!("the system gave no randomness"))?)
         }
     };
@@ -92,19 +92,28 @@ fn quickly(
         backend: backend.to_owned(),
         listen: run.listen,
         probes: run.probes,
+        who: run.who.clone(),
         key_sha256: key.as_ref().map(|key| key.digest().to_string()),
         skip: run.skip.clone(),
     };
     let loaded = quick.load(&mut Vec::new()).map_err(|found| findings(&found))?;
     mention_warnings(&loaded);
-    let api = quick.api();
     let signals = Signals::install()?;
-    let (service, doors) = Service::start(&loaded, Source::Quick(quick), wishes(run, passed), log)?;
+    let (service, doors) = Service::start(&loaded, Source::Quick(quick.clone()), wishes(run, passed), log)?;
     let listening = service.gateway().addresses().first().map_or(run.listen, |(_, address, _)| *address);
-    let revealed = key.as_ref().map(ApiKey::reveal);
-    if let Some(command) = quick::curl(&loaded, &api, listening, revealed) {
-        if revealed.is_some() {
-            say("# every operation asks for this key, which is shown once and is another one next time");
+    if let Some(command) = quick::curl(&loaded, &quick, listening, key.as_ref().map(ApiKey::reveal)) {
+        match run.who.auth {
+            QuickAuth::None => {}
+            QuickAuth::ApiKey => {
+                say("# every operation asks for this key, which is shown once and is another one next time");
+            }
+            QuickAuth::Definition if quick::asks_for_keys(&loaded, &quick) => {
+                say(
+                    "# where the definition asks for a key, this one is good; it is shown once, and is another one next time:",
+                );
+                key.as_ref().map(ApiKey::reveal).into_iter().for_each(|key| say(format_args!("# {key}")));
+            }
+            QuickAuth::Definition => {}
         }
         say(command);
     }

@@ -21,6 +21,7 @@ fn quick(folder: &Path, backend: &str) -> Quick {
         backend: backend.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         probes: None,
+        who: QuickWho { auth: QuickAuth::None, issuer: None, audiences: Vec::new() },
         key_sha256: None,
         skip: Vec::new(),
     }
@@ -43,11 +44,40 @@ fn the_definition_says_where_it_is_published() {
 #[test]
 fn the_command_reaches_what_needs_the_least() {
     let folder = tempfile::tempdir().expect("a folder");
-    let quick = quick(folder.path(), "http://127.0.0.1:9000");
+    let mut quick = quick(folder.path(), "http://127.0.0.1:9000");
+    quick.who.auth = QuickAuth::ApiKey;
+    quick.key_sha256 = Some("0".repeat(64));
     let loaded = quick.load(&mut Vec::new()).expect("a configuration");
-    let command = curl(&loaded, &quick.api(), ([0, 0, 0, 0], 8080).into(), Some("secret"));
+    let command = curl(&loaded, &quick, ([0, 0, 0, 0], 8080).into(), Some("secret"));
     assert_eq!(
         command.as_deref(),
         Some("curl -i -H 'x-api-key: secret' 'http://127.0.0.1:8080/v2/things?page%5Bsize%5D=1'")
     );
+}
+
+#[test]
+fn the_command_carries_the_key_where_the_definition_asks_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (security, expected) in [
+        ("[{ key: [] }]", "curl -i -H 'X-Key: secret' 'http://127.0.0.1:8080/things'"),
+        ("[{ token: [] }, { query: [] }]", "curl -i 'http://127.0.0.1:8080/things?key=secret'"),
+        (
+            "[{ key: [], cookie: [] }]",
+            "curl -i -H 'X-Key: secret' -b 'k=secret' 'http://127.0.0.1:8080/things'",
+        ),
+        ("[]", "curl -i 'http://127.0.0.1:8080/things'"),
+    ] {
+        let mut quick = quick(folder.path(), "http://127.0.0.1:9000");
+        quick.who.auth = QuickAuth::Definition;
+        let document = format!(
+            "openapi: 3.0.3\ninfo: {{ title: t, version: '1' }}\nsecurity: {security}\npaths: {{ /things: {{ get: {{ responses: {{}} }} }} }}\n\
+             components: {{ securitySchemes: {{ key: {{ type: apiKey, in: header, name: X-Key }}, query: {{ type: apiKey, in: query, name: key }}, \
+             cookie: {{ type: apiKey, in: cookie, name: k }}, token: {{ type: http, scheme: bearer }} }} }}\n"
+        );
+        std::fs::write(&quick.openapi, document).expect("a file");
+        let loaded = quick.load(&mut Vec::new()).expect("a configuration");
+        let command = curl(&loaded, &quick, ([127, 0, 0, 1], 8080).into(), Some("secret"));
+        assert_eq!(command.as_deref(), Some(expected), "{security}");
+        assert_eq!(asks_for_keys(&loaded, &quick), security != "[]", "{security}");
+    }
 }

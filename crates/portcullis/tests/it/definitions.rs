@@ -407,7 +407,11 @@ fn a_definition_may_tighten_and_not_loosen() {
         ),
         (keyed, carrier("{}", "{}", "{}", "{ atuh: none }"), Some("unknown key; hint: did you mean `auth`?")),
         (keyed, carrier("{}", "{}", "{}", "{ limits: [] }"), Some("x-portcullis.limits: is not built yet")),
-        (keyed, carrier("{}", "{}", "{}", "{ auth: definition }"), Some("is not built yet")),
+        (
+            keyed,
+            carrier("{}", "{}", "{}", "{ auth: definition }"),
+            Some("x-portcullis.auth: lets callers in"),
+        ),
     ] {
         let files = [("a.yaml", document.as_str())];
         match refused_at {

@@ -27,6 +27,7 @@ mod clients;
 mod clocks;
 mod credentials;
 mod crowds;
+mod definition_security;
 mod definitions;
 mod demo;
 mod disks;

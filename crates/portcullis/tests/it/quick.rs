@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::{Gateway, Recorder, Request, Response, Wire};
+use portcullis_testkit::provider::Provider;
+use portcullis_testkit::tokens::{Signer, claims, with};
+use portcullis_testkit::{Deadline, Gateway, Recorder, Request, Response, Wire};
+use serde_json::json;
 
 use crate::stage::executable;
 
@@ -157,6 +160,35 @@ fn anybody_may_call_where_that_is_said() {
 }
 
 #[test]
+fn the_documents_security_decides_where_that_is_said() {
+    let secured = format!(
+        "{PETS}security: [{{ key: [] }}, {{ token: [pets.read] }}]\ncomponents: {{ securitySchemes: {{ key: {{ type: apiKey, in: query, name: key }}, \
+         token: {{ type: http, scheme: bearer }} }} }}\n"
+    );
+    let (backend, provider, signer) = (Recorder::start(), Provider::start(), Signer::new("a"));
+    provider.keys(&[&signer]);
+    let url = provider.url();
+    let arguments = ["--auth", "definition", "--issuer", url.as_str(), "--audience", "pets-api"];
+    let gateway = start(&secured, &backend.url(), &arguments);
+    let command = command(&gateway);
+    assert!(command.iter().any(|word| word.contains("/v3/pets/1?key=")), "{command:?}");
+    assert_eq!(obey(&command).status, 200);
+    let with_token = |scope: &str| {
+        let token = signer.token(&with(&claims(&url, "pets-api", "alice"), json!({ "scope": scope })));
+        Request::get("/v3/pets/1").field("Authorization", format!("Bearer {token}"))
+    };
+    let address = gateway.address("public");
+    // The keys of the provider are fetched in the background.
+    Deadline::soon().poll("a token that is good", || {
+        (Wire::Http1.send(address, &with_token("pets.read")).status == 200).then_some(())
+    });
+    let refused = Wire::Http1.send(address, &with_token("pets.write"));
+    assert_eq!(refused.verdict(), (403, Some("scope-missing".to_owned())));
+    let nothing = Wire::Http1.send(address, &Request::get("/v3/pets/1"));
+    assert_eq!(nothing.verdict(), (401, Some("credential-missing".to_owned())));
+}
+
+#[test]
 fn a_path_in_the_backends_url_stands_in_for_the_documents() {
     let backend = Recorder::start();
     let gateway = start(PETS, &format!("{}/internal/", backend.url()), &["--auth", "none"]);
@@ -192,7 +224,10 @@ fn what_is_wrong_ends_with_2_and_a_place() {
         ),
         (vec!["--openapi", "pets.yaml"], "--backend"),
         (vec!["--backend", "http://127.0.0.1:9"], "--openapi"),
-        (vec!["--openapi", "pets.yaml", "--backend", "http://127.0.0.1:9", "--auth", "any"], "api_key, none"),
+        (
+            vec!["--openapi", "pets.yaml", "--backend", "http://127.0.0.1:9", "--auth", "any"],
+            "api_key, definition, none",
+        ),
     ] {
         let builder = Builder::without_config(executable())
             .file("pets.yaml", PETS)

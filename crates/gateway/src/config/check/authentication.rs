@@ -34,8 +34,16 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth) {
     }
 }
 
-/// That one caller can prove all of these. Each part stands beside every other, whatever it is an alternative to.
+/// That one caller can prove all of these.
 fn together(judge: &mut Judge<'_>, path: &Pointer, several: &[Auth]) {
+    if let Some((what, hint)) = never_together(several) {
+        judge.value(path, what, hint);
+    }
+}
+
+/// What keeps one caller from proving all of these, and what to write instead. Each part stands beside every other,
+/// whatever it is an alternative to.
+pub(crate) fn never_together(several: &[Auth]) -> Option<(String, String)> {
     let pairs = several.iter().enumerate().flat_map(|(index, one)| {
         let others = several.iter().skip(index.saturating_add(1));
         others.flat_map(move |other| {
@@ -44,7 +52,7 @@ fn together(judge: &mut Judge<'_>, path: &Pointer, several: &[Auth]) {
         })
     });
     let mut apart = pairs.filter_map(|(one, other)| Some((one, other, one.apart(other)?)));
-    let Some((one, other, why)) = apart.next() else { return };
+    let (one, other, why) = apart.next()?;
     let hint = instead(one, other, why);
     let why = match why {
         Apart::OnePlace => "both stand in `Authorization`, of which a request has one",
@@ -52,7 +60,7 @@ fn together(judge: &mut Judge<'_>, path: &Pointer, several: &[Auth]) {
         Apart::TwoIssuers => "each issuer names callers of its own",
     };
     let what = format!("asks for {} and {}, which nobody can prove together: {why}", word(one), word(other));
-    judge.value(path, what, hint);
+    Some((what, hint))
 }
 
 /// What to write in place of two ways that never prove one caller.

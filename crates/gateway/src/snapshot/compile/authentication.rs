@@ -9,7 +9,7 @@ use crate::callers::Directory;
 use crate::config::{Api, Auth, ClientCertificateMode, ClientCertificates, Listener};
 use crate::issuers::Issuer;
 use crate::pipeline::Expression;
-use crate::pipeline::authentication::Authenticator;
+use crate::pipeline::authentication::{Authenticator, Part};
 use crate::policies::api_key::ApiKey;
 use crate::policies::basic::Basic;
 use crate::policies::certificate::Certificate;
@@ -18,27 +18,14 @@ use crate::policies::login::LoginSession;
 use crate::policies::signature::Signature;
 
 /// An OR of ANDs of authenticators.
-type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
+pub(super) type Alternatives = Vec<Vec<Arc<dyn Authenticator>>>;
 
 /// Alternatives that one `auth` may multiply out to.
-const ALTERNATIVES_MAX: usize = 64;
+pub(super) const ALTERNATIVES_MAX: usize = 64;
 
 impl Compiler<'_> {
-    /// What `auth` of an API at `at` asks for, on listeners that let it be asked for.
-    pub(super) fn who_may_call(
-        &mut self,
-        at: &Pointer,
-        api: &Api,
-        auth: &Auth,
-        callers: &Arc<Directory>,
-    ) -> Option<Arc<Expression>> {
-        self.asks_for_certificates(at, api, auth);
-        self.note_logins(auth);
-        self.shared_expression(&at.key("auth"), auth, callers)
-    }
-
     /// What `auth` at `path` asks for; the same object as before where the same is asked for again.
-    fn shared_expression(
+    pub(super) fn shared_expression(
         &mut self,
         path: &Pointer,
         auth: &Auth,
@@ -60,6 +47,7 @@ impl Compiler<'_> {
             return Some(Expression::anonymous());
         }
         let bearers = self.bearers(auth);
+        self.authenticators.clear();
         let alternatives = self.alternatives(path, auth, callers, &bearers)?;
         if alternatives.is_empty() || alternatives.iter().any(Vec::is_empty) {
             self.wrong_at(
@@ -68,11 +56,13 @@ impl Compiler<'_> {
             );
             return None;
         }
-        Some(Expression::AnyOf(alternatives))
+        let part = |one| Part::new(one, Vec::new());
+        let alternatives = alternatives.into_iter().map(|all| all.into_iter().map(part).collect());
+        Some(Expression::any_of(alternatives.collect()))
     }
 
     /// The issuers whose tokens stand at the one place there is for them.
-    fn bearers(&self, auth: &Auth) -> Vec<Arc<Issuer>> {
+    pub(super) fn bearers(&self, auth: &Auth) -> Vec<Arc<Issuer>> {
         let named = auth.each().into_iter().filter_map(|one| match one {
             Auth::Jwt(name) | Auth::Token(name) => Some(name),
             _ => None,
@@ -83,7 +73,7 @@ impl Compiler<'_> {
     }
 
     /// `auth` as an OR of ANDs; the tokens of `bearers` stand at one place.
-    fn alternatives(
+    pub(super) fn alternatives(
         &mut self,
         path: &Pointer,
         auth: &Auth,
@@ -91,25 +81,6 @@ impl Compiler<'_> {
         bearers: &[Arc<Issuer>],
     ) -> Option<Alternatives> {
         match auth {
-            Auth::ApiKey(settings) => {
-                let authenticator: Arc<dyn Authenticator> =
-                    Arc::new(ApiKey::new(settings, Arc::clone(callers)));
-                Some(vec![vec![authenticator]])
-            }
-            Auth::Signature(settings) => {
-                let rules = Arc::new(settings.rules());
-                let authenticator: Arc<dyn Authenticator> =
-                    Arc::new(Signature::new(rules, Arc::clone(callers)));
-                Some(vec![vec![authenticator]])
-            }
-            Auth::Jwt(name) | Auth::Token(name) => {
-                let issuer = self.issuers.iter().find(|issuer| **issuer.name() == **name).cloned();
-                // What is wrong with one that was declared has been told.
-                let issuer = issuer?;
-                let authenticator: Arc<dyn Authenticator> = Arc::new(Bearer::new(issuer, bearers));
-                Some(vec![vec![authenticator]])
-            }
-            Auth::Login(name) => self.login_session(path, name),
             Auth::AnyOf(several) => {
                 let several: Option<Vec<_>> =
                     several.iter().map(|one| self.alternatives(path, one, callers, bearers)).collect();
@@ -130,43 +101,60 @@ impl Compiler<'_> {
                 }
                 Some(all)
             }
-            Auth::None => {
-                self.wrong_at(
-                    path,
-                    "`none` stands alone: an alternative that asks nothing makes the others idle",
-                );
-                None
-            }
-            Auth::Certificate(_) => {
-                let authenticator: Arc<dyn Authenticator> = Arc::new(Certificate::new(Arc::clone(callers)));
+            one => {
+                if let Some((_, same)) = self.authenticators.iter().find(|(own, _)| own == one) {
+                    return Some(vec![vec![Arc::clone(same)]]);
+                }
+                let authenticator = self.authenticator(path, one, callers, bearers)?;
+                self.authenticators.push((one.clone(), Arc::clone(&authenticator)));
                 Some(vec![vec![authenticator]])
-            }
-            Auth::Basic(_) => {
-                let (callers, passwords) = (Arc::clone(callers), Arc::clone(&self.passwords));
-                let authenticator: Arc<dyn Authenticator> =
-                    Arc::new(Basic::new(callers, passwords, self.nobody.clone()));
-                Some(vec![vec![authenticator]])
-            }
-            Auth::Definition => {
-                self.wrong_at(path, "this way to prove a caller is not built yet");
-                None
             }
         }
     }
 
-    /// The session of a login at the issuer called `name`.
-    fn login_session(&mut self, path: &Pointer, name: &str) -> Option<Alternatives> {
-        let login = self.logins.iter().find(|login| **login.name() == *name).cloned();
-        if login.is_none() {
-            self.wrong_at(path, "names no issuer with `login`");
-        }
-        let authenticator: Arc<dyn Authenticator> = Arc::new(LoginSession::new(login?));
-        Some(vec![vec![authenticator]])
+    /// Who verifies one statement.
+    fn authenticator(
+        &mut self,
+        path: &Pointer,
+        auth: &Auth,
+        callers: &Arc<Directory>,
+        bearers: &[Arc<Issuer>],
+    ) -> Option<Arc<dyn Authenticator>> {
+        let callers = Arc::clone(callers);
+        Some(match auth {
+            Auth::ApiKey(settings) => Arc::new(ApiKey::new(settings, callers)),
+            Auth::Signature(settings) => Arc::new(Signature::new(Arc::new(settings.rules()), callers)),
+            Auth::Jwt(name) | Auth::Token(name) => {
+                // What is wrong with one that was declared has been told.
+                let issuer = self.issuers.iter().find(|issuer| **issuer.name() == **name)?;
+                Arc::new(Bearer::new(Arc::clone(issuer), bearers))
+            }
+            Auth::Login(name) => {
+                let login = self.logins.iter().find(|login| **login.name() == **name).cloned();
+                if login.is_none() {
+                    self.wrong_at(path, "names no issuer with `login`");
+                }
+                Arc::new(LoginSession::new(login?))
+            }
+            Auth::Certificate(_) => Arc::new(Certificate::new(callers)),
+            Auth::Basic(_) => Arc::new(Basic::new(callers, Arc::clone(&self.passwords), self.nobody.clone())),
+            Auth::None => {
+                let what = "`none` stands alone: an alternative that asks nothing makes the others idle";
+                self.wrong_at(path, what);
+                return None;
+            }
+            Auth::Definition => {
+                self.wrong_at(path, "`definition` stands alone, and no scheme is verified by it");
+                return None;
+            }
+            // Never asked for: they are no single statement.
+            Auth::AnyOf(_) | Auth::AllOf(_) => return None,
+        })
     }
 
     /// Whether every listener of an API asks its clients for certificates, where `auth` looks at them.
-    fn asks_for_certificates(&mut self, at: &Pointer, api: &Api, auth: &Auth) {
-        if !auth.each().iter().any(|one| matches!(one, Auth::Certificate(_))) {
+    pub(super) fn asks_for_certificates(&mut self, at: &Pointer, api: &Api, auths: &[Auth]) {
+        if !auths.iter().flat_map(Auth::each).any(|one| matches!(one, Auth::Certificate(_))) {
             return;
         }
         let published: Vec<(&String, &Listener)> = self

@@ -13,6 +13,7 @@ use portcullis_openapi::matcher::{MatcherBuilder, Methods};
 use portcullis_openapi::source::{Finding, Pointer};
 use portcullis_openapi::template::Template;
 
+use super::security::{Secured, Unsecured};
 use super::selection::{Selection, spelled};
 use super::{Compiler, declared, spell};
 use crate::callers::Directory;
@@ -51,7 +52,25 @@ enum Origin<'a> {
 
 /// Operations without `auth`, to be reported together.
 #[derive(Default)]
-struct Silent(Vec<String>);
+struct Silent {
+    /// Those without `auth`.
+    names: Vec<String>,
+    /// Those with `auth: definition` of which the document says nothing.
+    unsecured: Vec<String>,
+    /// Whether any asks by the definition.
+    asked_by_definition: bool,
+}
+
+/// Who may call an operation.
+struct WhoMayCall {
+    expression: Arc<Expression>,
+    /// Whatever it is made of.
+    verifiers: Vec<Auth>,
+    /// Where a definition says so, if one does.
+    place: Option<Arc<str>>,
+    /// What that definition asks for, in words that differ when it asks for something else.
+    asked: String,
+}
 
 impl Compiler<'_> {
     /// One API: its operations, published under its hosts on its listeners.
@@ -105,7 +124,9 @@ impl Compiler<'_> {
             }
         }
         self.serve_logins(name, api, &mut builder, operations);
-        self.report_silent(name, &at, &silent);
+        self.report_silent(name, &at, &silent.names);
+        self.report_unsecured(name, &at, &silent.unsecured);
+        self.unused_schemes(&at, api, definition, silent.asked_by_definition);
         self.metadata(name, api, operations, listening);
         match builder.build() {
             Ok(matcher) => {
@@ -133,8 +154,10 @@ impl Compiler<'_> {
         let Some(first) = own.iter().find(|operation| asks(operation)).filter(|_| !is_taken) else { return };
         let mut issuers: Vec<Box<str>> = Vec::new();
         let mut scopes: Vec<Box<str>> = Vec::new();
-        for policy in own.iter().filter(|it| asks(it)).flat_map(|operation| &operation.chain) {
-            scopes.extend(policy.scopes().iter().map(|scope| scope.as_str().into()));
+        for operation in own.iter().filter(|it| asks(it)) {
+            scopes.extend(operation.authentication.scopes().cloned());
+            let asked = operation.chain.iter().flat_map(|policy| policy.scopes());
+            scopes.extend(asked.map(|scope| scope.as_str().into()));
         }
         for operation in own.iter().filter(|it| asks(it)) {
             issuers.extend(
@@ -274,20 +297,13 @@ impl Compiler<'_> {
             }
         };
         let settings = &effective.settings;
-        let Some(auth) = &settings.auth else {
-            silent.0.push(draft.name.clone());
-            return None;
-        };
-        let authentication = self.who_may_call(&at, api, auth, callers)?;
+        let who = self.who_may_call((api_name, api), draft, settings, callers, silent)?;
         let place: Arc<str> = self.origin_place(&at, draft.origin).into();
-        if self.asks_nobody(&at, draft.origin, &authentication, settings) {
-            return None;
-        }
         let spelt =
             |key: &str| effective.place(key).map_or_else(|| Arc::clone(&place), |it| spell(Some(it), key));
         let attestation = self.attestation(settings, spelt("attestation"));
         let attestation = attestation.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?;
-        let mut chain = chain(settings, draft.origin, &place, &spelt("fields"));
+        let mut chain = chain(settings, &who.verifiers, draft.origin, &place, &spelt("fields"));
         chain.splice(0..0, attestation);
         let authorization = self.external_authorization(settings, spelt("authorize"));
         chain.extend(authorization.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?);
@@ -299,7 +315,7 @@ impl Compiler<'_> {
             self.wrong_at(&at.key("backend"), "no backend of this name");
             return None;
         };
-        let handover = self.hand_over(&at.key("auth"), &authentication, backend, &mut chain);
+        let handover = self.hand_over(&at.key("auth"), &who.expression, backend, &mut chain);
         let handover = said_by_nobody_else(handover, &chain);
         let base = api.base_path().trim_end_matches('/');
         let stream = self.stream(api_name, api, settings, draft.origin);
@@ -309,37 +325,84 @@ impl Compiler<'_> {
             metrics: self.observe.operation(api_name, &draft.name, template.as_str()),
             template: template.as_str().into(),
             method: draft.method.into(),
-            authentication,
+            authentication: who.expression,
             needs: chain.iter().map(|policy| policy.needs()).max().unwrap_or(Needs::Head),
             chain,
             backend,
             handover,
             strip: if api.strip_base_path.unwrap_or(false) { base.len() } else { 0 },
             bounds,
-            terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings)),
+            terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings, &who.asked)),
             stream,
             base_path: base.into(),
-            resource_metadata: asks_for_tokens(auth).then(|| metadata_path(api).into()),
-            auth_place: spell(effective.place("auth"), "auth"),
+            resource_metadata: who.verifiers.iter().any(asks_for_tokens).then(|| metadata_path(api).into()),
+            auth_place: who.place.unwrap_or_else(|| spell(effective.place("auth"), "auth")),
             place,
         }))
     }
 
-    /// Whether something is asked of callers that are nobody.
-    fn asks_nobody(
+    /// What `auth` of an operation asks for, on listeners that let it be asked for.
+    fn who_may_call(
         &mut self,
-        at: &Pointer,
-        origin: Origin<'_>,
-        authentication: &Expression,
+        (api_name, api): (&str, &Api),
+        draft: &Draft<'_>,
         settings: &Settings,
-    ) -> bool {
-        let is_asked = settings.require.as_ref().is_some_and(|require| !require.is_empty());
-        let asks_nobody = is_asked && matches!(authentication, Expression::Anonymous(_));
-        if asks_nobody {
-            let message = "asks for something of callers but lets anonymous ones in";
-            self.wrong_operation(at, origin, message.to_owned());
+        callers: &Arc<Directory>,
+        silent: &mut Silent,
+    ) -> Option<WhoMayCall> {
+        let at = Pointer::new().key("apis").key(api_name);
+        let Some(auth) = &settings.auth else {
+            silent.names.push(draft.name.clone());
+            return None;
+        };
+        let who = match (auth, draft.origin) {
+            (Auth::Definition, Origin::Definition(own, operation)) => {
+                silent.asked_by_definition = true;
+                let secured = Secured { api: (api_name, api), own, operation };
+                match self.who_by_definition(secured, callers) {
+                    Ok(who) => who,
+                    Err(Unsecured::Silent) => {
+                        silent.unsecured.push(draft.name.clone());
+                        return None;
+                    }
+                    Err(Unsecured::Wrong) => return None,
+                }
+            }
+            (Auth::Definition, Origin::Entry(_)) => {
+                let what =
+                    "is in no definition that could say who may call; hint: write `auth` at this operation";
+                self.wrong_operation(&at, draft.origin, what.to_owned());
+                return None;
+            }
+            _ => WhoMayCall {
+                expression: self.shared_expression(&at.key("auth"), auth, callers)?,
+                verifiers: vec![auth.clone()],
+                place: None,
+                asked: String::new(),
+            },
+        };
+        self.asks_for_certificates(&at, api, &who.verifiers);
+        who.verifiers.iter().for_each(|auth| self.note_logins(auth));
+        let asks = settings.require.as_ref().is_some_and(|require| !require.is_empty());
+        if asks && matches!(*who.expression, Expression::Anonymous(_)) {
+            let what = "asks for something of callers but lets anonymous ones in";
+            self.wrong_operation(&at, draft.origin, what.to_owned());
+            return None;
         }
-        asks_nobody
+        Some(who)
+    }
+
+    /// What the document's `security` asks for.
+    fn who_by_definition(
+        &mut self,
+        secured: Secured<'_>,
+        callers: &Arc<Directory>,
+    ) -> Result<WhoMayCall, Unsecured> {
+        let expression = self.secured_expression(secured, callers)?;
+        let verifiers = secured.verifiers(self.config);
+        let place = secured.span().map(|span| format!("{} security", self.loaded.place_of(span)).into());
+        let asked = secured.terms(&verifiers);
+        Ok(WhoMayCall { expression, verifiers, place, asked })
     }
 
     /// What an operation may become: as the settings say, else as a trusted definition declares its messages.
@@ -399,17 +462,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn report_silent(&mut self, name: &str, at: &Pointer, silent: &Silent) {
-        const SHOWN_MAX: usize = 20;
-        let names = &silent.0;
+    /// Operations of which the document that is to say who may call says nothing.
+    fn report_unsecured(&mut self, name: &str, at: &Pointer, names: &[String]) {
+        let Some(first) = names.first() else { return };
+        let message =
+            format!("`auth: definition`, and the definition does not say who may call {}", list(names));
+        let finding = self.loaded.finding(&at.key("auth"), message);
+        let one = serde_json::Value::from(first.as_str());
+        self.findings.push(finding.with_hint(format!(
+            "write `security` in the definition (`security: []` lets anybody in); or below `{name}:` paste `operations: {{ {one}: {{ auth: \
+             {{ any_of: [{{ api_key: {{}} }}] }} }} }}` to ask for a consumer's key, or `{{ auth: none }}` to let anybody in"
+        )));
+    }
+
+    fn report_silent(&mut self, name: &str, at: &Pointer, names: &[String]) {
         if names.is_empty() {
             return;
         }
-        let mut list = names.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
-        if let Some(more) = names.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
-            list.push_str(&format!(" and {more} more"));
-        }
-        let finding = self.loaded.finding(at, format!("nothing says who may call {list}"));
+        let finding = self.loaded.finding(at, format!("nothing says who may call {}", list(names)));
         self.findings.push(finding.with_hint(format!(
             "below `{name}:` paste `auth: {{ any_of: [{{ api_key: {{}} }}] }}` to ask for a consumer's key, or `auth: none` to let \
              anybody in; or for some of them `operations: {{ {}: {{ auth: none }} }}`",
@@ -427,6 +497,16 @@ fn asks_for_tokens(auth: &Auth) -> bool {
     auth.each().iter().any(|one| matches!(one, Auth::Jwt(_) | Auth::Token(_)))
 }
 
+/// Names in one line, the first of many.
+fn list(names: &[String]) -> String {
+    const SHOWN_MAX: usize = 20;
+    let mut list = names.iter().take(SHOWN_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if let Some(more) = names.len().checked_sub(SHOWN_MAX).filter(|more| *more > 0) {
+        list.push_str(&format!(" and {more} more"));
+    }
+    list
+}
+
 /// A hash of all that an operation is published by. What its backend is made of is not among it: a stream goes on
 /// where it went.
 fn stream_terms(
@@ -435,11 +515,12 @@ fn stream_terms(
     draft: &Draft<'_>,
     template: &Template,
     settings: &Settings,
+    asked: &str,
 ) -> StreamTerms {
     let Api { listen, hosts, backend, strip_base_path, .. } = api;
+    // Where the definition says who may call, `settings` do not.
     let published = (api_name, &draft.name, draft.method, template.as_str(), listen, hosts, backend);
-    let text = format!("{published:?} {strip_base_path:?} {settings:?}");
-    digest(text.as_bytes())
+    digest(format!("{published:?} {strip_base_path:?} {settings:?} {asked}").as_bytes())
 }
 
 /// What the backend is told by nobody but us: what its `credentials` say, and what policies do.
@@ -456,12 +537,13 @@ fn said_by_nobody_else(handover: Option<Arc<Handover>>, chain: &[Arc<dyn Policy>
 /// The policies of an operation, in the order of `POLICIES`.
 fn chain(
     settings: &Settings,
+    verifiers: &[Auth],
     origin: Origin<'_>,
     place: &Arc<str>,
     fields_place: &Arc<str>,
 ) -> Vec<Arc<dyn Policy>> {
     let mut chain: Vec<Arc<dyn Policy>> = Vec::new();
-    for auth in settings.auth.iter().flat_map(Auth::each) {
+    for auth in verifiers.iter().flat_map(Auth::each) {
         if let Auth::Signature(signature) = auth {
             chain.push(Arc::new(SignedContent::new(Arc::new(signature.rules()))));
         }
