@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 export CARGO_TERM_COLOR="${CARGO_TERM_COLOR:-auto}"
 
 # Packages of Debian, and the command by which each is recognised. npm gets corpora.
-PACKAGES=(gcc:cc curl:curl util-linux:prlimit npm:npm faketime:faketime postgresql:pg_ctlcluster)
+PACKAGES=(gcc:cc curl:curl util-linux:prlimit npm:npm faketime:faketime postgresql:pg_ctlcluster pebble:pebble)
 # Clients that the tests drive, besides the Python packages of clients_setup.
 CLIENTS=(chromium:chromium nghttp2-client:h2load nghttp2-server:nghttpd nodejs:node python3:python3 systemd:systemd-analyze)
 STEPS=(fmt tidy clippy unit clients-setup it corpora)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use portcullis_gateway::gateway::Lent;
-use portcullis_gateway::observe::{BackendFacts, IssuerFacts, Kept, TargetFacts, timestamp};
+use portcullis_gateway::observe::{AcmeFacts, BackendFacts, IssuerFacts, Kept, TargetFacts, timestamp};
 use portcullis_gateway::signing::SigningFacts;
 use portcullis_gateway::store::{Store, StoreFacts};
 use serde::{Serialize, Serializer};
@@ -110,6 +110,8 @@ pub struct Status {
     pub issuers: Vec<IssuerFacts>,
     /// The keys that tokens of our own are signed with, if there are any.
     pub signing: Option<SigningFacts>,
+    /// The certificates that authorities give, and what keeps them from it.
+    pub acme: Vec<AcmeFacts>,
     /// Where consumers are kept, if they are.
     pub store: Option<StoreFacts>,
     /// Connections of each worker.

@@ -3,13 +3,13 @@
 //! `/livez` fails when the process should be restarted: when a worker has not turned for some seconds. Every worker says
 //! so once a second by way of its own queue; a thread that hangs, spins or is gone does not. `/startupz` succeeds once
 //! the first configuration runs. `/readyz` succeeds while requests are welcome and every worker turns: it does not look
-//! at backends, stores or issuers, or one outage behind us would take every gateway out of rotation at once; it only tells how
-//! issuers are.
+//! at backends, stores, issuers or authorities, or one outage behind us would take every gateway out of rotation at once; it
+//! only tells how issuers and certificates are.
 
 use std::fmt::Write as _;
 
 use http::{Method, StatusCode};
-use portcullis_gateway::observe::{METRICS_CONTENT_TYPE, timestamp};
+use portcullis_gateway::observe::{AcmeFacts, METRICS_CONTENT_TYPE, timestamp};
 
 use portcullis_gateway::signing::SigningFacts;
 use portcullis_gateway::store::StoreFacts;
@@ -94,6 +94,21 @@ fn signing_detail(text: &mut String, signing: &SigningFacts) -> std::fmt::Result
     Ok(())
 }
 
+/// A line for a certificate that an authority gives. It says nothing of readiness: an authority that looks whether a name leads
+/// here comes the way that clients do.
+fn certificate_detail(text: &mut String, certificate: &AcmeFacts) -> std::fmt::Result {
+    let name = &certificate.name;
+    match (certificate.state, &certificate.expires) {
+        ("none", _) | (_, None) => writeln!(text, "certificate {name}: none yet, so handshakes are refused")?,
+        ("expired", Some(expires)) => writeln!(text, "certificate {name}: expired {expires}")?,
+        (_, Some(expires)) => writeln!(text, "certificate {name}: expires {expires}")?,
+    }
+    if let Some(failure) = &certificate.failure {
+        writeln!(text, "certificate {name}: the last order failed: {}", shown(failure))?;
+    }
+    Ok(())
+}
+
 /// A reason as one line, of a length that a terminal shows.
 fn shown(reason: &str) -> String {
     reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect()
@@ -133,6 +148,9 @@ fn detail(status: &Status) -> String {
         }
     }
     let _ = status.signing.as_ref().map_or(Ok(()), |signing| signing_detail(&mut text, signing));
+    for certificate in &status.acme {
+        let _ = certificate_detail(&mut text, certificate);
+    }
     let _ = status.store.as_ref().map_or(Ok(()), |store| store_detail(&mut text, store));
     text + &stuck(status)
 }

@@ -47,6 +47,7 @@ impl Default for Fake {
                 }],
                 targets: Vec::new(),
                 issuers: Vec::new(),
+                acme: Vec::new(),
                 backends: vec![BackendFacts { backend: "orders".into(), ..BackendFacts::default() }],
                 signing: None,
                 store: None,

@@ -232,6 +232,16 @@ impl Certificates {
         self.look(clock::wall());
     }
 
+    /// These were obtained, and no others: a place and a chain each.
+    pub fn obtained_are(&self, all: impl Iterator<Item = (Arc<str>, Arc<str>)>) {
+        let read = |(place, pem): (Arc<str>, Arc<str>)| {
+            let found = find::read(&pem, Role::Server, &place);
+            (!found.is_empty()).then_some((place, found))
+        };
+        let obtained = all.filter_map(read).collect();
+        self.inner().obtained = obtained;
+    }
+
     /// All of them, those that end first first.
     pub fn all(&self) -> Vec<Certificate> {
         let mut all = self.inner().all();

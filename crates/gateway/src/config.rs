@@ -22,6 +22,7 @@ use serde::de::{Deserializer, Unexpected, Visitor};
 
 use crate::secret::Secret;
 
+mod acme;
 mod api;
 mod attestation;
 mod auth;
@@ -47,6 +48,7 @@ pub mod telemetry;
 mod unbuilt;
 pub mod values;
 
+pub use acme::{Acme, AcmeChallenge, AcmeKey, ExternalAccount};
 pub use api::{Api, Match, Operation};
 pub use attestation::{Attestation, AttestationMode};
 pub use auth::{Apart, ApiKeyAuth, Auth, BasicAuth, CertificateAuth, Namer, SignatureAuth};
@@ -73,7 +75,7 @@ pub use issuer::{Dpop, Introspection, Issuer};
 pub use key_sets::KEY_SET_BYTES_MAX;
 pub use listener::{
     AliasNames, Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Leniency,
-    Listener, ListenerTls, PathParameters, Protocol, ProxyProtocol, TlsVersion,
+    Listener, ListenerTls, PathParameters, Protocol, ProxyProtocol, ServerCertificate, TlsVersion,
 };
 pub use load::{Loaded, Place, load, load_from, load_noting, parse};
 pub use login::Login;

@@ -15,6 +15,7 @@ use portcullis_http1::{Fields, Label, Refusal, RefusalClass};
 use smallvec::SmallVec;
 
 use crate::http::canonical::Understood;
+use crate::http::tls::managed::Managed;
 use crate::http::{Body, Canonical, Head, Malformed, Reply, Rules, Wire as HttpVersion, hops, reading};
 use crate::panics::{Contained, Panicked};
 use crate::pipeline::step::Why;
@@ -86,6 +87,9 @@ async fn judge(
         return Err(LOOP.with("the request comes back to the gateway again and again").into());
     }
     let goes_on = hops::spend(&mut request).map_err(|why| malformed(why, cx))?;
+    if let Some(proofs) = &listener.proofs {
+        proof(proofs, &request)?;
+    }
     cx.at("route");
     covered(&request, &listener.opening, cx)?;
     if request.path() == "*" || !goes_on {
@@ -188,6 +192,17 @@ fn canonical(head: Head, rules: &Rules, snapshot: &Snapshot, cx: &mut Context) -
     cx.saw(&request);
     cx.join_trace(&request, rules.trusts(cx.peer.ip()), &snapshot.tracing);
     Ok(request)
+}
+
+/// Answers an authority that looks whether a name leads here. Nothing of it goes any further, and nothing else is answered.
+fn proof(proofs: &[Arc<Managed>], request: &Canonical) -> Result<(), Stop> {
+    let asked = (request.method() == Method::GET && request.query().is_none()).then_some(());
+    let found = asked.and_then(|()| proofs.iter().find_map(|one| one.answer(request.host(), request.path())));
+    let Some(content) = found else { return Ok(()) };
+    let mut fields = Fields::new();
+    fields.push("content-type", "application/octet-stream");
+    fields.push("cache-control", "no-store");
+    Err(Stop::answer(Reply { status: StatusCode::OK, fields, body: Body::from_bytes(content) }))
 }
 
 /// Whether its connection is for the host it asks for: by the certificate that was shown, and by what the client was

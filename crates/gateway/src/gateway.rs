@@ -203,6 +203,9 @@ impl Gateway {
         let facts =
             move || asked.upgrade().map(|live| live.snapshot().authorizer_facts()).unwrap_or_default();
         live.ground.observe.authorizers(facts);
+        let asked = Arc::downgrade(&live);
+        let facts = move || asked.upgrade().map(|live| live.snapshot().acme_facts()).unwrap_or_default();
+        live.ground.observe.acme(facts);
         let tasks = Tasks::default();
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };

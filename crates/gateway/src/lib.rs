@@ -11,6 +11,7 @@ pub mod exchange;
 pub mod resources;
 pub mod snapshot;
 
+pub mod acme;
 pub mod authorizers;
 pub mod callers;
 pub mod certificates;

@@ -25,9 +25,9 @@ pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
-    AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts,
-    ListenerMetrics, NameFacts, OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive, StoreMetrics,
-    TargetFacts,
+    AcmeFacts, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts,
+    IssuerFacts, ListenerMetrics, NameFacts, OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive,
+    StoreMetrics, TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 
@@ -259,6 +259,11 @@ impl Observe {
     /// Replaces the certificates that are used and when each ends.
     pub fn certificates(&self, ends: Vec<CertificateEnd>) {
         self.shared.metrics.certificates(ends);
+    }
+
+    /// Says where to ask, on a scrape, how the certificates that authorities give are doing. The first call counts.
+    pub fn acme(&self, facts: impl Fn() -> Vec<AcmeFacts> + Send + Sync + 'static) {
+        self.shared.metrics.ask_acme(Box::new(facts));
     }
 
     /// Says where to ask, on a scrape, for the bytes of request bodies in memory. The first call counts.

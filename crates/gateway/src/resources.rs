@@ -4,9 +4,12 @@
 //! An unrelated edit must not close connections to backends or of clients, or reset what was learned of a target. A
 //! resource is kept as long as a configuration asks for one of the same name with the same settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
+use crate::acme::{Acme, Spec};
 use crate::authorizers::Authorizer;
 use crate::authorizers::spec::AuthorizerSpec;
 use crate::callers::Callers;
@@ -56,6 +59,21 @@ pub struct Resources {
     pub accounts: Vec<Arc<Account>>,
     /// What exchanges tokens of callers.
     pub exchanges: Vec<Arc<Exchange>>,
+    acme: Vec<Arc<Acme>>,
+    /// One certificate is ordered at a time.
+    orders: Orders,
+    /// Where what must survive is kept.
+    state: Option<PathBuf>,
+}
+
+/// The right to order a certificate.
+#[derive(Debug, Clone)]
+struct Orders(Arc<Semaphore>);
+
+impl Default for Orders {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
 }
 
 /// What a listener asks of those who connect. A connection that was opened on other terms ends.
@@ -97,7 +115,8 @@ impl Terms {
 impl Resources {
     /// None yet, with keys of our own kept in the `vault` of all nodes, else below `state`.
     pub fn new(state: Option<&Path>, vault: Option<Arc<Vault>>) -> Self {
-        Self { signing: Arc::new(Signing::new(state, vault.clone())), vault, ..Self::default() }
+        let signing = Arc::new(Signing::new(state, vault.clone()));
+        Self { signing, vault, state: state.map(Path::to_owned), ..Self::default() }
     }
 
     /// The backend of this name and these settings: the running one, or a new one that goes on with what its settings
@@ -168,7 +187,23 @@ impl Resources {
         Ok(login)
     }
 
-    /// Begins what `current` needs besides requests: names and checks of its backends and no others any more, keys.
+    /// The certificate that is ordered by `spec`: the running one, or a new one that goes on with what one for the same first
+    /// name has.
+    ///
+    /// # Errors
+    /// The settings cannot be made to work.
+    pub fn acme(&mut self, spec: Spec) -> Result<Arc<Acme>, RemoteError> {
+        if let Some(running) = self.acme.iter().find(|acme| *acme.spec() == spec) {
+            return Ok(Arc::clone(running));
+        }
+        let before = self.acme.iter().rev().find(|acme| acme.spec().names.first() == spec.names.first());
+        let acme = Arc::new(Acme::new(spec, self.state.as_deref(), before.map(|before| &**before))?);
+        self.acme.push(Arc::clone(&acme));
+        Ok(acme)
+    }
+
+    /// Begins what `current` needs besides requests: names and checks of its backends and no others any more, keys,
+    /// certificates.
     pub fn settle(&self, current: &Snapshot, chores: &Chores, resolver: &Resolver, observe: &Observe) {
         current.upstreams.begin(&self.backends, chores, resolver);
         if let Some(schedule) = current.signing {
@@ -180,6 +215,10 @@ impl Resources {
         for account in &self.accounts {
             account.begin(chores);
         }
+        self.certificates.obtained_are(current.acme.iter().map(|(place, acme)| acme.at(place)));
+        for (_, acme) in &current.acme {
+            acme.begin(&self.orders.0, &self.certificates, chores, observe);
+        }
     }
 
     /// Forgets what no snapshot holds any more.
@@ -189,6 +228,7 @@ impl Resources {
         self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
         self.authorizers.retain(|authorizer| Arc::strong_count(authorizer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
+        self.acme.retain(|acme| Arc::strong_count(acme) > 1);
         // A policy holds those that count; a chore at work holds one for a while longer.
         self.exchanges.retain(|exchange| Arc::strong_count(exchange) > 1);
         self.accounts.retain(|account| Arc::strong_count(account) > 1);

@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 
 pub use compile::{Compiled, ListenerPlan, compile};
 
+use crate::acme::Acme;
 use crate::authorizers::Authorizer;
 use crate::bounds::Bounds;
 use crate::callers::Directory;
@@ -24,10 +25,11 @@ use crate::dns;
 use crate::http::Network;
 use crate::http::canonical::Rules;
 use crate::http::tls::ServerTls;
+use crate::http::tls::managed::Managed;
 use crate::http::trace::Tracing;
 use crate::issuers::Issuer;
 use crate::logins::Login;
-use crate::observe::{AuthorizerFacts, IssuerFacts, SnapshotAlive};
+use crate::observe::{AcmeFacts, AuthorizerFacts, IssuerFacts, SnapshotAlive};
 use crate::pipeline::context::Ground;
 use crate::pipeline::operation::StreamTerms;
 use crate::pipeline::{Operation, Stop};
@@ -68,6 +70,8 @@ pub struct Snapshot {
     pub authorizers: Vec<Arc<Authorizer>>,
     /// At which of them users log in with their browser.
     pub logins: Vec<Arc<Login>>,
+    /// Certificates that authorities give, and where the configuration asks for each.
+    pub acme: Vec<(Arc<str>, Arc<Acme>)>,
     /// What should be known and does not keep it from serving.
     pub warnings: Vec<Finding>,
     /// Counts this snapshot for as long as a request holds it.
@@ -83,6 +87,8 @@ pub struct Listening {
     pub rules: Rules,
     /// The APIs published on it.
     pub routes: Routes<Arc<Operation>>,
+    /// Certificates whose names are proven by answers in cleartext, where it speaks that; none of them on others.
+    pub proofs: Option<Arc<[Arc<Managed>]>>,
 }
 
 /// How connections of a listener begin.
@@ -137,6 +143,11 @@ impl Snapshot {
     /// How all authorizers are doing.
     pub fn authorizer_facts(&self) -> Vec<AuthorizerFacts> {
         self.authorizers.iter().map(|authorizer| authorizer.facts()).collect()
+    }
+
+    /// How the certificates that authorities give are doing.
+    pub fn acme_facts(&self) -> Vec<AcmeFacts> {
+        self.acme.iter().map(|(_, acme)| acme.facts()).collect()
     }
 
     /// How all issuers are doing.

@@ -371,6 +371,7 @@ impl Control for Service {
             targets: self.gateway.live().snapshot().upstreams.facts(),
             issuers: self.gateway.live().snapshot().issuer_facts(),
             signing: self.gateway.signing(),
+            acme: self.gateway.live().snapshot().acme_facts(),
             store: self.gateway.store().map(Store::facts),
             workers: self.gateway.connections_by_worker(),
             stuck: self

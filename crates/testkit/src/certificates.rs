@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PublicKeyData, RevokedCertParams,
-    SanType, SerialNumber, date_time_ymd,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PublicKeyData, RevokedCertParams, SanType, SerialNumber, SignatureAlgorithm, date_time_ymd,
 };
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
@@ -40,6 +40,19 @@ impl Pair {
     pub fn thumbprint(&self) -> String {
         let leaf = CertificateDer::from_pem_slice(self.certificate.as_bytes()).expect("a certificate");
         base64url(digest(&SHA256, &leaf).as_ref())
+    }
+}
+
+/// A key of which only the public part is known.
+struct Point<'a>(&'a [u8]);
+
+impl PublicKeyData for Point<'_> {
+    fn der_bytes(&self) -> &[u8] {
+        self.0
+    }
+
+    fn algorithm(&self) -> &'static SignatureAlgorithm {
+        &PKCS_ECDSA_P256_SHA256
     }
 }
 
@@ -120,6 +133,22 @@ impl Authority {
         params.subject_alt_names = vec![SanType::URI(uri.try_into().expect("ASCII"))];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(params, validity)
+    }
+
+    /// A server's certificate in PEM for these names, whose key is the point `point` on P-256 (uncompressed), valid from and
+    /// until then, in seconds since 1970.
+    ///
+    /// # Panics
+    /// When the library refuses.
+    pub fn certify(&self, names: &[String], point: &[u8], (from, until): (u64, u64)) -> String {
+        let mut params = CertificateParams::new(names.to_vec()).expect("names");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let since_1970 = |seconds| date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds);
+        (params.not_before, params.not_after) = (since_1970(from), since_1970(until));
+        let serial: [u8; 8] = digest(&SHA256, point).as_ref()[..8].try_into().expect("8 bytes");
+        params.serial_number = Some(SerialNumber::from(u64::from_be_bytes(serial) >> 1));
+        params.use_authority_key_identifier_extension = true;
+        params.signed_by(&Point(point), &self.issuer).expect("a certificate").pem()
     }
 
     /// A list that revokes these serial numbers, in PEM.

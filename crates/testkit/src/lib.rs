@@ -17,6 +17,7 @@
     reason = "a harness fails its test loudly, and reads the real clock"
 )]
 
+pub mod acme;
 pub mod certificates;
 pub mod deadline;
 pub mod dns;
@@ -25,6 +26,7 @@ pub mod fault;
 pub mod gateway;
 pub mod h2;
 pub mod load;
+pub mod pebble;
 pub mod postgres;
 pub mod provider;
 pub mod raw;

@@ -173,43 +173,45 @@ impl Shared {
 
     /// Says it; `None` when the connection is over.
     fn answer(&self, stream: &mut TcpStream, answer: Answer) -> Option<()> {
-        let pause = |time| {
-            thread::sleep(time);
-            (!self.is_over.load(Ordering::Acquire)).then_some(())
-        };
-        match answer {
-            Answer::Json(document) => reply(stream, 200, "application/json", document.to_string().as_bytes()),
-            Answer::Reply(status, kind, body) => reply(stream, status, kind, &body),
-            Answer::Raw(bytes) => {
-                stream.write_all(&bytes).ok()?;
-                None
-            }
-            Answer::Silence => loop {
-                pause(Duration::from_millis(20))?;
-            },
-            Answer::Drip => {
-                let head =
-                    "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
-                stream.write_all(head.as_bytes()).ok()?;
-                loop {
-                    stream.write_all(b" ").ok()?;
-                    pause(Duration::from_millis(100))?;
-                }
-            }
-            Answer::Endless => {
-                stream
-                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"keys\":[")
-                    .ok()?;
-                loop {
-                    stream.write_all(&[b' '; 4096]).ok()?;
-                }
-            }
-            Answer::Close => None,
-        }
+        say(stream, answer, &self.is_over)
     }
 }
 
-fn reply(stream: &mut TcpStream, status: u16, kind: &str, body: &[u8]) -> Option<()> {
+/// Says it until `is_over`; `None` when the connection is over.
+pub(crate) fn say(stream: &mut impl Write, answer: Answer, is_over: &AtomicBool) -> Option<()> {
+    let pause = |time| {
+        thread::sleep(time);
+        (!is_over.load(Ordering::Acquire)).then_some(())
+    };
+    match answer {
+        Answer::Json(document) => reply(stream, 200, "application/json", document.to_string().as_bytes()),
+        Answer::Reply(status, kind, body) => reply(stream, status, kind, &body),
+        Answer::Raw(bytes) => {
+            stream.write_all(&bytes).ok()?;
+            None
+        }
+        Answer::Silence => loop {
+            pause(Duration::from_millis(20))?;
+        },
+        Answer::Drip => {
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
+            stream.write_all(head.as_bytes()).ok()?;
+            loop {
+                stream.write_all(b" ").ok()?;
+                pause(Duration::from_millis(100))?;
+            }
+        }
+        Answer::Endless => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"keys\":[").ok()?;
+            loop {
+                stream.write_all(&[b' '; 4096]).ok()?;
+            }
+        }
+        Answer::Close => None,
+    }
+}
+
+fn reply(stream: &mut impl Write, status: u16, kind: &str, body: &[u8]) -> Option<()> {
     let head = format!(
         "HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nLocation: /elsewhere\r\n\r\n",
         body.len()
@@ -219,7 +221,7 @@ fn reply(stream: &mut TcpStream, status: u16, kind: &str, body: &[u8]) -> Option
 }
 
 /// The next request of a connection.
-fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Asked> {
+pub(crate) fn request(stream: &mut impl Read, read: &mut Vec<u8>) -> Option<Asked> {
     let head_end = loop {
         if let Some(at) = read.windows(4).position(|four| four == b"\r\n\r\n") {
             break at + 4;
@@ -241,7 +243,7 @@ fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Asked> {
     Some(Asked { line, head, body })
 }
 
-fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {
+fn more(stream: &mut impl Read, read: &mut Vec<u8>) -> Option<()> {
     let mut piece = [0; 4096];
     match stream.read(&mut piece) {
         Ok(count @ 1..) => {

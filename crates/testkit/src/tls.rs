@@ -9,9 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, ProtocolVersion, RootCertStore, StreamOwned};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, ProtocolVersion, RootCertStore, SignatureScheme,
+    StreamOwned,
+};
 
 pub use rustls::CipherSuite;
 
@@ -90,6 +94,20 @@ impl Tls {
         Self { config: Arc::new(config) }
     }
 
+    /// A client that takes whatever certificate it is shown, and sees what that is.
+    ///
+    /// # Panics
+    /// When the library refuses.
+    pub fn trusting_anybody(protocols: &[&str]) -> Self {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let builder =
+            builder.expect("versions").dangerous().with_custom_certificate_verifier(Arc::new(Anybody));
+        let mut config = builder.with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        Self { config: Arc::new(config) }
+    }
+
     /// Connects to `address` and asks for `name`.
     ///
     /// # Errors
@@ -132,6 +150,45 @@ impl Tls {
             certificate: stream.conn.peer_certificates().and_then(|chain| Some(chain.first()?.to_vec())),
         };
         Ok((Client::over(TlsStream(stream)), handshake))
+    }
+}
+
+/// Believes everybody.
+#[derive(Debug)]
+struct Anybody;
+
+impl ServerCertVerifier for Anybody {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        vec![SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::RSA_PSS_SHA256]
     }
 }
 

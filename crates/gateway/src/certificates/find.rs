@@ -57,10 +57,12 @@ fn role(path: &Pointer) -> Option<Role> {
     };
     let last = segments.iter().rev().find_map(key)?;
     let is_ours = matches!(segments.first().and_then(key).as_deref(), Some("listeners" | "admin"));
+    // An authority that certificates are ordered from is a server that we call.
+    let is_acme = segments.iter().filter_map(key).any(|key| key == "acme");
     Some(match (last.as_str(), is_ours) {
         ("key" | "public_key", _) => return None,
-        ("ca", true) => Role::ClientAuthority,
-        ("ca", false) => Role::ServerAuthority,
+        ("ca", true) if !is_acme => Role::ClientAuthority,
+        ("ca", _) => Role::ServerAuthority,
         (_, true) => Role::Server,
         (_, false) => Role::Client,
     })

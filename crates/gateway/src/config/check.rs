@@ -12,6 +12,7 @@ use portcullis_openapi::source::{Files, Finding, Node, Pointer, nearest};
 use super::load::span_of;
 use super::{Config, Settings};
 
+mod acme;
 mod apis;
 mod attestation;
 pub(crate) mod authentication;

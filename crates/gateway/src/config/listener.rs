@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::acme::Acme;
 use super::values::{Bind, Network};
 use crate::secret::Secret;
 
@@ -141,7 +142,7 @@ impl Leniency {
 pub struct ListenerTls {
     /// Certificates, chosen by the name the client asks for; the first serves clients that name none. Reloaded when
     /// their files change.
-    pub certificates: Vec<Certificate>,
+    pub certificates: Vec<ServerCertificate>,
     /// Oldest version accepted: `"1.2"` or `"1.3"`. Default: `"1.2"`.
     #[serde(default)]
     pub min_version: TlsVersion,
@@ -158,6 +159,19 @@ pub struct ListenerTls {
 pub struct HostTls {
     /// Whether clients that ask for this host are asked for a certificate. Replaces the listener's as a whole.
     pub client_certificates: ClientCertificates,
+}
+
+/// A certificate of a listener: `cert` and `key` from files, or `acme`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ServerCertificate {
+    /// The chain in PEM, leaf first: `"${file:tls/api.crt}"`.
+    pub cert: Option<String>,
+    /// The private key in PEM (PKCS#8, PKCS#1 or SEC1): `"${file:tls/api.key}"`.
+    pub key: Option<Secret>,
+    /// The authority that gives the certificate while the gateway runs. Until the first one is there, handshakes for its
+    /// names are refused.
+    pub acme: Option<Acme>,
 }
 
 /// A certificate with its key.

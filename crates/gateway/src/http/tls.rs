@@ -15,10 +15,14 @@
 //! of what a resumed session costs. A client that names ChaCha20 first has no AES in hardware and gets it.
 //!
 //! TLS 1.2 and 1.3; early data is off (it can be replayed, RFC 8446 §8). Files are read with the configuration: a
-//! change is a reload, and a pair that does not fit leaves the running one in place.
+//! change is a reload, and a pair that does not fit leaves the running one in place. A certificate that an authority gives
+//! while we run is [`managed`]: its names are refused like strange ones until it is there.
+
+pub mod managed;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use foldhash::{HashMap, HashMapExt};
 use rustls::crypto::CryptoProvider;
@@ -36,12 +40,14 @@ use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use x509_parser::prelude::{ASN1Time, FromDer, X509Certificate};
 
+use self::managed::Managed;
 use super::held::Held;
 use super::peer::TlsFacts;
 use super::tickets;
 use crate::config::{self, ClientCertificateMode, ClientCertificates, ListenerTls, TlsVersion};
+use crate::secret::Secret;
 
 /// What a listener needs to answer handshakes.
 #[derive(Debug)]
@@ -63,11 +69,20 @@ struct Suited {
 pub struct Certificate {
     key: Arc<CertifiedKey>,
     names: Vec<Box<str>>,
+    begins: Duration,
+    ends: Duration,
 }
 
 /// The certificates of a listener, in order of the configuration.
 #[derive(Debug)]
-struct Certificates(Vec<Arc<Certificate>>);
+struct Certificates(Vec<Entry>);
+
+/// A certificate that is there, or one that comes and changes.
+#[derive(Debug)]
+enum Entry {
+    Fixed(Arc<Certificate>),
+    Managed(Arc<Managed>),
+}
 
 /// Something that cannot be used, and the key under `tls` it stands at.
 #[derive(Debug)]
@@ -79,14 +94,22 @@ pub struct TlsError {
 }
 
 impl ServerTls {
-    /// Reads certificates, keys, authorities and revocation lists.
+    /// Reads certificates, keys, authorities and revocation lists. Where a certificate comes while we run, `managed` has
+    /// it at its place.
     ///
     /// # Errors
     /// The first thing that cannot be used.
-    pub fn new(settings: &ListenerTls, protocols: &[config::Protocol]) -> Result<Self, TlsError> {
+    pub fn new(
+        settings: &ListenerTls,
+        protocols: &[config::Protocol],
+        managed: &[Option<Arc<Managed>>],
+    ) -> Result<Self, TlsError> {
         let mut certificates = Vec::new();
         for (index, pair) in settings.certificates.iter().enumerate() {
-            certificates.push(Arc::new(Certificate::read(pair, &format!("certificates[{index}]"))?));
+            certificates.push(match managed.get(index) {
+                Some(Some(managed)) => Entry::Managed(Arc::clone(managed)),
+                Some(None) | None => Entry::Fixed(Arc::new(Certificate::read(pair, index)?)),
+            });
         }
         if certificates.is_empty() {
             return Err(wrong("certificates", "at least one certificate is needed"));
@@ -104,12 +127,18 @@ impl ServerTls {
         Ok(Self { general, by_host, certificates })
     }
 
-    /// Shakes hands.
+    /// Shakes hands. Nothing comes of a handshake that only looked for the proof that a name is ours.
     ///
     /// # Errors
     /// What the client did or asked for does not do.
-    pub async fn accept(&self, stream: TcpStream) -> std::io::Result<(TlsStream<Held>, TlsFacts)> {
+    pub async fn accept(&self, stream: TcpStream) -> std::io::Result<Option<(TlsStream<Held>, TlsFacts)>> {
         let hello = LazyConfigAcceptor::new(Acceptor::default(), Held::new(stream)).await?;
+        if let Some(config) = self.certificates.proof(&hello.client_hello()) {
+            let mut stream = Box::pin(hello.into_stream(config)).await?;
+            stream.get_mut().0.release();
+            stream.shutdown().await?;
+            return Ok(None);
+        }
         let name: Option<Arc<str>> =
             hello.client_hello().server_name().map(|name| name.to_ascii_lowercase().into());
         let config = name.as_deref().and_then(|name| self.of_host(name)).unwrap_or(&self.general);
@@ -128,7 +157,7 @@ impl ServerTls {
         let (_, session) = stream.get_ref();
         let facts = TlsFacts {
             version,
-            certificate: self.certificates.find(name.as_deref()).cloned(),
+            certificate: self.certificates.find(name.as_deref()),
             server_name: name,
             client_certificates: session
                 .peer_certificates()
@@ -137,7 +166,7 @@ impl ServerTls {
             holder: OnceLock::new(),
             fingerprint: OnceLock::new(),
         };
-        Ok((stream, facts))
+        Ok(Some((stream, facts)))
     }
 
     /// Whether a client that shook hands under the name `under` was asked for what one for `host` is asked for. Several
@@ -176,19 +205,50 @@ impl Suited {
 }
 
 impl Certificate {
-    fn read(pair: &config::Certificate, at: &str) -> Result<Self, TlsError> {
-        let at_cert = format!("{at}.cert");
-        let chain = certificates(&pair.cert, &at_cert)?;
-        let key = PrivateKeyDer::from_pem_slice(pair.key.expose().as_bytes())
-            .map_err(|_| wrong(format!("{at}.key"), "this is no private key in PEM"))?;
-        let key = any_supported_type(&key)
-            .map_err(|_| wrong(format!("{at}.key"), "this kind of private key cannot be used"))?;
-        let Some(leaf) = chain.first() else { return Err(wrong(at_cert, "holds no certificate")) };
-        let names = names(leaf).ok_or_else(|| wrong(&*at_cert, "the certificate cannot be read"))?;
+    fn read(pair: &config::ServerCertificate, index: usize) -> Result<Self, TlsError> {
+        let key = pair.key.as_ref().map_or("", Secret::expose);
+        Self::from_pem(pair.cert.as_deref().unwrap_or_default(), key).map_err(|error| {
+            let TlsError { at, what } = error;
+            wrong(format!("certificates[{index}].{at}"), what)
+        })
+    }
+
+    /// Reads a chain and its key. Where something is wrong is said as `cert` or `key`.
+    ///
+    /// # Errors
+    /// Why they cannot be used together.
+    pub fn from_pem(cert: &str, key: &str) -> Result<Self, TlsError> {
+        let chain = certificates(cert, "cert")?;
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+            .map_err(|_| wrong("key", "this is no private key in PEM"))?;
+        let key =
+            any_supported_type(&key).map_err(|_| wrong("key", "this kind of private key cannot be used"))?;
+        let Some(leaf) = chain.first() else { return Err(wrong("cert", "holds no certificate")) };
+        let (names, begins, ends) =
+            about(leaf).ok_or_else(|| wrong("cert", "the certificate cannot be read"))?;
         let key = CertifiedKey::new(chain, key);
-        key.keys_match()
-            .map_err(|_| wrong(format!("{at}.key"), "the key does not belong to the certificate"))?;
-        Ok(Self { key: Arc::new(key), names })
+        key.keys_match().map_err(|_| wrong("key", "the key does not belong to the certificate"))?;
+        Ok(Self { key: Arc::new(key), names, begins, ends })
+    }
+
+    /// The names it bears, in lower case.
+    pub fn names(&self) -> &[Box<str>] {
+        &self.names
+    }
+
+    /// From when on it holds, since 1970.
+    pub fn begins(&self) -> Duration {
+        self.begins
+    }
+
+    /// Until when it holds, since 1970.
+    pub fn ends(&self) -> Duration {
+        self.ends
+    }
+
+    /// The chain, leaf first.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.key.cert
     }
 
     /// Whether the certificate bears `host`: a canonical name, or an address without brackets.
@@ -199,16 +259,49 @@ impl Certificate {
 
     /// RFC 6125 §6.4.3: the whole leftmost label, and only that.
     fn covers_by_wildcard(&self, host: &str) -> bool {
-        let Some((_, parent)) = host.split_once('.') else { return false };
-        self.names.iter().any(|name| name.strip_prefix("*.") == Some(parent))
+        by_wildcard(&self.names, host)
+    }
+}
+
+impl Entry {
+    /// The names it is chosen by.
+    fn names(&self) -> &[Box<str>] {
+        match self {
+            Self::Fixed(certificate) => &certificate.names,
+            Self::Managed(managed) => managed.names(),
+        }
+    }
+
+    fn current(&self) -> Option<Arc<Certificate>> {
+        match self {
+            Self::Fixed(certificate) => Some(Arc::clone(certificate)),
+            Self::Managed(managed) => managed.current(),
+        }
     }
 }
 
 impl Certificates {
-    fn find(&self, name: Option<&str>) -> Option<&Arc<Certificate>> {
-        let Some(name) = name else { return self.0.first() };
-        let exact = |certificate: &&Arc<Certificate>| certificate.names.iter().any(|own| **own == *name);
-        self.0.iter().find(exact).or_else(|| self.0.iter().find(|one| one.covers_by_wildcard(name)))
+    fn find(&self, name: Option<&str>) -> Option<Arc<Certificate>> {
+        let Some(name) = name else { return self.0.first()?.current() };
+        let exact = |entry: &&Entry| entry.names().iter().any(|own| **own == *name);
+        let entry = self.0.iter().find(exact);
+        let entry = entry.or_else(|| self.0.iter().find(|entry| by_wildcard(entry.names(), name)))?;
+        // One that was obtained for other names before may not bear this one.
+        entry.current().filter(|certificate| certificate.covers(name))
+    }
+
+    /// What answers a handshake that looks for the proof that its name is ours.
+    fn proof(&self, hello: &ClientHello<'_>) -> Option<Arc<ServerConfig>> {
+        let mut managed = self.0.iter().filter_map(|entry| match entry {
+            Entry::Managed(managed) => Some(managed),
+            Entry::Fixed(_) => None,
+        });
+        let first = managed.next()?;
+        if !managed::looks_for_proof(hello) {
+            return None;
+        }
+        let name = hello.server_name()?.to_ascii_lowercase();
+        std::iter::once(first).chain(managed).find_map(|managed| managed.handshake(&name))
     }
 }
 
@@ -217,6 +310,11 @@ impl ResolvesServerCert for Certificates {
         let name = hello.server_name().map(str::to_ascii_lowercase);
         self.find(name.as_deref()).map(|certificate| Arc::clone(&certificate.key))
     }
+}
+
+fn by_wildcard(names: &[Box<str>], host: &str) -> bool {
+    let Some((_, parent)) = host.split_once('.') else { return false };
+    names.iter().any(|name| name.strip_prefix("*.") == Some(parent))
 }
 
 fn server_config(
@@ -311,9 +409,9 @@ fn certificates(pem: &str, at: &str) -> Result<Vec<CertificateDer<'static>>, Tls
     }
 }
 
-/// The names a certificate bears, in lower case. The subject's common name counts for nothing
+/// The names a certificate bears, in lower case, and when it begins and ends. The subject's common name counts for nothing
 /// (RFC 9110 §4.3.4).
-fn names(der: &CertificateDer<'_>) -> Option<Vec<Box<str>>> {
+fn about(der: &CertificateDer<'_>) -> Option<(Vec<Box<str>>, Duration, Duration)> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let mut names: Vec<Box<str>> = Vec::new();
     if let Ok(Some(alternatives)) = certificate.subject_alternative_name() {
@@ -325,7 +423,10 @@ fn names(der: &CertificateDer<'_>) -> Option<Vec<Box<str>>> {
             }
         }
     }
-    Some(names)
+    let since_1970 =
+        |time: ASN1Time| Duration::from_secs(u64::try_from(time.timestamp()).unwrap_or_default());
+    let validity = certificate.validity();
+    Some((names, since_1970(validity.not_before), since_1970(validity.not_after)))
 }
 
 fn address(bytes: &[u8]) -> Option<Box<str>> {

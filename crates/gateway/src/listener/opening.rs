@@ -68,9 +68,16 @@ pub(super) async fn serve(
             (peer(None), reader, writer, wire)
         }
         Some(tls) => {
-            let Ok(Ok((stream, facts))) = deadline.race(Box::pin(tls.accept(stream))).await else {
-                metrics.outcome(ConnectionOutcome::Handshake);
-                return;
+            let (stream, facts) = match deadline.race(Box::pin(tls.accept(stream))).await {
+                Ok(Ok(Some(shaken))) => shaken,
+                Ok(Ok(None)) => {
+                    metrics.outcome(ConnectionOutcome::Validation);
+                    return;
+                }
+                Ok(Err(_)) | Err(_) => {
+                    metrics.outcome(ConnectionOutcome::Handshake);
+                    return;
+                }
             };
             // Without ALPN a client speaks HTTP/1.1 (RFC 9113 §3.2); where that is not spoken, it is not served.
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");

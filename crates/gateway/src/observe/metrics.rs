@@ -58,6 +58,7 @@ pub(super) struct Metrics {
     store: Ask<StoreMetrics>,
     signing: Ask<Option<SigningFacts>>,
     certificates: Mutex<Vec<CertificateEnd>>,
+    acme: Ask<Vec<AcmeFacts>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
     incident_stream: Arc<Counts>,
@@ -243,6 +244,34 @@ pub struct AuthorizerFacts {
     pub in_flight: u64,
 }
 
+/// How a certificate that an authority gives is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AcmeFacts {
+    /// The first of its names.
+    pub name: String,
+    /// All of them.
+    pub names: Vec<String>,
+    /// The authority's directory.
+    pub directory: String,
+    /// `none` while there is none, `valid`, or `expired`.
+    pub state: &'static str,
+    /// When it expires, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+    /// When another one is ordered; absent when that is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renews: Option<String>,
+    /// Why the last order came to nothing, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+    /// Orders that came to a certificate.
+    #[serde(skip)]
+    pub good: u64,
+    /// Orders that came to nothing.
+    #[serde(skip)]
+    pub failed: u64,
+}
+
 /// Counts one snapshot as being in memory, until it is dropped.
 #[derive(Debug)]
 pub struct SnapshotAlive(Arc<AtomicU64>);
@@ -378,6 +407,11 @@ impl Metrics {
     /// Replaces the list of certificates and their ends.
     pub(super) fn certificates(&self, ends: Vec<CertificateEnd>) {
         *lock(&self.certificates) = ends;
+    }
+
+    /// Says where to ask for the certificates that authorities give; the first to say it is asked.
+    pub(super) fn ask_acme(&self, facts: Question<Vec<AcmeFacts>>) {
+        let _ = self.acme.0.set(facts);
     }
 }
 

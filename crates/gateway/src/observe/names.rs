@@ -187,7 +187,7 @@ metrics! {
     CREDENTIAL_FAILURES = Counter "portcullis_credential_failures_total" [], "Credentials that were checked and failed";
     HELD_BACK = Counter "portcullis_addresses_held_back_total" [], "How often a client address was held back, because too many of its credentials failed";
     OPEN_CONNECTIONS = Gauge "portcullis_open_connections" ["listener"], "Connections open now";
-    CONNECTIONS_TOTAL = Counter "portcullis_connections_total" ["listener", "outcome"], "Connections by what became of them at the door";
+    CONNECTIONS_TOTAL = Counter "portcullis_connections_total" ["listener", "outcome"], "Connections by what became of them at the door; `validation` answered an authority that looked whether a name leads here";
     BODIES_IN_MEMORY = Gauge "portcullis_bodies_in_memory_bytes" [], "Bytes of request bodies held in memory, against `bounds.bodies_in_memory`";
     BACKEND_IN_FLIGHT = Gauge "portcullis_backend_requests_in_flight" ["backend", "target"], "Requests a target has under way, to the last byte of the reply";
     BACKEND_LEFT_OUT = Gauge "portcullis_backend_target_left_out" ["backend", "target"], "1 while a target is left out because it failed, else 0";
@@ -226,6 +226,7 @@ metrics! {
     STORE_ROWS_REFUSED = Gauge "portcullis_store_rows_refused" [], "Rows of the store that are left out, for what they say is not understood.";
     CERT_NOT_AFTER = Gauge "portcullis_cert_not_after_timestamp_seconds" ["role", "name", "place"], "When a certificate that is used or trusted expires, since 1970: of each place in the configuration the one that is first";
     CRL_NEXT_UPDATE = Gauge "portcullis_crl_next_update_timestamp_seconds" ["name", "place"], "When a revocation list must have been replaced, since 1970; from then on none of its authority's clients is accepted";
+    ACME_ORDERS = Counter "portcullis_acme_orders_total" ["name", "outcome"], "Orders of certificates from authorities by outcome: `good` or `failed`";
     LOG_DROPPED = Counter "portcullis_log_dropped_total" ["stream"], "Records lost because their output was too slow or broken";
     LOG_WRITE_ERRORS = Counter "portcullis_log_write_errors_total" ["stream"], "Failed writes to the output of a stream";
     SPANS = Counter "portcullis_spans_total" ["outcome"], "Spans by what became of them: `exported`; `rejected` by the collector; `failed`, because it took none in time or refused them; `dropped`, because too many waited for it";

@@ -4,6 +4,7 @@
 //! certificates, templates that clash. Findings carry the place in the configuration, and nothing that runs is
 //! touched until all of it compiles.
 
+mod acme;
 mod attestation;
 mod authentication;
 mod authorizers;
@@ -24,6 +25,7 @@ use foldhash::{HashMap, HashMapExt};
 use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
+use crate::acme::Acme;
 use crate::authorizers::Authorizer;
 use crate::bounds::Bounds;
 use crate::config::{Auth, Config, Loaded, Place, Telemetry, TraceParents};
@@ -60,6 +62,8 @@ struct Compiler<'a> {
     bounds: Arc<Bounds>,
     findings: Vec<Finding>,
     warnings: Vec<Finding>,
+    /// Certificates that authorities give, and where each is asked for first.
+    acme: Vec<(Arc<str>, Arc<Acme>)>,
     passwords: Arc<Passwords>,
     /// What an unknown user's password is compared with.
     nobody: Nobody,
@@ -97,6 +101,7 @@ pub fn compile(
         bounds,
         findings: Vec::new(),
         warnings: Vec::new(),
+        acme: Vec::new(),
         passwords: Arc::clone(&resources.passwords),
         nobody: nobody(config),
         authenticators: Vec::new(),
@@ -122,6 +127,7 @@ pub fn compile(
         listening.insert(Arc::clone(&plan.name), entry);
         plans.push(plan);
     }
+    compiler.proofs(&mut listening);
     let mut operations = Vec::new();
     for (name, api) in &config.apis {
         compiler.api(name, api, &callers, &mut listening, &mut operations);
@@ -145,6 +151,7 @@ pub fn compile(
         issuers: compiler.issuers,
         authorizers: compiler.authorizers,
         logins: compiler.logins,
+        acme: compiler.acme,
         operations,
         warnings: compiler.warnings,
         alive: observe.snapshot(),

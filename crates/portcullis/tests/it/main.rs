@@ -14,6 +14,7 @@
     reason = "tests fail loudly"
 )]
 
+mod acme;
 mod api_keys;
 mod attestation;
 mod backend_accounts;

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["snapshot", "resources"],
     &["policies"],
     &["logins"],
-    &["upstream", "icap", "store", "issuers", "authorizers"],
+    &["upstream", "icap", "store", "issuers", "authorizers", "acme"],
     &["callers", "certificates"],
     &["pipeline"],
     &["route"],

@@ -3,7 +3,7 @@
 use portcullis_openapi::source::Pointer;
 
 use super::names::{host_fault, is_pem};
-use super::{Judge, root};
+use super::{Judge, acme, root};
 use crate::bounds::{BoundValue, Bounds};
 use crate::config::listener::{
     ClientCertificateMode, ClientCertificates, Leniency, Listener, ListenerTls, Protocol,
@@ -90,10 +90,9 @@ fn tls(judge: &mut Judge<'_>, path: &Pointer, tls: &ListenerTls) {
         judge.value(&path.key("certificates"), "names no certificate", "");
     }
     for (index, certificate) in tls.certificates.iter().enumerate() {
-        let path = path.key("certificates").index(index);
-        pem(judge, &path.key("cert"), &certificate.cert);
-        pem(judge, &path.key("key"), certificate.key.expose());
+        acme::certificate(judge, &path.key("certificates").index(index), certificate);
     }
+    acme::each_name_once(judge, &path.key("certificates"), tls);
     if let Some(settings) = &tls.client_certificates {
         client_certificates(judge, &path.key("client_certificates"), settings);
     }

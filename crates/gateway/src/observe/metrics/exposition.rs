@@ -308,6 +308,10 @@ impl Scrape {
         Family::begin(encoder, &names::PANICS)?.counter(&[], panics)?;
         let alive = self.0.snapshots.load(Ordering::Relaxed);
         Family::begin(encoder, &names::SNAPSHOTS_ALIVE)?.gauge(&[], alive)?;
+        self.certificates(encoder)
+    }
+
+    fn certificates(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let certificates = lock(&self.0.certificates).clone();
         for (metric, is_list) in [(&names::CERT_NOT_AFTER, false), (&names::CRL_NEXT_UPDATE, true)] {
             let mut family = Family::begin(encoder, metric)?;
@@ -316,6 +320,12 @@ impl Scrape {
                 let labels: Vec<&str> = labels.iter().copied().chain([&*one.name, &*one.place]).collect();
                 family.gauge(&labels, one.ends.as_secs())?;
             }
+        }
+        let Some(acme) = self.0.acme.answer().filter(|all| !all.is_empty()) else { return Ok(()) };
+        let mut family = Family::begin(encoder, &names::ACME_ORDERS)?;
+        for facts in &acme {
+            family.counter(&[&facts.name, "good"], facts.good)?;
+            family.counter(&[&facts.name, "failed"], facts.failed)?;
         }
         Ok(())
     }

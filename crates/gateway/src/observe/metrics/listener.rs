@@ -18,6 +18,8 @@ pub enum ConnectionOutcome {
     Handshake,
     /// The PROXY protocol header was missing, malformed or not allowed.
     ProxyHeader,
+    /// Answered: an authority looked whether a name of a certificate leads here.
+    Validation,
 }
 
 /// Handles to the counters of one listener.
@@ -37,8 +39,8 @@ pub(super) struct Door {
 
 impl ConnectionOutcome {
     /// Every outcome.
-    pub const ALL: [Self; 5] =
-        [Self::Accepted, Self::Full, Self::Exhausted, Self::Handshake, Self::ProxyHeader];
+    pub const ALL: [Self; 6] =
+        [Self::Accepted, Self::Full, Self::Exhausted, Self::Handshake, Self::ProxyHeader, Self::Validation];
 
     /// The word in labels.
     pub fn as_str(self) -> &'static str {
@@ -48,6 +50,7 @@ impl ConnectionOutcome {
             Self::Exhausted => "exhausted",
             Self::Handshake => "handshake",
             Self::ProxyHeader => "proxy_header",
+            Self::Validation => "validation",
         }
     }
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts, IssuerFacts,
-    Metrics, NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
+    AcmeFacts, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts,
+    IssuerFacts, Metrics, NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
 };
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
@@ -122,6 +122,10 @@ fn busy() -> Arc<Metrics> {
         end(false, "server", "api.example.com", "listeners.public.tls.certificates[0].cert"),
         end(true, "revocation_list", "CN=clients", "listeners.public.tls.client_certificates.crl[0]"),
     ]);
+    metrics.ask_acme(Box::new(|| {
+        let name = "api.example.com".to_owned();
+        vec![AcmeFacts { name, state: "valid", good: 2, failed: 1, ..AcmeFacts::default() }]
+    }));
     metrics.ask_bodies(Box::new(|| 4_096));
     let facts = TargetFacts {
         backend: "orders".to_owned(),

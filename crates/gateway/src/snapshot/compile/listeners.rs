@@ -87,7 +87,7 @@ impl Compiler<'_> {
             proxy_protocol: proxy_protocol.then(|| rules.trusted_proxies.clone()),
             http1: settings.protocols().contains(&Protocol::Http1),
             http2: settings.protocols().contains(&Protocol::Http2),
-            tls: self.server_tls(name, settings),
+            tls: self.server_tls(name, settings, resources),
         });
         let plan = ListenerPlan {
             name: name.into(),
@@ -96,12 +96,19 @@ impl Compiler<'_> {
             opening: Arc::clone(&opening),
             term: resources.term(name, Terms::of(settings)),
         };
-        (plan, Listening { opening, rules, routes: Routes::default() })
+        (plan, Listening { opening, rules, routes: Routes::default(), proofs: None })
     }
 
     /// What TLS needs on a listener that speaks it.
-    fn server_tls(&mut self, name: &str, settings: &Listener) -> Option<Arc<ServerTls>> {
-        match ServerTls::new(settings.tls.as_ref()?, settings.protocols()) {
+    fn server_tls(
+        &mut self,
+        name: &str,
+        settings: &Listener,
+        resources: &mut Resources,
+    ) -> Option<Arc<ServerTls>> {
+        let tls = settings.tls.as_ref()?;
+        let managed = self.managed(name, tls, resources);
+        match ServerTls::new(tls, settings.protocols(), &managed) {
             Ok(tls) => Some(Arc::new(tls)),
             Err(error) => {
                 self.wrong(&format!("listeners.{name}.tls.{}", error.at), error.what);
