@@ -25,7 +25,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Allocations of one GET over kept connections, without a control and without a record; reallocations among them.
-const PER_REQUEST_MAX: usize = 12;
+const PER_REQUEST_MAX: usize = 4;
 
 const REQUEST: &[u8] = b"GET /plain/1k?n=1 HTTP/1.1\r\nHost: localhost\r\nUser-Agent: bench/1.0\r\n\
     Accept: application/json\r\nAccept-Encoding: identity\r\nX-Trace: 4bf92f3577b34da6a3ce929d0e0e4736\r\n\r\n";

@@ -382,25 +382,37 @@ impl Understood {
     }
 }
 
-/// The places of the fields that end here, a bit for each.
-#[derive(Clone, Debug, Default)]
-struct Gone(SmallVec<[u64; 2]>);
+/// The places of the fields that end here, a bit for each: of the first 64, and of the others.
+#[derive(Debug, Default)]
+struct Gone(u64, Vec<u64>);
 
 impl Gone {
     #[inline]
     fn add(&mut self, at: usize) {
-        let word = at / 64;
-        if word >= self.0.len() {
-            self.0.resize(word.saturating_add(1), 0);
+        match at {
+            0..64 => self.0 |= 1 << at,
+            _ => self.add_further(at),
         }
-        if let Some(word) = self.0.get_mut(word) {
+    }
+
+    #[cold]
+    fn add_further(&mut self, at: usize) {
+        let words = at / 64;
+        if self.1.len() < words {
+            self.1.resize(words, 0);
+        }
+        if let Some(word) = words.checked_sub(1).and_then(|word| self.1.get_mut(word)) {
             *word |= 1 << (at % 64);
         }
     }
 
     #[inline]
     fn has(&self, at: usize) -> bool {
-        self.0.get(at / 64).is_some_and(|word| word >> (at % 64) & 1 == 1)
+        let word = match at / 64 {
+            0 => self.0,
+            words => self.1.get(words.saturating_sub(1)).copied().unwrap_or_default(),
+        };
+        word >> (at % 64) & 1 == 1
     }
 }
 

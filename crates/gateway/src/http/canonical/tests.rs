@@ -434,6 +434,24 @@ fn framing_is_not_among_the_fields() {
     assert_eq!(request.size(), Size::Exactly(3));
 }
 
+/// More than there are bits in a word, with some in each that end here.
+#[test]
+fn of_many_fields_those_go_that_are_to_go() {
+    let mut text = "GET / HTTP/1.1\nx-0: 0".to_owned();
+    for number in 1..95 {
+        text.push_str(&match number {
+            70 => "\nhost: gw.test".to_owned(),
+            90 => "\nconnection: x-3, x-63, x-64, x-80".to_owned(),
+            _ => format!("\nx-{number}: {number}"),
+        });
+    }
+    let expected: Vec<_> = (0..95)
+        .filter(|number| ![3, 63, 64, 70, 80, 90].contains(number))
+        .map(|number| format!("x-{number}: {number}"))
+        .collect();
+    assert_eq!(lines(check(&text).expect("canonical").fields()), expected);
+}
+
 fn say(out: &mut Fields, said: Said<'_>) {
     match said {
         Said::Field(label, value) => out.push(label.name(), value),
