@@ -63,6 +63,11 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// Its name in its tokens, where they are to have one.
+    pub fn name(&self) -> Option<&str> {
+        self.openid.as_deref().or(self.issuer.as_deref())
+    }
+
     /// Where its key set is fetched from, if it is.
     pub fn jwks_url(&self) -> Option<&str> {
         self.jwks.as_deref().filter(|jwks| jwks.contains("://"))

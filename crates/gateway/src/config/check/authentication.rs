@@ -4,7 +4,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::Judge;
 use super::names::is_field_name;
-use crate::config::{Apart, Auth, Namer, Require, SignatureAuth};
+use crate::config::{Apart, Auth, Issuer, Namer, Require, SignatureAuth};
 
 /// Fields that frame or route a message, or carry something else.
 const NOT_FOR_KEYS: &[&str] = &[
@@ -27,10 +27,32 @@ pub(super) const PASTE: &str = "paste `auth: { any_of: [{ api_key: {} }] }` to a
 pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, auth: &Auth) {
     expression(judge, path, auth, true);
     let all = auth.each();
+    one_issuer_twice(judge, path, &all);
     let asked = all.iter().filter(|one| matches!(one, Auth::Token(_))).count();
     if asked > 1 {
         let hint = "which of them a token is from cannot be told without asking one about the other's";
         judge.value(path, "names several issuers to be asked about tokens", hint);
+    }
+}
+
+/// A token names its issuer: of two that have one name the first would judge every token, and the other none.
+fn one_issuer_twice(judge: &mut Judge<'_>, path: &Pointer, all: &[&Auth]) {
+    let config = judge.config;
+    let mut seen: Vec<(&str, &str)> = Vec::new();
+    for auth in all {
+        let Auth::Jwt(name) = auth else { continue };
+        let Some(issuer) = config.issuers.get(name.as_str()).and_then(Issuer::name) else { continue };
+        if let Some((other, _)) = seen.iter().find(|(other, own)| *own == issuer && *other != name.as_str()) {
+            let what = format!(
+                "`jwt: {other}` and `jwt: {name}` are one issuer, {issuer:?}: the first would judge the tokens of both"
+            );
+            let hint = format!(
+                "let `issuers.{other}` take what both do, such as `audiences: [A, B]`, or ask for one of them"
+            );
+            judge.value(path, what, hint);
+            return;
+        }
+        seen.push((name, issuer));
     }
 }
 
