@@ -113,6 +113,21 @@ macro_rules! each_bound {
                 /// Passwords that were right and are not hashed again for five minutes, by a keyed hash of them. Beyond it: the
                 /// one that was right longest ago is forgotten.
                 passwords_remembered: count = 4_096, 0..=1_000_000;
+                /// Proofs of possession (DPoP) that are remembered for as long as they could be presented again, twice at most:
+                /// 32 bytes each. Beyond it: 503, for nobody can say whether a proof is new.
+                proofs_remembered: count = 500_000, 1_000..=50_000_000;
+                /// Signed requests that are remembered for as long as they could come again, twice at most: 32 bytes each.
+                /// Beyond it: 503, for nobody can say whether one is new.
+                signatures_remembered: count = 500_000, 1_000..=50_000_000;
+                /// Login sessions that ended before their time, of all nodes that share a store: some 150 bytes each. Beyond it: a
+                /// logout is refused; one that another node tells of ends every session that had begun by then.
+                session_ends: count = 100_000, 1_000..=10_000_000;
+                /// States of logins under way, and names of logout tokens, that were brought already and are remembered for ten
+                /// minutes, for each issuer, twice at most: 16 bytes each. Beyond it: the older half is forgotten.
+                login_states: count = 32_768, 1_000..=10_000_000;
+                /// Renewals of login sessions that are under way, or just over and remembered for a minute. Beyond it: no session is
+                /// renewed.
+                session_renewals: count = 10_000, 100..=1_000_000;
                 /// Bytes of records waiting to be written to one output. Protects memory when a disk is full or a
                 /// reader slow. Beyond it: records are dropped and counted; no request waits.
                 log_queue: size = 16 << 20, 64 << 10..=1 << 30;

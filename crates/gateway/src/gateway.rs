@@ -33,7 +33,7 @@ use crate::resources::Resources;
 use crate::secret::Secret;
 use crate::signing::SigningFacts;
 use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
-use crate::store::{Place, Store};
+use crate::store::{Fed, Place, Store};
 use crate::tasks::Tasks;
 use crate::vault::Vault;
 
@@ -171,10 +171,11 @@ impl Gateway {
             .max(1);
         let vault = loaded.config.shared_secrets().map(|keys| Vault::new(keys, options.state.as_deref()));
         let vault = vault.map(Arc::new);
-        let mut resources = Resources::new(options.state.as_deref(), vault.clone());
+        let place = store_place(loaded, options.state.as_deref());
+        let is_shared = matches!(place, Some(Place::Postgres(_)));
+        let mut resources = Resources::new(options.state.as_deref(), vault.clone(), is_shared);
         let Compiled { snapshot, listeners } =
             compile(loaded, &mut resources, &observe, workers).map_err(Refused::Findings)?;
-        let place = store_place(loaded, options.state.as_deref());
         let state = options.state.clone();
         let ground = Arc::new(Ground {
             observe,
@@ -187,31 +188,14 @@ impl Gateway {
         let counted = Arc::downgrade(&ground);
         ground.observe.bodies_in_memory(move || counted.upgrade().map_or(0, |ground| ground.memory.held()));
         let live = Arc::new(Live::new(snapshot, ground));
-        let asked = Arc::downgrade(&live);
-        let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.facts()).unwrap_or_default();
-        live.ground.observe.targets(facts);
-        let asked = Arc::downgrade(&live);
-        let facts =
-            move || asked.upgrade().map(|live| live.snapshot().upstreams.backends()).unwrap_or_default();
-        live.ground.observe.backends(facts);
-        let asked = Arc::downgrade(&live);
-        let facts = move || asked.upgrade().map(|live| live.snapshot().issuer_facts()).unwrap_or_default();
-        live.ground.observe.issuers(facts);
-        let signing = Arc::clone(&resources.signing);
-        live.ground.observe.signing(move || signing.facts());
-        let asked = Arc::downgrade(&live);
-        let facts =
-            move || asked.upgrade().map(|live| live.snapshot().authorizer_facts()).unwrap_or_default();
-        live.ground.observe.authorizers(facts);
-        let asked = Arc::downgrade(&live);
-        let facts = move || asked.upgrade().map(|live| live.snapshot().acme_facts()).unwrap_or_default();
-        live.ground.observe.acme(facts);
+        name_askers(&live, &resources);
         let tasks = Tasks::default();
         let cores = start_cores(workers, &live, &tasks).map_err(Refused::System)?;
         let running = Running { resources, listening: Vec::new(), fresh: Vec::new() };
         let chores = Chores::start().map_err(Refused::System)?;
-        let callers = Arc::clone(&running.resources.callers);
-        let start = |place| Store::start(place, state, callers, vault, live.changed());
+        let ends = is_shared.then(|| Arc::clone(&running.resources.ends));
+        let fed = Fed { callers: Arc::clone(&running.resources.callers), vault, ends };
+        let start = |place| Store::start(place, state, fed, live.changed());
         let store = place.map(start).transpose().map_err(Refused::System)?;
         if let Some(store) = &store {
             let asked = store.clone();
@@ -443,6 +427,27 @@ fn store_place(loaded: &Loaded, state: Option<&Path>) -> Option<Place> {
         Some(url) => Some(Place::Postgres(url.clone())),
         None => state.map(|state| Place::Sqlite(state.join(STORE_FILE))),
     }
+}
+
+/// Says where metrics are asked for.
+fn name_askers(live: &Arc<Live>, resources: &Resources) {
+    let asked = Arc::downgrade(live);
+    let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.facts()).unwrap_or_default();
+    live.ground.observe.targets(facts);
+    let asked = Arc::downgrade(live);
+    let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.backends()).unwrap_or_default();
+    live.ground.observe.backends(facts);
+    let asked = Arc::downgrade(live);
+    let facts = move || asked.upgrade().map(|live| live.snapshot().issuer_facts()).unwrap_or_default();
+    live.ground.observe.issuers(facts);
+    let signing = Arc::clone(&resources.signing);
+    live.ground.observe.signing(move || signing.facts());
+    let asked = Arc::downgrade(live);
+    let facts = move || asked.upgrade().map(|live| live.snapshot().authorizer_facts()).unwrap_or_default();
+    live.ground.observe.authorizers(facts);
+    let asked = Arc::downgrade(live);
+    let facts = move || asked.upgrade().map(|live| live.snapshot().acme_facts()).unwrap_or_default();
+    live.ground.observe.acme(facts);
 }
 
 /// The cores, each with a way to every other.

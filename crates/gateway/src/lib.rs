@@ -31,6 +31,7 @@ pub mod upstream;
 pub mod dns;
 pub mod oauth;
 pub mod passwords;
+pub mod session_ends;
 pub mod signing;
 pub mod vault;
 

@@ -40,13 +40,13 @@ use portcullis_identity::json::Object;
 use portcullis_identity::jwt::SigningKey;
 use tokio::sync::Semaphore;
 
-use self::logout::Revoked;
 use self::provider::Provider;
 use self::renewal::Renewals;
 use self::seal::Seals;
 use self::session::Session;
 use self::spec::{ClientProof, LoginSpec};
 use self::used::Used;
+use crate::bounds::Bounds;
 use crate::chores::Chores;
 use crate::clock;
 use crate::fetch::Remote;
@@ -54,6 +54,7 @@ use crate::issuers::signed::NotSigned;
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer};
 use crate::observe::{Incident, Observe};
 use crate::problem::Severity;
+use crate::session_ends::SessionEnds;
 use crate::vault::Vault;
 
 /// Calls to one token endpoint at once.
@@ -73,6 +74,7 @@ pub struct Login {
     /// How long one call to the issuer may take.
     timeout: Duration,
     shared: Arc<Shared>,
+    ended: Arc<SessionEnds>,
     /// What the last discovery document said.
     said: RwLock<Option<Said>>,
     asking: Semaphore,
@@ -83,7 +85,6 @@ pub struct Login {
 #[derive(Debug, Default)]
 struct Shared {
     used: Used,
-    revoked: Revoked,
     renewals: Renewals,
     seals: ArcSwapOption<Seals>,
     /// What was said last of keeping them, to say it once.
@@ -128,7 +129,12 @@ impl Login {
     ///
     /// # Errors
     /// It can never work.
-    pub fn new(spec: LoginSpec, issuer: Arc<Issuer>, before: Option<&Self>) -> Result<Self, LoginError> {
+    pub fn new(
+        spec: LoginSpec,
+        issuer: Arc<Issuer>,
+        ended: Arc<SessionEnds>,
+        before: Option<&Self>,
+    ) -> Result<Self, LoginError> {
         let key = match &spec.proof {
             ClientProof::Secret(_) => None,
             ClientProof::Key(pem, kid) => {
@@ -158,7 +164,13 @@ impl Login {
         let (said, chores) = (RwLock::default(), OnceLock::new());
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, spec, issuer, key, timeout, shared, said, asking, chores })
+        Ok(Self { id, spec, issuer, key, timeout, shared, ended, said, asking, chores })
+    }
+
+    /// Has it remember no more than the bounds allow.
+    pub fn resize(&self, bounds: &Bounds) {
+        self.shared.used.resize(bounds.login_states);
+        self.shared.renewals.resize(bounds.session_renewals);
     }
 
     /// What it was made from.
@@ -189,11 +201,6 @@ impl Login {
         }
         let folder = state.map(|state| state.join("logins"));
         self.keep_keys(folder.as_deref(), vault);
-        if let Some(folder) = &folder
-            && let Err(error) = self.shared.revoked.keep_in(folder.join(format!("{}.ended", self.spec.name)))
-        {
-            tracing::error!(login = &*self.spec.name, %error, "which sessions were ended cannot be read or kept");
-        }
         let (login, observe, vault) = (Arc::downgrade(self), observe.clone(), vault.cloned());
         chores.spawn(async move {
             loop {
@@ -288,8 +295,7 @@ impl Login {
         let is_of_us = session.claims.issuer() == self.issuer.issuer();
         // One that began before tokens were kept cannot be exchanged: its user logs in anew.
         let is_whole = session.access.is_some() || !self.spec.keeps_token;
-        let counts =
-            is_of_us && is_whole && now < self.ends(&session) && !self.shared.revoked.has_ended(&session);
+        let counts = is_of_us && is_whole && now < self.ends(&session) && !self.has_ended(&session);
         counts.then_some(session)
     }
 

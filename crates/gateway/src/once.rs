@@ -17,14 +17,14 @@ pub struct Once {
 }
 
 impl Once {
-    /// Remembers each digest for at least `window`, and at most `count_max` in each generation.
-    pub fn new(window: Duration, count_max: usize) -> Self {
-        Self { began: clock::now(), replays: Mutex::new(Replays::new(window, count_max)) }
+    /// Remembers each digest for at least `window`.
+    pub fn new(window: Duration) -> Self {
+        Self { began: clock::now(), replays: Mutex::new(Replays::new(window)) }
     }
 
-    /// Whether `digest` was seen; if not, it is from now on.
-    pub fn judge(&self, digest: [u8; 32]) -> Seen {
+    /// Whether `digest` was seen; if not, it is from now on, unless `count_max` and more are remembered.
+    pub fn judge(&self, digest: [u8; 32], count_max: u32) -> Seen {
         let running = clock::now().saturating_duration_since(self.began);
-        self.replays.lock().unwrap_or_else(PoisonError::into_inner).judge(digest, running)
+        self.replays.lock().unwrap_or_else(PoisonError::into_inner).judge(digest, running, count_max as usize)
     }
 }

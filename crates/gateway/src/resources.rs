@@ -30,6 +30,7 @@ use crate::policies::backend_credentials::account::Account;
 use crate::policies::backend_credentials::exchange::Exchange;
 use crate::policies::backend_credentials::mint::Places;
 use crate::problem::Severity;
+use crate::session_ends::SessionEnds;
 use crate::signing::{KEYS_STUCK, Signing};
 use crate::snapshot::Snapshot;
 use crate::upstream::{Backend, BackendError, BackendSpec};
@@ -47,6 +48,8 @@ pub struct Resources {
     pub passwords: Arc<Passwords>,
     /// Those that the store knows.
     pub callers: Arc<Callers>,
+    /// Login sessions that ended before their time.
+    pub ends: Arc<SessionEnds>,
     /// Secrets that all nodes share, where several do.
     pub vault: Option<Arc<Vault>>,
     /// What tokens of our own are signed with.
@@ -113,10 +116,12 @@ impl Terms {
 }
 
 impl Resources {
-    /// None yet, with keys of our own kept in the `vault` of all nodes, else below `state`.
-    pub fn new(state: Option<&Path>, vault: Option<Arc<Vault>>) -> Self {
+    /// None yet, with keys of our own kept in the `vault` of all nodes, else below `state`. Where nodes have a store in
+    /// common, what ends on one is `shared`.
+    pub fn new(state: Option<&Path>, vault: Option<Arc<Vault>>, shared: bool) -> Self {
         let signing = Arc::new(Signing::new(state, vault.clone()));
-        Self { signing, vault, state: state.map(Path::to_owned), ..Self::default() }
+        let ends = Arc::new(SessionEnds::new(state, shared));
+        Self { signing, vault, ends, state: state.map(Path::to_owned), ..Self::default() }
     }
 
     /// The backend of this name and these settings: the running one, or a new one that goes on with what its settings
@@ -182,7 +187,8 @@ impl Resources {
             return Ok(Arc::clone(running));
         }
         let before = self.logins.iter().rev().find(|login| login.name() == &spec.name).cloned();
-        let login = Arc::new(Login::new(spec, Arc::clone(issuer), before.as_deref())?);
+        let login =
+            Arc::new(Login::new(spec, Arc::clone(issuer), Arc::clone(&self.ends), before.as_deref())?);
         self.logins.push(Arc::clone(&login));
         Ok(login)
     }
@@ -206,6 +212,10 @@ impl Resources {
     /// certificates.
     pub fn settle(&self, current: &Snapshot, chores: &Chores, resolver: &Resolver, observe: &Observe) {
         current.upstreams.begin(&self.backends, chores, resolver);
+        self.ends.resize(current.bounds.session_ends);
+        for login in &self.logins {
+            login.resize(&current.bounds);
+        }
         if let Some(schedule) = current.signing {
             let observe = observe.clone();
             self.signing.begin(schedule, chores, move |cause| {

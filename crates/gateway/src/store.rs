@@ -46,6 +46,7 @@ use crate::chores::Chores;
 use crate::clock;
 use crate::observe::StoreMetrics;
 use crate::pipeline::request_id::random;
+use crate::session_ends::SessionEnds;
 use crate::vault::{Vault, Write};
 
 /// How often the store is asked for what is new.
@@ -135,6 +136,17 @@ pub enum StoreState {
     Away,
 }
 
+/// What a store feeds with what it holds.
+#[derive(Debug, Default)]
+pub struct Fed {
+    /// Those who call.
+    pub callers: Arc<Callers>,
+    /// Secrets that all nodes share.
+    pub vault: Option<Arc<Vault>>,
+    /// Sessions that ended, of all nodes.
+    pub ends: Option<Arc<SessionEnds>>,
+}
+
 /// A handle to the running store.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -153,18 +165,18 @@ struct Ask {
 }
 
 impl Store {
-    /// Begins to feed `callers`, at once by the last good copy in `state`, and the `vault`. `changed` is told of every
-    /// change.
+    /// Begins to feed what is to be fed, callers at once by the last good copy in `state`. `changed` is told of every change
+    /// of theirs.
     ///
     /// # Errors
     /// The system gives no thread.
     pub fn start(
         place: Place,
         state: Option<PathBuf>,
-        callers: Arc<Callers>,
-        vault: Option<Arc<Vault>>,
+        fed: Fed,
         changed: Arc<Notify>,
     ) -> std::io::Result<Self> {
+        let Fed { callers, vault, ends } = fed;
         let facts = Arc::new(Mutex::new(StoreFacts {
             kind: place.kind(),
             state: StoreState::Starting,
@@ -182,7 +194,7 @@ impl Store {
             place,
             copy: state.map(|state| Copy::of(&state)),
             callers,
-            shared: Shared::new(vault),
+            shared: Shared::new(vault, ends),
             changed,
             facts: Arc::clone(&facts),
             database: None,
@@ -223,6 +235,14 @@ impl Store {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(gone()),
         }
+    }
+}
+
+/// When a session has ended here that the store is to be told of.
+async fn news(ends: Option<&SessionEnds>) {
+    match ends {
+        Some(ends) => ends.news().notified().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -287,6 +307,7 @@ impl Keeper {
                 note_at = clock::now().checked_add(NOTE_EVERY);
                 self.note_uses().await;
             }
+            let ends = self.shared.ends();
             tokio::select! {
                 () = tokio::time::sleep(self.pause()) => {}
                 ask = inbox.recv() => match ask {
@@ -294,6 +315,8 @@ impl Keeper {
                     None => return,
                 },
                 Some(write) = next(&mut writes) => self.write(write).await,
+                // A store that is away is asked again in its time.
+                () = news(ends.as_deref()), if self.failures == 0 => {}
             }
         }
     }

@@ -11,7 +11,6 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Replays {
     window: Duration,
-    count_max: usize,
     since: Duration,
     younger: HashSet<[u8; 32]>,
     older: HashSet<[u8; 32]>,
@@ -29,13 +28,14 @@ pub enum Seen {
 }
 
 impl Replays {
-    /// Remembers each digest for at least `window`, and at most `count_max` in each generation.
-    pub fn new(window: Duration, count_max: usize) -> Self {
-        Self { window, count_max, since: Duration::ZERO, younger: HashSet::new(), older: HashSet::new() }
+    /// Remembers each digest for at least `window`.
+    pub fn new(window: Duration) -> Self {
+        Self { window, since: Duration::ZERO, younger: HashSet::new(), older: HashSet::new() }
     }
 
-    /// Whether `digest` was seen, at the monotonic time `now`; if not, it is from now on.
-    pub fn judge(&mut self, digest: [u8; 32], now: Duration) -> Seen {
+    /// Whether `digest` was seen, at the monotonic time `now`; if not, it is from now on, unless its generation has
+    /// `count_max` already.
+    pub fn judge(&mut self, digest: [u8; 32], now: Duration, count_max: usize) -> Seen {
         let age = now.saturating_sub(self.since);
         if age >= self.window {
             let younger = std::mem::take(&mut self.younger);
@@ -45,7 +45,7 @@ impl Replays {
         if self.younger.contains(&digest) || self.older.contains(&digest) {
             return Seen::Before;
         }
-        if self.younger.len() >= self.count_max {
+        if self.younger.len() >= count_max {
             return Seen::Full;
         }
         self.younger.insert(digest);

@@ -4,9 +4,14 @@
 //! has seen, and the secret that its nonces are made with. Both are one for the process, so that no reload forgets a proof.
 //!
 //! # Limits
-//! A proof may be [`AGE_MAX`] old, and clocks [`LEEWAY`] apart. [`PROOFS_MAX`] proofs are remembered for that long, twice at
-//! most; when there are more, nobody can say whether one is new: 503. Another process, on another machine or after a
-//! hand-over, has a memory of its own; where that matters a nonce of ours narrows it, as each process knows its own alone.
+//! A proof may be [`AGE_MAX`] old, and clocks [`LEEWAY`] apart. `bounds.proofs_remembered` proofs are remembered for that
+//! long, twice at most; when there are more, nobody can say whether one is new: 503.
+//!
+//! # Threats
+//! Another process, on another machine or after a hand-over, has a memory of its own. Nonces are made with a secret that only
+//! the process has, and so is every proof with one of them good at that process alone: it cannot be replayed at another. A
+//! memory shared by all nodes would have a request wait for it, or come late. Without nonces a proof that was listened to is
+//! good once at each process, for [`AGE_MAX`].
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -22,15 +27,13 @@ use crate::once::Once;
 pub const AGE_MAX: Duration = Duration::from_secs(60);
 /// How far a client's clock may be from ours.
 pub const LEEWAY: Duration = Duration::from_secs(5);
-/// Proofs remembered: 32 bytes each.
-pub const PROOFS_MAX: usize = 500_000;
 /// How long a nonce is good at least.
 pub const NONCE_PERIOD: Duration = Duration::from_secs(120);
 /// How long a proof could be presented again.
 const WINDOW: Duration =
     Duration::from_secs(AGE_MAX.as_secs().saturating_add(LEEWAY.as_secs().saturating_mul(2)));
 
-static SEEN: LazyLock<Once> = LazyLock::new(|| Once::new(WINDOW, PROOFS_MAX));
+static SEEN: LazyLock<Once> = LazyLock::new(|| Once::new(WINDOW));
 /// `None` when the system gave no randomness: then no nonce is good.
 static NONCES: LazyLock<Option<Nonces>> = LazyLock::new(|| Nonces::random(NONCE_PERIOD));
 
@@ -45,11 +48,11 @@ pub enum Unproven {
     Unknown(&'static str),
 }
 
-/// Judges `proof` for `request`, once.
+/// Judges `proof` for `request`, once; at most `remembered` of them are.
 ///
 /// # Errors
 /// Possession is not proven.
-pub fn judge(proof: &[u8], request: Request<'_>, needs_nonce: bool) -> Result<(), Unproven> {
+pub fn judge(proof: &[u8], request: Request<'_>, needs_nonce: bool, remembered: u32) -> Result<(), Unproven> {
     let rules = Rules { algorithms: Algorithms::ASYMMETRIC, age_max: AGE_MAX, leeway: LEEWAY };
     let now = clock::wall();
     let nonces = match (&*NONCES, needs_nonce) {
@@ -64,7 +67,7 @@ pub fn judge(proof: &[u8], request: Request<'_>, needs_nonce: bool) -> Result<()
         }
         Err(why) => return Err(Unproven::Proof(why.as_str())),
     };
-    match SEEN.judge(proof.replay_digest()) {
+    match SEEN.judge(proof.replay_digest(), remembered) {
         Seen::First => Ok(()),
         Seen::Before => Err(Unproven::Proof("the proof was used before")),
         Seen::Full => Err(Unproven::Unknown("more proofs than can be remembered")),

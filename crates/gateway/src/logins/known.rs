@@ -50,7 +50,7 @@ impl Login {
     /// The session that a cookie holds, if it has not ended at `now`. From its `renew` on it counts by [`Self::fresh`] alone.
     pub fn known(&self, cookie: &[u8], now: Duration) -> Option<Known> {
         // Read first: an end that comes while the session is judged makes it be judged again.
-        let generation = self.shared.revoked.generation();
+        let generation = self.ended.generation();
         let found = KNOWN.with_borrow_mut(|all| all.find(cookie));
         if let Some(known) = found
             && known.login == self.id

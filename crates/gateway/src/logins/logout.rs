@@ -1,22 +1,16 @@
 //! Logouts: by the user here, by the issuer for a user (OpenID Connect Back-Channel Logout 1.0), and where users are sent to
 //! log out at the issuer (RP-Initiated Logout 1.0).
 //!
-//! A session lives in a browser, so what ends it is remembered here until it would have ended by itself: by its own name,
-//! by the issuer's name of it (`sid`), or by its user and the time. That holds on this node, at once, and over a restart
-//! where there is a state directory; other nodes are told by the issuer only if it calls them, too.
+//! A session lives in a browser, so what ends it is remembered until it would have ended by itself ([`SessionEnds`]): by
+//! its own name, by the issuer's name of it (`sid`), or by its user and the time. A logout token is remembered likewise.
 //!
 //! # Limits
-//! [`ENDED_MAX`] ends are remembered; beyond it a logout is refused, and so noticed. A logout token has 16 KiB.
+//! `bounds.session_ends`; beyond it a logout is refused, and so noticed. A logout token has 16 KiB.
+//!
+//! [`SessionEnds`]: crate::session_ends::SessionEnds
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
-use foldhash::HashMap;
 use portcullis_identity::algorithm::Algorithms;
 use portcullis_identity::claims::Claims;
 use portcullis_identity::json::Value;
@@ -26,127 +20,16 @@ use super::session::Session;
 use super::{Failed, Login};
 use crate::issuers::signed::NotSigned;
 use crate::oauth::form;
-use crate::{clock, files};
+use crate::session_ends::End;
 
-/// Ends that are remembered.
-pub const ENDED_MAX: usize = 100_000;
-/// Bytes of a file of ends.
-const FILE_BYTES_MAX: u64 = 64 << 20;
 /// What makes a token a logout token (§2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 /// How old a logout token may be.
 const ISSUED_MAX: Duration = Duration::from_secs(300);
+/// How far clocks may be apart.
+const LEEWAY_MAX: Duration = Duration::from_secs(60);
 /// Characters of a name that is remembered.
 const NAME_BYTES_MAX: usize = 512;
-
-/// Sessions that ended before their time.
-#[derive(Debug, Default)]
-pub struct Revoked {
-    // By what names them; a session of it that had begun by then has ended.
-    ended: RwLock<HashMap<Box<str>, End>>,
-    /// Raised with each end: what was judged before is to be judged again.
-    generation: AtomicU64,
-    file: Mutex<Option<PathBuf>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct End {
-    /// Sessions that began until then, since 1970.
-    begun_until: u64,
-    /// Until when there can be any.
-    counts_until: u64,
-}
-
-impl Revoked {
-    /// Takes over what `file` has, and keeps what comes there.
-    ///
-    /// # Errors
-    /// It cannot be read or written; ends are then remembered in memory alone.
-    pub fn keep_in(&self, file: PathBuf) -> io::Result<()> {
-        let mut kept = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.is_some() {
-            return Ok(());
-        }
-        let now = clock::wall().as_secs();
-        let text = match fs::metadata(&file) {
-            Ok(facts) if facts.len() > FILE_BYTES_MAX => {
-                return Err(io::Error::other("the file is too large"));
-            }
-            Ok(_) => fs::read_to_string(&file)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error),
-        };
-        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
-        // A last line that was cut off is no line.
-        for line in text.lines() {
-            let mut words = line.splitn(3, ' ');
-            let (Some(Ok(counts_until)), Some(Ok(begun_until)), Some(name)) =
-                (words.next().map(str::parse), words.next().map(str::parse), words.next())
-            else {
-                continue;
-            };
-            if counts_until > now && ended.len() < ENDED_MAX {
-                ended.insert(name.into(), End { begun_until, counts_until });
-            }
-        }
-        self.generation.fetch_add(1, Ordering::Release);
-        files::replace(&file, |out| {
-            ended
-                .iter()
-                .try_for_each(|(name, end)| writeln!(out, "{} {} {name}", end.counts_until, end.begun_until))
-        })?;
-        *kept = Some(file);
-        Ok(())
-    }
-
-    /// Changes whenever a session that has not ended may have.
-    pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    /// Whether a session has ended before its time.
-    pub fn has_ended(&self, session: &Session) -> bool {
-        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
-        if ended.is_empty() {
-            return false;
-        }
-        let is_of =
-            |name: &str| ended.get(name).is_some_and(|end| session.begun.as_secs() <= end.begun_until);
-        let subject = session.claims.subject().unwrap_or_default();
-        is_of(&format!("id {}", session.id))
-            || is_of(&format!("sub {subject}"))
-            || match session.sid() {
-                Some(sid) => is_of(&format!("sid {sid}")),
-                None => is_of(&format!("nosid {subject}")),
-            }
-    }
-
-    /// Ends every session that has one of these names and began before now.
-    fn end(&self, names: &[String], now: Duration, lasts: Duration) -> Result<(), String> {
-        let end = End { begun_until: now.as_secs(), counts_until: now.saturating_add(lasts).as_secs() };
-        {
-            let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
-            if ended.len().saturating_add(names.len()) > ENDED_MAX {
-                ended.retain(|_, end| end.counts_until > now.as_secs());
-            }
-            if ended.len().saturating_add(names.len()) > ENDED_MAX {
-                return Err("too many sessions were ended before their time".to_owned());
-            }
-            ended.extend(names.iter().map(|name| (name.as_str().into(), end)));
-            self.generation.fetch_add(1, Ordering::Release);
-        }
-        let file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(file) = &*file else { return Ok(()) };
-        let lines: String =
-            names.iter().map(|name| format!("{} {} {name}\n", end.counts_until, end.begun_until)).collect();
-        let written =
-            OpenOptions::new().append(true).create(true).mode(0o600).open(file).and_then(|mut file| {
-                file.write_all(lines.as_bytes())?;
-                file.sync_data()
-            });
-        written.map_err(|error| format!("the end of a session cannot be kept: {error}"))
-    }
-}
 
 impl Login {
     /// Ends the session of a cookie, if there is one, and says where the user is to be sent.
@@ -159,7 +42,9 @@ impl Login {
         now: Duration,
     ) -> Result<Option<String>, Failed> {
         if let Some(session) = cookie.and_then(|cookie| self.open(cookie, now)) {
-            self.end(vec![format!("id {}", session.id)], now).await?;
+            let until = now.saturating_add(self.lasts()).as_secs();
+            let end = End { begun_until: until, counts_until: until };
+            self.end(vec![(format!("id {}", session.id), end)]).await?;
         }
         let after = self.spec.after_logout.as_deref();
         let place = self.ready().ok().and_then(|ready| ready.provider.end_session.clone());
@@ -208,10 +93,34 @@ impl Login {
             (Some(subject), Some(sid)) => vec![format!("sid {sid}"), format!("nosid {subject}")],
         };
         let id = text("jti")?.ok_or_else(|| refused("the logout token has no jti"))?;
-        if !self.shared.used.first(&format!("jti {id}")) {
+        let id = format!("jti {id}");
+        // Here, or to another node.
+        if !self.shared.used.first(&id) || self.ended.is_known(&self.spec.name, &id) {
             return Err(refused("the logout token came before"));
         }
-        self.end(names, now).await
+        let begun_until = now.as_secs();
+        let end = End { begun_until, counts_until: now.saturating_add(self.lasts()).as_secs() };
+        let remembered = now.saturating_add(ISSUED_MAX).saturating_add(LEEWAY_MAX).as_secs();
+        let mut ends: Vec<_> = names.into_iter().map(|name| (name, end)).collect();
+        ends.push((id, End { begun_until: 0, counts_until: remembered }));
+        self.end(ends).await
+    }
+
+    /// Whether a session has ended before its time.
+    pub(super) fn has_ended(&self, session: &Session) -> bool {
+        self.ended.has_ended(&self.spec.name, session.begun, || {
+            let subject = session.claims.subject().unwrap_or_default();
+            let of_issuer = match session.sid() {
+                Some(sid) => format!("sid {sid}"),
+                None => format!("nosid {subject}"),
+            };
+            vec![format!("id {}", session.id), format!("sub {subject}"), of_issuer]
+        })
+    }
+
+    /// How long a session of now may count, clocks considered.
+    fn lasts(&self) -> Duration {
+        self.spec.session.saturating_add(LEEWAY_MAX)
     }
 
     /// What a logout token says: its kind is `logout+jwt`, or nothing but that it is a token (§2.4).
@@ -234,10 +143,9 @@ impl Login {
     }
 
     /// Remembers ends, on a thread that may wait for the disk.
-    async fn end(self: &std::sync::Arc<Self>, names: Vec<String>, now: Duration) -> Result<(), Failed> {
+    async fn end(self: &std::sync::Arc<Self>, ends: Vec<(String, End)>) -> Result<(), Failed> {
         let login = std::sync::Arc::clone(self);
-        let lasts = self.spec.session.saturating_add(Duration::from_secs(60));
-        let ended = tokio::task::spawn_blocking(move || login.shared.revoked.end(&names, now, lasts)).await;
+        let ended = tokio::task::spawn_blocking(move || login.ended.end(&login.spec.name, &ends)).await;
         match ended {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(Failed::Unavailable(why)),

@@ -9,9 +9,10 @@
 //! out. When it holds no more and cannot be renewed, the user is logged out.
 //!
 //! # Limits
-//! [`FLIGHTS_MAX`] renewals are remembered; beyond it nothing is renewed. After one that failed, the next begins
+//! `bounds.session_renewals` are remembered; beyond it nothing is renewed. After one that failed, the next begins
 //! [`COOL_DOWN`] later.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use super::known::Known;
 use super::session::Session;
 use super::tokens::Expected;
 use super::{Failed, Login};
+use crate::bounds::Bounds;
 use crate::clock::{self, Instant};
 
 /// Most time a request waits while the old session still counts.
@@ -31,12 +33,13 @@ pub const WAIT: Duration = Duration::from_secs(2);
 pub const KEPT: Duration = Duration::from_secs(60);
 /// After a renewal that came to nothing, until the next.
 pub const COOL_DOWN: Duration = Duration::from_secs(10);
-/// Renewals that are remembered.
-pub const FLIGHTS_MAX: usize = 10_000;
 
 /// Renewals under way and just over, by the digest of what they renew.
-#[derive(Debug, Default)]
-pub struct Renewals(Mutex<Flights>);
+#[derive(Debug)]
+pub struct Renewals {
+    flights: Mutex<Flights>,
+    most: AtomicUsize,
+}
 
 type Flights = HashMap<Digest, Flight>;
 
@@ -44,6 +47,20 @@ type Flights = HashMap<Digest, Flight>;
 struct Flight {
     began: Instant,
     outcome: watch::Receiver<Option<Outcome>>,
+}
+
+impl Default for Renewals {
+    fn default() -> Self {
+        let most = AtomicUsize::new(Bounds::default().session_renewals as usize);
+        Self { flights: Mutex::default(), most }
+    }
+}
+
+impl Renewals {
+    /// At most so many are remembered.
+    pub fn resize(&self, most: u32) {
+        self.most.store(most as usize, Ordering::Relaxed);
+    }
 }
 
 /// What came of a renewal.
@@ -75,7 +92,7 @@ impl Login {
             Outcome::Renewed(renewed, line) => {
                 // It may have been ended since.
                 let session = &renewed.session;
-                let counts = now < session.ends && !self.shared.revoked.has_ended(session);
+                let counts = now < session.ends && !self.has_ended(session);
                 counts.then_some(Fresh { known: renewed, cookie: Some(line) })
             }
             Outcome::Unavailable if counts => Some(Fresh { known, cookie: None }),
@@ -98,14 +115,15 @@ impl Login {
         let refresh = session.refresh.as_ref()?;
         let own = digest(refresh.expose().as_bytes());
         let now = clock::now();
-        let mut flights = self.shared.renewals.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut flights = self.shared.renewals.flights.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&own).filter(|flight| !flight.is_over(now)) {
             return Some(flight.clone());
         }
-        if flights.len() >= FLIGHTS_MAX / 2 {
+        let most = self.shared.renewals.most.load(Ordering::Relaxed);
+        if flights.len() >= most / 2 {
             flights.retain(|_, flight| !flight.is_over(now));
         }
-        if flights.len() >= FLIGHTS_MAX {
+        if flights.len() >= most {
             return None;
         }
         let (told, outcome) = watch::channel(None);
@@ -113,7 +131,7 @@ impl Login {
         flights.insert(own, flight.clone());
         let (login, session) = (Arc::clone(self), session.clone());
         self.chores.get()?.spawn(async move {
-            let generation = login.shared.revoked.generation();
+            let generation = login.ended.generation();
             let outcome = match login.renew(&session).await {
                 Ok((renewed, line)) => Outcome::Renewed(login.proven(renewed, generation), line.into()),
                 Err(Failed::Refused(reason)) => {

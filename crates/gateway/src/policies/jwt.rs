@@ -193,7 +193,7 @@ impl Bearer {
             (None, Scheme::Dpop) => {
                 self.refused("bound to no key and presented as if it were", scheme, request)
             }
-            (Some(key), Scheme::Dpop) => match self.possession(&key, token, request.request()) {
+            (Some(key), Scheme::Dpop) => match self.possession(&key, token, request) {
                 Ok(()) => Presented::Proven(verified.proof),
                 Err(Unproven::Proof(reason)) => {
                     self.refused_with("invalid_dpop_proof", reason, scheme, request)
@@ -210,7 +210,9 @@ impl Bearer {
     }
 
     /// Whether the request proves that its sender holds `key`.
-    fn possession(&self, key: &[u8; 32], token: &[u8], request: &Canonical) -> Result<(), Unproven> {
+    fn possession(&self, key: &[u8; 32], token: &[u8], request: &Routed) -> Result<(), Unproven> {
+        let remembered = request.operation().bounds.proofs_remembered;
+        let request = request.request();
         let proof = match request.fields().only(PROOF) {
             Ok(Some(proof)) => proof,
             Ok(None) => return Err(Unproven::Proof("there is no proof")),
@@ -218,7 +220,7 @@ impl Bearer {
         };
         let uri = format!("{}://{}{}", request.scheme(), request.authority(), request.path());
         let asked = dpop::Request { method: request.method().as_str(), uri: &uri, token, thumbprint: key };
-        possession::judge(proof, asked, self.issuer.spec().tokens.needs_nonce)
+        possession::judge(proof, asked, self.issuer.spec().tokens.needs_nonce, remembered)
     }
 }
 

@@ -15,7 +15,7 @@
 //!
 //! # Limits
 //! A signature has at most 32 components. It may be `max_age` old, and clocks [`LEEWAY`] apart. With `nonce`, the default,
-//! each is good once: [`SIGNATURES_MAX`] are remembered for as long as they could come again, and when there are more,
+//! each is good once: `bounds.signatures_remembered` are remembered for as long as they could come again, and when there are more,
 //! nobody can say whether one is new: 503. Another process has a memory of its own.
 //!
 //! # Failure
@@ -71,8 +71,6 @@ pub const SIGNATURES_FULL: ProblemKind = ProblemKind {
 pub const LEEWAY: Duration = Duration::from_secs(5);
 /// The longest time for which a signature may be good.
 pub const AGE_MAX: Duration = Duration::from_secs(300);
-/// Signatures remembered: 32 bytes each.
-pub const SIGNATURES_MAX: usize = 500_000;
 /// How long a signature could come again.
 const WINDOW: Duration =
     Duration::from_secs(AGE_MAX.as_secs().saturating_add(LEEWAY.as_secs().saturating_mul(2)));
@@ -81,7 +79,7 @@ const INPUT: &str = "signature-input";
 const SIGNATURE: &str = "signature";
 const DIGEST: &str = "content-digest";
 
-static SEEN: LazyLock<Once> = LazyLock::new(|| Once::new(WINDOW, SIGNATURES_MAX));
+static SEEN: LazyLock<Once> = LazyLock::new(|| Once::new(WINDOW));
 
 /// Proves callers by signatures.
 #[derive(Debug)]
@@ -102,7 +100,9 @@ impl Signature {
         Self { rules, callers }
     }
 
-    fn judge(&self, request: &Canonical, input: &str, cx: &Context) -> Presented {
+    fn judge(&self, request: &Routed, input: &str, cx: &Context) -> Presented {
+        let remembered = request.operation().bounds.signatures_remembered;
+        let request = request.request();
         let signature = joined(request.fields(), SIGNATURE).unwrap_or_default();
         let found: OnceCell<Arc<Known>> = OnceCell::new();
         let key = |keyid: &str| {
@@ -141,7 +141,7 @@ impl Signature {
         if !self.rules.nonce {
             return Presented::Proven(proof);
         }
-        match SEEN.judge(signed.replay_digest()) {
+        match SEEN.judge(signed.replay_digest(), remembered) {
             Seen::First => Presented::Proven(proof),
             Seen::Before => refused("the signature was used before"),
             Seen::Full => {
@@ -197,13 +197,13 @@ impl Authenticator for Signature {
     }
 
     fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented> {
-        let request = request.request();
-        Step::done(match joined(request.fields(), INPUT) {
+        let fields = request.request().fields();
+        Step::done(match joined(fields, INPUT) {
             Some(input) if message_signature::is_present(&input, &self.rules) => {
                 self.judge(request, &input, cx)
             }
             // Bytes that are no text are something, and fail.
-            None if request.fields().first(INPUT).is_some() => refused(Refused::Form.as_str()),
+            None if fields.first(INPUT).is_some() => refused(Refused::Form.as_str()),
             Some(_) | None => Presented::Absent,
         })
     }

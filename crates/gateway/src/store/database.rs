@@ -28,8 +28,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(3);
 pub(super) const LOAD_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What makes the tables, in order. A database that has seen some of them gets the rest.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_callers.sql"), include_str!("migrations/0002_secrets.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_callers.sql"),
+    include_str!("migrations/0002_secrets.sql"),
+    include_str!("migrations/0003_session_ends.sql"),
+];
 /// Two nodes that start at once do not make the tables twice.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7164736318)";
 
@@ -55,6 +58,8 @@ pub(super) struct Look {
     pub(super) origin: Origin,
     /// How many writes of secrets.
     pub(super) secrets: i64,
+    /// How many of ends of sessions.
+    pub(super) ends: i64,
     /// Its clock, since 1970.
     pub(super) time: Duration,
 }
@@ -193,6 +198,7 @@ impl Database {
         Ok(Look {
             origin: Origin { store: row.try_get("id")?, revision: row.try_get("revision")? },
             secrets: row.try_get("secrets")?,
+            ends: row.try_get("ends")?,
             time: Duration::from_secs(u64::try_from(seconds).unwrap_or_default()),
         })
     }
@@ -235,7 +241,7 @@ impl Database {
 
 macro_rules! look {
     ($now:literal) => {
-        concat!("SELECT id, revision, secrets, CAST(", $now, " AS BIGINT) AS now FROM portcullis_store")
+        concat!("SELECT id, revision, secrets, ends, CAST(", $now, " AS BIGINT) AS now FROM portcullis_store")
     };
 }
 

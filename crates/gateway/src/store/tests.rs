@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{Command, Place, Store, StoreError, StoreState};
+use super::{Command, Fed, Place, Store, StoreError, StoreState};
 use crate::callers::{Callers, Directory, Scene, peer_in_tests};
 use portcullis_identity::sha256::digest;
 
@@ -25,7 +25,8 @@ impl Stage {
         let callers = Arc::new(Callers::default());
         let place = Place::Sqlite(folder.path().join("portcullis.db"));
         let state = Some(folder.path().to_owned());
-        let store = Store::start(place, state, Arc::clone(&callers), None, Arc::default()).unwrap();
+        let fed = Fed { callers: Arc::clone(&callers), ..Fed::default() };
+        let store = Store::start(place, state, fed, Arc::default()).unwrap();
         let directory = Directory::new(Callers::default(), Arc::clone(&callers));
         Self { folder, store, callers, directory }
     }

@@ -4,6 +4,7 @@
 mod handover;
 mod hostile;
 mod logout;
+mod nodes;
 mod real;
 mod renewal;
 

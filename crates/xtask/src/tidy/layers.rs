@@ -20,7 +20,7 @@ const FLOORS: &[&[&str]] = &[
     &["route"],
     &["http", "observe", "fetch"],
     &["config"],
-    &["dns", "oauth", "passwords", "signing", "vault"],
+    &["dns", "oauth", "passwords", "session_ends", "signing", "vault"],
     &[
         "problem",
         "clock",

@@ -172,6 +172,42 @@ fn a_key_and_a_nonce_can_be_required() {
     assert!(told.starts_with("Bearer realm=") && told.contains(", DPoP realm="), "{told}");
 }
 
+/// The memory of proofs is each process's own; a nonce is good at the one that gave it.
+#[test]
+fn a_proof_with_a_nonce_is_good_at_no_other_node() {
+    let (signer, client) = (Signer::new("a"), Signer::new("client"));
+    let stage = stage(&signer);
+    let config = CONFIG.replace("BACKEND", &stage.backend.address().to_string());
+    let keys = key_set(&[&signer]).to_string();
+    let other = Builder::new(executable(), config).file("lab.jwks.json", keys).start();
+    let nodes = [stage.public(), other.address("public")];
+    let token = bound(&signer, &client);
+    let proof = |path: &str, nonce: &Value| {
+        let uri = format!("http://gw.test{path}");
+        presenting(path, &token, &client.proof("GET", &uri, &token, json!({ "nonce": nonce })))
+    };
+    for wire in Wire::ALL {
+        for (own, another) in [(nodes[0], nodes[1]), (nodes[1], nodes[0])] {
+            let asked = wire.send(own, &proof("/strict/thing", &Value::Null));
+            let nonce = json!(asked.text("dpop-nonce").expect("a nonce"));
+            let request = proof("/strict/thing", &nonce);
+            assert_eq!(wire.send(own, &request).status, 200);
+            assert_eq!(wire.send(own, &request).verdict(), (401, Some("credential-invalid".to_owned())));
+            let elsewhere = wire.send(another, &request);
+            assert_eq!(elsewhere.verdict(), (401, Some("proof-nonce-required".to_owned())), "{elsewhere:?}");
+            // What the other asks for leads on.
+            let nonce = json!(elsewhere.text("dpop-nonce").expect("a nonce"));
+            assert_eq!(wire.send(another, &proof("/strict/thing", &nonce)).status, 200);
+            // Without a nonce it is good once at each.
+            let request = proof("/lab/thing", &Value::Null);
+            for node in [own, another] {
+                assert_eq!(wire.send(node, &request).status, 200);
+                assert_eq!(wire.send(node, &request).status, 401);
+            }
+        }
+    }
+}
+
 #[test]
 fn a_token_bound_to_a_certificate_is_good_over_its_connection_alone() {
     let signer = Signer::new("a");

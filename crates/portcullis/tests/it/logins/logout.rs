@@ -10,7 +10,7 @@ use crate::stage::Findings;
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 impl Scene {
-    fn logout_token(&self, others: Value) -> String {
+    pub(super) fn logout_token(&self, others: Value) -> String {
         let claims = json!({
             "iss": self.provider.url(), "aud": "gw", "iat": now(), "exp": now() + 120, "jti": format!("j{}", self.number()),
             "events": { EVENT: {} }, "sub": "alice", "sid": "s1",
@@ -26,7 +26,7 @@ impl Scene {
         NEXT.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn back_channel(&self, wire: Wire, token: &str) -> Response {
+    pub(super) fn back_channel(&self, wire: Wire, token: &str) -> Response {
         let request = Request::post("/app/.login/corp/backchannel", format!("logout_token={token}"));
         self.send(wire, request.field("Content-Type", "application/x-www-form-urlencoded"))
     }
