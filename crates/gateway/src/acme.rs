@@ -31,6 +31,7 @@ mod session;
 mod shelf;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
 
@@ -111,6 +112,8 @@ pub struct Acme {
     shelf: Option<Shelf>,
     progress: Mutex<Progress>,
     begun: Once,
+    /// The configuration of this moment asks for it.
+    is_wanted: AtomicBool,
 }
 
 /// How it goes.
@@ -174,6 +177,7 @@ impl Acme {
             spec,
             progress: Mutex::default(),
             begun: Once::new(),
+            is_wanted: AtomicBool::new(true),
         };
         let kept = acme.shelf.as_ref().map(Shelf::read);
         match kept {
@@ -224,6 +228,15 @@ impl Acme {
         });
     }
 
+    /// Whether the configuration asks for it from now on; what it does not ask for is not ordered.
+    pub fn want(&self, is_wanted: bool) {
+        self.is_wanted.store(is_wanted, Ordering::Release);
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.is_wanted.load(Ordering::Acquire)
+    }
+
     /// The configuration asks for it at `place` from now on. Says so, with the chain that is served.
     pub fn at(&self, place: &Arc<str>) -> (Arc<str>, Arc<str>) {
         let mut progress = self.progress();
@@ -271,6 +284,9 @@ impl Acme {
 
     /// How long nothing has to be done.
     fn due(&self) -> Duration {
+        if !self.is_wanted() {
+            return Duration::MAX;
+        }
         let progress = self.progress();
         let renewal = progress.renew.unwrap_or_default().saturating_sub(clock::wall());
         let now = clock::now();

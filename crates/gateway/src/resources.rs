@@ -225,6 +225,9 @@ impl Resources {
         for account in &self.accounts {
             account.begin(chores);
         }
+        for acme in &self.acme {
+            acme.want(current.acme.iter().any(|(_, wanted)| Arc::ptr_eq(wanted, acme)));
+        }
         self.certificates.obtained_are(current.acme.iter().map(|(place, acme)| acme.at(place)));
         for (_, acme) in &current.acme {
             acme.begin(&self.orders.0, &self.certificates, chores, observe);

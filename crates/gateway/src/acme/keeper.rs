@@ -87,7 +87,9 @@ impl Acme {
     fn serve(&self, certificate: Certificate, chain: &str, told: &Told) {
         self.adopt(certificate, chain);
         let place = Arc::clone(&self.progress().place);
-        told.certificates.obtained(&place, chain);
+        if self.is_wanted() {
+            told.certificates.obtained(&place, chain);
+        }
     }
 
     /// A new certificate, kept for the next start.

@@ -64,6 +64,8 @@ fn what_is_kept_is_found_by_the_same_names_alone() {
     let other = Acme::new(other, Some(folder.path()), Some(&acme)).expect("an authority");
     assert_eq!(other.facts().state, "valid", "what was there before serves until then");
     assert!(other.due().is_zero(), "and another one is due");
+    other.want(false);
+    assert_eq!(other.due(), Duration::MAX, "but for one that nobody asks for any more");
 }
 
 #[test]
