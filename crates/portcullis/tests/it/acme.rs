@@ -133,6 +133,15 @@ fn a_certificate_comes_from_pebble_and_is_used_on_both_wires() {
             assert_eq!(handshake.protocol.as_deref(), Some(&b"h2"[..]));
         }
         assert!(readiness(&gateway).contains("certificate api.acme.test: expires "), "{more}");
+        for series in [
+            r#"portcullis_acme_orders_total{name="api.acme.test",outcome="good"} 1"#,
+            r#"place="listeners.public.tls.certificates[0].acme"} "#,
+        ] {
+            in_time().poll(series, || {
+                let metrics = Wire::Http1.send(gateway.probes(), &Request::get("/metrics")).body;
+                String::from_utf8_lossy(&metrics).contains(series).then_some(())
+            });
+        }
         let status = status(&gateway, scene.state.path());
         assert_eq!(status["acme"][0]["state"], "valid", "{status}");
     }
