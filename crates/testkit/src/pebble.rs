@@ -156,7 +156,9 @@ impl Pebble {
     pub fn root(&self) -> String {
         let tls = Tls::new(&self.trusted, &Choices { protocols: &["http/1.1"], ..Choices::default() });
         let name = self.management.ip().to_string();
-        let (mut client, _) = tls.connect(self.management, &name).expect("a handshake");
+        // It listens there a moment later than for its directory.
+        let connect = || tls.connect(self.management, &name).ok();
+        let (mut client, _) = Deadline::soon().poll("pebble's own word", connect);
         client.send(format!("GET /roots/0 HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n"));
         let answer = client.response("GET", Deadline::soon()).expect("an answer");
         String::from_utf8(answer.body).expect("PEM")
