@@ -9,7 +9,9 @@ use http::request::Parts;
 use http::{Method, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use portcullis_gateway::http::Peer;
 use portcullis_gateway::observe::{ALLOWED_KEPT, REFUSED_KEPT};
+use portcullis_gateway::pipeline::attempts::Attempts;
 use portcullis_gateway::problem::ProblemKind;
 use portcullis_gateway::tasks::Tasks;
 use serde_json::{Map, Value, json};
@@ -17,11 +19,12 @@ use tokio::net::UnixStream;
 use tokio::sync::Mutex;
 use tokio::task;
 
-use crate::caller::Caller;
+use crate::caller::{Caller, Reach, Right};
 use crate::control::Control;
+use crate::remote;
 use crate::reply::{
-    self, CHANGE_REFUSED, NOT_KEPT, PROTOCOL_UNKNOWN, RELOAD_BROKE, RELOAD_REFUSED, Reply, TAKE_OVER_REFUSED,
-    TIME_UNREADABLE,
+    self, CHANGE_REFUSED, NOT_KEPT, PROTOCOL_UNKNOWN, RELOAD_BROKE, RELOAD_REFUSED, ROLE_MISSING, Reply,
+    SOCKET_ONLY, TAKE_OVER_REFUSED, TIME_UNREADABLE,
 };
 use crate::store::{self, StoreAct};
 use crate::takeover::{OpenDoors, PROTOCOL, hand_over};
@@ -44,6 +47,8 @@ pub struct Route {
     pub path: &'static str,
     /// Its `operationId`.
     pub name: &'static str,
+    /// What it needs.
+    pub right: Right,
     /// One sentence for the reference.
     pub about: &'static str,
     act: Act,
@@ -69,7 +74,32 @@ enum Act {
     Store(StoreAct),
 }
 
+/// What counts at a moment.
+struct Revisions {
+    config: String,
+    store: Option<i64>,
+}
+
 impl Act {
+    /// Whether it changes something.
+    fn is_write(self) -> bool {
+        match self {
+            Self::Reload | Self::Apply | Self::Confirm | Self::Rollback | Self::Drain | Self::TakeOver => {
+                true
+            }
+            Self::Store(act) => act.is_write(),
+            Self::Status
+            | Self::Recent
+            | Self::Explain
+            | Self::Routes
+            | Self::Bounds
+            | Self::Certificates
+            | Self::Diff
+            | Self::Revisions
+            | Self::OpenApi => false,
+        }
+    }
+
     /// The parameter of its query, if it has one, as an OpenAPI document says it.
     fn query(self) -> Option<Value> {
         Some(match self {
@@ -137,13 +167,21 @@ pub(crate) fn query(name: &str, schema: Value, about: &str) -> Value {
     json!({ "name": name, "in": "query", "description": about, "schema": schema })
 }
 
-/// Everything the admin API does.
+/// Everything the admin API does, and which right it needs: the one table of both.
 pub static ROUTES: &[Route] = &[
-    route("GET", "/status", "getStatus", Act::Status, "How the gateway is: phase, configuration, listeners."),
+    route(
+        "GET",
+        "/status",
+        "getStatus",
+        Right::Read,
+        Act::Status,
+        "How the gateway is: phase, configuration, listeners.",
+    ),
     route(
         "GET",
         "/explain",
         "listExchanges",
+        Right::Read,
         Act::Recent,
         "The latest kept exchanges, the last one first; `count` says how many.",
     ),
@@ -151,15 +189,17 @@ pub static ROUTES: &[Route] = &[
         "GET",
         "/explain/{id}",
         "explainExchange",
+        Right::Read,
         Act::Explain,
         "One kept exchange: what each control decided, and which line of the configuration made it.",
     ),
-    route("GET", "/routes", "listRoutes", Act::Routes, "The published operations."),
-    route("GET", "/bounds", "listBounds", Act::Bounds, "The bounds in force."),
+    route("GET", "/routes", "listRoutes", Right::Read, Act::Routes, "The published operations."),
+    route("GET", "/bounds", "listBounds", Right::Read, Act::Bounds, "The bounds in force."),
     route(
         "GET",
         "/certificates",
         "listCertificates",
+        Right::Read,
         Act::Certificates,
         "Every certificate and revocation list that is used or trusted, those that end first first.",
     ),
@@ -167,6 +207,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/reload",
         "reload",
+        Right::Change,
         Act::Reload,
         "Reads the configuration again and applies it, or says why not; a failure leaves what runs alone.",
     ),
@@ -174,6 +215,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/apply",
         "applyConfig",
+        Right::Change,
         Act::Apply,
         "Applies the configuration in the body, or its file when there is none; with `confirm_ms` it goes back by itself unless confirmed.",
     ),
@@ -181,6 +223,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/confirm",
         "confirmConfig",
+        Right::Change,
         Act::Confirm,
         "Keeps the configuration that waits to be confirmed.",
     ),
@@ -188,6 +231,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/rollback",
         "rollBackConfig",
+        Right::Change,
         Act::Rollback,
         "Goes back to what ran before, or to the kept configuration whose hash begins with `hash`.",
     ),
@@ -195,6 +239,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/diff",
         "diffConfig",
+        Right::Change,
         Act::Diff,
         "What the configuration in the body, or its file when there is none, would change.",
     ),
@@ -202,6 +247,7 @@ pub static ROUTES: &[Route] = &[
         "GET",
         "/revisions",
         "listRevisions",
+        Right::Read,
         Act::Revisions,
         "The configurations that are kept, the newest first.",
     ),
@@ -209,6 +255,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/drain",
         "drain",
+        Right::Change,
         Act::Drain,
         "Stops being ready, lets requests in flight end, then ends the process.",
     ),
@@ -216,6 +263,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/take-over",
         "takeOver",
+        Right::Socket,
         Act::TakeOver,
         "Hands every listening socket to the process that asks, and drains once that one serves; speaks what `Upgrade` names.",
     ),
@@ -223,6 +271,7 @@ pub static ROUTES: &[Route] = &[
         "GET",
         "/consumers",
         "listConsumers",
+        Right::Read,
         Act::Store(StoreAct::List),
         "The consumers of the store, in order of their names; `after` goes on where the last answer ended.",
     ),
@@ -230,6 +279,7 @@ pub static ROUTES: &[Route] = &[
         "GET",
         "/consumers/{consumer}",
         "getConsumer",
+        Right::Read,
         Act::Store(StoreAct::Show),
         "A consumer with its credentials.",
     ),
@@ -237,6 +287,7 @@ pub static ROUTES: &[Route] = &[
         "PUT",
         "/consumers/{consumer}",
         "putConsumer",
+        Right::Credentials,
         Act::Store(StoreAct::Put),
         "Makes a consumer, or gives it another grant; with `new=true` one that is there already stays as it is.",
     ),
@@ -244,6 +295,7 @@ pub static ROUTES: &[Route] = &[
         "DELETE",
         "/consumers/{consumer}",
         "deleteConsumer",
+        Right::Credentials,
         Act::Store(StoreAct::Delete),
         "Deletes a consumer with all its credentials.",
     ),
@@ -251,6 +303,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/consumers/{consumer}/credentials",
         "addCredential",
+        Right::Credentials,
         Act::Store(StoreAct::Add),
         "Adds a credential. The key of one is in this answer and in no other.",
     ),
@@ -258,6 +311,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/consumers/{consumer}/credentials/{credential}/rotate",
         "rotateKey",
+        Right::Credentials,
         Act::Store(StoreAct::Rotate),
         "Makes a key that takes another's place; both count for `overlap_ms`.",
     ),
@@ -265,6 +319,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/consumers/{consumer}/credentials/{credential}/expire",
         "expireCredential",
+        Right::Credentials,
         Act::Store(StoreAct::Expire),
         "Ends a credential at a time.",
     ),
@@ -272,6 +327,7 @@ pub static ROUTES: &[Route] = &[
         "POST",
         "/consumers/{consumer}/credentials/{credential}/revoke",
         "revokeCredential",
+        Right::Credentials,
         Act::Store(StoreAct::Revoke),
         "Ends a credential now, on every node within five seconds; streams it opened end.",
     ),
@@ -279,20 +335,29 @@ pub static ROUTES: &[Route] = &[
         "GET",
         "/audit",
         "listWrites",
+        Right::Read,
         Act::Store(StoreAct::Audit),
         "Every write to the store, the last one first: who, what, the revisions before and after; `before` goes on.",
     ),
-    route("GET", "/openapi.json", "getOpenApi", Act::OpenApi, "This API as an OpenAPI document."),
+    route(
+        "GET",
+        "/openapi.json",
+        "getOpenApi",
+        Right::Read,
+        Act::OpenApi,
+        "This API as an OpenAPI document.",
+    ),
 ];
 
 const fn route(
     method: &'static str,
     path: &'static str,
     name: &'static str,
+    right: Right,
     act: Act,
     about: &'static str,
 ) -> Route {
-    Route { method, path, name, about, act }
+    Route { method, path, name, right, about, act }
 }
 
 /// The admin API over one gateway.
@@ -302,6 +367,9 @@ pub(crate) struct Api {
     reloading: Mutex<()>,
     doors: Arc<OpenDoors>,
     tasks: Tasks,
+    /// Failed credentials by address, apart from those of the listeners: whoever is held back there may be an operator's
+    /// neighbour.
+    attempts: Attempts,
 }
 
 /// A connection that may be switched to another protocol, and the one it asks for.
@@ -321,39 +389,113 @@ impl Upgrade {
 
 impl Api {
     pub(crate) fn new(control: Arc<dyn Control>, doors: Arc<OpenDoors>, tasks: Tasks) -> Self {
-        Self { control, reloading: Mutex::new(()), doors, tasks }
+        Self { control, reloading: Mutex::new(()), doors, tasks, attempts: Attempts::default() }
     }
 
-    /// Answers one request, whose body was read.
-    pub(crate) async fn answer(
+    /// Who asks over the network, or the answer to whoever is nobody.
+    pub(crate) fn admit(&self, parts: &Parts, peer: &Peer) -> Result<Caller, Box<Reply>> {
+        remote::admit(parts, peer, self.control.as_ref(), &self.attempts)
+    }
+
+    /// The gateway.
+    pub(crate) fn control(&self) -> &dyn Control {
+        self.control.as_ref()
+    }
+
+    /// What a request of `caller` asks for, with what stands for each `{…}` of its path; or why it gets nothing.
+    pub(crate) fn find<'p>(
         &self,
         method: &Method,
-        path: &str,
-        query: &str,
-        body: Bytes,
-        upgrade: Option<Upgrade>,
+        path: &'p str,
         caller: &Caller,
-    ) -> Reply {
-        let Some(below) = path.strip_prefix(BASE) else { return reply::no_such_path() };
+    ) -> Result<(&'static Route, Vec<&'p str>), Box<Reply>> {
+        let below = path.strip_prefix(BASE).ok_or_else(|| Box::new(reply::no_such_path()))?;
         let mut allowed: Vec<&str> = Vec::new();
         for route in ROUTES {
             let Some(ids) = found(route.path, below) else { continue };
             if route.method == method.as_str() || (route.method == "GET" && *method == Method::HEAD) {
-                return match route.act {
-                    Act::TakeOver => self.take_over(upgrade).await,
-                    Act::Store(act) => {
-                        store::answer(self.control.store(), act, &ids, query, &body, caller).await
-                    }
-                    act => self.act(act, ids.first().copied().unwrap_or_default(), query, body).await,
+                return if caller.may(route.right) {
+                    Ok((route, ids))
+                } else {
+                    Err(Box::new(self.forbidden(route, path, caller)))
                 };
             }
             allowed.push(route.method);
             allowed.extend((route.method == "GET").then_some("HEAD"));
         }
-        if allowed.is_empty() { reply::no_such_path() } else { reply::no_such_method(&allowed.join(", ")) }
+        let answer = match allowed.is_empty() {
+            true => reply::no_such_path(),
+            false => reply::no_such_method(&allowed.join(", ")),
+        };
+        Err(Box::new(answer))
     }
 
-    async fn act(&self, act: Act, id: &str, query: &str, body: Bytes) -> Reply {
+    /// The answer to somebody who is known and may not.
+    fn forbidden(&self, route: &Route, path: &str, caller: &Caller) -> Reply {
+        let Some((role, from)) = caller.network() else { return reply::no_such_path() };
+        let problem = if route.right == Right::Socket {
+            SOCKET_ONLY.with("this is done on the admin socket of the gateway's machine")
+        } else {
+            let needed: Vec<String> =
+                route.right.roles().iter().map(|role| format!("`{}`", role.as_str())).collect();
+            let needed = needed.join(" or ");
+            ROLE_MISSING.with(format!("this needs the role {needed}; yours is `{}`", role.as_str()))
+        };
+        let problem = problem.because(format_args!("{} asks for `{}`", caller.name(), route.name));
+        remote::tell(&self.control.observe(), &problem, from, Some(caller.name()), (route.method, path));
+        reply::problem(&problem)
+    }
+
+    /// Answers a request that was found and may be asked, and whose body was read.
+    pub(crate) async fn answer(
+        &self,
+        (route, ids): (&'static Route, Vec<&str>),
+        query: &str,
+        body: Bytes,
+        upgrade: Option<Upgrade>,
+        caller: &Caller,
+    ) -> Reply {
+        let before = route.act.is_write().then(|| self.revisions());
+        let reply = match route.act {
+            Act::TakeOver => self.take_over(upgrade).await,
+            Act::Store(act) => store::answer(self.control.store(), act, &ids, query, &body, caller).await,
+            act => {
+                let id = ids.first().copied().unwrap_or_default();
+                self.act(act, id, query, body, caller.reach()).await
+            }
+        };
+        if let Some(before) = before {
+            self.note(route, &ids, caller, reply.status(), &before);
+        }
+        reply
+    }
+
+    /// Notes a write, done or refused: who, what, the revisions before and after.
+    fn note(&self, route: &Route, ids: &[&str], caller: &Caller, status: StatusCode, before: &Revisions) {
+        let after = self.revisions();
+        tracing::info!(
+            operator = caller.name(),
+            act = route.name,
+            // Names of ours, which a path cannot make anything else of.
+            subject = ids.join("/"),
+            status = status.as_u16(),
+            config_before = before.config,
+            config_after = after.config,
+            store_before = before.store,
+            store_after = after.store,
+            "an operator's write"
+        );
+    }
+
+    fn revisions(&self) -> Revisions {
+        let status = self.control.status();
+        Revisions {
+            config: status.config.hash.unwrap_or_default(),
+            store: status.store.and_then(|store| store.revision),
+        }
+    }
+
+    async fn act(&self, act: Act, id: &str, query: &str, body: Bytes, reach: Reach) -> Reply {
         let control = &self.control;
         match act {
             Act::Status => reply::json(StatusCode::OK, &control.status()),
@@ -373,12 +515,13 @@ impl Api {
                     Ok(confirm) => confirm,
                     Err(()) => return reply::problem(&TIME_UNREADABLE.with("write confirm_ms=300000")),
                 };
-                self.change(&RELOAD_REFUSED, move |control| control.apply(candidate(body), confirm)).await
+                self.change(&RELOAD_REFUSED, move |control| control.apply(candidate(body), confirm, reach))
+                    .await
             }
             Act::Confirm => self.change(&CHANGE_REFUSED, |control| control.confirm()).await,
             Act::Rollback => {
                 let hash = parameter(query, "hash").map(str::to_owned);
-                self.change(&CHANGE_REFUSED, move |control| control.rollback(hash.as_deref())).await
+                self.change(&CHANGE_REFUSED, move |control| control.rollback(hash.as_deref(), reach)).await
             }
             Act::Diff => self.ask(&RELOAD_REFUSED, move |control| control.diff(candidate(body))).await,
             Act::Revisions => reply::json(StatusCode::OK, &control.revisions()),
@@ -503,6 +646,7 @@ pub fn openapi() -> Value {
         let mut operation = json!({
             "operationId": route.name,
             "summary": route.about,
+            "x-portcullis-roles": route.right.roles().iter().map(|role| role.as_str()).collect::<Vec<_>>(),
             "responses": {
                 success: { "description": "As asked.", "content": { "application/json": {} } },
                 "default": {
@@ -521,10 +665,18 @@ pub fn openapi() -> Value {
     }
     json!({
         "openapi": "3.1.0",
-        "info": { "title": "Portcullis admin API", "version": "1" },
+        "info": {
+            "title": "Portcullis admin API",
+            "version": "1",
+            "description": "On the admin socket everything may be asked by whoever may open it. On an address (`admin.bind`) an operator proves who it is by a token or a client certificate, and `x-portcullis-roles` says which roles may ask; where it is empty, nobody may over the network.",
+        },
         "servers": [{ "url": BASE }],
+        "security": [{ "token": [] }, { "certificate": [] }],
         "paths": paths,
-        "components": { "schemas": { "Problem": {
+        "components": { "securitySchemes": {
+            "token": { "type": "http", "scheme": "bearer" },
+            "certificate": { "type": "mutualTLS" },
+        }, "schemas": { "Problem": {
             "type": "object",
             "required": ["type", "title", "status", "code"],
             "properties": {

@@ -2,17 +2,22 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, HOST, HeaderValue, UPGRADE};
-use http::{Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, UPGRADE};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use portcullis_gateway::bounds::Bounds;
+use portcullis_gateway::config::Dns;
+use portcullis_gateway::config::values::Url;
+use portcullis_gateway::fetch::{Call, FetchError, Remote};
+use portcullis_gateway::secret::Secret;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
@@ -43,6 +48,25 @@ pub enum CallError {
     /// The socket belongs to somebody else.
     #[error("the admin socket `{path}` belongs to another user; run this as the gateway's own", path = .0.display())]
     Denied(PathBuf),
+    /// What was given is no place of an admin API.
+    #[error("`{0}` is no address of an admin API; write `https://host:port`")]
+    Address(String),
+    /// It would be asked in cleartext, over a network.
+    #[error(
+        "`{0}` is cleartext, which only a loopback address may be: a token would cross the network readably"
+    )]
+    Cleartext(String),
+    /// What was given as a token cannot be one.
+    #[error("what is given as a token is none")]
+    Token,
+    /// There is no way to it.
+    #[error("ask the gateway at `{place}`: {reason}")]
+    Afar {
+        /// Where it is.
+        place: String,
+        /// Why not.
+        reason: String,
+    },
     /// What was asked for cannot stand in a request line.
     #[error("`{0}` cannot be asked for")]
     Target(String),
@@ -67,6 +91,80 @@ pub enum CallError {
 pub fn call(socket: &Path, method: &str, target: &str, body: &[u8]) -> Result<Answer, CallError> {
     let request = request(method, target, "localhost", body)?;
     finish(CALL_PATIENCE, async { ask(connect(socket).await?, request).await })
+}
+
+/// An admin API on an address, and how an operator is known there.
+#[derive(Debug)]
+pub struct Afar {
+    remote: Remote,
+    token: Option<HeaderValue>,
+}
+
+impl Afar {
+    /// The one at `url`, for whom `authorities` may vouch, in PEM, or whoever the system trusts.
+    ///
+    /// # Errors
+    /// Says what of it cannot be used.
+    pub fn new(url: &str, authorities: Option<&str>, token: Option<&Secret>) -> Result<Self, CallError> {
+        let refused = || CallError::Address(url.escape_default().to_string());
+        let read: Url = serde_json::from_value(url.into()).map_err(|_| refused())?;
+        if !matches!(&*read.path, "" | "/") {
+            return Err(refused());
+        }
+        let host = read.host.trim_start_matches('[').trim_end_matches(']');
+        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        if !read.https && !is_here {
+            return Err(CallError::Cleartext(url.to_owned()));
+        }
+        let names = Dns::default().settings(&Bounds::default());
+        let remote = Remote::trusting(read, names, authorities.map(Into::into));
+        let remote =
+            remote.map_err(|error| CallError::Afar { place: url.to_owned(), reason: error.to_string() })?;
+        let token = token.map(|token| {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose().trim()))
+                .map_err(|_| CallError::Token)?;
+            value.set_sensitive(true);
+            Ok(value)
+        });
+        Ok(Self { remote, token: token.transpose()? })
+    }
+
+    /// Calls it.
+    ///
+    /// # Errors
+    /// Why there is no answer. A status of 400 or above is an answer.
+    pub fn call(&self, method: &str, target: &str, body: &[u8]) -> Result<Answer, CallError> {
+        let refused = || CallError::Target(target.escape_default().to_string());
+        if !is_target(target) {
+            return Err(refused());
+        }
+        let url = Url { path: target.into(), ..self.remote.url().clone() };
+        let place = format!("{}:{}", url.host, url.port);
+        let remote = self.remote.beside(url).map_err(|_| refused())?;
+        let fields = self.token.iter().map(|token| (AUTHORIZATION, token.clone()));
+        let call = Call {
+            method: Method::from_bytes(method.as_bytes()).map_err(|_| refused())?,
+            fields: fields.collect(),
+            body: Bytes::copy_from_slice(body),
+            within: CALL_PATIENCE,
+            answer_bytes_max: ANSWER_BYTES_MAX,
+        };
+        finish(CALL_PATIENCE, async {
+            let answer = remote.call(call).await.map_err(|error| match error {
+                FetchError::Unreachable(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                    CallError::Absent(place.clone())
+                }
+                FetchError::Late(_) => CallError::Late,
+                other => CallError::Afar { place: place.clone(), reason: other.to_string() },
+            })?;
+            Ok(Answer { status: answer.status().as_u16(), body: answer.into_body() })
+        })
+    }
+}
+
+/// SECURITY: a request id comes from whoever types; one that could end the request line is refused.
+fn is_target(target: &str) -> bool {
+    target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Asks for another protocol over the admin socket. The outcome is the connection, which speaks it and has said nothing
@@ -117,10 +215,9 @@ pub fn probe(address: SocketAddr, target: &str) -> Result<Answer, CallError> {
     })
 }
 
-/// SECURITY: a request id comes from whoever types; one that could end the request line is refused here.
 fn request(method: &str, target: &str, host: &str, body: &[u8]) -> Result<Request<Full<Bytes>>, CallError> {
     let refused = || CallError::Target(target.escape_default().to_string());
-    if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_target(target) {
         return Err(refused());
     }
     let request =

@@ -1,13 +1,19 @@
 //! The one way from the admin server to the gateway.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis_gateway::gateway::Lent;
-use portcullis_gateway::observe::{AcmeFacts, BackendFacts, IssuerFacts, Kept, TargetFacts, timestamp};
+use portcullis_gateway::observe::{
+    AcmeFacts, BackendFacts, IssuerFacts, Kept, Observe, TargetFacts, timestamp,
+};
+use portcullis_gateway::operators::Operators;
 use portcullis_gateway::signing::SigningFacts;
 use portcullis_gateway::store::{Store, StoreFacts};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+
+use crate::caller::Reach;
 
 /// What the admin server may ask and do. Implemented by whoever runs the gateway.
 ///
@@ -34,21 +40,28 @@ pub trait Control: Send + Sync + 'static {
     /// What is wrong with it, a line for each finding; what runs goes on running.
     fn reload(&self) -> Result<String, String>;
     /// Applies the configuration of this text in place of its file's, or its file anew. With `confirm`, what ran before
-    /// comes back after that time unless [`Control::confirm`] is called. Answers the hash.
+    /// comes back after that time unless [`Control::confirm`] is called. From afar nothing is taken that changes who may
+    /// operate the gateway. Answers the hash.
     ///
     /// # Errors
     /// What is wrong with it, a line for each finding; what runs goes on running.
-    fn apply(&self, candidate: Option<Vec<u8>>, confirm: Option<Duration>) -> Result<String, String>;
+    fn apply(
+        &self,
+        candidate: Option<Vec<u8>>,
+        confirm: Option<Duration>,
+        reach: Reach,
+    ) -> Result<String, String>;
     /// Keeps the configuration that waits to be confirmed. Answers its hash.
     ///
     /// # Errors
     /// Nothing waits.
     fn confirm(&self) -> Result<String, String>;
-    /// Goes back to what ran before, or to the kept configuration whose hash begins so. Answers the hash.
+    /// Goes back to what ran before, or to the kept configuration whose hash begins so; from afar to none by which others
+    /// may operate the gateway. Answers the hash.
     ///
     /// # Errors
     /// There is nothing to go back to, or it does not load any more; what runs goes on running.
-    fn rollback(&self, hash: Option<&str>) -> Result<String, String>;
+    fn rollback(&self, hash: Option<&str>, reach: Reach) -> Result<String, String>;
     /// What the configuration of this text, or its file, would change.
     ///
     /// # Errors
@@ -56,6 +69,10 @@ pub trait Control: Send + Sync + 'static {
     fn diff(&self, candidate: Option<Vec<u8>>) -> Result<Value, String>;
     /// The configurations that are kept, the newest first.
     fn revisions(&self) -> Value;
+    /// Who may operate the gateway over the network; `None` when nobody may.
+    fn operators(&self) -> Option<Arc<Operators>>;
+    /// Whom incidents at the doors are told to.
+    fn observe(&self) -> Observe;
     /// Where consumers and credentials are kept; `None` when they are kept nowhere.
     fn store(&self) -> Option<Store>;
     /// Stops being ready, lets requests in flight end, and then ends the process. Returns at once.

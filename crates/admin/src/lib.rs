@@ -4,8 +4,10 @@
 //! thousand operations stalls no request), hyper instead of the data path's codec, and one narrow trait,
 //! [`Control`], to reach the gateway through.
 //!
-//! Two doors. The *probes* listener is TCP without a credential: health and metrics, nothing that acts and nothing
-//! that names a caller. The *admin socket* is a Unix socket that only its owner may open: the whole admin API.
+//! Three doors. The *probes* listener is TCP without a credential: health and metrics, nothing that acts and nothing
+//! that names a caller. The *admin socket* is a Unix socket that only its owner may open: the whole admin API. The *admin
+//! API on an address* is the same over TLS, for operators who prove who they are and may what their role may ([`ROUTES`]);
+//! it is there only where the configuration asks for it.
 //!
 //! # Limits
 //! [`server::CONNECTIONS_MAX`] connections per door, one request each; [`server::HEAD_BYTES_MAX`] and
@@ -17,6 +19,7 @@ pub mod client;
 mod control;
 mod passing;
 mod probes;
+mod remote;
 mod reply;
 pub mod server;
 mod socket;
@@ -24,6 +27,7 @@ mod store;
 pub mod takeover;
 
 pub use api::{ROUTES, Route, openapi};
+pub use caller::{Reach, Right};
 pub use control::{
     ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker, Successor,
 };
@@ -31,7 +35,6 @@ pub use reply::PROBLEMS;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -40,6 +43,7 @@ use portcullis_gateway::listener::sockets;
 use thiserror::Error;
 use tokio::sync::watch;
 
+use server::Listening;
 use socket::Socket;
 use takeover::Handed;
 
@@ -48,21 +52,21 @@ use takeover::Handed;
 pub struct Settings {
     /// Address of the probes listener.
     pub probes: Option<SocketAddr>,
+    /// Address of the admin API.
+    pub api: Option<SocketAddr>,
     /// Path of the admin socket.
     pub socket: Option<PathBuf>,
 }
 
 /// Doors that are bound, and do not answer yet.
 #[derive(Debug)]
-pub struct Bound {
-    probes: Option<TcpListener>,
-    socket: Option<(Socket, UnixListener)>,
-}
+pub struct Bound(Listening);
 
 /// The running admin server. Dropping it closes its doors and removes the socket.
 #[derive(Debug)]
 pub struct Admin {
     probes: Option<SocketAddr>,
+    api: Option<SocketAddr>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -70,9 +74,11 @@ pub struct Admin {
 /// Why the admin server cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The probes listener cannot be bound.
-    #[error("listen for probes on {address}: {error}")]
-    Probes {
+    /// A listener cannot be bound.
+    #[error("listen for {what} on {address}: {error}")]
+    Address {
+        /// What it is for.
+        what: &'static str,
         /// The address.
         address: SocketAddr,
         /// Why.
@@ -98,19 +104,8 @@ impl Bound {
     /// # Errors
     /// Says which door cannot be had.
     pub fn bind(settings: &Settings, handed: &mut Handed) -> Result<Self, StartError> {
-        let probes = match settings.probes {
-            Some(address) => {
-                let is_it = |probes: &mut TcpListener| {
-                    probes.local_addr().is_ok_and(|own| sockets::is_for("", own, "", address))
-                };
-                let bound = match handed.probes.take_if(is_it) {
-                    Some(probes) => Ok(probes),
-                    None => TcpListener::bind(address),
-                };
-                Some(bound.map_err(|error| StartError::Probes { address, error })?)
-            }
-            None => None,
-        };
+        let probes = listener("probes", settings.probes, &mut handed.probes)?;
+        let api = listener("the admin API", settings.api, &mut handed.api)?;
         let socket = match &settings.socket {
             Some(path) => {
                 let bound = match handed.socket.take() {
@@ -121,32 +116,37 @@ impl Bound {
             }
             None => None,
         };
-        Ok(Self { probes, socket })
+        Ok(Self(Listening { probes, api, socket }))
     }
 
     /// The address of the probes listener: with port 0, the one the system chose.
     pub fn probes(&self) -> Option<SocketAddr> {
-        self.probes.as_ref().and_then(|listener| listener.local_addr().ok())
+        address(self.0.probes.as_ref())
+    }
+
+    /// The address of the admin API.
+    pub fn api(&self) -> Option<SocketAddr> {
+        address(self.0.api.as_ref())
     }
 
     /// The path of the admin socket.
     pub fn socket(&self) -> Option<&Path> {
-        self.socket.as_ref().map(|(socket, _)| socket.path())
+        self.0.socket.as_ref().map(|(socket, _)| socket.path())
     }
 
     /// Answers from now on, on a thread of its own.
     pub fn start(mut self, control: Arc<dyn Control>) -> Result<Admin, StartError> {
-        let probes = self.probes();
-        if let Some((socket, _)) = &mut self.socket {
+        let (probes, api) = (self.probes(), self.api());
+        if let Some((socket, _)) = &mut self.0.socket {
             socket.make_own();
         }
         let runtime = server::runtime().map_err(StartError::Thread)?;
         let (stop, stopped) = watch::channel(false);
         let thread = thread::Builder::new()
             .name("admin".to_owned())
-            .spawn(move || server::run(runtime, self.probes, self.socket, control, stopped))
+            .spawn(move || server::run(runtime, self.0, control, stopped))
             .map_err(StartError::Thread)?;
-        Ok(Admin { probes, stop, thread: Some(thread) })
+        Ok(Admin { probes, api, stop, thread: Some(thread) })
     }
 }
 
@@ -154,6 +154,11 @@ impl Admin {
     /// The address of the probes listener.
     pub fn probes(&self) -> Option<SocketAddr> {
         self.probes
+    }
+
+    /// The address of the admin API.
+    pub fn api(&self) -> Option<SocketAddr> {
+        self.api
     }
 
     /// Closes the doors, and waits for answers under way for at most [`server::STOP_GRACE`].
@@ -164,6 +169,27 @@ impl Admin {
             let _ = thread.join();
         }
     }
+}
+
+/// A listener at `wanted`: the one that was handed over, or a new one.
+fn listener(
+    what: &'static str,
+    wanted: Option<SocketAddr>,
+    handed: &mut Option<TcpListener>,
+) -> Result<Option<TcpListener>, StartError> {
+    let Some(address) = wanted else { return Ok(None) };
+    let is_it = |listener: &mut TcpListener| {
+        listener.local_addr().is_ok_and(|own| sockets::is_for("", own, "", address))
+    };
+    let bound = match handed.take_if(is_it) {
+        Some(listener) => Ok(listener),
+        None => TcpListener::bind(address),
+    };
+    bound.map(Some).map_err(|error| StartError::Address { what, address, error })
+}
+
+fn address(listener: Option<&TcpListener>) -> Option<SocketAddr> {
+    listener.and_then(|listener| listener.local_addr().ok())
 }
 
 impl Drop for Admin {

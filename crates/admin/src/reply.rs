@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{Response, StatusCode};
 use http_body_util::Full;
-use portcullis_gateway::problem::{Blame, Problem, ProblemKind};
+use portcullis_gateway::problem::{Blame, Problem, ProblemKind, Severity};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -163,6 +163,26 @@ pub(crate) const STORE_WISH_UNREADABLE: ProblemKind = ProblemKind {
     about: "The body or a parameter is not as the OpenAPI document says; `detail` says what is wrong.",
 };
 
+/// The operator's role does not do.
+pub(crate) const ROLE_MISSING: ProblemKind = ProblemKind {
+    code: "admin-role-missing",
+    status: StatusCode::FORBIDDEN,
+    title: "Your role does not allow that",
+    blame: Blame::Client,
+    severity: Some(Severity::Medium),
+    about: "The operator is known and has another role than this needs. `detail` names both; `x-portcullis-roles` in the OpenAPI document says what needs which.",
+};
+
+/// It is not done over the network.
+pub(crate) const SOCKET_ONLY: ProblemKind = ProblemKind {
+    code: "admin-socket-only",
+    status: StatusCode::FORBIDDEN,
+    title: "Not over the network",
+    blame: Blame::Client,
+    severity: Some(Severity::Medium),
+    about: "The process hands its sockets over on the admin socket of its own machine alone, whatever the role.",
+};
+
 /// The reload itself broke.
 pub(crate) const RELOAD_BROKE: ProblemKind = ProblemKind {
     code: "reload-broke",
@@ -200,6 +220,8 @@ pub static PROBLEMS: &[&ProblemKind] = &[
     &STORE_CONFLICT,
     &STORE_MISSING,
     &STORE_WISH_UNREADABLE,
+    &ROLE_MISSING,
+    &SOCKET_ONLY,
     &RELOAD_BROKE,
     &ANSWER_BROKE,
 ];

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use portcullis_gateway::http::Peer;
 use portcullis_gateway::tasks::Tasks;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::{Builder, Runtime};
@@ -25,6 +26,7 @@ use crate::api::{Api, Upgrade};
 use crate::caller::Caller;
 use crate::control::Control;
 use crate::probes;
+use crate::remote::{self, Crowd, Place};
 use crate::reply::{self, BODY_BROKEN, BODY_TOO_LARGE, Reply};
 use crate::socket::Socket;
 use crate::takeover::{Handed, OpenDoors, Taken};
@@ -50,6 +52,14 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Threads for calls that block: a reload at a time, a take-over, and one to spare.
 const BLOCKING_THREADS_MAX: usize = 3;
 
+/// The doors that are bound.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    pub(crate) probes: Option<TcpListener>,
+    pub(crate) api: Option<TcpListener>,
+    pub(crate) socket: Option<(Socket, UnixListener)>,
+}
+
 /// What a door leads to.
 #[derive(Clone)]
 enum Zone {
@@ -65,13 +75,14 @@ pub(crate) fn runtime() -> io::Result<Runtime> {
 /// Serves until `stopped` says so.
 pub(crate) fn run(
     runtime: Runtime,
-    probes: Option<TcpListener>,
-    socket: Option<(Socket, UnixListener)>,
+    doors: Listening,
     control: Arc<dyn Control>,
     stopped: watch::Receiver<bool>,
 ) {
+    let Listening { probes, api, socket } = doors;
     let (mut socket, listener) = socket.unzip();
-    let served = runtime.block_on(serve(probes, listener, control, stopped));
+    let doors = Handed { probes, api, socket: listener };
+    let served = runtime.block_on(serve(doors, control, stopped));
     match served {
         Ok(given) if given.socket => socket.iter_mut().for_each(Socket::give_up),
         Ok(_) => {}
@@ -83,8 +94,7 @@ pub(crate) fn run(
 
 /// Serves until `stopped`; says which doors were given up before.
 async fn serve(
-    probes: Option<TcpListener>,
-    socket: Option<UnixListener>,
+    Handed { probes, api, socket }: Handed,
     control: Arc<dyn Control>,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<Taken> {
@@ -92,21 +102,28 @@ async fn serve(
     let keepers = Tasks::default();
     let doors = Arc::new(OpenDoors::new(Handed {
         probes: probes.as_ref().map(TcpListener::try_clone).transpose()?,
+        api: api.as_ref().map(TcpListener::try_clone).transpose()?,
         socket: socket.as_ref().map(UnixListener::try_clone).transpose()?,
     }));
     let given = doors.given();
+    let offered = Arc::new(Api::new(Arc::clone(&control), doors, tasks.clone()));
     if let Some(listener) = probes {
         listener.set_nonblocking(true)?;
         let door = net::TcpListener::from_std(listener)?;
         let closed = closed(stopped.clone(), given.clone(), |given| given.probes);
-        keepers.spawn(keep(door, Zone::Probes(Arc::clone(&control)), tasks.clone(), closed));
+        keepers.spawn(keep(door, Zone::Probes(control), tasks.clone(), closed));
+    }
+    if let Some(listener) = api {
+        listener.set_nonblocking(true)?;
+        let door = Network { listener: net::TcpListener::from_std(listener)?, crowd: Arc::default() };
+        let closed = closed(stopped.clone(), given.clone(), |given| given.api);
+        keepers.spawn(keep(door, Zone::Api(Arc::clone(&offered)), tasks.clone(), closed));
     }
     if let Some(listener) = socket {
         listener.set_nonblocking(true)?;
         let door = net::UnixListener::from_std(listener)?;
         let closed = closed(stopped.clone(), given.clone(), |given| given.socket);
-        let api = Api::new(control, doors, tasks.clone());
-        keepers.spawn(keep(door, Zone::Api(Arc::new(api)), tasks.clone(), closed));
+        keepers.spawn(keep(door, Zone::Api(offered), tasks.clone(), closed));
     }
     // A sender that is gone stops the server too.
     let _ = stopped.wait_for(|stopped| *stopped).await;
@@ -140,10 +157,10 @@ async fn keep<D: Door>(door: D, zone: Zone, tasks: Tasks, closed: impl Future<Ou
             () = &mut closed => return,
         };
         match accepted {
-            Ok(stream) => {
-                let (zone, caller) = (zone.clone(), D::caller(&stream));
+            Ok(guest) => {
+                let zone = zone.clone();
                 tasks.spawn(async move {
-                    connection(stream, zone, caller).await;
+                    D::serve(guest, zone).await;
                     drop(place);
                 });
             }
@@ -153,18 +170,14 @@ async fn keep<D: Door>(door: D, zone: Zone, tasks: Tasks, closed: impl Future<Ou
 }
 
 /// Serves the one request of a connection.
-async fn connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    zone: Zone,
-    caller: Caller,
-) {
+async fn connection(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, zone: Zone, from: From) {
     let deadline = match zone {
         Zone::Probes(_) => PROBE_DEADLINE,
         Zone::Api(_) => CALL_DEADLINE,
     };
     let service = service_fn(move |request| {
-        let (zone, caller) = (zone.clone(), caller.clone());
-        async move { Ok::<_, Infallible>(answer(request, &zone, &caller).await) }
+        let (zone, from) = (zone.clone(), from.clone());
+        async move { Ok::<_, Infallible>(answer(request, &zone, &from).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -179,54 +192,102 @@ async fn connection(
     let _ = time::timeout(deadline, served).await;
 }
 
-async fn answer(request: Request<Incoming>, zone: &Zone, caller: &Caller) -> Reply {
+async fn answer(request: Request<Incoming>, zone: &Zone, from: &From) -> Reply {
     let (mut parts, body) = request.into_parts();
-    match zone {
-        Zone::Probes(control) => probes::answer(&parts.method, parts.uri.path(), control.as_ref()),
-        Zone::Api(api) => match Limited::new(body, BODY_BYTES_MAX).collect().await {
-            Ok(body) => {
-                let upgrade = Upgrade::take(&mut parts);
-                let query = parts.uri.query().unwrap_or_default();
-                api.answer(&parts.method, parts.uri.path(), query, body.to_bytes(), upgrade, caller).await
-            }
-            Err(error) if error.is::<LengthLimitError>() => {
-                reply::problem(&BODY_TOO_LARGE.with("the body has more than 1 MiB"))
-            }
-            Err(_) => reply::problem(&BODY_BROKEN.with("the body broke off")),
+    let api = match zone {
+        Zone::Probes(control) => return probes::answer(&parts.method, parts.uri.path(), control.as_ref()),
+        Zone::Api(api) => api,
+    };
+    let caller = match from {
+        From::Machine(caller) => caller.clone(),
+        From::Network(peer) => match api.admit(&parts, peer) {
+            Ok(caller) => caller,
+            Err(refusal) => return *refusal,
         },
+    };
+    let upgrade = Upgrade::take(&mut parts);
+    let found = match api.find(&parts.method, parts.uri.path(), &caller) {
+        Ok(found) => found,
+        Err(refusal) => return *refusal,
+    };
+    // Nobody but who may makes us read a body.
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(body) => {
+            let query = parts.uri.query().unwrap_or_default();
+            api.answer(found, query, body.to_bytes(), upgrade, &caller).await
+        }
+        Err(error) if error.is::<LengthLimitError>() => {
+            reply::problem(&BODY_TOO_LARGE.with("the body has more than 1 MiB"))
+        }
+        Err(_) => reply::problem(&BODY_BROKEN.with("the body broke off")),
     }
+}
+
+/// Where a connection comes from.
+#[derive(Clone)]
+enum From {
+    /// This machine, or the probes, which ask nobody who it is.
+    Machine(Caller),
+    /// The network: who it is, a request must show.
+    Network(Arc<Peer>),
 }
 
 /// What connections come in by.
 trait Door: Send + Sync + 'static {
     /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    type Guest: Send + 'static;
     /// The next connection.
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
-    /// Who is at its other end.
-    fn caller(stream: &Self::Stream) -> Caller;
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Guest>> + Send;
+    /// Serves it to its end.
+    fn serve(guest: Self::Guest, zone: Zone) -> impl Future<Output = ()> + Send;
 }
 
+/// The probes.
 impl Door for net::TcpListener {
-    type Stream = net::TcpStream;
+    type Guest = net::TcpStream;
 
-    async fn accept(&self) -> io::Result<Self::Stream> {
+    async fn accept(&self) -> io::Result<Self::Guest> {
         Ok(Self::accept(self).await?.0)
     }
 
-    fn caller(_: &Self::Stream) -> Caller {
-        Caller::nobody()
+    async fn serve(stream: Self::Guest, zone: Zone) {
+        connection(stream, zone, From::Machine(Caller::nobody())).await;
     }
 }
 
+/// The admin socket.
 impl Door for net::UnixListener {
-    type Stream = net::UnixStream;
+    type Guest = net::UnixStream;
 
-    async fn accept(&self) -> io::Result<Self::Stream> {
+    async fn accept(&self) -> io::Result<Self::Guest> {
         Ok(Self::accept(self).await?.0)
     }
 
-    fn caller(stream: &Self::Stream) -> Caller {
-        Caller::of_socket(stream.peer_cred().ok().map(|credentials| credentials.uid()))
+    async fn serve(stream: Self::Guest, zone: Zone) {
+        let caller = Caller::of_socket(stream.peer_cred().ok().map(|credentials| credentials.uid()));
+        connection(stream, zone, From::Machine(caller)).await;
+    }
+}
+
+/// The admin API on an address.
+struct Network {
+    listener: net::TcpListener,
+    crowd: Arc<Crowd>,
+}
+
+impl Door for Network {
+    type Guest = (net::TcpStream, SocketAddr, Option<Place>);
+
+    async fn accept(&self) -> io::Result<Self::Guest> {
+        let (stream, from) = self.listener.accept().await?;
+        Ok((stream, from, self.crowd.enter(from.ip())))
+    }
+
+    async fn serve((stream, from, place): Self::Guest, zone: Zone) {
+        let (Some(place), Zone::Api(api)) = (place, &zone) else { return };
+        if let Some((stream, peer)) = remote::greet(stream, from, api.control()).await {
+            connection(stream, zone, From::Network(peer)).await;
+        }
+        drop(place);
     }
 }

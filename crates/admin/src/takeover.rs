@@ -5,7 +5,7 @@
 //! | the new process | the running one |
 //! | --- | --- |
 //! | `POST /api/v1/take-over` with `Upgrade:` [`PROTOCOL`] | 101; its configuration changes no more |
-//! | [`Said::Hello`] | [`Manifest`] and every listening socket: of listeners, probes and the admin socket itself |
+//! | [`Said::Hello`] | [`Manifest`] and every listening socket: of listeners, probes, the admin API and the admin socket itself |
 //! | [`Said::Ready`]: compiled and bound, it accepts nothing yet | [`Heard::Go`], and still accepts |
 //! | [`Said::Serving`]: it accepts | stops accepting, [`Heard::Yours`], drains |
 //!
@@ -69,6 +69,8 @@ struct Manifest {
     process: u32,
     listeners: Vec<Listed>,
     probes: bool,
+    #[serde(default)]
+    api: bool,
     socket: bool,
 }
 
@@ -86,6 +88,9 @@ pub struct Taken {
     pub listeners: Vec<String>,
     /// The probes listener.
     pub probes: bool,
+    /// The admin API's listener on an address.
+    #[serde(default)]
+    pub api: bool,
     /// The admin socket.
     pub socket: bool,
 }
@@ -95,6 +100,8 @@ pub struct Taken {
 pub struct Handed {
     /// The probes listener.
     pub probes: Option<TcpListener>,
+    /// The admin API's listener on an address.
+    pub api: Option<TcpListener>,
     /// The admin socket.
     pub socket: Option<UnixListener>,
 }
@@ -159,7 +166,8 @@ fn receive(mut line: Line) -> io::Result<(TakeOver, Estate)> {
     let manifest: Manifest = line.hear()?;
     let count = manifest.listeners.iter().try_fold(0_usize, |sum, listed| sum.checked_add(listed.sockets));
     let count = count.filter(|count| *count <= SOCKETS_MAX).ok_or(io::ErrorKind::InvalidData)?;
-    let doors = usize::from(manifest.probes).saturating_add(usize::from(manifest.socket));
+    let doors =
+        [manifest.probes, manifest.api, manifest.socket].into_iter().filter(|is_there| *is_there).count();
     let mut sockets = line.take(count.saturating_add(doors))?.into_iter();
     let mut listeners = Vec::with_capacity(manifest.listeners.len());
     for Listed { name, address, sockets: count } in manifest.listeners {
@@ -172,23 +180,26 @@ fn receive(mut line: Line) -> io::Result<(TakeOver, Estate)> {
         listeners.push(Inherited { name, address, sockets });
     }
     let probes = if manifest.probes { sockets.next().map(TcpListener::from) } else { None };
+    let api = if manifest.api { sockets.next().map(TcpListener::from) } else { None };
     let socket = if manifest.socket { sockets.next().map(UnixListener::from) } else { None };
     let names = listeners.iter().map(|one| one.name.clone()).collect();
     let take_over = TakeOver { process: manifest.process, line, names, version: manifest.version };
-    Ok((take_over, Estate { listeners, doors: Handed { probes, socket } }))
+    Ok((take_over, Estate { listeners, doors: Handed { probes, api, socket } }))
 }
 
 impl TakeOver {
     /// Says that everything is compiled and bound. `unused` are the listeners' sockets that nobody wants: they are closed
-    /// here. Accepting may begin when this has gone well.
+    /// here; `doors` are those that nobody wants. Accepting may begin when this has gone well.
     ///
     /// # Errors
     /// The running process goes on as before, and this one must end.
-    pub fn ready(&mut self, unused: Vec<Inherited>, probes: bool, socket: bool) -> Result<(), TakeOverError> {
+    pub fn ready(&mut self, unused: Vec<Inherited>, doors: Handed) -> Result<(), TakeOverError> {
         let is_used = |name: &&String| !unused.iter().any(|one| one.name == **name);
         let listeners = self.names.iter().filter(is_used).cloned().collect();
         drop(unused);
-        self.line.say(&Said::Ready(Taken { listeners, probes, socket }))?;
+        let (probes, api, socket) = (doors.probes.is_none(), doors.api.is_none(), doors.socket.is_none());
+        drop(doors);
+        self.line.say(&Said::Ready(Taken { listeners, probes, api, socket }))?;
         match self.line.hear()? {
             Heard::Go => Ok(()),
             Heard::No(reason) => Err(TakeOverError::Refused(reason)),
@@ -236,6 +247,7 @@ impl OpenDoors {
         let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Handed {
             probes: handed.probes.as_ref().map(TcpListener::try_clone).transpose()?,
+            api: handed.api.as_ref().map(TcpListener::try_clone).transpose()?,
             socket: handed.socket.as_ref().map(UnixListener::try_clone).transpose()?,
         })
     }
@@ -244,6 +256,9 @@ impl OpenDoors {
         let mut handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
         if taken.probes {
             handed.probes = None;
+        }
+        if taken.api {
+            handed.api = None;
         }
         if taken.socket {
             handed.socket = None;
@@ -298,12 +313,14 @@ fn speak(line: &mut Line, lent: Vec<Lent>, doors: &OpenDoors, control: &dyn Cont
         process: std::process::id(),
         listeners: lent.iter().map(listed).collect(),
         probes: handed.probes.is_some(),
+        api: handed.api.is_some(),
         socket: handed.socket.is_some(),
     })?;
     let sockets: Vec<OwnedFd> = lent
         .into_iter()
         .flat_map(|one| one.sockets)
         .chain(handed.probes)
+        .chain(handed.api)
         .map(OwnedFd::from)
         .chain(handed.socket.map(OwnedFd::from))
         .collect();

@@ -14,11 +14,12 @@ use std::time::Duration;
 
 use portcullis_admin::client::{self, Answer, CallError};
 use portcullis_admin::{
-    Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, ROUTES, Settings, Status,
-    StuckWorker, Successor, server, takeover::Handed,
+    Admin, Bound, ConfigFailure, ConfigStatus, Control, ListenerStatus, Phase, ROUTES, Reach, Settings,
+    Status, StuckWorker, Successor, server, takeover::Handed,
 };
 use portcullis_gateway::gateway::Lent;
-use portcullis_gateway::observe::{BackendFacts, Kept, METRICS_CONTENT_TYPE};
+use portcullis_gateway::observe::{BackendFacts, Kept, METRICS_CONTENT_TYPE, Observe};
+use portcullis_gateway::operators::Operators;
 use serde_json::{Value, json};
 
 /// A gateway whose answers the test sets.
@@ -87,6 +88,12 @@ impl Control for Fake {
     fn store(&self) -> Option<portcullis_gateway::store::Store> {
         None
     }
+    fn operators(&self) -> Option<Arc<Operators>> {
+        None
+    }
+    fn observe(&self) -> Observe {
+        Observe::default()
+    }
     fn certificates(&self) -> Value {
         json!([])
     }
@@ -98,7 +105,12 @@ impl Control for Fake {
         }
         outcome
     }
-    fn apply(&self, candidate: Option<Vec<u8>>, confirm: Option<Duration>) -> Result<String, String> {
+    fn apply(
+        &self,
+        candidate: Option<Vec<u8>>,
+        confirm: Option<Duration>,
+        _: Reach,
+    ) -> Result<String, String> {
         match (candidate, confirm) {
             (Some(text), None) if text == b"bad" => Err("portcullis.yaml:1:1: bad".into()),
             (Some(_), None) => Ok("sent".into()),
@@ -109,7 +121,7 @@ impl Control for Fake {
     fn confirm(&self) -> Result<String, String> {
         Err("nothing waits".into())
     }
-    fn rollback(&self, hash: Option<&str>) -> Result<String, String> {
+    fn rollback(&self, hash: Option<&str>, _: Reach) -> Result<String, String> {
         Ok(format!("back to {}", hash.unwrap_or("before")))
     }
     fn diff(&self, candidate: Option<Vec<u8>>) -> Result<Value, String> {
@@ -191,8 +203,11 @@ struct Running {
 fn start() -> Running {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("admin.sock");
-    let settings =
-        Settings { probes: Some(SocketAddr::from(([127, 0, 0, 1], 0))), socket: Some(socket.clone()) };
+    let settings = Settings {
+        probes: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        api: None,
+        socket: Some(socket.clone()),
+    };
     let fake = Arc::new(Fake::default());
     let control: Arc<dyn Control> = Arc::clone(&fake) as Arc<dyn Control>;
     let admin = Bound::bind(&settings, &mut Handed::default()).unwrap().start(control).unwrap();
@@ -416,7 +431,7 @@ fn the_socket_is_for_its_owner_alone_and_goes_with_the_server() {
 }
 
 fn bind(path: &Path) -> Result<Bound, String> {
-    let settings = Settings { probes: None, socket: Some(path.to_owned()) };
+    let settings = Settings { probes: None, api: None, socket: Some(path.to_owned()) };
     Bound::bind(&settings, &mut Handed::default()).map_err(|error| error.to_string())
 }
 
@@ -448,9 +463,10 @@ fn what_is_no_socket_is_never_replaced() {
 fn a_taken_probes_address_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    let error = Bound::bind(&Settings { probes: Some(address), socket: None }, &mut Handed::default())
-        .unwrap_err()
-        .to_string();
+    let error =
+        Bound::bind(&Settings { probes: Some(address), api: None, socket: None }, &mut Handed::default())
+            .unwrap_err()
+            .to_string();
     assert!(error.contains(&address.to_string()), "{error}");
 }
 

@@ -23,6 +23,7 @@ use portcullis_identity::sha256::Digest;
 
 pub use self::known::{Bound, Known, Means, Scene, SignersKey, Unproven};
 use self::table::{Draft, Table};
+use crate::http::holder::Holder;
 use crate::pipeline::Proof;
 
 /// A table of callers.
@@ -194,6 +195,16 @@ impl<'a> Change<'a> {
     }
 }
 
+/// Of a certificate that holds, and whose holder is not known here.
+pub const NOBODYS: &str = "nobody's";
+
+/// What a holder is looked up by, the most telling first.
+fn names(holder: &Holder) -> impl Iterator<Item = CertificateName<'_>> {
+    let spiffe = holder.spiffe.as_deref().map(CertificateName::Spiffe);
+    let sans = holder.sans.iter().map(|name| CertificateName::San(name));
+    spiffe.into_iter().chain(sans).chain(holder.subject.as_deref().map(CertificateName::Subject))
+}
+
 /// The callers of the configuration, and those of the store.
 #[derive(Debug, Default)]
 pub struct Directory {
@@ -245,6 +256,33 @@ impl Directory {
             let (table, name) = callers.by_certificate(name);
             table.get(name, |known: &Arc<Known>| known.prove(scene))
         })
+    }
+
+    /// Who is the holder of the certificate of the connection; `None` without one.
+    ///
+    /// # Errors
+    /// Says for the log why it proves nobody.
+    pub fn by_holder(&self, scene: &Scene<'_>) -> Result<Option<Arc<Proof>>, &'static str> {
+        let Some(tls) = scene.peer.tls.as_ref().filter(|tls| !tls.client_certificates.is_empty()) else {
+            return Ok(None);
+        };
+        let holder = tls.holder().ok_or("cannot be read")?;
+        if scene.now < holder.begins || holder.ends <= scene.now {
+            return Err("over since the handshake");
+        }
+        let mut proven: Option<Arc<Proof>> = None;
+        for name in names(holder) {
+            let Some(found) = self.by_certificate(name, scene) else { continue };
+            let proof = found.map_err(|why| why.as_str())?;
+            match &proven {
+                Some(first) if first.consumer.name != proof.consumer.name => {
+                    return Err("bears the names of two consumers");
+                }
+                Some(_) => {}
+                None => proven = Some(proof),
+            }
+        }
+        proven.map(Some).ok_or(NOBODYS)
     }
 
     /// Whether the credential that gave `proof` still opens `api`: the same credential, with the same scopes. With it the

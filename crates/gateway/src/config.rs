@@ -41,6 +41,7 @@ mod key_sets;
 mod listener;
 mod load;
 mod login;
+mod operators;
 mod patterns;
 pub mod settings;
 mod signing;
@@ -79,6 +80,7 @@ pub use listener::{
 };
 pub use load::{Loaded, Place, load, load_from, load_noting, parse};
 pub use login::Login;
+pub use operators::{Admin, Operator, OperatorCertificate, OperatorCredential, OperatorToken, Role};
 pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;
@@ -190,20 +192,6 @@ pub struct Stores {
     pub encryption_keys: Vec<Secret>,
     /// Redis or Valkey, for what several nodes must share fast: its URL.
     pub shared: Option<Secret>,
-}
-
-/// How operators reach the running gateway.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Admin {
-    /// Where the admin API listens: `unix:` and a path, relative to the state directory. Default: `unix:admin.sock`.
-    /// Changes only with a restart.
-    pub bind: Option<values::Bind>,
-    /// Bearer token the admin API asks for when it listens on TCP; at least 32 characters.
-    pub token: Option<Secret>,
-    /// Address and port for `/livez`, `/readyz`, `/startupz` and `/metrics`, and nothing else; no credential. Changes
-    /// only with a restart. Default: none.
-    pub probes: Option<values::Bind>,
 }
 
 /// What no API may go below.

@@ -21,6 +21,7 @@ pub mod http;
 pub mod issuers;
 pub mod logins;
 pub mod observe;
+pub mod operators;
 pub mod pipeline;
 pub mod policies;
 pub mod problem;

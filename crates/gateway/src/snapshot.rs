@@ -30,6 +30,7 @@ use crate::http::trace::Tracing;
 use crate::issuers::Issuer;
 use crate::logins::Login;
 use crate::observe::{AcmeFacts, AuthorizerFacts, IssuerFacts, SnapshotAlive};
+use crate::operators::Operators;
 use crate::pipeline::context::Ground;
 use crate::pipeline::operation::StreamTerms;
 use crate::pipeline::{Operation, Stop};
@@ -64,6 +65,8 @@ pub struct Snapshot {
     stream_terms: HashSet<StreamTerms>,
     /// Who can be proven.
     pub callers: Arc<Directory>,
+    /// Who may operate the gateway over the network, if anybody may.
+    pub operators: Option<Arc<Operators>>,
     /// Whose tokens count.
     pub issuers: Vec<Arc<Issuer>>,
     /// Who is asked whether requests may go on.

@@ -4,6 +4,8 @@
 //! text: it carries enough entropy that a slow password hash would protect nothing and cost a denial of service.
 //! The checksum refuses mistyped and made-up keys before any lookup; it proves nothing else.
 //!
+//! A token by which an operator is known at the admin API is made the same way and begins with `pcla_`.
+//!
 //! Keys of other makers (shorter, other alphabets) may be used as well: a digest is of any text.
 
 use std::fmt;
@@ -14,6 +16,8 @@ use crate::sha256::{Digest, digest};
 
 /// What every key of ours begins with.
 pub const PREFIX: &str = "pcl_";
+/// What every token of an operator begins with.
+pub const OPERATOR_PREFIX: &str = "pcla_";
 
 const BODY_LEN: usize = 43;
 const CHECK_LEN: usize = 6;
@@ -29,9 +33,18 @@ pub struct NoRandomness;
 impl ApiKey {
     /// A new key from the system's randomness.
     pub fn generate() -> Result<Self, NoRandomness> {
+        Self::beginning_with(PREFIX)
+    }
+
+    /// A new token of an operator.
+    pub fn generate_for_operator() -> Result<Self, NoRandomness> {
+        Self::beginning_with(OPERATOR_PREFIX)
+    }
+
+    fn beginning_with(prefix: &str) -> Result<Self, NoRandomness> {
         let mut secret = [0_u8; 32];
         SystemRandom::new().fill(&mut secret).map_err(|_| NoRandomness)?;
-        let mut text = String::from(PREFIX);
+        let mut text = String::from(prefix);
         text.push_str(&base62(&secret, BODY_LEN));
         let check = checksum(&text);
         text.push_str(&check);
@@ -58,7 +71,16 @@ impl fmt::Debug for ApiKey {
 /// Whether a text that claims our prefix has the right shape and checksum. Other texts pass: they may be keys
 /// of another maker.
 pub fn is_plausible(key: &[u8]) -> bool {
-    let Some(rest) = key.strip_prefix(PREFIX.as_bytes()) else { return true };
+    !key.starts_with(PREFIX.as_bytes()) || is_made_here(key, PREFIX)
+}
+
+/// Whether a text is shaped as a token of an operator is, checksum included.
+pub fn is_operator_token(token: &[u8]) -> bool {
+    is_made_here(token, OPERATOR_PREFIX)
+}
+
+fn is_made_here(key: &[u8], prefix: &str) -> bool {
+    let Some(rest) = key.strip_prefix(prefix.as_bytes()) else { return false };
     if rest.len() != BODY_LEN.saturating_add(CHECK_LEN) || !rest.iter().all(u8::is_ascii_alphanumeric) {
         return false;
     }

@@ -33,6 +33,8 @@ pub(crate) enum Verb {
     Keys(Keys),
     /// Make, list and delete the consumers in the store of a running gateway
     Consumers(Consumers),
+    /// Make tokens for those who may operate the gateway over the network
+    Operators(Operators),
     /// Say why a request was let through or refused
     Explain(Explain),
     /// Show how a running gateway is: phase, configuration, listeners
@@ -342,6 +344,48 @@ pub(crate) struct NewKey {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct Operators {
+    #[command(subcommand)]
+    pub(crate) verb: OperatorsVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperatorsVerb {
+    /// Make a token, show it once, and print the block to paste
+    New(NewOperator),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct NewOperator {
+    /// Whose it is
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// What may be done with it
+    #[arg(long, value_name = "ROLE")]
+    pub(crate) role: OperatorRole,
+    /// An id for the token, for records
+    #[arg(long, value_name = "ID", default_value = "t1")]
+    pub(crate) id: String,
+    /// The last day on which it is good, such as 2027-06-30, or an instant such as 2027-06-30T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What an operator may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OperatorRole {
+    /// Read everything, change nothing
+    Viewer,
+    /// Change the configuration, end the process
+    Operator,
+    /// Manage consumers and their credentials
+    Security,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct Explain {
     /// The request id, as in `x-request-id`, `instance` or the access record
     #[arg(value_name = "REQUEST-ID")]
@@ -360,6 +404,15 @@ pub(crate) struct Socket {
     /// The admin socket of the running gateway; found through the configuration unless given
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// The admin API of a gateway elsewhere, such as https://gateway.example.com:9443; `--socket` comes before it
+    #[arg(long, value_name = "URL", env = "PORTCULLIS_ADMIN", hide_env_values = true)]
+    pub(crate) admin: Option<String>,
+    /// A file with the token that proves there who asks; $PORTCULLIS_TOKEN is the token itself
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS_TOKEN_FILE", hide_env_values = true)]
+    pub(crate) token_file: Option<PathBuf>,
+    /// A file of authorities, in PEM, that vouch for that gateway; the system's unless given
+    #[arg(long, value_name = "FILE", env = "PORTCULLIS_ADMIN_CA", hide_env_values = true)]
+    pub(crate) admin_ca: Option<PathBuf>,
 }
 
 /// A question to a running gateway.

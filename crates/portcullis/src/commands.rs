@@ -13,6 +13,7 @@ pub(crate) mod explain;
 pub(crate) mod healthcheck;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod operators;
 pub(crate) mod routes;
 pub(crate) mod run;
 pub(crate) mod schema;

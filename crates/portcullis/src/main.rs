@@ -36,6 +36,7 @@ fn main() -> ExitCode {
         Verb::Routes(routes) => commands::routes::routes(&routes),
         Verb::Keys(keys) => commands::keys::keys(&keys),
         Verb::Consumers(consumers) => commands::consumers::consumers(&consumers),
+        Verb::Operators(operators) => commands::operators::operators(&operators),
         Verb::Explain(explain) => commands::explain::explain(&explain),
         Verb::Status(ask) => commands::status::status(&ask),
         Verb::Diff(candidate) => commands::diff::diff(&candidate),

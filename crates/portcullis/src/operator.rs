@@ -1,36 +1,70 @@
-//! Asking a running gateway: where its admin socket is, and what its answers mean to a command.
+//! Asking a running gateway: where its admin API is, and what its answers mean to a command.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use portcullis_admin::client::{self, Answer};
+use portcullis_admin::client::{self, Afar, Answer, CallError};
+use portcullis_gateway::secret::Secret;
 use serde_json::Value;
 
 use crate::args::Socket;
 use crate::output::remark;
 use crate::service;
 
+/// Where the token stands, if it stands in no file.
+const TOKEN: &str = "PORTCULLIS_TOKEN";
+/// Bytes of a token's file, or of one of authorities.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
 /// A gateway that answers operators.
-pub(crate) struct Running {
-    socket: PathBuf,
+pub(crate) enum Running {
+    /// On its admin socket.
+    Here(PathBuf),
+    /// On an address.
+    Afar(Box<Afar>),
 }
 
 impl Socket {
-    /// Finds it: by the path that was given, else through the configuration.
+    /// Finds it: where it was said to be, else through the configuration.
     pub(crate) fn find(&self) -> anyhow::Result<Running> {
-        let socket = match &self.socket {
-            Some(socket) => socket.clone(),
-            None => service::socket_of(&self.config.config, None)
-                .context("the configuration leads to no admin socket; `--socket PATH` needs none")?,
-        };
-        Ok(Running { socket })
+        if let Some(socket) = &self.socket {
+            return Ok(Running::Here(socket.clone()));
+        }
+        if let Some(url) = &self.admin {
+            let token = match &self.token_file {
+                Some(file) => Some(Secret::new(text(file)?.trim())),
+                None => std::env::var(TOKEN).ok().filter(|token| !token.is_empty()).map(Secret::new),
+            };
+            let authorities = self.admin_ca.as_deref().map(text).transpose()?;
+            let afar = Afar::new(url, authorities.as_deref(), token.as_ref())?;
+            return Ok(Running::Afar(Box::new(afar)));
+        }
+        let socket = service::socket_of(&self.config.config, None)
+            .context("the configuration leads to no admin socket; `--socket PATH` needs none")?;
+        Ok(Running::Here(socket))
     }
+}
+
+/// A small file's text.
+fn text(path: &Path) -> anyhow::Result<String> {
+    let unreadable = || format!("{} cannot be read", path.display());
+    let length = std::fs::metadata(path).with_context(unreadable)?.len();
+    anyhow::ensure!(length <= FILE_BYTES_MAX, "{} is larger than 1 MiB", path.display());
+    std::fs::read_to_string(path).with_context(unreadable)
 }
 
 impl Running {
     /// One call of the admin API, below `/api/v1`.
     pub(crate) fn call(&self, method: &str, path: &str, body: &[u8]) -> anyhow::Result<Answer> {
-        Ok(client::call(&self.socket, method, &format!("/api/v1{path}"), body)?)
+        Ok(self.ask(method, path, body)?)
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &[u8]) -> Result<Answer, CallError> {
+        let target = format!("/api/v1{path}");
+        match self {
+            Self::Here(socket) => client::call(socket, method, &target, body),
+            Self::Afar(afar) => afar.call(method, &target, body),
+        }
     }
 
     /// How it is.
@@ -41,15 +75,19 @@ impl Running {
     /// Whether nobody answers here any more.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(
-            client::call(&self.socket, "GET", "/api/v1/status", b""),
-            Err(client::CallError::Absent(_) | client::CallError::Answer(_))
+            self.ask("GET", "/status", b""),
+            Err(CallError::Absent(_) | CallError::Answer(_) | CallError::Afar { .. })
         )
     }
 }
 
 /// The document of a good answer.
 pub(crate) fn json(answer: &Answer) -> anyhow::Result<Value> {
-    anyhow::ensure!(answer.status < 300, "the gateway answers {}", answer.status);
+    if answer.status >= 300 {
+        let problem: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let part = |name: &str| problem.get(name).and_then(Value::as_str).unwrap_or_default();
+        anyhow::bail!("the gateway answers {}: {}: {}", answer.status, part("title"), part("detail"));
+    }
     serde_json::from_slice(&answer.body).context("the gateway's answer is no JSON")
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 use anyhow::Context;
 use portcullis_admin::takeover::{Estate, TakeOver};
 use portcullis_admin::{
-    Admin, Bound, ConfigStatus, Control, ListenerStatus, Phase, Status, StuckWorker, Successor,
+    Admin, Bound, ConfigStatus, Control, ListenerStatus, Phase, Reach, Status, StuckWorker, Successor,
 };
 use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::clock;
@@ -27,6 +27,7 @@ use portcullis_gateway::gateway::watch::Watch;
 use portcullis_gateway::gateway::{Gateway, LEAVING, Lent, Options, Refused};
 use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings, traces};
+use portcullis_gateway::operators::Operators;
 use portcullis_gateway::store::Store;
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -157,7 +158,9 @@ impl Service {
         observe.adopt(observe.prepare(&settings(&loaded.config)?).context("cannot tell of what happens")?);
         let mut estate = std::mem::take(&mut wishes.estate);
         if wishes.take_over.is_none() {
-            estate.doors.probes = activation::probes(standing.doors().probes, &mut estate.listeners);
+            let wanted = standing.doors();
+            estate.doors.probes = activation::door(wanted.probes, &mut estate.listeners);
+            estate.doors.api = activation::door(wanted.api, &mut estate.listeners);
         }
         // Bound before anything is served: a second gateway with the same socket stops here.
         let doors = Bound::bind(&standing.doors(), &mut estate.doors)?;
@@ -197,9 +200,7 @@ impl Service {
             Some(reason) => service.turned_away(reason),
             None => service.keep_running(),
         }
-        if let Some(address) = doors.probes() {
-            tracing::info!(%address, "probes listening");
-        }
+        announce(&doors);
         let doors = Doors(doors.start(Arc::clone(&service) as Arc<dyn Control>)?);
         let status = service.in_a_word();
         if took_over {
@@ -217,9 +218,7 @@ impl Service {
             self.gateway.open();
             return Ok(false);
         };
-        let (probes, socket) = (unused.doors.probes.is_none(), unused.doors.socket.is_none());
-        drop(unused.doors);
-        take_over.ready(unused.listeners, probes, socket)?;
+        take_over.ready(unused.listeners, unused.doors)?;
         self.gateway.open();
         let (process, version) = (take_over.process, take_over.version.clone());
         take_over.serving()?;
@@ -407,6 +406,14 @@ impl Control for Service {
         table::certificates(&self.gateway.certificates(), clock::wall())
     }
 
+    fn operators(&self) -> Option<Arc<Operators>> {
+        self.gateway.live().snapshot().operators.clone()
+    }
+
+    fn observe(&self) -> Observe {
+        self.observe.clone()
+    }
+
     fn store(&self) -> Option<Store> {
         self.gateway.store().cloned()
     }
@@ -415,16 +422,21 @@ impl Control for Service {
         self.read_again()
     }
 
-    fn apply(&self, candidate: Option<Vec<u8>>, confirm: Option<Duration>) -> Result<String, String> {
-        self.apply_candidate(candidate, confirm)
+    fn apply(
+        &self,
+        candidate: Option<Vec<u8>>,
+        confirm: Option<Duration>,
+        reach: Reach,
+    ) -> Result<String, String> {
+        self.apply_candidate(candidate, confirm, reach)
     }
 
     fn confirm(&self) -> Result<String, String> {
         self.confirm_change()
     }
 
-    fn rollback(&self, hash: Option<&str>) -> Result<String, String> {
-        self.roll_back(hash)
+    fn rollback(&self, hash: Option<&str>, reach: Reach) -> Result<String, String> {
+        self.roll_back(hash, reach)
     }
 
     fn diff(&self, candidate: Option<Vec<u8>>) -> Result<Value, String> {
@@ -454,6 +466,16 @@ impl Control for Service {
 
     fn keep(&self, reason: &str) {
         self.go_on(reason);
+    }
+}
+
+/// Tells where operators and orchestrators are answered: with port 0 nobody knows otherwise.
+fn announce(doors: &Bound) {
+    if let Some(address) = doors.probes() {
+        tracing::info!(%address, "probes listening");
+    }
+    if let Some(address) = doors.api() {
+        tracing::info!(%address, "admin API listening");
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct Standing {
     /// The state directory.
     pub(crate) state: Option<PathBuf>,
     socket: Option<PathBuf>,
+    api: Option<SocketAddr>,
     probes: Option<SocketAddr>,
 }
 
@@ -27,20 +28,20 @@ impl Standing {
         let socket = match (&config.admin.bind, state.as_deref()) {
             (Some(Bind::Unix(path)), Some(state)) => Some(state.join(path)),
             (Some(Bind::Unix(path)), None) => path.is_absolute().then(|| path.clone()),
-            // Does not load.
-            (Some(Bind::Tcp(_)), _) => None,
-            (None, state) => state.map(|state| state.join(ADMIN_SOCKET)),
+            // On an address it is for operators elsewhere; here, and for a process that takes over, the socket stays.
+            (Some(Bind::Tcp(_)) | None, state) => state.map(|state| state.join(ADMIN_SOCKET)),
         };
-        let probes = match &config.admin.probes {
+        let address = |bind: &Option<Bind>| match bind {
             Some(Bind::Tcp(address)) => Some(*address),
             Some(Bind::Unix(_)) | None => None,
         };
-        Self { state, socket, probes }
+        let (api, probes) = (address(&config.admin.bind), address(&config.admin.probes));
+        Self { state, socket, api, probes }
     }
 
     /// Where operators are answered.
     pub(crate) fn doors(&self) -> portcullis_admin::Settings {
-        portcullis_admin::Settings { probes: self.probes, socket: self.socket.clone() }
+        portcullis_admin::Settings { probes: self.probes, api: self.api, socket: self.socket.clone() }
     }
 
     /// The admin socket.
@@ -62,8 +63,12 @@ impl Standing {
             // It follows the state directory.
             differs("admin.bind", shown(self.socket.as_deref(), "nowhere"));
         }
-        if wanted.probes != self.probes {
-            differs("admin.probes", self.probes.map_or("nowhere".to_owned(), |probes| format!("`{probes}`")));
+        for (path, wanted, own) in
+            [("admin.bind", wanted.api, self.api), ("admin.probes", wanted.probes, self.probes)]
+        {
+            if wanted != own {
+                differs(path, own.map_or("nowhere".to_owned(), |address| format!("`{address}`")));
+            }
         }
         findings
     }

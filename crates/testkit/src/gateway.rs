@@ -212,6 +212,11 @@ impl Gateway {
         self.address(PROBES)
     }
 
+    /// Where the admin API is served.
+    pub fn admin(&self) -> SocketAddr {
+        self.address(ADMIN)
+    }
+
     /// What it writes to standard output: access records and incidents.
     pub fn stdout(&self) -> &Lines {
         &self.stdout
@@ -314,6 +319,9 @@ pub fn terminate(child: &Child) {
 /// The name under which [`Gateway::address`] knows the probes.
 const PROBES: &str = "(probes)";
 
+/// And the admin API.
+const ADMIN: &str = "(admin)";
+
 /// Name and address in a log line that announces a listener. The one place that knows how it is spelled.
 fn listening(line: &str) -> Option<(String, SocketAddr)> {
     let line = parse(line)?;
@@ -323,6 +331,7 @@ fn listening(line: &str) -> Option<(String, SocketAddr)> {
     match text("message")? {
         "listening" => Some((text("listener")?.to_owned(), address)),
         "probes listening" => Some((PROBES.to_owned(), address)),
+        "admin API listening" => Some((ADMIN.to_owned(), address)),
         _ => None,
     }
 }

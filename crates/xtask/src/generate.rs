@@ -63,6 +63,7 @@ fn pages() -> Result<Vec<Page>> {
     Ok(vec![
         Page { path: "portcullis.schema.json", text: format!("{pretty}\n") },
         Page { path: "docs/reference/admin-api.json", text: format!("{admin}\n") },
+        Page { path: "docs/reference/admin-roles.md", text: lists::roles() },
         Page { path: "docs/reference/configuration.md", text: configuration::page(&schema, config::UNBUILT) },
         Page { path: "docs/reference/problems.md", text: lists::problems() },
         Page { path: "docs/reference/metrics.md", text: lists::metrics() },

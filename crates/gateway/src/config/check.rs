@@ -13,6 +13,7 @@ use super::load::span_of;
 use super::{Config, Settings};
 
 mod acme;
+mod admin;
 mod apis;
 mod attestation;
 pub(crate) mod authentication;
@@ -34,6 +35,7 @@ const GUESSES_MAX: usize = 20;
 pub(super) fn all(files: &Files, tree: &Node, config: &Config, findings: &mut Vec<Finding>) {
     let mut judge = Judge { files, tree, config, findings };
     gateway::judge(&mut judge);
+    admin::judge(&mut judge);
     listeners::judge(&mut judge);
     issuers::judge(&mut judge);
     attestation::judge(&mut judge);

@@ -11,7 +11,6 @@ use super::patterns::matches;
 /// for `defaults`, every API and every operation.
 pub const UNBUILT: &[&str] = &[
     "stores.shared",
-    "admin.token",
     "plans",
     "authorizers.*.grpc",
     "scanners",

@@ -26,12 +26,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Kind, Phase};
-use crate::callers::{CertificateName, Directory, Scene};
+use crate::callers::{Directory, Scene};
 use crate::http::Canonical;
-use crate::http::holder::Holder;
 use crate::pipeline::attempts::CREDENTIAL_ATTEMPTS_EXCEEDED;
 use crate::pipeline::identified::{API_NOT_GRANTED, CREDENTIAL_INVALID, CREDENTIAL_MISSING};
-use crate::pipeline::{Authenticator, Context, Glance, Presented, Proof, Routed, Step};
+use crate::pipeline::{Authenticator, Context, Glance, Presented, Routed, Step};
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {
@@ -51,36 +50,6 @@ impl Certificate {
     pub fn new(callers: Arc<Directory>) -> Self {
         Self { callers }
     }
-
-    fn judge(&self, scene: &Scene<'_>) -> Result<Option<Arc<Proof>>, &'static str> {
-        let Some(tls) = scene.peer.tls.as_ref().filter(|tls| !tls.client_certificates.is_empty()) else {
-            return Ok(None);
-        };
-        let holder = tls.holder().ok_or("cannot be read")?;
-        if scene.now < holder.begins || holder.ends <= scene.now {
-            return Err("over since the handshake");
-        }
-        let mut proven: Option<Arc<Proof>> = None;
-        for name in names(holder) {
-            let Some(found) = self.callers.by_certificate(name, scene) else { continue };
-            let proof = found.map_err(|why| why.as_str())?;
-            match &proven {
-                Some(first) if first.consumer.name != proof.consumer.name => {
-                    return Err("bears the names of two consumers");
-                }
-                Some(_) => {}
-                None => proven = Some(proof),
-            }
-        }
-        proven.map(Some).ok_or("nobody's")
-    }
-}
-
-/// What a holder is looked up by, the most telling first.
-fn names(holder: &Holder) -> impl Iterator<Item = CertificateName<'_>> {
-    let spiffe = holder.spiffe.as_deref().map(CertificateName::Spiffe);
-    let sans = holder.sans.iter().map(|name| CertificateName::San(name));
-    spiffe.into_iter().chain(sans).chain(holder.subject.as_deref().map(CertificateName::Subject))
 }
 
 impl Authenticator for Certificate {
@@ -90,7 +59,7 @@ impl Authenticator for Certificate {
 
     fn authenticate<'a>(&'a self, request: &'a Routed, cx: &'a mut Context) -> Step<'a, Presented> {
         let scene = Scene { client: request.request().client(), peer: &cx.peer, now: cx.wall() };
-        Step::done(match self.judge(&scene) {
+        Step::done(match self.callers.by_holder(&scene) {
             Ok(None) => Presented::Absent,
             Ok(Some(proof)) => Presented::Proven(proof),
             Err(reason) => {
@@ -103,7 +72,7 @@ impl Authenticator for Certificate {
     fn glance(&self, request: &Routed, cx: &Context) -> Glance {
         // Nobody guesses a signature, and the handshake has judged it.
         let scene = Scene { client: request.request().client(), peer: &cx.peer, now: cx.wall() };
-        match self.judge(&scene) {
+        match self.callers.by_holder(&scene) {
             Ok(None) => Glance::Absent,
             Ok(Some(_)) => Glance::Known,
             Err(_) => Glance::Unknown,

@@ -16,12 +16,12 @@ mod issuers;
 mod listeners;
 mod logins;
 mod operations;
+mod operators;
 mod security;
 mod selection;
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
 use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
@@ -120,19 +120,14 @@ pub fn compile(
     let callers = compiler.callers(resources);
     let upstreams = compiler.backends(resources, cores);
     compiler.credentials(resources);
-    let mut listening = HashMap::new();
-    let mut plans = Vec::new();
-    for (name, listener) in &config.listeners {
-        let (plan, entry) = compiler.listener(name, listener, resources);
-        listening.insert(Arc::clone(&plan.name), entry);
-        plans.push(plan);
-    }
+    let (mut listening, plans) = compiler.listeners(resources);
     compiler.proofs(&mut listening);
     let mut operations = Vec::new();
     for (name, api) in &config.apis {
         compiler.api(name, api, &callers, &mut listening, &mut operations);
     }
     compiler.key_set(resources, &mut listening, &mut operations);
+    let operators = compiler.operators();
 
     if !compiler.findings.is_empty() {
         return Err(compiler.findings);
@@ -148,6 +143,7 @@ pub fn compile(
         signing: credentials::schedule(config),
         stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
         callers,
+        operators,
         issuers: compiler.issuers,
         authorizers: compiler.authorizers,
         logins: compiler.logins,

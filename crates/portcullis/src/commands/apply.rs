@@ -70,7 +70,7 @@ impl Candidate {
 
 /// Prints what became of a change.
 fn tell(answer: &Answer, what: &str, json: bool) -> anyhow::Result<Outcome> {
-    if matches!(answer.status, 409 | 413 | 422) {
+    if matches!(answer.status, 401 | 403 | 409 | 413 | 422 | 429) {
         tell_refusal(answer);
         return Ok(Outcome::No);
     }

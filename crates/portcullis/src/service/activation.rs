@@ -43,11 +43,8 @@ pub(crate) fn sockets() -> anyhow::Result<Vec<Inherited>> {
     Ok(all)
 }
 
-/// Takes out the socket for the probes.
-pub(crate) fn probes(
-    wanted: Option<SocketAddr>,
-    passed: &mut Vec<Inherited>,
-) -> Option<std::net::TcpListener> {
+/// Takes out the socket for a door of the admin server.
+pub(crate) fn door(wanted: Option<SocketAddr>, passed: &mut Vec<Inherited>) -> Option<std::net::TcpListener> {
     let at = passed.iter().position(|one| Some(one.address) == wanted && one.sockets.len() == 1)?;
     passed.swap_remove(at).sockets.pop()
 }

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use portcullis_admin::{ConfigFailure, ConfigStatus};
+use portcullis_admin::{ConfigFailure, ConfigStatus, Reach};
 use portcullis_gateway::clock::{self, Instant};
-use portcullis_gateway::config::{self, Desk, Documents, Loaded};
+use portcullis_gateway::config::{self, Admin, Desk, Documents, Loaded};
 use serde_json::{Value, json};
 
 use super::{Service, Source, refused_error, settings, standing};
@@ -31,12 +31,16 @@ pub(super) struct Course {
     running: Past,
     before: Option<Past>,
     waits: Option<Instant>,
+    /// Who may operate the gateway now.
+    admin: Admin,
     /// An edit of the file was turned away while something waited.
     missed: bool,
 }
 
 const WAITING: &str =
     "a configuration waits to be confirmed; `portcullis confirm` or `portcullis rollback` comes first";
+const ADMIN_ELSEWHERE: &str =
+    "admin: who may operate the gateway is changed in its own file or on its socket, not over the network";
 const NO_FILE: &str = "this gateway does not run by a configuration file";
 
 impl Past {
@@ -53,14 +57,20 @@ impl Past {
 impl Course {
     /// The first configuration runs.
     pub(super) fn begin(loaded: &Loaded) -> Self {
-        Self { running: Past::of(loaded), before: None, waits: None, missed: false }
+        Self {
+            running: Past::of(loaded),
+            before: None,
+            waits: None,
+            admin: loaded.config.admin.clone(),
+            missed: false,
+        }
     }
 }
 
 impl Service {
     /// Reads the configuration again and applies it. Gives its hash.
     pub(super) fn read_again(&self) -> Result<String, String> {
-        self.change(None, || self.read())
+        self.change(None, Reach::Here, || self.read())
     }
 
     /// Applies a candidate, or the file anew. Gives its hash.
@@ -68,8 +78,11 @@ impl Service {
         &self,
         candidate: Option<Vec<u8>>,
         confirm: Option<Duration>,
+        reach: Reach,
     ) -> Result<String, String> {
-        self.change(confirm, || match candidate {
+        // The file itself can be edited here alone.
+        let reach = if candidate.is_some() { reach } else { Reach::Here };
+        self.change(confirm, reach, || match candidate {
             Some(text) => self.read_candidate(&text),
             None => self.read(),
         })
@@ -93,9 +106,9 @@ impl Service {
     }
 
     /// Goes back to what ran before, or to a kept configuration. Gives its hash.
-    pub(super) fn roll_back(&self, hash: Option<&str>) -> Result<String, String> {
+    pub(super) fn roll_back(&self, hash: Option<&str>, reach: Reach) -> Result<String, String> {
         let _turn = self.turn();
-        let outcome = self.back(hash);
+        let outcome = self.back(hash, reach);
         match &outcome {
             Ok(hash) => tracing::warn!(revision = hash, "configuration rolled back"),
             Err(reason) => self.turned_away(reason),
@@ -145,7 +158,7 @@ impl Service {
             return;
         }
         let hash = self.course().running.hash.clone();
-        match self.back(None) {
+        match self.back(None, Reach::Here) {
             Ok(before) => {
                 self.turned_away(&format!("{hash} was not confirmed in time; {before} is in force again"))
             }
@@ -176,11 +189,12 @@ impl Service {
     fn change(
         &self,
         confirm: Option<Duration>,
+        reach: Reach,
         load: impl FnOnce() -> Result<Loaded, String>,
     ) -> Result<String, String> {
         let _turn = self.turn();
         self.manager.reloading();
-        let outcome = self.change_in_turn(confirm, load);
+        let outcome = self.change_in_turn(confirm, reach, load);
         if let Err(reason) = &outcome {
             self.turned_away(reason);
         }
@@ -206,6 +220,7 @@ impl Service {
     fn change_in_turn(
         &self,
         confirm: Option<Duration>,
+        reach: Reach,
         load: impl FnOnce() -> Result<Loaded, String>,
     ) -> Result<String, String> {
         self.is_settled()?;
@@ -220,7 +235,7 @@ impl Service {
             return Err(NO_FILE.to_owned());
         }
         let loaded = load()?;
-        self.take(&loaded)?;
+        self.take(&loaded, reach)?;
         // The same again is no change to go back from.
         let confirm = confirm.filter(|_| self.course().running.hash != loaded.hash);
         let waits = confirm.and_then(|time| clock::now().checked_add(time));
@@ -247,7 +262,7 @@ impl Service {
     }
 
     /// Puts an earlier configuration in force.
-    fn back(&self, hash: Option<&str>) -> Result<String, String> {
+    fn back(&self, hash: Option<&str>, reach: Reach) -> Result<String, String> {
         self.is_settled()?;
         let Source::File(root) = &self.source else { return Err(NO_FILE.to_owned()) };
         let (running, before) = {
@@ -268,7 +283,7 @@ impl Service {
                 .ok_or("nothing ran before, and nothing else is kept")?,
         };
         let loaded = past.load(root)?;
-        self.take(&loaded)?;
+        self.take(&loaded, reach)?;
         {
             let mut course = self.course();
             course.before = Some(std::mem::replace(&mut course.running, past));
@@ -285,7 +300,11 @@ impl Service {
     }
 
     /// Compiles and swaps.
-    fn take(&self, loaded: &Loaded) -> Result<(), String> {
+    fn take(&self, loaded: &Loaded, reach: Reach) -> Result<(), String> {
+        // SECURITY: an operator could make another role of its own, or bring a token back that was taken out.
+        if reach == Reach::Afar && !loaded.config.admin.lets_in_as(&self.course().admin) {
+            return Err(ADMIN_ELSEWHERE.to_owned());
+        }
         let wanted = standing(&loaded.config, &self.source, self.state_dir.as_deref())
             .map_err(|error| error.to_string())?;
         let contradictions = self.standing.contradictions(loaded, &wanted);
@@ -296,6 +315,7 @@ impl Service {
         let outputs = self.observe.prepare(&settings).map_err(|error| error.to_string())?;
         self.gateway.apply(loaded).map_err(|refused| refused_error(&refused).to_string())?;
         self.observe.adopt(outputs);
+        self.course().admin = loaded.config.admin.clone();
         self.observe.config_applied(&loaded.hash, clock::wall());
         Ok(())
     }

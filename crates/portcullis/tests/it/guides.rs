@@ -2,16 +2,20 @@
 //!
 //! A `yaml` block begins with its file's name as a comment; so does a `text` block, whose first line is then no part of the
 //! file. After `portcullis run` commands speak to a gateway that serves the guide's `portcullis.yaml` beside the files of
-//! its `text` blocks, on free ports; other commands that serve have tests of their own.
+//! its `text` blocks, on free ports; where it asks for `admin.crt`, one is made, and `ca.pem` that vouches for it; other commands that serve have tests of their own.
 
 use std::fs;
 use std::path::Path;
 
 use portcullis_testkit::Gateway;
+use portcullis_testkit::certificates::Authority;
 use portcullis_testkit::gateway::Builder;
 
 use crate::readme::{blocks, commands, fits, portcullis};
 use crate::stage::executable;
+
+/// Where the admin API is in guides.
+const ADMIN: &str = "127.0.0.1:9443";
 
 #[test]
 fn every_command_of_a_guide_prints_what_is_shown() {
@@ -42,8 +46,18 @@ fn every_command_of_a_guide_prints_what_is_shown() {
             if arguments == "run" {
                 let config =
                     fs::read_to_string(folder.path().join("portcullis.yaml")).expect("a configuration");
-                let config =
-                    config.replace("127.0.0.1:8080", "127.0.0.1:0").replace("127.0.0.1:9901", "127.0.0.1:0");
+                let config = [8080, 9901, 9443].iter().fold(config, |config, port| {
+                    config.replace(&format!(" 127.0.0.1:{port}"), " 127.0.0.1:0")
+                });
+                if config.contains("${file:admin.crt}") {
+                    let authority = Authority::new("guide");
+                    let pair = authority.server(&["127.0.0.1"]);
+                    beside.extend([
+                        ("admin.crt".to_owned(), pair.certificate),
+                        ("admin.key".to_owned(), pair.key),
+                        ("ca.pem".to_owned(), authority.pem()),
+                    ]);
+                }
                 let builder =
                     beside.iter().fold(Builder::new(executable(), config), |builder, (name, content)| {
                         builder.file(name.clone(), content.clone())
@@ -51,8 +65,14 @@ fn every_command_of_a_guide_prints_what_is_shown() {
                 served = Some(builder.start());
                 continue;
             }
-            let beside = served.as_ref().map_or(folder.path(), Gateway::folder);
-            let printed = portcullis(beside, &arguments.split(' ').collect::<Vec<_>>());
+            let folder_of = served.as_ref().map_or(folder.path(), Gateway::folder);
+            let arguments = match &served {
+                Some(gateway) if arguments.contains(ADMIN) => {
+                    arguments.replace(ADMIN, &gateway.admin().to_string())
+                }
+                _ => arguments.to_owned(),
+            };
+            let printed = portcullis(folder_of, &arguments.split(' ').collect::<Vec<_>>());
             for line in shown {
                 let is_there = printed.lines().any(|printed| fits(printed, &line));
                 assert!(is_there, "`{command}` lacks `{line}`:\n{printed}");

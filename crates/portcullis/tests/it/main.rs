@@ -15,6 +15,7 @@
 )]
 
 mod acme;
+mod admin;
 mod api_keys;
 mod attestation;
 mod backend_accounts;

@@ -143,7 +143,8 @@ const ROWS: &[Row] = &[
         name: "the console is on the network",
         config: "admin: { bind: 0.0.0.0:9900 }\n",
         said: &[
-            "portcullis.yaml:4:16: admin.bind: the admin API on TCP is not built yet, so it does not load; hint: listen on `unix:",
+            "portcullis.yaml:4:16: admin.bind: the admin API on an address needs TLS; hint: add `tls:",
+            "portcullis.yaml:4:16: admin.bind: the admin API on an address needs `operators`: nobody may use it",
         ],
     },
 ];

@@ -2,6 +2,7 @@
 
 use portcullis_admin as admin;
 use portcullis_gateway::bounds::Bounds;
+use portcullis_gateway::config::Role;
 use portcullis_gateway::http::claims::CLAIMS;
 use portcullis_gateway::observe::names::{ATTRIBUTES, FIELDS, Kind, METRICS, Stream};
 use portcullis_gateway::pipeline::{identified, judged};
@@ -75,6 +76,24 @@ pub(crate) fn metrics() -> String {
         vec![code(metric.name), kind.to_owned(), labels.join(", "), metric.about.to_owned()]
     });
     out.push_str(&table(&["name", "kind", "labels", "about"], rows));
+    out
+}
+
+/// What of the admin API needs which role.
+pub(crate) fn roles() -> String {
+    let about = "What each request of the admin API needs of an operator who asks over the network (`admin.bind` on an address). On the\n\
+        admin socket everything may be asked by whoever may open it. `admin-api.json` says the same as `x-portcullis-roles`.";
+    let mut out = page("Roles of the admin API", about);
+    let rows = admin::ROUTES.iter().map(|route| {
+        let mut row = vec![code(route.method), code(&format!("/api/v1{}", route.path))];
+        for role in [Role::Viewer, Role::Operator, Role::Security] {
+            let may = route.right.roles().contains(&role);
+            row.push(if may { "yes" } else { "–" }.to_owned());
+        }
+        row.push(route.about.to_owned());
+        row
+    });
+    out.push_str(&table(&["method", "path", "`viewer`", "`operator`", "`security`", "what it does"], rows));
     out
 }
 

@@ -15,7 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["policies"],
     &["logins"],
     &["upstream", "icap", "store", "issuers", "authorizers", "acme"],
-    &["callers", "certificates"],
+    &["callers", "certificates", "operators"],
     &["pipeline"],
     &["route"],
     &["http", "observe", "fetch"],

@@ -1,4 +1,4 @@
-//! The gateway itself: names, bounds, the admin listener, addresses.
+//! The gateway itself: names, bounds, addresses.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,7 +10,7 @@ use super::{Judge, root};
 use crate::config::bounds::OutOfRange;
 use crate::config::telemetry::{NOTICE_MAX, header};
 use crate::config::values::Bind;
-use crate::config::{Backend, Config, Issuer, State};
+use crate::config::{Backend, Config, Issuer};
 use crate::secret::Secret;
 
 /// Bytes of a secret by which something is encrypted.
@@ -24,7 +24,6 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
     if let Some(settings) = &judge.config.defaults.bounds {
         bounds(judge, &root().key("defaults").key("bounds"), settings);
     }
-    admin(judge);
     stores(judge);
     collector(judge);
     certificate_notice(judge);
@@ -45,24 +44,6 @@ pub(super) fn bounds(judge: &mut Judge<'_>, path: &Pointer, settings: &impl OutO
     for (key, message) in settings.out_of_range() {
         let (message, hint) = message.split_once("; hint: ").unwrap_or((&message, ""));
         judge.value(&path.key(key), message, hint);
-    }
-}
-
-fn admin(judge: &mut Judge<'_>) {
-    let admin = &judge.config.admin;
-    let path = root().key("admin");
-    if let Some(Bind::Tcp(_)) = &admin.bind {
-        let hint = "listen on `unix:admin.sock`: who may open it is said by its file mode";
-        judge.value(&path.key("bind"), "the admin API on TCP is not built yet, so it does not load", hint);
-    }
-    if let (Some(Bind::Unix(socket)), Some(State::None)) = (&admin.bind, &judge.config.state)
-        && socket.is_relative()
-    {
-        let hint = "write an absolute path, or give the gateway a state directory";
-        judge.value(&path.key("bind"), "is relative to the state directory, and there is none", hint);
-    }
-    if let Some(Bind::Unix(_)) = &admin.probes {
-        judge.value(&path.key("probes"), "probes listen on an IP address and port", "write 127.0.0.1:9901");
     }
 }
 

@@ -85,7 +85,8 @@ pub(super) fn remarks(judge: &mut Judge<'_>) {
     }
 }
 
-fn tls(judge: &mut Judge<'_>, path: &Pointer, tls: &ListenerTls) {
+/// Judges the TLS of whatever listens.
+pub(super) fn tls(judge: &mut Judge<'_>, path: &Pointer, tls: &ListenerTls) {
     if tls.certificates.is_empty() {
         judge.value(&path.key("certificates"), "names no certificate", "");
     }

@@ -47,7 +47,7 @@ fn check(sans: &[&str], subject: Option<&str>, spiffe: Option<&str>, expected: R
         [(100, expected), (9, Err("over since the handshake")), (1000, Err("over since the handshake"))]
     {
         let scene = Scene { client: peer.ip(), peer: &peer, now: Duration::from_secs(now) };
-        let judged = own.judge(&scene);
+        let judged = own.callers.by_holder(&scene);
         let judged = judged.as_ref().map(|proof| proof.as_ref().map(|p| &*p.consumer.name)).map_err(|e| *e);
         assert_eq!(judged, expected, "{sans:?} {subject:?} {spiffe:?} at {now}");
     }
@@ -73,9 +73,9 @@ fn without_a_certificate_there_is_nothing() {
     for tls in [None, Some(TlsFacts::default())] {
         peer.tls = tls;
         let scene = Scene { client: peer.ip(), peer: &peer, now: Duration::from_secs(100) };
-        assert!(matches!(own.judge(&scene), Ok(None)));
+        assert!(matches!(own.callers.by_holder(&scene), Ok(None)));
     }
     peer.tls = Some(TlsFacts { client_certificates: vec![b"no DER".to_vec()], ..TlsFacts::default() });
     let scene = Scene { client: peer.ip(), peer: &peer, now: Duration::from_secs(100) };
-    assert_eq!(own.judge(&scene).expect_err("unreadable"), "cannot be read");
+    assert_eq!(own.callers.by_holder(&scene).expect_err("unreadable"), "cannot be read");
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
+
 use super::Compiler;
 use crate::config::values::Bind;
 use crate::config::{
@@ -33,8 +35,22 @@ pub struct ListenerPlan {
 }
 
 impl Compiler<'_> {
+    /// All of them, with no routes yet, and what must be listened on.
+    pub(super) fn listeners(
+        &mut self,
+        resources: &mut Resources,
+    ) -> (HashMap<Arc<str>, Listening>, Vec<ListenerPlan>) {
+        let (mut listening, mut plans) = (HashMap::new(), Vec::new());
+        for (name, listener) in &self.config.listeners {
+            let (plan, entry) = self.listener(name, listener, resources);
+            listening.insert(Arc::clone(&plan.name), entry);
+            plans.push(plan);
+        }
+        (listening, plans)
+    }
+
     /// One listener, with no routes yet.
-    pub(super) fn listener(
+    fn listener(
         &mut self,
         name: &str,
         settings: &Listener,
