@@ -25,7 +25,9 @@
 //! none that frames or routes a message, none of the gateway's own, and no value that ends a line.
 
 mod answer;
+mod grpc;
 mod http;
+pub mod messages;
 pub mod spec;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,13 +35,13 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-pub use answer::{Denial, Ruling};
-use spec::AuthorizerSpec;
+pub use answer::{Denial, Ruling, Unclear};
+use spec::{AuthorizerSpec, Speaks};
 
 use crate::clock;
 use crate::fetch::{Remote, RemoteError};
 use crate::http::forwarded::{Said, forwarded_fields};
-use crate::http::{Canonical, Peer};
+use crate::http::{Canonical, Peer, claims};
 use crate::observe::AuthorizerFacts;
 use crate::pipeline::Proof;
 
@@ -96,6 +98,7 @@ impl Authorizer {
     /// Says why it can never be called.
     pub fn new(spec: AuthorizerSpec) -> Result<Self, RemoteError> {
         let remote = Remote::trusting(spec.url.clone(), spec.names.clone(), spec.ca.clone())?.keeping();
+        let remote = if spec.speaks == Speaks::Grpc { remote.speaking_http2() } else { remote };
         let calls = Semaphore::new(spec.calls);
         Ok(Self { spec, remote, calls, counts: Counts::default(), is_away: AtomicBool::new(false) })
     }
@@ -123,6 +126,7 @@ impl Authorizer {
     pub async fn ask(&self, question: Question<'_>) -> (Ruling, Duration) {
         let began = clock::now();
         let ruling = match self.calls.try_acquire() {
+            Ok(_place) if self.spec.speaks == Speaks::Grpc => self.ask_grpc(question).await,
             Ok(_place) => self.ask_http(question).await,
             Err(_) => Ruling::Unclear("too many questions are under way".to_owned()),
         };
@@ -159,4 +163,26 @@ fn forwarded(request: &Canonical, mut say: impl FnMut(&[u8], &[u8])) {
         Said::Field(label, value) => say(label.name().as_bytes(), value),
         Said::Lines(lines) => lines.iter().for_each(|field| say(field.name, field.value)),
     });
+}
+
+/// What is known of the request beside what it says itself.
+fn about(question: Question<'_>) -> Vec<(&'static str, String)> {
+    let Question { api, operation, proof, .. } = question;
+    let mut about =
+        vec![("x-portcullis-api", api.to_owned()), ("x-portcullis-operation", operation.to_owned())];
+    if let Some(proof) = proof {
+        about.push(("x-portcullis-consumer", proof.consumer.name.to_string()));
+        about.push(("x-portcullis-credential", proof.credential.to_string()));
+        if !proof.scopes.is_empty() {
+            about.push(("x-portcullis-scopes", proof.scopes.join(" ")));
+        }
+    }
+    about
+}
+
+/// Whether a field of this name is said of the request by the gateway, or frames the question.
+fn is_own(name: &[u8]) -> bool {
+    const OWN: &[&str] =
+        &["x-request-id", "traceparent", "via", "content-length", "transfer-encoding", "host"];
+    OWN.iter().any(|own| claims::are_aliases(name, own.as_bytes()))
 }

@@ -12,6 +12,8 @@
 //! A name is asked for with each call, as `dns` asks, without a thread that waits; the last addresses count when it does
 //! not resolve.
 //!
+//! Whoever speaks gRPC is asked over HTTP/2 ([`Remote::speaking_http2`]), one call a connection (`fetch/http2.rs`).
+//!
 //! # Limits
 //! Each call names its time and the bytes of answer it will read; the head of an answer has hyper's own bound, 100 fields
 //! in 400 KiB. At most [`ADDRESSES_MAX`] addresses of a name are tried, within that time. Of one remote
@@ -20,6 +22,8 @@
 //! # Threats
 //! Whom to call comes from the operator alone, never from a request. A redirect is an answer like any other and is not
 //! followed; no proxy of the environment is asked. Over TLS the other side is always authenticated.
+
+mod http2;
 
 use std::fmt;
 use std::future::Future;
@@ -31,7 +35,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -65,6 +69,7 @@ pub struct Remote {
     /// Whoever may vouch for the other side, if that is not the system's affair.
     authorities: Option<Arc<str>>,
     kept: Option<Arc<Kept>>,
+    speaks_http2: bool,
 }
 
 /// Connections that wait for the next call.
@@ -73,7 +78,7 @@ struct Kept(Mutex<Vec<Connection>>);
 
 /// One connection, of whatever kind.
 struct Connection {
-    sender: http1::SendRequest<Full<Bytes>>,
+    sender: Sender,
     /// What drives it, until it has ended.
     driver: Option<Driver>,
     /// Whose runtime it belongs to.
@@ -81,7 +86,16 @@ struct Connection {
     since: Instant,
 }
 
-type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+type Driver = Pin<Box<dyn Future<Output = Result<(), FetchError>> + Send>>;
+
+/// What takes requests of a connection.
+enum Sender {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(h2::client::SendRequest<Bytes>),
+}
+
+/// An answer, with its trailers.
+type Answer = (Response<Bytes>, HeaderMap);
 
 /// What is said in one call.
 #[derive(Debug, Clone)]
@@ -113,6 +127,9 @@ pub enum FetchError {
     /// The connection broke, or what came is not HTTP.
     #[error("no HTTP answer: {0}")]
     Broken(hyper::Error),
+    /// The stream or its connection broke, or what came is not HTTP/2.
+    #[error("no answer of HTTP/2: {0}")]
+    Reset(h2::Error),
     /// The answer's body broke off, or is larger than asked for.
     #[error("no whole answer: {0}")]
     Body(Box<dyn std::error::Error + Send + Sync>),
@@ -190,7 +207,7 @@ impl Remote {
             let name = ServerName::try_from(url.host.to_string());
             tls = Some((config, name.map_err(|_| RemoteError::ServerName(url.host.clone()))?));
         }
-        Ok(Self { url, names, last: Arc::default(), tls, authorities, kept: None })
+        Ok(Self { url, names, last: Arc::default(), tls, authorities, kept: None, speaks_http2: false })
     }
 
     /// Another place that the same may vouch for. Who that is, is not read anew.
@@ -206,6 +223,18 @@ impl Remote {
     #[must_use]
     pub fn keeping(self) -> Self {
         Self { kept: Some(Arc::default()), ..self }
+    }
+
+    /// The same, asked over HTTP/2: by ALPN over TLS, else by prior knowledge.
+    #[must_use]
+    pub fn speaking_http2(mut self) -> Self {
+        self.speaks_http2 = true;
+        self.tls = self.tls.map(|(config, name)| {
+            let mut config = ClientConfig::clone(&config);
+            config.alpn_protocols = vec![b"h2".to_vec()];
+            (Arc::new(config), name)
+        });
+        self
     }
 
     /// Where it is.
@@ -227,16 +256,28 @@ impl Remote {
     /// # Errors
     /// Says why there is no answer.
     pub async fn call_at(&self, path: Uri, call: Call) -> Result<Response<Bytes>, FetchError> {
+        self.call_with_trailers(path, call).await.map(|(answer, _)| answer)
+    }
+
+    /// The same, with the trailers of the answer.
+    ///
+    /// # Errors
+    /// Says why there is no answer.
+    pub async fn call_with_trailers(
+        &self,
+        path: Uri,
+        call: Call,
+    ) -> Result<(Response<Bytes>, HeaderMap), FetchError> {
         let within = call.within;
         let answer = self.answer(&path, &call);
         tokio::time::timeout(within, answer).await.map_err(|_| FetchError::Late(within))?
     }
 
-    async fn answer(&self, path: &Uri, call: &Call) -> Result<Response<Bytes>, FetchError> {
+    async fn answer(&self, path: &Uri, call: &Call) -> Result<Answer, FetchError> {
         while let Some(connection) = self.kept.as_ref().and_then(|kept| kept.take()) {
             match self.speak(connection, path, call).await {
                 // The other side had closed it, or did so just now.
-                Err(FetchError::Broken(_)) => {}
+                Err(FetchError::Broken(_) | FetchError::Reset(_)) => {}
                 answer => return answer,
             }
         }
@@ -247,11 +288,14 @@ impl Remote {
     async fn open(&self) -> Result<Connection, FetchError> {
         let stream = self.connect().await.map_err(FetchError::Unreachable)?;
         match &self.tls {
-            None => Connection::over(stream).await,
+            None => Connection::over(stream, self.speaks_http2).await,
             Some((config, name)) => {
                 let connector = TlsConnector::from(Arc::clone(config));
                 let stream = connector.connect(name.clone(), stream).await.map_err(FetchError::Untrusted)?;
-                Connection::over(stream).await
+                if self.speaks_http2 && stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+                    return Err(FetchError::Untrusted(io::Error::other("it does not agree on HTTP/2")));
+                }
+                Connection::over(stream, self.speaks_http2).await
             }
         }
     }
@@ -282,24 +326,24 @@ impl Remote {
         Ok(last.clone())
     }
 
-    async fn speak(
-        &self,
-        mut connection: Connection,
-        path: &Uri,
-        call: &Call,
-    ) -> Result<Response<Bytes>, FetchError> {
-        let mut request = Request::new(Full::new(call.body.clone()));
+    async fn speak(&self, mut connection: Connection, path: &Uri, call: &Call) -> Result<Answer, FetchError> {
+        let mut request = Request::new(call.body.clone());
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = path.clone();
         for (name, value) in &call.fields {
             request.headers_mut().append(name, value.clone());
         }
-        if !request.headers().contains_key(header::HOST)
+        if self.speaks_http2 {
+            let scheme = if self.url.https { "https" } else { "http" };
+            let target = path.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+            *request.uri_mut() =
+                format!("{scheme}://{}{target}", self.url.authority()).parse().unwrap_or_default();
+        } else if !request.headers().contains_key(header::HOST)
             && let Ok(authority) = self.url.authority().parse()
         {
             request.headers_mut().insert(header::HOST, authority);
         }
-        if self.kept.is_none() {
+        if self.kept.is_none() && !self.speaks_http2 {
             request.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         let answer = connection.exchange(request, call.answer_bytes_max).await;
@@ -311,32 +355,55 @@ impl Remote {
 }
 
 impl Connection {
-    async fn over<S>(stream: S) -> Result<Self, FetchError>
+    /// Whether it has not ended, as far as is known.
+    fn is_open(&self) -> bool {
+        let is_closed = match &self.sender {
+            Sender::Http1(sender) => sender.is_closed(),
+            // The driver alone knows.
+            Sender::Http2(_) => false,
+        };
+        self.driver.is_some() && !is_closed
+    }
+
+    async fn over<S>(stream: S, speaks_http2: bool) -> Result<Self, FetchError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let (sender, driver) = http1::handshake(TokioIo::new(stream)).await.map_err(FetchError::Broken)?;
+        let (sender, driver): (Sender, Driver) = if speaks_http2 {
+            let (sender, driver) = http2::over(stream).await?;
+            (Sender::Http2(sender), driver)
+        } else {
+            let (sender, driver) =
+                http1::handshake(TokioIo::new(stream)).await.map_err(FetchError::Broken)?;
+            (Sender::Http1(sender), Box::pin(async move { driver.await.map_err(FetchError::Broken) }))
+        };
         let thread = thread::current().id();
-        Ok(Self { sender, driver: Some(Box::pin(driver)), thread, since: clock::now() })
+        Ok(Self { sender, driver: Some(driver), thread, since: clock::now() })
     }
 
     async fn exchange(
         &mut self,
-        request: Request<Full<Bytes>>,
+        request: Request<Bytes>,
         answer_bytes_max: usize,
-    ) -> Result<Response<Bytes>, FetchError> {
+    ) -> Result<Answer, FetchError> {
         let Self { sender, driver, .. } = self;
         let exchange = async {
+            let sender = match sender {
+                Sender::Http1(sender) => sender,
+                Sender::Http2(sender) => return http2::exchange(sender, request, answer_bytes_max).await,
+            };
             sender.ready().await.map_err(FetchError::Broken)?;
+            let request = request.map(Full::new);
             let (head, body) = sender.send_request(request).await.map_err(FetchError::Broken)?.into_parts();
             let body = Limited::new(body, answer_bytes_max).collect().await.map_err(FetchError::Body)?;
-            Ok(Response::from_parts(head, body.to_bytes()))
+            let trailers = body.trailers().cloned().unwrap_or_default();
+            Ok((Response::from_parts(head, body.to_bytes()), trailers))
         };
         let mut exchange = pin!(exchange);
         if let Some(running) = driver {
             tokio::select! {
                 answer = &mut exchange => return answer,
-                ended = running => ended.map_err(FetchError::Broken)?,
+                ended = running => ended?,
             }
         }
         // What was read before its end is still to be had; what it had not taken up by then is told so by its end alone, and
@@ -352,13 +419,13 @@ impl Kept {
         let (now, own) = (clock::now(), thread::current().id());
         // Nothing can be left half done in there.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|one| now.saturating_duration_since(one.since) < KEPT_FOR && !one.sender.is_closed());
+        kept.retain(|one| now.saturating_duration_since(one.since) < KEPT_FOR && one.is_open());
         let at = kept.iter().rposition(|one| one.thread == own)?;
         Some(kept.swap_remove(at))
     }
 
     fn put(&self, connection: Connection) {
-        if connection.driver.is_none() || connection.sender.is_closed() {
+        if !connection.is_open() {
             return;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -44,6 +44,7 @@ pub mod descriptors;
 pub mod files;
 pub mod once;
 pub mod panics;
+pub mod protobuf;
 pub mod remembered;
 pub mod sealing;
 pub mod secret;

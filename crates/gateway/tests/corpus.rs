@@ -3,6 +3,10 @@
 use std::{fs, path::Path};
 
 #[cfg(test)]
+#[path = "../../../fuzz/checks/authorizer_answer.rs"]
+mod authorizer_answer;
+
+#[cfg(test)]
 #[path = "../../../fuzz/checks/config.rs"]
 mod config;
 
@@ -17,6 +21,11 @@ mod path;
 #[test]
 fn every_path_of_the_corpus_holds() {
     assert!(replay("path", path::check) > 60);
+}
+
+#[test]
+fn every_answer_of_an_authorizer_holds() {
+    assert!(replay("authorizer_answer", authorizer_answer::check) >= 29);
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub struct Denial {
 }
 
 /// Why an answer does not count.
-pub(super) type Unclear = String;
+pub type Unclear = String;
 
 /// Fields that clients are told of a refusal, whatever is configured.
 const ABOUT_A_REFUSAL: &[&str] = &["content-type", "location", "retry-after", "www-authenticate"];
@@ -65,6 +65,16 @@ impl Said {
         Ok(())
     }
 
+    /// Whether something of this name was taken up.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.fields.has(name)
+    }
+
+    /// Forgets what was taken up under this name.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.fields.remove(name);
+    }
+
     pub(super) fn into_fields(self) -> Fields {
         self.fields
     }
@@ -74,6 +84,11 @@ impl AuthorizerSpec {
     /// Whether it may say a field of this name, in lower case, to a backend.
     pub(super) fn says_to_backend(&self, name: &str) -> bool {
         self.to_backend.iter().any(|own| **own == *name)
+    }
+
+    /// Whether it may add a field of this name, in lower case, to the backend's answer.
+    pub(super) fn says_with_answer(&self, name: &str) -> bool {
+        self.with_answer.iter().any(|own| **own == *name)
     }
 
     /// Whether it may say a field of this name, in lower case, to a client.

@@ -14,7 +14,7 @@ use http::header::{CONTENT_ENCODING, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Uri};
 
 use super::answer::{Denial, Said, Unclear, refusing, removed};
-use super::{ANSWER_BYTES_MAX, Authorizer, Question, Ruling, forwarded};
+use super::{ANSWER_BYTES_MAX, Authorizer, Question, Ruling, about, forwarded, is_own};
 use crate::fetch::{Call, FetchError};
 use crate::pipeline::Changes;
 
@@ -98,10 +98,13 @@ impl Authorizer {
     }
 
     fn allowed(&self, fields: &HeaderMap) -> Result<Changes, Unclear> {
-        let mut said = Said::default();
+        let (mut said, mut answered) = (Said::default(), Said::default());
         for (name, value) in fields {
             if self.spec.says_to_backend(name.as_str()) {
                 said.add(name.as_str(), value.as_bytes())?;
+            }
+            if self.spec.says_with_answer(name.as_str()) {
+                answered.add(name.as_str(), value.as_bytes())?;
             }
         }
         let mut names = Vec::new();
@@ -109,7 +112,11 @@ impl Authorizer {
             let list = value.to_str().map_err(|_| format!("`{REMOVE}` is no list of names"))?;
             names.extend(list.split(',').map(str::trim).filter(|name| !name.is_empty()));
         }
-        Ok(Changes { remove: removed(names.into_iter())?, add: said.into_fields() })
+        Ok(Changes {
+            remove: removed(names.into_iter())?,
+            add: said.into_fields(),
+            answer: answered.into_fields(),
+        })
     }
 
     fn denied(&self, status: StatusCode, fields: &HeaderMap, body: Bytes) -> Result<Denial, Unclear> {
@@ -135,28 +142,6 @@ fn is_answer(error: &FetchError) -> bool {
             let is_io = why.source().is_some_and(|source| source.is::<std::io::Error>());
             !(is_io || why.is_incomplete_message() || why.is_canceled() || why.is_closed())
         }
-        FetchError::Late(_) | FetchError::Unreachable(_) => false,
+        FetchError::Late(_) | FetchError::Unreachable(_) | FetchError::Reset(_) => false,
     }
-}
-
-/// What is known of the request beside what it says itself.
-fn about(question: Question<'_>) -> Vec<(&'static str, String)> {
-    let Question { api, operation, proof, .. } = question;
-    let mut about =
-        vec![("x-portcullis-api", api.to_owned()), ("x-portcullis-operation", operation.to_owned())];
-    if let Some(proof) = proof {
-        about.push(("x-portcullis-consumer", proof.consumer.name.to_string()));
-        about.push(("x-portcullis-credential", proof.credential.to_string()));
-        if !proof.scopes.is_empty() {
-            about.push(("x-portcullis-scopes", proof.scopes.join(" ")));
-        }
-    }
-    about
-}
-
-/// Whether a field of this name is said of the request by the gateway, or frames the question.
-fn is_own(name: &[u8]) -> bool {
-    const OWN: &[&str] =
-        &["x-request-id", "traceparent", "via", "content-length", "transfer-encoding", "host"];
-    OWN.iter().any(|own| crate::http::claims::are_aliases(name, own.as_bytes()))
 }

@@ -34,6 +34,8 @@ pub struct AuthorizerSpec {
     pub context: Vec<(Box<str>, SharedSecret)>,
     /// Names of fields, in lower case, that it may say to backends.
     pub to_backend: Vec<Box<str>>,
+    /// Names of fields, in lower case, that it may add to answers of backends.
+    pub with_answer: Vec<Box<str>>,
     /// Names of fields, in lower case, that it may say to clients.
     pub to_client: Vec<Box<str>>,
 }

@@ -47,6 +47,9 @@ pub struct Authorizer {
     /// taken out. Default: none.
     #[serde(default)]
     pub to_backend: Vec<String>,
+    /// Names of fields that it may add to the backend's answer when it lets a request pass. Default: none.
+    #[serde(default)]
+    pub with_answer: Vec<String>,
     /// Names of fields that it may say to the client when it refuses a request, beside `content-type`, `location`,
     /// `retry-after` and `www-authenticate`. Default: none.
     #[serde(default)]

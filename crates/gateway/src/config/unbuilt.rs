@@ -12,7 +12,6 @@ use super::patterns::matches;
 pub const UNBUILT: &[&str] = &[
     "stores.shared",
     "plans",
-    "authorizers.*.grpc",
     "scanners",
     "floor",
     "consumers.*.plan",

@@ -17,7 +17,6 @@
 
 mod environment;
 mod export;
-mod protobuf;
 mod span;
 
 pub use environment::SettingsError;

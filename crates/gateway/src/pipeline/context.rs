@@ -348,9 +348,9 @@ impl Context {
         }
     }
 
-    /// What was kept, taken out.
-    pub fn take_changes(&mut self) -> Changes {
-        self.facts.decided.as_mut().map(|decided| std::mem::take(&mut decided.changes)).unwrap_or_default()
+    /// What was kept.
+    pub fn changes(&self) -> Option<&Changes> {
+        self.facts.decided.as_ref().map(|decided| &decided.changes)
     }
 
     /// Has the reply set a cookie, whatever the reply is: that of a session that was renewed.

@@ -35,7 +35,7 @@ use super::{Kind, Phase, login};
 use crate::authorizers::{Authorizer, Denial, Question, Ruling};
 use crate::http::{Body, Canonical, Reply, claims};
 use crate::observe::Decision;
-use crate::pipeline::{Context, Identified, Policy, Step, Stop, problem_reply};
+use crate::pipeline::{Answered, Context, Identified, Policy, Step, Stop, problem_reply};
 use crate::problem::{Blame, ProblemKind, Severity};
 
 /// Its line in the list of policies.
@@ -182,7 +182,22 @@ impl Policy for ExternalAuthorization {
         for name in self.own_fields() {
             claims::remove_aliases(fields, name);
         }
-        cx.take_changes().apply(fields);
+        if let Some(changes) = cx.changes() {
+            changes.apply(fields);
+        }
+        Step::pass()
+    }
+
+    fn transform_response<'a>(&'a self, answer: &'a mut Answered, cx: &'a mut Context) -> Step<'a, ()> {
+        if let Some(changes) = cx.changes().filter(|changes| !changes.answer.is_empty()) {
+            let fields = answer.fields_mut();
+            for field in changes.answer.iter() {
+                // SECURITY: nobody but us sets the cookies that our own logins stand on.
+                if !(field.is("set-cookie") && login::is_own_cookie(field.value)) {
+                    fields.push(field.name, field.value);
+                }
+            }
+        }
         Step::pass()
     }
 }

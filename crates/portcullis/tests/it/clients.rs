@@ -7,6 +7,7 @@
 
 mod chromium;
 mod curl;
+mod ext_authz;
 mod grpc;
 mod h2load;
 mod logins;

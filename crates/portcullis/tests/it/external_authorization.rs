@@ -26,6 +26,7 @@ authorizers:
     fields: [x-tenant, cookie, x-api-key, authorization]
     context: { x-site: north }
     to_backend: [x-user, x-groups]
+    with_answer: [x-answered]
     to_client: [set-cookie, x-why]
   whole: { http: "http://AUTHORIZER/whole/", timeout: 15s, fields: any, credential: true }
   open: { http: "http://AUTHORIZER/check", timeout: 15s, on_error: allow, to_backend: [x-user] }
@@ -186,7 +187,7 @@ fn what_it_says_to_the_backend_nobody_else_says() {
         scene.authorizer.on(
             "/check/told",
             raw("200 OK\nContent-Length: 0\nX-User: ann\nX-Groups: a\nX-Groups: b\nX-Other: no\n\
-                 X-Forwarded-For: 192.0.2.1\nX-Why: no\nSet-Cookie: a=1\nx-envoy-auth-headers-to-remove: x-drop, Authorization"),
+                 X-Forwarded-For: 192.0.2.1\nX-Answered: yes\nX-Why: no\nSet-Cookie: a=1\nx-envoy-auth-headers-to-remove: x-drop, Authorization"),
         );
         let mark = scene.stage.backend.mark();
         let request = Request::post("/told", "body")
@@ -200,6 +201,7 @@ fn what_it_says_to_the_backend_nobody_else_says() {
         let answer = scene.ask(*wire, &request);
         assert_eq!(answer.status, 200, "{answer:?}");
         assert!(answer.all("set-cookie").is_empty() && answer.all("x-why").is_empty(), "{answer:?}");
+        assert_eq!(answer.text("x-answered").as_deref(), Some("yes"), "{answer:?}");
         let arrived = scene.stage.backend.since(mark);
         let message = arrived.first().expect("a message");
         let values = |name: &str| -> Vec<String> {
@@ -280,7 +282,7 @@ fn a_refusal_is_its_own_answer_and_an_incident() {
 
         let output = scene.stage.gateway.run(&executable(), &["explain", &id]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        for part in ["refused", "authorize", "portcullis.yaml:27 authorize", "authorizer policy: status 401"]
+        for part in ["refused", "authorize", "portcullis.yaml:28 authorize", "authorizer policy: status 401"]
         {
             assert!(said.contains(part), "`{part}` is not in {said}");
         }

@@ -35,6 +35,7 @@ const FLOORS: &[&[&str]] = &[
         "tasks",
         "chores",
         "panics",
+        "protobuf",
     ],
 ];
 

@@ -115,8 +115,8 @@ fn told(judge: &mut Judge<'_>, path: &Pointer, authorizer: &Authorizer) {
     }
     for (name, text) in &authorizer.context {
         let path = path.key("context").key(name);
-        if authorizer.http.is_some() && (!is_field_name(name) || is_not_its_own(&name.to_ascii_lowercase())) {
-            let hint = "over HTTP it becomes a field of the question";
+        if !is_field_name(name) || is_not_its_own(&name.to_ascii_lowercase().replace(['_', '.'], "-")) {
+            let hint = "it is told as a field is: a name, and none of the gateway's own";
             judge.key(&path, format!("{name:?} is no name that can be told"), hint);
         }
         value(judge, &path, text.expose());
@@ -130,7 +130,11 @@ fn tells(name: &str) -> bool {
 
 /// What it may say.
 fn said(judge: &mut Judge<'_>, path: &Pointer, authorizer: &Authorizer) {
-    for (key, names) in [("to_backend", &authorizer.to_backend), ("to_client", &authorizer.to_client)] {
+    for (key, names) in [
+        ("to_backend", &authorizer.to_backend),
+        ("with_answer", &authorizer.with_answer),
+        ("to_client", &authorizer.to_client),
+    ] {
         field_names(judge, &path.key(key), names, is_not_its_own);
     }
 }

@@ -10,13 +10,13 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use tokio::sync::mpsc;
 use tokio::time::timeout_at;
 
-use super::protobuf::{Message, Value, fields};
 use super::span::{self, SCHEMA_URL};
 use super::{
     ANSWER_BYTES_MAX, BATCH_BYTES, BATCH_DELAY, RETRY_AFTER_MAX, RETRY_FOR, Settings, SpanCounts, Spans,
 };
 use crate::clock;
 use crate::fetch::{Call, Remote};
+use crate::protobuf::{Message, Value, fields};
 
 /// The longest first pause before a batch is tried again, which doubles with each further one up to [`PAUSE_MAX`].
 const PAUSE_FIRST: Duration = Duration::from_secs(1);

@@ -6,11 +6,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::protobuf::Message;
 use crate::http::trace::Span;
 use crate::observe::names;
 use crate::observe::record::{Decision, Record, Try};
 use crate::problem::Blame;
+use crate::protobuf::Message;
 
 /// The conventions that the attributes follow.
 pub(super) const SCHEMA_URL: &str = "https://opentelemetry.io/schemas/1.26.0";

@@ -57,6 +57,7 @@ impl Compiler<'_> {
                 .map(|(name, text)| (name.as_str().into(), SharedSecret::new(text.clone())))
                 .collect(),
             to_backend: lower(&entry.to_backend),
+            with_answer: lower(&entry.with_answer),
             to_client: lower(&entry.to_client),
         })
     }

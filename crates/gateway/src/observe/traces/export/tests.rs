@@ -3,8 +3,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Response, StatusCode, header};
 
-use super::super::protobuf::Message;
 use super::{Outcome, PAUSE_MAX, RETRY_AFTER_MAX, judge, random_share};
+use crate::protobuf::Message;
 
 fn answer(status: u16, retry_after: Option<&str>, body: impl Into<Bytes>) -> Response<Bytes> {
     let mut answer = Response::new(body.into());

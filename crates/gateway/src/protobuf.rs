@@ -1,12 +1,12 @@
-//! The few messages of OTLP, as bytes: what is sent is only written, what comes back is only read.
+//! Messages of protocol buffers as bytes, for the few that are written and read here: those of OTLP, those of authorizers.
 //!
 //! The wire format is <https://protobuf.dev/programming-guides/encoding/>: fields of a number and a type, each with its
 //! value or with a length and that many bytes. A message inside another is written first and framed then, so nothing is
-//! counted twice. That what is written means what it should is judged by the project's own decoder (`it/otlp.rs`).
+//! counted twice. That what is written means what it should is judged by the projects' own decoders (`it/clients`).
 
 /// A message being written.
 #[derive(Debug, Default)]
-pub(super) struct Message(Vec<u8>);
+pub struct Message(Vec<u8>);
 
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
@@ -15,7 +15,7 @@ const FIXED32: u8 = 5;
 
 impl Message {
     /// A number. Zero is what a missing one means, and is left out.
-    pub(super) fn number(&mut self, field: u8, value: u64) {
+    pub fn number(&mut self, field: u8, value: u64) {
         if value != 0 {
             self.tag(field, VARINT);
             varint(&mut self.0, value);
@@ -23,19 +23,19 @@ impl Message {
     }
 
     /// A number of eight bytes.
-    pub(super) fn fixed64(&mut self, field: u8, value: u64) {
+    pub fn fixed64(&mut self, field: u8, value: u64) {
         self.tag(field, FIXED64);
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
     /// A number of four bytes.
-    pub(super) fn fixed32(&mut self, field: u8, value: u32) {
+    pub fn fixed32(&mut self, field: u8, value: u32) {
         self.tag(field, FIXED32);
         self.0.extend_from_slice(&value.to_le_bytes());
     }
 
     /// Bytes, or a text.
-    pub(super) fn bytes(&mut self, field: u8, value: impl AsRef<[u8]>) {
+    pub fn bytes(&mut self, field: u8, value: impl AsRef<[u8]>) {
         let value = value.as_ref();
         self.tag(field, LENGTH);
         varint(&mut self.0, value.len() as u64);
@@ -43,19 +43,19 @@ impl Message {
     }
 
     /// A message inside this one.
-    pub(super) fn message(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
+    pub fn message(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
         let mut inner = Self::default();
         write(&mut inner);
         self.bytes(field, &inner.0);
     }
 
     /// Fields that were framed before.
-    pub(super) fn framed(&mut self, fields: &[u8]) {
+    pub fn framed(&mut self, fields: &[u8]) {
         self.0.extend_from_slice(fields);
     }
 
     /// What was written.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    pub fn into_bytes(self) -> Vec<u8> {
         self.0
     }
 
@@ -74,7 +74,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
 
 /// A value of a message being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
     /// A number of any of the three kinds.
     Number(u64),
     /// Bytes, a text or a message.
@@ -82,7 +82,7 @@ pub(super) enum Value<'a> {
 }
 
 /// The fields of a message; `None` where the bytes are none.
-pub(super) fn fields(mut bytes: &[u8]) -> Option<Vec<(u64, Value<'_>)>> {
+pub fn fields(mut bytes: &[u8]) -> Option<Vec<(u64, Value<'_>)>> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
         let tag = read_varint(&mut bytes)?;
@@ -94,7 +94,7 @@ pub(super) fn fields(mut bytes: &[u8]) -> Option<Vec<(u64, Value<'_>)>> {
                 let length = usize::try_from(read_varint(&mut bytes)?).ok()?;
                 Value::Bytes(take(&mut bytes, length)?)
             }
-            // Groups, which no message of OTLP has.
+            // Groups, which no message read here has.
             _ => return None,
         };
         let field = tag >> 3;
