@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use portcullis_testkit::gateway::Builder;
+use portcullis_testkit::gateway::{Builder, Lines};
 use portcullis_testkit::pebble::{Habits, Pebble, Town};
 use portcullis_testkit::raw::Client;
 use portcullis_testkit::tls::{Choices, Handshake, Tls};
@@ -95,6 +95,11 @@ impl Scene {
             self.connect(root, name, "http/1.1").ok().and_then(|(_, handshake)| handshake.certificate)
         })
     }
+}
+
+/// Waits for a line of the log, or of what is told, that has this text.
+fn logged(lines: &Lines, text: &str) {
+    in_time().poll(text, || lines.all().iter().any(|line| line.contains(text)).then_some(()));
 }
 
 fn readiness(gateway: &Gateway) -> String {

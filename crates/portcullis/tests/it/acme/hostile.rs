@@ -9,7 +9,7 @@ use portcullis_testkit::{Gateway, Recorder, Request, Signal, Wire};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{in_time, status};
+use super::{in_time, logged, status};
 use crate::stage::executable;
 
 const CONFIG: &str = r#"version: 1
@@ -206,7 +206,7 @@ fn a_state_directory_that_cannot_be_written_to_orders_nothing() {
     let scene = Scene::new();
     std::fs::write(scene.state.path().join("acme"), "in the way").expect("a file");
     let gateway = scene.start(&[scene.entry("a.acme.test", "")]);
-    gateway.log("the reason", |line| line.to_string().contains("it cannot be kept"));
+    logged(gateway.stderr(), "it cannot be kept");
     assert_eq!(scene.authority.asked("a", "dir"), 0);
     // Once it can be written to again, the order follows.
     std::fs::remove_file(scene.state.path().join("acme")).expect("a file");
@@ -222,11 +222,11 @@ fn a_certificate_that_has_expired_is_served_and_told() {
     in_time()
         .poll("a certificate", || (scene.said(&gateway, "a.acme.test")["state"] != "none").then_some(()));
     scene.authority.instead("a", "dir", Instead::Says(Answer::Close));
-    gateway.log("an end", |line| line.to_string().contains("a certificate that has expired is served"));
-    gateway.record("an incident", |record| {
-        record["portcullis.incident.kind"] == "certificate-not-renewed"
-            && record["portcullis.incident.severity"] == "high"
-    });
+    logged(gateway.stderr(), "a certificate that has expired is served");
+    logged(
+        gateway.stdout(),
+        r#""portcullis.incident.kind":"certificate-not-renewed","portcullis.incident.severity":"high""#,
+    );
     in_time().poll("the end", || (scene.said(&gateway, "a.acme.test")["state"] == "expired").then_some(()));
     let shown = Tls::trusting_anybody(&["h2"]).connect(gateway.address("public"), "a.acme.test");
     assert!(shown.expect("a handshake").1.certificate.is_some());

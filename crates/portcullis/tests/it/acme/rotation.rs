@@ -5,7 +5,7 @@ use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::load::{Backend, Plan};
 use tempfile::TempDir;
 
-use super::in_time;
+use super::{in_time, logged};
 use crate::stage::executable;
 
 const CONFIG: &str = r#"version: 1
@@ -42,7 +42,7 @@ fn certificates_are_renewed_under_load_without_loss() {
         .argument("--state-dir")
         .argument(state.path().display().to_string())
         .start();
-    gateway.log("a certificate", |line| line.to_string().contains("a certificate was obtained"));
+    logged(gateway.stderr(), "a certificate was obtained");
     let load = Plan::to([gateway.address("public")]).tls(&authority.root(), "gw.test");
     let load = load.fresh(30, 2).kept(30, 2).http2(30, 1).sockets(8, 1).start();
     load.more_good(20, in_time());
