@@ -67,12 +67,12 @@ pub(crate) use check::names::{is_id, is_name, is_scope, is_user};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,
-    ExchangeActor, FieldValue, MintJwt, SecretIn, TokenEndpoint, TokenExchange, TokenType,
+    ExchangeActor, FieldValue, MintJwt, PhantomToken, SecretIn, TokenEndpoint, TokenExchange, TokenType,
 };
 pub use definitions::ApiDefinition;
 pub use desk::{Desk, Documents};
 pub use effective::{Effective, Layer};
-pub use issuer::{Dpop, Introspection, Issuer};
+pub use issuer::{Dpop, Introspection, Issuer, SplitToken};
 pub use key_sets::KEY_SET_BYTES_MAX;
 pub use listener::{
     AliasNames, Certificate, ClientCertificateMode, ClientCertificates, ForwardedField, HostTls, Leniency,

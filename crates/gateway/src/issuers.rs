@@ -28,6 +28,7 @@ mod last_good;
 pub mod possession;
 pub mod signed;
 pub mod spec;
+mod split;
 pub mod verified;
 
 use std::path::Path;
@@ -44,7 +45,7 @@ use portcullis_identity::jwt::{self, Kind, Rules, Unverified};
 use self::introspection::Introspector;
 use self::keys::{Keys, Renewed};
 use self::signed::NotSigned;
-use self::spec::IssuerSpec;
+use self::spec::{AnswerForm, IssuerSpec};
 use self::verified::{Bound, Verified};
 use crate::chores::Chores;
 use crate::clock;
@@ -53,6 +54,7 @@ use crate::observe::{IssuerFacts, Observe};
 use crate::pipeline::consumer::{Grant, Issued};
 use crate::pipeline::{Consumer, Proof};
 use crate::problem::{Blame, ProblemKind};
+use crate::secret::Secret;
 
 /// The longest value of a claim that names a consumer.
 const CONSUMER_BYTES_MAX: usize = 255;
@@ -138,6 +140,16 @@ impl Issuer {
         })
     }
 
+    /// What its tokens must be.
+    fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// Whether asking about a token brings a JWT about it.
+    pub fn answers_with_jwt(&self) -> bool {
+        self.spec.introspection.as_ref().is_some_and(|asked| asked.form != AnswerForm::Json)
+    }
+
     /// What it was made from.
     pub fn spec(&self) -> &IssuerSpec {
         &self.spec
@@ -193,7 +205,7 @@ impl Issuer {
 
     async fn verify(&self, token: &[u8], read: Unverified<'_>) -> Verdict {
         match self.verify_by(read, &self.rules).await {
-            Ok((claims, generation)) => self.prove(token, claims, generation, None),
+            Ok((claims, generation)) => self.prove(token, claims, None, generation, None),
             Err(NotSigned::Refused(why)) => Verdict::Refused(why.as_str()),
             Err(NotSigned::Unavailable(why)) => Verdict::Unavailable(why),
         }
@@ -220,18 +232,7 @@ impl Issuer {
         }
     }
 
-    /// Verifies by the keys of this moment; `None` as a reason: there are none.
-    pub(super) fn verify_now(
-        &self,
-        token: &[u8],
-        rules: &Rules,
-    ) -> Result<(Claims, u64), Option<jwt::Refused>> {
-        let token = Unverified::read(token).map_err(Some)?;
-        let generation = self.judge_now(&token, rules)?;
-        Ok((token.into_claims(), generation))
-    }
-
-    /// Judges by the keys of this moment, and says of which generation they are.
+    /// Judges by the keys of this moment, and says of which generation they are; `None` as a reason: there are none.
     fn judge_now(&self, token: &Unverified<'_>, rules: &Rules) -> Result<u64, Option<jwt::Refused>> {
         let keys = self.keys.as_ref().ok_or(None)?;
         let generation = keys.generation();
@@ -245,7 +246,14 @@ impl Issuer {
     }
 
     /// A proof of what the claims of `token` say. What they prove counts until they end, and until `until`.
-    fn prove(&self, token: &[u8], claims: Claims, generation: u64, until: Option<Duration>) -> Verdict {
+    fn prove(
+        &self,
+        token: &[u8],
+        claims: Claims,
+        signed: Option<Secret>,
+        generation: u64,
+        until: Option<Duration>,
+    ) -> Verdict {
         let named = claims.get(&self.spec.tokens.consumer_claim).and_then(|value| value.as_text());
         // Who asks is told by the client, where a token is about nobody else.
         let named = match named {
@@ -265,7 +273,9 @@ impl Issuer {
             expires,
             fingerprint: None,
             claims: Some(Arc::new(claims)),
-            issued: std::str::from_utf8(token).ok().map(|token| Issued::new(token, expires)),
+            issued: std::str::from_utf8(token)
+                .ok()
+                .map(|token| Issued { signed, ..Issued::new(token, expires) }),
         };
         let until = match (expires, until) {
             (Some(expires), Some(until)) => expires.min(until),

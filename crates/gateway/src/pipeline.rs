@@ -27,7 +27,7 @@ pub mod step;
 
 pub use admitted::Admitted;
 pub use answered::Answered;
-pub use authentication::{Authenticator, Expression, Glance, Presented};
+pub use authentication::{Authenticator, Carries, Expression, Glance, Presented};
 pub use changes::Changes;
 pub use consumer::{Consumer, Proof};
 pub use context::Context;

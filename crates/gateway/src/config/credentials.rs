@@ -13,7 +13,7 @@ use super::values::{Duration, Url, text_or_mapping};
 use crate::secret::Secret;
 
 /// What a backend needs from us to know who is calling. At most one of `pass_through`, `basic`, `api_key`, `mint_jwt`,
-/// `client_credentials` and `token_exchange`; `fields` may stand beside each, or alone. `Authorization` and `DPoP` of the caller, and every field that
+/// `client_credentials`, `token_exchange` and `phantom_token`; `fields` may stand beside each, or alone. `Authorization` and `DPoP` of the caller, and every field that
 /// is written here, never pass from outside, unless `pass_through` lets the first two. What cannot be made out of the caller is
 /// not sent without: 503 `backend-credential-unavailable`. An anonymous caller (`auth: none`) has nothing to be made
 /// into anything: of what speaks of the caller, nothing is sent then.
@@ -34,9 +34,20 @@ pub struct BackendCredentials {
     pub client_credentials: Option<ClientCredentials>,
     /// What an authorization server gives for the caller's token.
     pub token_exchange: Option<TokenExchange>,
+    /// What the issuer answered when it was asked about the caller's token.
+    pub phantom_token: Option<PhantomToken>,
     /// Fields by name: a text, or what is known of the caller, such as `{ from: consumer }` or `{ claim: email }`.
     #[serde(default)]
     pub fields: IndexMap<String, FieldValue>,
+}
+
+impl BackendCredentials {
+    /// How tokens of our own are made for the backend, if any are, and where that stands.
+    pub fn mint(&self) -> Option<(&MintJwt, &'static [&'static str])> {
+        let minted = self.mint_jwt.as_ref().map(|mint| (mint, &["mint_jwt"][..]));
+        let phantom = || Some((self.phantom_token.as_ref()?.mint.as_ref()?, &["phantom_token", "mint"][..]));
+        minted.or_else(phantom)
+    }
 }
 
 /// A user and password of the gateway (RFC 7617).
@@ -175,6 +186,21 @@ pub struct TokenExchange {
     /// How long a request waits for the server. Default: `5s`.
     #[serde(default = "five_seconds")]
     pub timeout: Duration,
+}
+
+/// What the issuer answered when it was asked about the caller's opaque token: a JWT that it has signed (`introspection` with `as_jwt`,
+/// or `signed`, RFC 9701). So clients hold a token that says nothing, and backends read one. Where there is no such answer, for it is
+/// not signed or the caller proved itself otherwise, the gateway mints one of its own; without `mint` every caller of such a
+/// backend must come with a token of an issuer that answers with a JWT.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PhantomToken {
+    /// Name of the field that carries it. Default: `authorization`, with `Bearer` in front; in any other field it stands
+    /// alone.
+    #[serde(default = "authorization")]
+    pub header: String,
+    /// What is minted where the issuer gave none; its `header` is this one's. Default: nothing is minted.
+    pub mint: Option<MintJwt>,
 }
 
 /// The gateway as the one who acts for callers.

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::listener::Certificate;
 use super::login::Login;
 use super::values::{Duration, Url};
 use crate::secret::Secret;
@@ -45,6 +46,8 @@ pub struct Issuer {
     pub consumer_claim: Option<String>,
     /// Asks the issuer about each token, which may be opaque (RFC 7662).
     pub introspection: Option<Introspection>,
+    /// Tokens of which clients hold a part alone, for `auth: { token: NAME }`; needs `openid` or `jwks`.
+    pub split_token: Option<SplitToken>,
     /// How its users log in with a browser, for `auth: { login: NAME }`; needs `openid`.
     pub login: Option<Login>,
     /// Certificates in PEM of who may vouch for it, best written as `${file:path}`. Default: the system's.
@@ -66,6 +69,11 @@ impl Issuer {
     /// Its name in its tokens, where they are to have one.
     pub fn name(&self) -> Option<&str> {
         self.openid.as_deref().or(self.issuer.as_deref())
+    }
+
+    /// Whether somebody is asked about each of its tokens.
+    pub fn is_asked(&self) -> bool {
+        self.introspection.is_some() || self.split_token.is_some()
     }
 
     /// Where its key set is fetched from, if it is.
@@ -97,15 +105,41 @@ pub struct Introspection {
     pub url: Url,
     /// Who asks.
     pub client_id: String,
-    /// How the asker proves itself (`client_secret_basic`).
-    pub client_secret: Secret,
+    /// How the asker proves itself (`client_secret_basic`). Either this or `client_certificate`.
+    pub client_secret: Option<Secret>,
+    /// A certificate by which the asker proves itself in TLS (RFC 8705).
+    pub client_certificate: Option<Certificate>,
     /// Whether the answer must be a JWT that the issuer has signed (RFC 9701), verified with the issuer's `openid` or
     /// `jwks`. Default: `false`.
     #[serde(default)]
     pub signed: bool,
+    /// Whether the answer must be the token itself as a JWT (`application/jwt`; 204 where it is not active), verified in the same
+    /// way. What a backend is given by `phantom_token` is this answer, or that of `signed`. Default: `false`.
+    #[serde(default)]
+    pub as_jwt: bool,
     /// How long an answer about an active token counts, unless the token ends before. A token that is revoked at the issuer
     /// works for so long. Default: 30s.
     pub cache: Option<Duration>,
     /// How long an answer about a token that is not active counts. Default: 5s.
+    pub cache_inactive: Option<Duration>,
+}
+
+/// Tokens of which clients hold a part alone (the split token pattern): the signature of a JWT, which says nothing. The rest of it, header and
+/// claims (`header.payload`), lies at a place that every node can ask, where whoever issues the token has put it. What lies there
+/// counts only together with the signature that the caller presents. A backend gets the whole by `phantom_token`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SplitToken {
+    /// Where the rest lies: asked for by GET at this URL with the name of the part put behind it, which is the SHA-256 of the part that the
+    /// client holds, in base64url without padding. 404: there is no such token, or no more.
+    pub url: Url,
+    /// What the asker proves itself with, in `Authorization` behind `Bearer`. Default: nothing.
+    pub bearer: Option<Secret>,
+    /// A certificate by which the asker proves itself in TLS. Default: none.
+    pub client_certificate: Option<Certificate>,
+    /// How long the rest is kept, unless the token ends before. A token of which it was taken away works for so long. Default:
+    /// 30s.
+    pub cache: Option<Duration>,
+    /// How long it counts that there is no rest. Default: 5s.
     pub cache_inactive: Option<Duration>,
 }

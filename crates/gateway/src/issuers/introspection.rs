@@ -1,7 +1,7 @@
-//! Asks an issuer about a token (RFC 7662), which may sign its answer (RFC 9701).
+//! Asks an issuer about a token (RFC 7662), which may sign its answer (RFC 9701), or answer with the token itself as a JWT.
 //!
 //! One call for all who present the same token at the same time, and its answer for a while ([`answers`](crate::answers)).
-//! Calls go over connections that are kept open, are proven by `client_secret_basic`, and follow no redirect.
+//! Calls go over connections that are kept open, are proven by `client_secret_basic` or a client certificate (RFC 8705), and follow no redirect.
 //!
 //! An answer counts if it is exactly what it should be: status 200, JSON in its one reading, `active` true or false, every
 //! registered member of its type. Anything else is a failure of the issuer, and a failure is never an answer about the
@@ -29,12 +29,15 @@ use portcullis_identity::sha256::digest;
 use tokio::sync::Semaphore;
 
 use super::keeper::USER_AGENT;
-use super::spec::IntrospectionSpec;
-use super::{Issuer, Verdict};
+use super::signed::NotSigned;
+use super::spec::{AnswerForm, AskersProof, IntrospectionSpec};
+use super::{Issuer, Verdict, split};
 use crate::answers::{Answers, Lasting};
 use crate::clock;
+use crate::config::Certificate;
 use crate::fetch::{Call, Remote, RemoteError};
-use crate::oauth;
+use crate::oauth::client::{Client, ClientProof};
+use crate::secret::Secret;
 
 /// Most bytes of an answer.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -47,19 +50,30 @@ pub const FAILURE_FOR: Duration = Duration::from_secs(1);
 /// How deeply an answer may be nested.
 const DEPTH_MAX: usize = 16;
 
-const SIGNED: &str = "application/token-introspection+jwt";
-
 /// Asks one issuer.
 #[derive(Debug)]
 pub(super) struct Introspector {
-    spec: IntrospectionSpec,
-    remote: Remote,
-    authorization: Option<HeaderValue>,
+    pub(super) spec: IntrospectionSpec,
+    pub(super) remote: Remote,
+    client: Client,
     answers: Answers<Said>,
     calls: Semaphore,
     asked: AtomicU64,
     failed: AtomicU64,
     failure: ArcSwapOption<String>,
+}
+
+/// Why a token opens nothing of which the issuer says no more.
+const INACTIVE: &str = "the issuer says that the token is not active";
+
+/// What an answer is.
+pub(super) enum Read {
+    /// That the token is good for nothing.
+    Inactive(&'static str),
+    /// The members that tell of it, and the answer where it is a JWT.
+    Members(Object, Option<Secret>),
+    /// The token itself, which is active.
+    Token(Claims, Secret),
 }
 
 /// What an issuer said, or that it did not.
@@ -78,7 +92,8 @@ impl Lasting for Said {
 
 #[derive(Debug)]
 enum What {
-    Active(Claims),
+    /// What the token says, and the answer itself where it is a JWT.
+    Active(Claims, Option<Secret>),
     Inactive(&'static str),
     Failed,
 }
@@ -86,12 +101,25 @@ enum What {
 impl Introspector {
     pub(super) fn new(spec: IntrospectionSpec) -> Result<Self, RemoteError> {
         let reach = &spec.reach;
-        let remote = Remote::trusting(spec.url.clone(), reach.names.clone(), reach.ca.clone())?.keeping();
-        let authorization = oauth::basic(&spec.client_id, spec.client_secret.expose(), form);
+        let (url, names, ca) = (spec.url.clone(), reach.names.clone(), reach.ca.clone());
+        let (proof, remote) = match &spec.proof {
+            AskersProof::Secret(secret) => {
+                (ClientProof::Basic(Secret::new(secret.expose())), Remote::trusting(url, names, ca)?)
+            }
+            AskersProof::Certificate(chain, key) => {
+                let certificate = Certificate { cert: chain.to_string(), key: Secret::new(key.expose()) };
+                (ClientProof::Certificate, Remote::presenting(url, names, ca, &certificate)?)
+            }
+            // A split token is asked for by no form.
+            AskersProof::Bearer(_) | AskersProof::Nothing => {
+                (ClientProof::Certificate, Remote::trusting(url, names, ca)?)
+            }
+        };
+        let client = Client { id: spec.client_id.clone(), proof };
         Ok(Self {
             spec,
-            remote,
-            authorization,
+            remote: remote.keeping(),
+            client,
             answers: Answers::new(ANSWERS_MAX),
             calls: Semaphore::new(CALLS_MAX),
             asked: AtomicU64::new(0),
@@ -116,8 +144,8 @@ impl Introspector {
         let answer = self.answers.of(digest(token), clock::wall());
         let said = answer.get_or_init(|| self.ask(issuer, token)).await;
         match &said.what {
-            What::Active(claims) => {
-                issuer.prove(token, claims.clone(), issuer.generation(), Some(said.until))
+            What::Active(claims, signed) => {
+                issuer.prove(token, claims.clone(), signed.clone(), issuer.generation(), Some(said.until))
             }
             What::Inactive(why) => Verdict::Refused(why),
             What::Failed => Verdict::Unavailable("the issuer cannot be asked about the token"),
@@ -126,6 +154,9 @@ impl Introspector {
 
     /// Asks, whatever comes of it.
     async fn ask(&self, issuer: &Issuer, token: &[u8]) -> Said {
+        if self.spec.form == AnswerForm::Rest && !split::is_part(token) {
+            return self.inactive("not the signature of a token");
+        }
         let Ok(_place) = self.calls.try_acquire() else {
             return self.failed("too many calls are under way".to_owned());
         };
@@ -134,95 +165,132 @@ impl Introspector {
             Ok(answer) => answer,
             Err(why) => return self.failed(why),
         };
-        match self.read(issuer, &answer) {
-            Ok(members) => {
+        match self.read(issuer, token, &answer).await {
+            Ok(read) => {
                 if self.failure.swap(None).is_some() {
                     tracing::info!(issuer = &**issuer.name(), "an issuer answers about tokens again");
                 }
-                self.judge_members(issuer, members)
+                match read {
+                    Read::Inactive(why) => self.inactive(why),
+                    Read::Members(members, signed) => self.judge_members(issuer, members, signed),
+                    Read::Token(claims, signed) => self.judge_claims(issuer, claims, Some(signed)),
+                }
             }
             Err(why) => self.failed(why),
         }
     }
 
     async fn call(&self, token: &[u8]) -> Result<Response<Bytes>, String> {
-        let Some(authorization) = self.authorization.clone() else {
-            return Err("the client's secret cannot be sent".to_owned());
-        };
-        let accept = if self.spec.signed { SIGNED } else { "application/json" };
-        let token = form(std::str::from_utf8(token).unwrap_or_default());
+        if self.spec.form == AnswerForm::Rest {
+            return self.rest(token).await;
+        }
+        let token = std::str::from_utf8(token).unwrap_or_default();
+        let pairs = [("token", token), ("token_type_hint", "access_token")];
+        let says = self.client.says(&pairs).ok_or("the client's secret cannot be sent")?;
+        let (mut fields, body) = says;
+        fields.push((header::ACCEPT, HeaderValue::from_static(self.spec.form.media_type())));
+        fields.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
         let call = Call {
             method: Method::POST,
-            fields: vec![
-                (header::AUTHORIZATION, authorization),
-                (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-                (header::ACCEPT, HeaderValue::from_static(accept)),
-                (header::USER_AGENT, HeaderValue::from_static(USER_AGENT)),
-            ],
-            body: format!("token={token}&token_type_hint=access_token").into(),
+            fields,
+            body: body.into(),
             within: self.spec.reach.timeout,
             answer_bytes_max: ANSWER_BYTES_MAX,
         };
         let answer = self.remote.call(call).await.map_err(|error| error.to_string())?;
         match answer.status() {
             StatusCode::OK => Ok(answer),
+            StatusCode::NO_CONTENT if self.spec.form == AnswerForm::Token => Ok(answer),
             status => Err(format!("status {}", status.as_u16())),
         }
     }
 
-    /// The members of an answer.
-    fn read(&self, issuer: &Issuer, answer: &Response<Bytes>) -> Result<Object, String> {
+    /// What an answer is.
+    async fn read(&self, issuer: &Issuer, token: &[u8], answer: &Response<Bytes>) -> Result<Read, String> {
+        if answer.status() != StatusCode::OK {
+            return Ok(Read::Inactive(INACTIVE));
+        }
+        if self.spec.form == AnswerForm::Rest {
+            return self.complete(issuer, token, answer.body()).await;
+        }
         let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-        let wanted = if self.spec.signed { SIGNED } else { "application/json" };
+        let wanted = self.spec.form.media_type();
         if !kind.eq_ignore_ascii_case(wanted) {
             return Err(format!("the answer is not {wanted}"));
         }
-        if self.spec.signed {
-            return self.read_signed(issuer, answer.body());
+        let body = answer.body();
+        match self.spec.form {
+            AnswerForm::Json => {
+                let limits = Limits { bytes: ANSWER_BYTES_MAX, depth: DEPTH_MAX };
+                let members = parse_object(body, limits);
+                let members = members.map_err(|why| format!("the answer is no answer: {}", why.as_str()))?;
+                Ok(Read::Members(members, None))
+            }
+            // Signed for us (RFC 9701 §5).
+            AnswerForm::Signed => {
+                let audiences = Some(vec![self.spec.client_id.clone()]);
+                let (claims, signed) = self.verified(issuer, body, audiences, Kind::Introspection).await?;
+                match claims.get("token_introspection") {
+                    Some(Value::Object(members)) => Ok(Read::Members(members.clone(), Some(signed))),
+                    _ => Err("the signed answer says nothing of the token".to_owned()),
+                }
+            }
+            // Whom it is for is judged as with any other answer.
+            AnswerForm::Token | AnswerForm::Rest => {
+                let (claims, signed) = self.verified(issuer, body, None, Kind::Access).await?;
+                Ok(Read::Token(claims, signed))
+            }
         }
-        let limits = Limits { bytes: ANSWER_BYTES_MAX, depth: DEPTH_MAX };
-        parse_object(answer.body(), limits)
-            .map_err(|why| format!("the answer is no answer: {}", why.as_str()))
     }
 
-    /// The members of an answer that the issuer has signed for us (RFC 9701 §5).
-    fn read_signed(&self, issuer: &Issuer, answer: &[u8]) -> Result<Object, String> {
+    /// What an answer says that the issuer has signed, and the answer itself.
+    async fn verified(
+        &self,
+        issuer: &Issuer,
+        answer: &[u8],
+        audiences: Option<Vec<Box<str>>>,
+        kind: Kind,
+    ) -> Result<(Claims, Secret), String> {
         let rules = Rules {
             issuer: issuer.issuer().map(Into::into),
-            audiences: Some(vec![self.spec.client_id.clone()]),
+            audiences,
             algorithms: issuer.spec().tokens.algorithms,
-            kind: Kind::Introspection,
+            kind,
             subject: false,
             leeway: issuer.spec().tokens.leeway,
         };
-        match issuer.verify_now(answer, &rules) {
-            Ok((claims, _)) => match claims.get("token_introspection") {
-                Some(Value::Object(members)) => Ok(members.clone()),
-                _ => Err("the signed answer says nothing of the token".to_owned()),
-            },
-            Err(Some(why)) => Err(format!("the signed answer does not hold: {}", why.as_str())),
-            Err(None) => Err("there are no keys to verify the answer by".to_owned()),
+        match issuer.verify_signed(answer, &rules).await {
+            Ok((claims, _)) => {
+                let text = std::str::from_utf8(answer).map_err(|_| "the signed answer is no text")?;
+                Ok((claims, Secret::new(text)))
+            }
+            Err(NotSigned::Refused(why)) => Err(format!("the signed answer does not hold: {}", why.as_str())),
+            Err(NotSigned::Unavailable(why)) => Err(format!("the signed answer cannot be verified: {why}")),
         }
     }
 
     /// What the members of an answer say of the token.
-    fn judge_members(&self, issuer: &Issuer, members: Object) -> Said {
+    fn judge_members(&self, issuer: &Issuer, members: Object, signed: Option<Secret>) -> Said {
         let is_active = match members.get("active").map(Value::as_bool) {
             Some(Some(is_active)) => is_active,
             _ => return self.failed("the answer does not say whether the token is active".to_owned()),
         };
         if !is_active {
-            return self.inactive("the issuer says that the token is not active");
+            return self.inactive(INACTIVE);
         }
-        let claims = match Claims::new(members) {
-            Ok(claims) => claims,
-            Err(wrong) => return self.failed(format!("`{}` of the answer has the wrong type", wrong.0)),
-        };
+        match Claims::new(members) {
+            Ok(claims) => self.judge_claims(issuer, claims, signed),
+            Err(wrong) => self.failed(format!("`{}` of the answer has the wrong type", wrong.0)),
+        }
+    }
+
+    /// What the claims of an active token are good for.
+    fn judge_claims(&self, issuer: &Issuer, claims: Claims, signed: Option<Secret>) -> Said {
         let now = clock::wall();
         match objection(issuer, &claims, now) {
             Some(why) => self.inactive(why),
-            None => Said { what: What::Active(claims), until: now.saturating_add(self.spec.cache) },
+            None => Said { what: What::Active(claims, signed), until: now.saturating_add(self.spec.cache) },
         }
     }
 
@@ -265,18 +333,4 @@ fn objection(issuer: &Issuer, claims: &Claims, now: Duration) -> Option<&'static
     } else {
         None
     }
-}
-
-/// A text as a value of a form (`application/x-www-form-urlencoded`).
-fn form(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut out, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._*".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a `String` does not fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-        out
-    })
 }

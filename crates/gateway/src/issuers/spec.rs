@@ -100,15 +100,53 @@ pub struct IntrospectionSpec {
     /// By whom.
     pub client_id: Box<str>,
     /// Proven by what.
-    pub client_secret: SharedSecret,
+    pub proof: AskersProof,
     /// How it is reached.
     pub reach: Reach,
-    /// Whether answers are signed (RFC 9701).
-    pub signed: bool,
+    /// What answers are.
+    pub form: AnswerForm,
     /// How long an answer about an active token counts at most.
     pub cache: Duration,
     /// How long an answer about any other token counts.
     pub cache_inactive: Duration,
+}
+
+/// How who asks about tokens proves itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskersProof {
+    /// `client_secret_basic`.
+    Secret(SharedSecret),
+    /// A certificate in TLS: its chain in PEM, and its key.
+    Certificate(Box<str>, SharedSecret),
+    /// A token that it bears.
+    Bearer(SharedSecret),
+    /// Nothing.
+    Nothing,
+}
+
+/// What an answer about a token is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerForm {
+    /// A JSON object (RFC 7662).
+    Json,
+    /// One that the issuer has signed (RFC 9701).
+    Signed,
+    /// The token itself, as a JWT.
+    Token,
+    /// The rest of a JWT of which the caller holds the signature.
+    Rest,
+}
+
+impl AnswerForm {
+    /// What is asked for: its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::Signed => "application/token-introspection+jwt",
+            Self::Token => "application/jwt",
+            Self::Rest => "text/plain, */*;q=0.1",
+        }
+    }
 }
 
 /// A secret that can be told from another one.

@@ -32,10 +32,8 @@ impl Client {
     /// What a call says that is to say `pairs`: its fields, framing aside, and its body. `None` if the client cannot prove
     /// itself.
     pub fn says(&self, pairs: &[(&str, &str)]) -> Option<(Vec<(HeaderName, HeaderValue)>, String)> {
-        let mut fields = vec![
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-            (header::ACCEPT, HeaderValue::from_static("application/json")),
-        ];
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let mut fields = vec![(header::CONTENT_TYPE, form)];
         let body = match &self.proof {
             ClientProof::Basic(secret) => {
                 let value = basic(&self.id, secret.expose(), form::escaped)?;

@@ -51,9 +51,9 @@ pub trait Authenticator: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Whether its proofs come with a token that an issuer gave the caller.
-    fn has_issued_token(&self) -> bool {
-        false
+    /// What of an issuer's its proofs come with.
+    fn carries(&self) -> Carries {
+        Carries::Nothing
     }
 
     /// Removes the credential, so that no backend sees it.
@@ -69,6 +69,17 @@ pub enum Presented {
     Refused(Problem),
     /// A caller, proven.
     Proven(Arc<Proof>),
+}
+
+/// What an issuer gave of which a backend's credential can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Carries {
+    /// Nothing.
+    Nothing,
+    /// A token.
+    Token,
+    /// A token, and a JWT about it.
+    Jwt,
 }
 
 /// What a look at a credential says.
@@ -122,12 +133,12 @@ impl Expression {
         Self::Anonymous(AnonymousAllowed(()))
     }
 
-    /// Whether everybody whom it proves has a token of an issuer.
-    pub fn has_issued_tokens(&self) -> bool {
+    /// Whether everybody whom it proves has this of an issuer.
+    pub fn carries(&self, least: Carries) -> bool {
         match self {
             Self::Anonymous(_) => true,
             Self::AnyOf(alternatives) => {
-                alternatives.iter().all(|all| all.iter().any(|one| one.authenticator.has_issued_token()))
+                alternatives.iter().all(|all| all.iter().any(|one| one.authenticator.carries() >= least))
             }
         }
     }

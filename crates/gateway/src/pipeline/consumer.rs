@@ -54,12 +54,14 @@ pub struct Issued {
     pub digest: Digest,
     /// When the issuer's word ends, on the wall clock since 1970, if that is known.
     pub until: Option<Duration>,
+    /// A JWT that says the same, signed by the issuer: its answer when it was asked about the token.
+    pub signed: Option<Secret>,
 }
 
 impl Issued {
     /// `token`, which ends at `until`.
     pub fn new(token: &str, until: Option<Duration>) -> Self {
-        Self { digest: digest(token.as_bytes()), token: Secret::new(token), until }
+        Self { digest: digest(token.as_bytes()), token: Secret::new(token), until, signed: None }
     }
 }
 

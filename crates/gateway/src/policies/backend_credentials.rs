@@ -50,7 +50,7 @@ use crate::config::{Absent, CallerFact};
 use crate::observe::Decision;
 use crate::pipeline::handover::Handover;
 use crate::pipeline::identified::CREDENTIAL_INVALID;
-use crate::pipeline::{Answered, Context, Identified, Policy, Proof, Step, Stop};
+use crate::pipeline::{Answered, Carries, Context, Identified, Policy, Proof, Step, Stop};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 use crate::secret::Secret;
 use account::Account;
@@ -119,6 +119,8 @@ pub enum What {
     Account(Arc<Account>),
     /// What the caller's token is exchanged for.
     Exchanged(Arc<Exchange>),
+    /// What the issuer answered about the caller's token, with this in front; else what is minted, if anything is.
+    Phantom(&'static str, Option<Box<Mint>>),
 }
 
 /// Why a field cannot be made.
@@ -138,9 +140,13 @@ impl BackendCredentials {
         &self.handover
     }
 
-    /// Whether it is made of a token that an issuer gave the caller.
-    pub fn needs_token(&self) -> bool {
-        self.says.iter().any(|says| matches!(says.what, What::Exchanged(_)))
+    /// What of an issuer's every caller must come with, and the setting that says so.
+    pub fn needs(&self) -> Option<(Carries, &'static str)> {
+        self.says.iter().find_map(|says| match says.what {
+            What::Exchanged(_) => Some((Carries::Token, "token_exchange")),
+            What::Phantom(_, None) => Some((Carries::Jwt, "phantom_token")),
+            _ => None,
+        })
     }
 
     /// Writes every field; `token` is what somebody was asked for.
@@ -161,7 +167,21 @@ impl BackendCredentials {
                     }
                     None => Err("there is no token"),
                 },
-                (What::Of(..) | What::Minted(_) | What::Exchanged(_), None) => continue,
+                (What::Of(..) | What::Minted(_) | What::Exchanged(_) | What::Phantom(..), None) => continue,
+                (What::Phantom(prefix, mint), Some(proof)) => match (token, mint) {
+                    (Some(jwt), _) => {
+                        fields.push(&**name, format!("{prefix}{jwt}"));
+                        continue;
+                    }
+                    (None, Some(mint)) => match mint.value(proof) {
+                        Ok(value) => {
+                            fields.push(&**name, value.as_bytes());
+                            continue;
+                        }
+                        Err(why) => Err(why),
+                    },
+                    (None, None) => Err("the issuer gave no JWT about this caller"),
+                },
                 (What::Minted(mint), Some(proof)) => match mint.value(proof) {
                     Ok(value) => {
                         fields.push(&**name, value.as_bytes());
@@ -230,6 +250,10 @@ impl Policy for BackendCredentials {
                 })),
             },
             Some(What::Exchanged(exchange)) => self.exchange(exchange, request, cx),
+            Some(What::Phantom(..)) => {
+                let signed = cx.proofs().find_map(|proof| proof.issued.as_ref()?.signed.as_ref());
+                Step::Now(self.say(request, signed.map(Secret::expose)))
+            }
             _ => Step::Now(self.say(request, None)),
         }
     }
@@ -245,7 +269,7 @@ impl Policy for BackendCredentials {
                     let issued = cx.proofs().find_map(|proof| proof.issued.as_ref());
                     issued.iter().for_each(|issued| exchange.suspect(&issued.digest));
                 }
-                What::Text(_) | What::Of(..) | What::Minted(_) => {}
+                What::Text(_) | What::Of(..) | What::Minted(_) | What::Phantom(..) => {}
             }
         }
         Step::pass()
@@ -253,9 +277,9 @@ impl Policy for BackendCredentials {
 }
 
 impl What {
-    /// Whether somebody must be asked for it.
+    /// Whether it is what somebody was asked for.
     fn is_asked_for(&self) -> bool {
-        matches!(self, Self::Account(_) | Self::Exchanged(_))
+        matches!(self, Self::Account(_) | Self::Exchanged(_) | Self::Phantom(..))
     }
 }
 

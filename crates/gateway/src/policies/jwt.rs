@@ -47,7 +47,7 @@ use crate::issuers::possession::{self, Unproven};
 use crate::issuers::verified::{self, Verified};
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer, Verdict};
 use crate::pipeline::identified::{CREDENTIAL_INVALID, CREDENTIAL_MISSING};
-use crate::pipeline::{Authenticator, Context, Glance, Operation, Presented, Routed, Step};
+use crate::pipeline::{Authenticator, Carries, Context, Glance, Operation, Presented, Routed, Step};
 use crate::problem::{Blame, Problem, ProblemKind};
 
 /// Its line in the list of policies.
@@ -297,8 +297,8 @@ impl Authenticator for Bearer {
         self.issuer.issuer()
     }
 
-    fn has_issued_token(&self) -> bool {
-        true
+    fn carries(&self) -> Carries {
+        if self.issuer.answers_with_jwt() { Carries::Jwt } else { Carries::Token }
     }
 
     fn strip(&self, request: &mut Canonical) {

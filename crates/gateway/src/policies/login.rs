@@ -51,7 +51,8 @@ use crate::logins::{Failed, Login, cookies};
 use crate::pipeline::identified::{CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use crate::pipeline::judged::Whole;
 use crate::pipeline::{
-    Answered, Authenticator, Context, Glance, Identified, Needs, Policy, Presented, Routed, Step, Stop,
+    Answered, Authenticator, Carries, Context, Glance, Identified, Needs, Policy, Presented, Routed, Step,
+    Stop,
 };
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
@@ -211,8 +212,8 @@ impl Authenticator for LoginSession {
         })
     }
 
-    fn has_issued_token(&self) -> bool {
-        true
+    fn carries(&self) -> Carries {
+        Carries::Token
     }
 
     fn strip(&self, request: &mut Canonical) {

@@ -58,7 +58,7 @@ fn key(judge: &mut Judge<'_>, path: &Pointer, rule: &Attestation) {
     }
     if let Some(issuer) = &rule.issuer {
         judge.reference(&path.key("issuer"), "issuer", issuer, &config.issuers);
-        if config.issuers.get(issuer).is_some_and(|issuer| issuer.introspection.is_some()) {
+        if config.issuers.get(issuer).is_some_and(|issuer| issuer.is_asked()) {
             judge.value(&path.key("issuer"), "is asked about its tokens", "name one with `openid` or `jwks`");
         }
         if rule.iss.is_some() {

@@ -182,7 +182,7 @@ fn bearer(judge: &mut Judge<'_>, path: &Pointer, issuer: &str, is_asked: bool) {
     let config = judge.config;
     judge.reference(path, "issuer", issuer, &config.issuers);
     match config.issuers.get(issuer) {
-        Some(settings) if settings.introspection.is_some() && !is_asked => {
+        Some(settings) if settings.is_asked() && !is_asked => {
             let hint = format!("write `token: {issuer}`");
             judge.value(path, format!("{issuer:?} is asked about its tokens"), hint);
         }
@@ -191,9 +191,9 @@ fn bearer(judge: &mut Judge<'_>, path: &Pointer, issuer: &str, is_asked: bool) {
                 "add `audiences: [NAME]`: a token that is meant for another service must not open ours";
             judge.value(path, format!("{issuer:?} names no audience for its tokens"), hint);
         }
-        Some(settings) if settings.introspection.is_none() && is_asked => {
+        Some(settings) if !settings.is_asked() && is_asked => {
             let hint = format!("write `jwt: {issuer}`");
-            judge.value(path, format!("{issuer:?} has no `introspection`"), hint);
+            judge.value(path, format!("{issuer:?} has no `introspection` and no `split_token`"), hint);
         }
         _ => {}
     }

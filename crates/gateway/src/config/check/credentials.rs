@@ -52,15 +52,7 @@ const OWN_CLAIMS: &[&str] =
 
 /// Judges `credentials` of one backend.
 pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) {
-    let BackendCredentials {
-        pass_through,
-        basic,
-        api_key,
-        mint_jwt,
-        client_credentials,
-        token_exchange,
-        fields,
-    } = credentials;
+    let BackendCredentials { pass_through, basic, api_key, fields, .. } = credentials;
     if !is_one_way(judge, path, credentials) {
         return;
     }
@@ -91,21 +83,7 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
             judge.value(&path.key("prefix"), "is no single word", "write it without the space: `Bearer`");
         }
     }
-    if let Some(account) = client_credentials {
-        let path = path.key("client_credentials");
-        endpoint(judge, &path, &account.endpoint());
-        callers::scopes(judge, &path.key("scopes"), &account.scopes);
-        times(judge, &path, &[("timeout", account.timeout), ("wait", account.wait)]);
-        said.insert("authorization".to_owned(), path);
-    }
-    if let Some(exchange) = token_exchange {
-        let path = path.key("token_exchange");
-        self::exchange(judge, &path, exchange);
-        said.insert("authorization".to_owned(), path);
-    }
-    if let Some(mint) = mint_jwt {
-        self::mint(judge, &path.key("mint_jwt"), mint, &mut said);
-    }
+    tokens(judge, path, credentials, &mut said);
     if fields.len() > FIELDS_MAX {
         let what = format!("{} fields are too many", fields.len());
         judge.value(&path.key("fields"), what, format!("at most {FIELDS_MAX}"));
@@ -121,6 +99,43 @@ pub(super) fn judge(judge: &mut Judge<'_>, path: &Pointer, credentials: &Backend
     }
 }
 
+/// The ways by which a backend gets a token.
+fn tokens(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    credentials: &BackendCredentials,
+    said: &mut HashMap<String, Pointer>,
+) {
+    if let Some(account) = &credentials.client_credentials {
+        let path = path.key("client_credentials");
+        endpoint(judge, &path, &account.endpoint());
+        callers::scopes(judge, &path.key("scopes"), &account.scopes);
+        times(judge, &path, &[("timeout", account.timeout), ("wait", account.wait)]);
+        said.insert("authorization".to_owned(), path);
+    }
+    if let Some(exchange) = &credentials.token_exchange {
+        let path = path.key("token_exchange");
+        self::exchange(judge, &path, exchange);
+        said.insert("authorization".to_owned(), path);
+    }
+    if let Some(mint) = &credentials.mint_jwt {
+        let path = path.key("mint_jwt");
+        name(judge, &path.key("header"), &path, &mint.header, said);
+        self::mint(judge, &path, mint);
+    }
+    if let Some(phantom) = &credentials.phantom_token {
+        let path = path.key("phantom_token");
+        name(judge, &path.key("header"), &path, &phantom.header, said);
+        if let Some(mint) = &phantom.mint {
+            let path = path.key("mint");
+            if mint.header != "authorization" {
+                judge.key(&path.key("header"), "is not this one's to say", "write `header` beside `mint`");
+            }
+            self::mint(judge, &path, mint);
+        }
+    }
+}
+
 /// Judges that one way is written, at most.
 fn is_one_way(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCredentials) -> bool {
     let BackendCredentials {
@@ -130,6 +145,7 @@ fn is_one_way(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCreden
         mint_jwt,
         client_credentials,
         token_exchange,
+        phantom_token,
         fields,
     } = credentials;
     let ways = [
@@ -139,11 +155,12 @@ fn is_one_way(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCreden
         ("mint_jwt", mint_jwt.is_some()),
         ("client_credentials", client_credentials.is_some()),
         ("token_exchange", token_exchange.is_some()),
+        ("phantom_token", phantom_token.is_some()),
     ];
     let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
     match (written.next(), written.next()) {
         (None, _) if fields.is_empty() => {
-            let hint = "write one of `mint_jwt`, `client_credentials`, `token_exchange`, `basic`, `api_key`, `fields`, or take it out";
+            let hint = "write one of `mint_jwt`, `client_credentials`, `token_exchange`, `phantom_token`, `basic`, `api_key`, `fields`, or take it out";
             judge.key(path, "says nothing", hint);
         }
         (Some(first), Some(second)) => {
@@ -265,8 +282,7 @@ fn exchange(judge: &mut Judge<'_>, path: &Pointer, exchange: &TokenExchange) {
 }
 
 /// A token of our own.
-fn mint(judge: &mut Judge<'_>, path: &Pointer, mint: &MintJwt, said: &mut HashMap<String, Pointer>) {
-    name(judge, &path.key("header"), path, &mint.header, said);
+fn mint(judge: &mut Judge<'_>, path: &Pointer, mint: &MintJwt) {
     for (key, text) in [("audience", Some(&mint.audience)), ("actor", mint.actor.as_ref())] {
         if text.is_some_and(|text| text.is_empty() || text.len() > VALUE_BYTES_MAX) {
             judge.value(&path.key(key), "is empty, or too long", "");

@@ -2,10 +2,11 @@
 
 use portcullis_openapi::source::Pointer;
 
+use super::credentials::client_certificate;
 use super::listeners::pem;
 use super::login;
 use super::{Judge, once_each, root};
-use crate::config::issuer::{Introspection, Issuer};
+use crate::config::issuer::{Introspection, Issuer, SplitToken};
 use crate::config::values::{Duration, Url};
 use crate::secret::Secret;
 
@@ -32,6 +33,9 @@ pub(super) fn judge(judge: &mut Judge<'_>) {
         }
         if let Some(introspection) = &issuer.introspection {
             self::introspection(judge, &path, issuer, introspection);
+        }
+        if let Some(split) = &issuer.split_token {
+            split_token(judge, &path, issuer, split);
         }
         if issuer.dpop_nonce && issuer.dpop.is_none() {
             let hint = "add `dpop: required` or `dpop: accepted`";
@@ -202,19 +206,40 @@ fn introspection(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, introsp
     let at = path.key("introspection");
     cleartext(judge, &at.key("url"), &introspection.url, issuer.cleartext);
     let has_keys = issuer.openid.is_some() || issuer.jwks.is_some();
-    if introspection.signed && !has_keys {
-        let hint = "add the issuer's `openid`, or `issuer` and `jwks`";
-        judge.key(&at.key("signed"), "needs keys to verify answers by", hint);
+    let is_signed = introspection.signed || introspection.as_jwt;
+    if introspection.signed && introspection.as_jwt {
+        judge.key(&at.key("as_jwt"), "stands beside `signed`: only one of them can be meant", "");
     }
-    if has_keys && !introspection.signed {
+    if is_signed && !has_keys {
+        let key = if introspection.signed { "signed" } else { "as_jwt" };
+        let hint = "add the issuer's `openid`, or `issuer` and `jwks`";
+        judge.key(&at.key(key), "needs keys to verify answers by", hint);
+    }
+    match (&introspection.client_secret, &introspection.client_certificate) {
+        (None, None) => {
+            let hint = "write `client_secret: \"${env:NAME}\"` or `client_certificate`";
+            judge.key(&at, "does not say how the asker proves itself", hint);
+        }
+        (Some(_), Some(_)) => {
+            let what = "stands beside `client_secret`: only one of them can be meant";
+            judge.key(&at.key("client_certificate"), what, "");
+        }
+        (Some(_), None) => {}
+        (None, Some(certificate)) => {
+            let at = at.key("client_certificate");
+            client_certificate(judge, &at, certificate, &introspection.url);
+        }
+    }
+    if has_keys && !is_signed {
         let key = if issuer.openid.is_some() { "openid" } else { "jwks" };
-        let hint = "tokens are not verified by keys here: take it out, or add `signed: true`";
+        let hint =
+            "tokens are not verified by keys here: take it out, or add `signed: true` or `as_jwt: true`";
         judge.key(&path.key(key), "does nothing beside `introspection`", hint);
     }
     for (key, is_there) in [
         ("secret", issuer.secret.is_some()),
         ("typ", issuer.typ.is_some()),
-        ("algorithms", issuer.algorithms.is_some() && !introspection.signed),
+        ("algorithms", issuer.algorithms.is_some() && !is_signed),
     ] {
         if is_there {
             judge.key(&path.key(key), "does nothing beside `introspection`", "take it out");
@@ -223,4 +248,42 @@ fn introspection(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, introsp
     short(judge, &at.key("client_id"), &introspection.client_id);
     within(judge, &at.key("cache"), introspection.cache, 0, 3_600);
     within(judge, &at.key("cache_inactive"), introspection.cache_inactive, 0, 3_600);
+}
+
+/// Tokens of which clients hold a part alone.
+fn split_token(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, split: &SplitToken) {
+    let at = path.key("split_token");
+    cleartext(judge, &at.key("url"), &split.url, issuer.cleartext);
+    if !split.url.path.ends_with(['/', '=', '-', ':']) {
+        let hint = "what is asked for is put behind it as it is: end it in `/`";
+        judge.value(&at.key("url"), "would run into the name of what is asked for", hint);
+    }
+    if issuer.openid.is_none() && issuer.jwks.is_none() {
+        let hint = "add the issuer's `openid`, or `issuer` and `jwks`";
+        judge.key(&at, "needs keys to verify tokens by", hint);
+    }
+    for (key, is_there) in
+        [("introspection", issuer.introspection.is_some()), ("login", issuer.login.is_some())]
+    {
+        if is_there {
+            judge.key(
+                &at,
+                format!("does not go with `{key}`"),
+                "write an issuer of its own for split tokens",
+            );
+        }
+    }
+    if let (Some(_), Some(_)) = (&split.bearer, &split.client_certificate) {
+        judge.key(&at.key("client_certificate"), "stands beside `bearer`: only one of them can be meant", "");
+    }
+    if let Some(bearer) = &split.bearer
+        && (bearer.expose().is_empty() || !bearer.expose().bytes().all(|byte| byte.is_ascii_graphic()))
+    {
+        judge.value(&at.key("bearer"), "cannot be sent", "visible ASCII characters without spaces");
+    }
+    if let Some(certificate) = &split.client_certificate {
+        client_certificate(judge, &at.key("client_certificate"), certificate, &split.url);
+    }
+    within(judge, &at.key("cache"), split.cache, 0, 3_600);
+    within(judge, &at.key("cache_inactive"), split.cache_inactive, 0, 3_600);
 }

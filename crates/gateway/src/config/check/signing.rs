@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::names::{base_path_fault, host_fault};
 use super::{Judge, once_each, root};
+use crate::config::BackendCredentials;
 
 /// Readers that keep a set for longer keep a lost key for longer, too.
 const MAX_AGE_MAX: Duration = Duration::from_secs(86_400);
@@ -72,8 +73,9 @@ pub(super) fn remarks(judge: &mut Judge<'_>) {
         return;
     }
     for (name, backend) in &config.backends {
-        if backend.credentials.as_ref().is_some_and(|credentials| credentials.mint_jwt.is_some()) {
-            let path = root().key("backends").key(name).key("credentials").key("mint_jwt");
+        if let Some((_, at)) = backend.credentials.as_ref().and_then(BackendCredentials::mint) {
+            let path = root().key("backends").key(name).key("credentials");
+            let path = at.iter().fold(path, |path, key| path.key(key));
             let hint = "write `signing: { jwks: { listen: [LISTENER] } }`";
             judge.key(&path, "signs tokens, and the keys to verify them with are published nowhere", hint);
         }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use aws_lc_rs::digest::{Context as Digest, SHA256};
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method, header};
 use tokio::sync::{Notify, watch};
 
 use crate::chores::Chores;
@@ -239,7 +239,8 @@ impl Account {
         if let Some(audience) = &spec.audience {
             pairs.push(("audience", audience));
         }
-        let (fields, body) = spec.client.says(&pairs)?;
+        let (mut fields, body) = spec.client.says(&pairs)?;
+        fields.push((header::ACCEPT, HeaderValue::from_static("application/json")));
         let (method, body, within) = (Method::POST, Bytes::from(body), spec.timeout);
         Some(Call { method, fields, body, within, answer_bytes_max: ANSWER_BYTES_MAX })
     }

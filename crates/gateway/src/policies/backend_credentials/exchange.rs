@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::Method;
+use http::{HeaderValue, Method, header};
 use portcullis_identity::jwt::Unverified;
 use portcullis_identity::sha256::Digest;
 use tokio::sync::Semaphore;
@@ -224,7 +224,8 @@ impl Exchange {
             pairs.push(("actor_token", actor.strip_prefix("Bearer ").unwrap_or(actor)));
             pairs.push(("actor_token_type", ACCESS_TOKEN));
         }
-        let (fields, body) = spec.client.says(&pairs)?;
+        let (mut fields, body) = spec.client.says(&pairs)?;
+        fields.push((header::ACCEPT, HeaderValue::from_static("application/json")));
         let (method, body, within) = (Method::POST, Bytes::from(body), spec.timeout);
         Some(Call { method, fields, body, within, answer_bytes_max: ANSWER_BYTES_MAX })
     }

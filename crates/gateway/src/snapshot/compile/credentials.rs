@@ -15,11 +15,11 @@ use portcullis_openapi::template::Template;
 use super::Compiler;
 use crate::config::{
     Backend, BackendBasic, BackendCredentials as Settings, Config, ExchangeActor, FieldValue, MintJwt,
-    SecretIn, SigningAlgorithm, TokenEndpoint, TokenExchange, TokenType,
+    PhantomToken, SecretIn, SigningAlgorithm, TokenEndpoint, TokenExchange, TokenType,
 };
 use crate::fetch::{Remote, RemoteError};
 use crate::oauth::client::{Client, ClientProof};
-use crate::pipeline::{Expression, Handover, Needs, Operation, Policy};
+use crate::pipeline::{Carries, Expression, Handover, Needs, Operation, Policy};
 use crate::policies::backend_credentials::account::{Account, AccountSpec};
 use crate::policies::backend_credentials::exchange::{self, Exchange, ExchangeSpec};
 use crate::policies::backend_credentials::key_set::KeySet;
@@ -41,8 +41,17 @@ impl Compiler<'_> {
             let made = backend.credentials.as_ref().map(|settings| {
                 let place = self.place(&path.to_string());
                 let mut says = says(settings);
-                if let Some(mint) = &settings.mint_jwt {
-                    says.push(minted(mint, config.signing.issuer.as_str(), resources));
+                let mint = |mint, header| minted(mint, header, config.signing.issuer.as_str(), resources);
+                if let Some(settings) = &settings.mint_jwt {
+                    let what = What::Minted(Box::new(mint(settings, &settings.header)));
+                    says.push(Says { name: settings.header.as_str().into(), what });
+                }
+                if let Some(PhantomToken { header, mint: settings }) = &settings.phantom_token {
+                    let mint = settings.as_ref().map(|settings| Box::new(mint(settings, header)));
+                    says.push(Says {
+                        name: header.as_str().into(),
+                        what: What::Phantom(prefix(header), mint),
+                    });
                 }
                 says.extend(asked.map(|what| Says { name: "authorization".into(), what }));
                 Arc::new(BackendCredentials::new(says, settings.pass_through, place))
@@ -245,12 +254,18 @@ impl Compiler<'_> {
             chain.push(Arc::new(OwnCookies));
         }
         let credentials = Arc::clone(self.credentials.get(backend)?.as_ref()?);
-        if credentials.needs_token() && !authentication.has_issued_tokens() {
-            self.wrong_at(
-                auth,
-                "lets callers in who have no token, and the backend's `token_exchange` needs one; hint: each alternative \
-                 must ask for `jwt`, `token` or `login`",
-            );
+        if let Some((least, setting)) = credentials.needs()
+            && !authentication.carries(least)
+        {
+            let (what, ways) = match least {
+                Carries::Jwt => (
+                    "come with no JWT of an issuer",
+                    "a `token` whose issuer answers with a JWT, or write `mint`",
+                ),
+                _ => ("have no token", "`jwt`, `token` or `login`"),
+            };
+            let what = format!("lets callers in who {what}, and the backend's `{setting}` needs one");
+            self.wrong_at(auth, format!("{what}; hint: each alternative must ask for {ways}"));
         }
         let handover = Arc::clone(credentials.handover());
         chain.push(credentials);
@@ -305,7 +320,7 @@ fn algorithm(settings: SigningAlgorithm) -> Algorithm {
 /// How keys of our own are kept, where something is signed with them or they are published.
 pub(super) fn schedule(config: &Config) -> Option<Schedule> {
     let signing = &config.signing;
-    let mints = |backend: &Backend| backend.credentials.as_ref().is_some_and(|own| own.mint_jwt.is_some());
+    let mints = |backend: &Backend| backend.credentials.as_ref().is_some_and(|own| own.mint().is_some());
     let is_needed = signing.jwks.is_some() || config.backends.values().any(mints);
     is_needed.then(|| Schedule {
         algorithm: algorithm(signing.algorithm),
@@ -315,8 +330,8 @@ pub(super) fn schedule(config: &Config) -> Option<Schedule> {
     })
 }
 
-/// The field that carries a token of our own.
-fn minted(settings: &MintJwt, issuer: &str, resources: &Resources) -> Says {
+/// What makes tokens of our own for the field called `header`.
+fn minted(settings: &MintJwt, header: &str, issuer: &str, resources: &Resources) -> Mint {
     let claims = settings.claims.iter().map(|(name, value)| {
         let made = match value {
             FieldValue::Text(text) => Made::Text(text.clone()),
@@ -330,10 +345,14 @@ fn minted(settings: &MintJwt, issuer: &str, resources: &Resources) -> Says {
         lifetime: settings.lifetime.get(),
         actor: settings.actor.clone(),
         claims: claims.collect(),
-        prefix: if settings.header.eq_ignore_ascii_case("authorization") { "Bearer " } else { "" },
+        prefix: prefix(header),
     };
-    let mint = Mint::new(Arc::clone(&resources.signing), Arc::clone(&resources.minted), terms);
-    Says { name: settings.header.as_str().into(), what: What::Minted(Box::new(mint)) }
+    Mint::new(Arc::clone(&resources.signing), Arc::clone(&resources.minted), terms)
+}
+
+/// What stands in front of a token in the field called `header`.
+fn prefix(header: &str) -> &'static str {
+    if header.eq_ignore_ascii_case("authorization") { "Bearer " } else { "" }
 }
 
 /// Every field that needs no more than what is known.

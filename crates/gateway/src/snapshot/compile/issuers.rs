@@ -6,13 +6,16 @@ use std::time::Duration;
 use portcullis_identity::algorithm::{Algorithm, Algorithms};
 
 use super::Compiler;
-use crate::config::Dpop;
 use crate::config::Issuer as Settings;
 use crate::config::values;
+use crate::config::{Certificate, Dpop, Introspection};
 use crate::dns;
-use crate::issuers::spec::{IntrospectionSpec, IssuerSpec, KeysSpec, Place, Reach, SharedSecret, TokensSpec};
+use crate::issuers::spec::{
+    AnswerForm, AskersProof, IntrospectionSpec, IssuerSpec, KeysSpec, Place, Reach, SharedSecret, TokensSpec,
+};
 use crate::issuers::{Issuer, discovery};
 use crate::resources::Resources;
+use crate::secret::Secret;
 
 /// How far two clocks may be apart.
 const LEEWAY: Duration = Duration::from_secs(30);
@@ -79,16 +82,33 @@ impl Compiler<'_> {
             needs_dpop: settings.dpop == Some(Dpop::Required),
             needs_nonce: settings.dpop_nonce,
         };
+        let split = settings.split_token.as_ref().map(|split| IntrospectionSpec {
+            url: split.url.clone(),
+            client_id: "".into(),
+            proof: match (&split.client_certificate, &split.bearer) {
+                (Some(certificate), _) => certified(certificate),
+                (None, Some(bearer)) => AskersProof::Bearer(SharedSecret::new(bearer.clone())),
+                (None, None) => AskersProof::Nothing,
+            },
+            reach: reach.clone(),
+            form: AnswerForm::Rest,
+            cache: time(split.cache, CACHE),
+            cache_inactive: time(split.cache_inactive, CACHE_INACTIVE),
+        });
         let introspection = settings.introspection.as_ref().map(|introspection| IntrospectionSpec {
             url: introspection.url.clone(),
             client_id: introspection.client_id.as_str().into(),
-            client_secret: SharedSecret::new(introspection.client_secret.clone()),
+            proof: askers_proof(introspection),
             reach,
-            signed: introspection.signed,
+            form: match (introspection.signed, introspection.as_jwt) {
+                (true, _) => AnswerForm::Signed,
+                (false, true) => AnswerForm::Token,
+                (false, false) => AnswerForm::Json,
+            },
             cache: time(introspection.cache, CACHE),
             cache_inactive: time(introspection.cache_inactive, CACHE_INACTIVE),
         });
-        Some(IssuerSpec { name: name.into(), keys, tokens, introspection })
+        Some(IssuerSpec { name: name.into(), keys, tokens, introspection: introspection.or(split) })
     }
 
     /// Where keys come from; `None` on the outside: nowhere that works.
@@ -117,6 +137,20 @@ impl Compiler<'_> {
     pub(super) fn names(&self) -> dns::Settings {
         self.config.dns.settings(&self.bounds)
     }
+}
+
+/// That there is one was found when the configuration was judged.
+fn askers_proof(introspection: &Introspection) -> AskersProof {
+    match (&introspection.client_certificate, &introspection.client_secret) {
+        (Some(certificate), _) => certified(certificate),
+        (None, secret) => {
+            AskersProof::Secret(SharedSecret::new(secret.clone().unwrap_or_else(|| Secret::new(""))))
+        }
+    }
+}
+
+fn certified(Certificate { cert, key }: &Certificate) -> AskersProof {
+    AskersProof::Certificate(cert.as_str().into(), SharedSecret::new(key.clone()))
 }
 
 fn time(written: Option<values::Duration>, default: Duration) -> Duration {

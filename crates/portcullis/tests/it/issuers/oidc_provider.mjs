@@ -23,14 +23,15 @@ const key = { ...privateKey.export({ format: 'jwk' }), kid: 'first', use: 'sig',
 
 const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
-const known = { redirect_uris: [], response_types: [], id_token_signed_response_alg: 'ES256' };
-const mutual = { ...known, client_id: 'mutual', token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_san_dns: 'mutual.test' };
+const known = { redirect_uris: [], response_types: [], id_token_signed_response_alg: 'ES256', introspection_signed_response_alg: 'ES256' };
+const mutual = { ...known, client_id: 'mutual', token_endpoint_auth_method: 'tls_client_auth', tls_client_auth_san_uri: 'spiffe://gw/mutual' };
 const formats = { 'urn:jwt': 'jwt', 'urn:opaque': 'opaque' };
 const provider = new Provider(`http://127.0.0.1:${port}`, {
     jwks: { keys: [key] },
     clients: [
         { ...known, client_id: 'app', client_secret: 'app-secret', grant_types: ['client_credentials'] },
         { ...known, client_id: 'gateway', client_secret: 'gateway-secret', grant_types: ['client_credentials', EXCHANGE] },
+        { ...known, client_id: 'reader', client_secret: 'reader-secret', grant_types: [] },
         ...(certificates ? [{ ...mutual, grant_types: ['client_credentials', EXCHANGE] }] : []),
     ],
     clientAuthMethods: ['client_secret_basic', ...(certificates ? ['tls_client_auth'] : [])],
@@ -42,13 +43,14 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
         clientCredentials: { enabled: true },
         introspection: { enabled: true, allowedPolicy: () => true },
         revocation: { enabled: true },
+        jwtIntrospection: { enabled: true },
         mTLS: {
             enabled: Boolean(certificates),
             tlsClientAuth: Boolean(certificates),
             getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.(),
             certificateAuthorized: (ctx) => ctx.socket.authorized,
             certificateSubjectMatches: (ctx, property, expected) =>
-                property === 'tls_client_auth_san_dns' && ctx.socket.getPeerX509Certificate().subjectAltName === `DNS:${expected}`,
+                property === 'tls_client_auth_san_uri' && ctx.socket.getPeerX509Certificate().subjectAltName === `URI:${expected}`,
         },
         resourceIndicators: {
             enabled: true,

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use portcullis_testkit::certificates::Authority;
 use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::raw::Client;
 use portcullis_testkit::{Deadline, Request, Wire};
@@ -154,13 +155,13 @@ fn tokens_of_a_second_provider_pass_and_those_for_others_do_not() {
     assert_eq!(ask(&Wire::Http2, "/thing", &good), 200, "its signature holds until it ends");
 }
 
-/// `CLIENT` becomes how the gateway asks the provider, `TRUST` whom it trusts there.
+/// `CLIENT` becomes how the gateway asks the provider for tokens, `ASKING` how it asks about them.
 const EXCHANGING: &str = r#"version: 1
 state: none
 listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
 bounds: { credential_failures: 1000000 }
 issuers:
-  asked: { introspection: { url: "ISSUER/token/introspection", client_id: gateway, client_secret: gateway-secret, cache: 1s }, audiences: [orders-api] }
+  asked: { audiences: [orders-api], ASKING }
 backends:
   orders:
     targets: ["http://BACKEND"]
@@ -202,12 +203,71 @@ fn expect_exchange(stage: &Stage, provider: &Server, acting: &str) {
 fn a_certified_provider_exchanges_a_callers_token_and_says_who_acts() {
     let Some(provider) = provider() else { return };
     let issuer = format!("http://{}", provider.addresses[0]);
-    let client = format!(
-        r#"url: "{issuer}/token", cleartext: true, client_id: gateway, client_secret: gateway-secret"#
-    );
+    let proof = "client_id: gateway, client_secret: gateway-secret";
+    let client = format!(r#"url: "{issuer}/token", cleartext: true, {proof}"#);
+    let asking = format!(r#"introspection: {{ url: "{issuer}/token/introspection", {proof}, cache: 1s }}"#);
     let stage = Stage::built(|backend| {
-        let config = EXCHANGING.replace("CLIENT", &client).replace("ISSUER", &issuer);
+        let config = EXCHANGING.replace("CLIENT", &client).replace("ASKING", &asking);
         Builder::new(executable(), config.replace("BACKEND", backend))
     });
     expect_exchange(&stage, &provider, "gateway");
+}
+
+#[test]
+fn a_certified_provider_knows_the_gateway_by_its_certificate() {
+    let authority = Authority::new("both");
+    let (server, own) = (authority.server(&["127.0.0.1"]), authority.client("spiffe://gw/mutual"));
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, content) in
+        [("idp.crt", &server.certificate), ("idp.key", &server.key), ("ca.pem", &authority.pem())]
+    {
+        std::fs::write(folder.path().join(name), content).expect("a file");
+    }
+    let Some(provider) = provider_with(Some(folder.path())) else { return };
+    let issuer = format!("https://{}", provider.addresses[1]);
+    let proof = r#"client_id: mutual, client_certificate: { cert: "${file:gw.crt}", key: "${file:gw.key}" }"#;
+    let ca = r#"ca: "${file:ca.pem}""#;
+    let client = format!(r#"url: "{issuer}/token", {proof}, {ca}"#);
+    let asking =
+        format!(r#"{ca}, introspection: {{ url: "{issuer}/token/introspection", {proof}, cache: 1s }}"#);
+    let stage = Stage::built(|backend| {
+        let config = EXCHANGING.replace("CLIENT", &client).replace("ASKING", &asking);
+        Builder::new(executable(), config.replace("BACKEND", backend))
+            .file("gw.crt", own.certificate)
+            .file("gw.key", own.key)
+            .file("ca.pem", authority.pem())
+    });
+    expect_exchange(&stage, &provider, "mutual");
+}
+
+/// What a certified provider has signed about an opaque token.
+const PHANTOM: &str = r#"version: 1
+state: none
+listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+issuers:
+  asked: { openid: "ISSUER", audiences: [orders-api], introspection: { url: "ISSUER/token/introspection", client_id: reader, client_secret: reader-secret, signed: true } }
+backends: { recorder: { targets: ["http://BACKEND"], credentials: { phantom_token: { header: x-phantom } } } }
+apis: { orders: { backend: recorder, auth: { token: asked }, operations: { all: { match: "* /{rest*}" } } } }
+"#;
+
+#[test]
+fn a_backend_reads_what_a_certified_provider_has_signed_about_an_opaque_token() {
+    let Some(provider) = provider() else { return };
+    let issuer = format!("http://{}", provider.addresses[0]);
+    let stage = Stage::built(|backend| {
+        Builder::new(executable(), PHANTOM.replace("BACKEND", backend).replace("ISSUER", &issuer))
+    });
+    let opaque = token(&provider, "urn:opaque", "read");
+    for wire in Wire::ALL {
+        let request = || Request::get("/thing").field("Authorization", format!("Bearer {opaque}"));
+        let arrived = Deadline::soon().poll("the keys", || {
+            let mark = stage.backend.mark();
+            (wire.send(stage.public(), &request()).status == 200).then(|| stage.backend.since(mark))
+        });
+        let arrived = arrived.first().expect("a message");
+        let claims = portcullis_testkit::tokens::claims_of(&arrived.text("x-phantom").expect("a token"));
+        assert_eq!((&claims["aud"], &claims["iss"]), (&"reader".into(), &issuer.clone().into()), "{claims}");
+        assert_eq!(claims["token_introspection"]["client_id"], "app", "{claims}");
+        assert!(!arrived.to_string().contains(&opaque), "{arrived}");
+    }
 }
