@@ -111,7 +111,7 @@ impl Secured<'_> {
 fn only(config: &Config, is_meant: impl Fn(&Issuer) -> bool) -> Option<Auth> {
     let mut issuers = config.issuers.iter();
     let (Some((name, issuer)), None) = (issuers.next(), issuers.next()) else { return None };
-    let verifier = if issuer.introspection.is_some() { Auth::Token } else { Auth::Jwt };
+    let verifier = if issuer.is_asked() { Auth::Token } else { Auth::Jwt };
     is_meant(issuer).then(|| verifier(name.clone()))
 }
 
