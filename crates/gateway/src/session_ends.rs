@@ -189,7 +189,10 @@ impl SessionEnds {
                     new.push((name, end, true));
                 }
             }
-            self.generation.fetch_add(1, Ordering::Release);
+            // What is known already makes nobody be judged again.
+            if new.iter().any(|(_, _, is_new)| *is_new) {
+                self.generation.fetch_add(1, Ordering::Release);
+            }
         }
         {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
