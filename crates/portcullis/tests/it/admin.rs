@@ -292,8 +292,8 @@ fn commands_work_from_afar_as_far_as_the_role_goes_and_each_write_is_written_dow
     });
     assert_eq!(told["operator"].as_str(), Some("security, t1"), "{told}");
     assert_eq!(
-        (told["subject"].as_str(), told["store_after"].as_i64()),
-        (Some("partner"), Some(1)),
+        (told["subject"].as_str(), told["store_after"].as_str()),
+        (Some("partner"), Some("1")),
         "{told}"
     );
 
