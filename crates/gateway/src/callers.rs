@@ -101,6 +101,19 @@ impl Callers {
         self.by_consumer.each(|known| known.iter().for_each(|known| look(known)));
     }
 
+    /// Whether this proves somebody.
+    fn has(&self, means: &Means) -> bool {
+        match means {
+            Means::Key(digest) => self.by_key.get(digest, |_| ()),
+            Means::Password { user, .. } => self.by_user.get(user, |_| ()),
+            Means::San(name) => self.by_san.get(name, |_| ()),
+            Means::Subject(name) => self.by_subject.get(name, |_| ()),
+            Means::Spiffe(name) => self.by_spiffe.get(name, |_| ()),
+            Means::Signer { keyid, .. } => self.by_signer.get(keyid, |_| ()),
+        }
+        .is_some()
+    }
+
     fn credential<T>(&self, consumer: &Arc<str>, id: &str, look: impl FnOnce(&Arc<Known>) -> T) -> Option<T> {
         let find = |all: &Arc<[Arc<Known>]>| all.iter().find(|known| known.id() == id).map(look);
         self.by_consumer.get(consumer, find).flatten()
@@ -228,12 +241,6 @@ impl Directory {
         found.or_else(|| self.live.by_key.get(digest, prove)).unwrap_or(Err(Unproven::Unknown))
     }
 
-    /// Looks at every credential, those of the configuration first, consumer by consumer, in no order.
-    pub fn each(&self, mut look: impl FnMut(&Known)) {
-        self.file.each(&mut look);
-        self.live.each(&mut look);
-    }
-
     /// The credential of a user, whose password is not judged yet.
     pub fn by_user(&self, user: &str) -> Option<Arc<Known>> {
         let found = self.file.by_user.get(user, Arc::clone);
@@ -283,6 +290,18 @@ impl Directory {
             }
         }
         proven.map(Some).ok_or(NOBODYS)
+    }
+
+    /// Looks at every credential that can prove somebody, those of the configuration first, consumer by consumer, in no
+    /// order.
+    pub fn each(&self, mut look: impl FnMut(&Known)) {
+        self.file.each(&mut look);
+        self.live.each(|known| {
+            // What proves somebody in the configuration proves nobody else.
+            if !self.file.has(known.means()) {
+                look(known);
+            }
+        });
     }
 
     /// Whether the credential that gave `proof` still opens `api`: the same credential, with the same scopes. With it the

@@ -63,7 +63,7 @@ pub use caller::{
     ApiKey, BasicCredential, CertificateCredential, Consumer, Credential, SignatureCredential, Terms,
 };
 pub(crate) use check::authentication::never_together;
-pub(crate) use check::names::{is_id, is_name, is_scope, is_user};
+pub(crate) use check::names::{is_field_name, is_id, is_name, is_scope, is_user};
 pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,

@@ -16,8 +16,10 @@ use smallvec::SmallVec;
 
 use crate::http::canonical::Understood;
 use crate::http::tls::managed::Managed;
-use crate::http::{Body, Canonical, Head, Malformed, Reply, Rules, Wire as HttpVersion, hops, reading};
+use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops, reading};
+use crate::observe::Kept;
 use crate::panics::{Contained, Panicked};
+use crate::pipeline::context::Rehearsal;
 use crate::pipeline::step::Why;
 use crate::pipeline::{
     Admitted, Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply,
@@ -260,6 +262,23 @@ fn find<'a>(
 fn ambiguous(why: &'static str, cx: &mut Context) -> Stop {
     cx.end_connection();
     MALFORMED_REQUEST.with(MALFORMED_REQUEST.title).because(why).into()
+}
+
+/// Judges a request as if it had come over `peer`, and asks no backend: what would become of it.
+pub async fn rehearse(head: Head, live: &Arc<Live>, peer: &Arc<Peer>) -> Option<Kept> {
+    let snapshot = live.snapshot();
+    let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::default());
+    cx.rehearsal = Rehearsal::Judging;
+    cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
+    let judged = judge(head, Body::Empty, &snapshot, live, &mut cx).await;
+    let status = match judged {
+        Ok(answered) => answered.status(),
+        Err(_) if cx.rehearsal == Rehearsal::Passed => StatusCode::OK,
+        Err(stop) => stopped(stop, &mut cx).status,
+    };
+    cx.replies(status);
+    cx.finish(0, true);
+    live.ground.observe.explain(cx.id.as_str())
 }
 
 /// Answers bytes that never became a head, and records them once.

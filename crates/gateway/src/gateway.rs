@@ -5,6 +5,7 @@
 //! everything and binds new sockets first; any error leaves what runs untouched.
 
 mod core;
+pub mod rehearsal;
 pub mod watch;
 
 use std::io;
@@ -140,6 +141,25 @@ pub enum Refused {
 /// Every reason why it does not compile.
 pub fn check(loaded: &Loaded) -> Result<Snapshot, Vec<Finding>> {
     compile(loaded, &mut Resources::default(), &Observe::default(), 1).map(|compiled| compiled.snapshot)
+}
+
+/// What would serve by a configuration, callers of the store included; nothing is served.
+///
+/// # Errors
+/// As [`check`], and when the store, if there is one, cannot be read: who it knows is not known then.
+pub fn look(loaded: &Loaded, state: Option<&Path>) -> Result<Snapshot, Refused> {
+    let mut resources = Resources::default();
+    let compiled = compile(loaded, &mut resources, &Observe::default(), 1).map_err(Refused::Findings)?;
+    if let Some(place) = store_place(loaded, state) {
+        // It is read once by the time this returns. No copy is kept: one that runs keeps its own.
+        let fed = Fed { callers: Arc::clone(&resources.callers), ..Fed::default() };
+        let store = Store::start(place, None, fed, Arc::default());
+        let facts = store.map_err(Refused::System)?.facts();
+        if let Some(reason) = facts.reason {
+            return Err(Refused::System(io::Error::other(reason)));
+        }
+    }
+    Ok(compiled.snapshot)
 }
 
 impl Gateway {

@@ -8,6 +8,7 @@ pub mod attestation;
 pub mod backend_credentials;
 pub mod basic;
 pub mod certificate;
+pub mod condition;
 pub mod external_authorization;
 pub mod fields;
 pub mod jwt;
@@ -59,6 +60,7 @@ pub static POLICIES: &[Kind] = &[
     signature::KIND,
     attestation::KIND,
     require::KIND,
+    condition::KIND,
     fields::KIND,
     external_authorization::KIND,
     backend_credentials::KIND,

@@ -3,6 +3,7 @@
 //! A request keeps the snapshot it began with. Compiling is `compile.rs`' business and may fail; a snapshot that
 //! exists cannot.
 
+pub mod access;
 mod compile;
 pub mod lease;
 

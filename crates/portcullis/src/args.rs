@@ -1,6 +1,6 @@
 //! The command line. Doc comments here are its help.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -35,8 +35,12 @@ pub(crate) enum Verb {
     Consumers(Consumers),
     /// Make tokens for those who may operate the gateway over the network
     Operators(Operators),
-    /// Say why a request was let through or refused
+    /// Say why a request was let through or refused, or what would become of one
     Explain(Explain),
+    /// Show who can call what
+    Access(Access),
+    /// List what a configuration leaves open
+    Audit(Audit),
     /// Show how a running gateway is: phase, configuration, listeners
     Status(Ask),
     /// Show what the configuration file, or a candidate, would change of what runs
@@ -386,10 +390,86 @@ pub(crate) enum OperatorRole {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct Access {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Only what this method on PATH leads to
+    #[arg(value_name = "METHOD", requires = "path")]
+    pub(crate) method: Option<String>,
+    /// A path as a client writes it, without a query
+    #[arg(value_name = "PATH")]
+    pub(crate) path: Option<String>,
+    /// Only what this consumer can call: one of the configuration or of the store, or `ISSUER/SUBJECT`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) consumer: Option<String>,
+    /// Folder in which the gateway keeps its state, and with it the store; as given to `run`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Audit {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Say no (exit code 1) when something of this grade or a higher one is found
+    #[arg(long, value_name = "GRADE")]
+    pub(crate) fail_on: Option<Grade>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "sarif")]
+    pub(crate) json: bool,
+    /// Print SARIF 2.1.0
+    #[arg(long)]
+    pub(crate) sarif: bool,
+}
+
+/// How grave a finding of the audit is, the gravest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Grade {
+    /// Anybody may do harm
+    High,
+    /// Harm is easier than it should be
+    Medium,
+    /// Could be tighter
+    Low,
+}
+
+impl Grade {
+    /// The word for it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct Explain {
     /// The request id, as in `x-request-id`, `instance` or the access record
-    #[arg(value_name = "REQUEST-ID")]
-    pub(crate) id: String,
+    #[arg(value_name = "REQUEST-ID", required_unless_present = "request")]
+    pub(crate) id: Option<String>,
+    /// Say what would become of this request by the configuration, without sending it: "GET /orders/1"
+    #[arg(long, value_name = "REQUEST", conflicts_with_all = ["id", "socket"])]
+    pub(crate) request: Option<String>,
+    /// A field of that request, "Name: value"; may be given several times. Unless one is `Host`, the host is `localhost`
+    #[arg(long = "header", value_name = "FIELD", requires = "request")]
+    pub(crate) headers: Vec<String>,
+    /// The listener that request would come over; the first unless given
+    #[arg(long, value_name = "NAME", requires = "request")]
+    pub(crate) listener: Option<String>,
+    /// The address that request would come from
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", requires = "request")]
+    pub(crate) from: IpAddr,
+    /// The client certificate of its connection, in PEM, taken for verified
+    #[arg(long, value_name = "FILE", requires = "request")]
+    pub(crate) certificate: Option<PathBuf>,
+    /// Folder in which the gateway keeps its state, and with it the store; as given to `run`
+    #[arg(long, value_name = "DIR", requires = "request")]
+    pub(crate) state_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) socket: Socket,
     /// Print JSON

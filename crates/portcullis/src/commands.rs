@@ -1,6 +1,8 @@
 //! One file a verb.
 
+pub(crate) mod access;
 pub(crate) mod apply;
+pub(crate) mod audit;
 pub(crate) mod bounds;
 pub(crate) mod certs;
 pub(crate) mod check;

@@ -38,6 +38,8 @@ fn main() -> ExitCode {
         Verb::Consumers(consumers) => commands::consumers::consumers(&consumers),
         Verb::Operators(operators) => commands::operators::operators(&operators),
         Verb::Explain(explain) => commands::explain::explain(&explain),
+        Verb::Access(access) => commands::access::access(&access),
+        Verb::Audit(audit) => commands::audit::audit(&audit),
         Verb::Status(ask) => commands::status::status(&ask),
         Verb::Diff(candidate) => commands::diff::diff(&candidate),
         Verb::Apply(apply) => commands::apply::apply(&apply),

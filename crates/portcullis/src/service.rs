@@ -536,6 +536,11 @@ pub(crate) fn socket_of(path: &Path, wish: Option<&Path>) -> anyhow::Result<Path
         .context("this configuration has no admin socket: with `state: none`, name it with an absolute path")
 }
 
+/// The state directory of a gateway that runs by this configuration, if it has one.
+pub(crate) fn state_of(path: &Path, config: &Config, wish: Option<&Path>) -> anyhow::Result<Option<PathBuf>> {
+    state_directory(config.state.as_ref(), &Source::File(path.to_owned()), wish)
+}
+
 /// The newest configuration that was in force and still loads, for a start without the file's own. Of a broken file nobody
 /// knows which `state:` it asks for.
 pub(crate) fn last_good(path: &Path, wish: Option<&Path>) -> anyhow::Result<Loaded> {
@@ -580,7 +585,8 @@ fn state_directory(
     Ok(Some(folder))
 }
 
-fn refused_error(refused: &Refused) -> anyhow::Error {
+/// Why there is no gateway, for the command line.
+pub(crate) fn refused_error(refused: &Refused) -> anyhow::Error {
     match refused {
         Refused::Findings(found) => output::findings(found),
         Refused::Bind { listener, address, error } => {

@@ -158,6 +158,11 @@ impl Known {
         self.bound.certificate.as_ref()
     }
 
+    /// What it asks for beside being presented.
+    pub fn bound(&self) -> &Bound {
+        &self.bound
+    }
+
     /// The hash its password must have, as a PHC string.
     pub fn password_hash(&self) -> Option<&str> {
         match &self.means {

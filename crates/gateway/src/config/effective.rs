@@ -6,7 +6,7 @@
 //! a later one covers is judged all the same: whether a document loads does not hang on what stands elsewhere.
 
 use portcullis_openapi::definition::Settings as Carried;
-use portcullis_openapi::source::{Files, Finding, Node, de};
+use portcullis_openapi::source::{Files, Finding, Node, Pointer, de};
 
 use super::load::{Place, place, span_of};
 use super::{Loaded, Settings, settings};
@@ -58,6 +58,12 @@ impl Effective {
     /// Where a setting was written, such as `auth` or `bounds.body`.
     pub fn place(&self, path: &str) -> Option<Place> {
         place(&self.names, &self.tree, &path.parse().unwrap_or_default())
+    }
+
+    /// A finding where a setting was written.
+    pub fn finding(&self, path: &str, message: impl Into<String>) -> Option<Finding> {
+        let path: Pointer = path.parse().unwrap_or_default();
+        Some(self.names.finding(span_of(&self.tree, &path)?, path, message))
     }
 }
 

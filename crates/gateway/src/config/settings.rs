@@ -73,6 +73,9 @@ pub struct Require {
     /// Scopes the credential must carry, all of them. Else: 403.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// A condition in CEL on `caller`, `claims`, `request`, `path` and `client`, such as `caller.consumer == path.customer`. One that
+    /// does not hold, or cannot be told: 403.
+    pub when: Option<String>,
     /// Audiences of which the token must name one, beyond those of its issuer. Else: 403.
     #[serde(default)]
     pub audiences: Vec<String>,
@@ -109,9 +112,9 @@ pub enum ClaimValue {
 }
 
 impl Require {
-    /// Whether it asks for nothing.
+    /// Whether it asks for nothing of who is known; a condition may be asked of anonymous callers, too.
     pub fn is_empty(&self) -> bool {
-        let Self { scopes, audiences, roles, roles_claim: _, claims } = self;
+        let Self { scopes, audiences, roles, roles_claim: _, claims, when: _ } = self;
         scopes.is_empty() && audiences.is_empty() && roles.is_empty() && claims.is_empty()
     }
 }

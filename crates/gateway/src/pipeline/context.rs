@@ -66,7 +66,21 @@ pub struct Context {
     pub spare_answer: Fields,
     /// The configuration it is judged by.
     revision: Option<Arc<str>>,
+    /// Whether a backend is to be asked.
+    pub rehearsal: Rehearsal,
     facts: Facts,
+}
+
+/// Whether a request came, or is judged as if it had come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Rehearsal {
+    /// It came.
+    #[default]
+    No,
+    /// No backend is to be asked.
+    Judging,
+    /// It was judged, and a backend would have been asked.
+    Passed,
 }
 
 /// What is known of one exchange. Made anew for each, as a whole, so that nothing of one is left for the next.
@@ -173,6 +187,7 @@ impl Context {
             spare_request: Fields::new(),
             spare_answer: Fields::new(),
             revision: None,
+            rehearsal: Rehearsal::No,
             facts,
         }
     }

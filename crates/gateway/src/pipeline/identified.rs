@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::StatusCode;
+use portcullis_identity::claims::Claims;
 
 use super::attempts::CREDENTIAL_ATTEMPTS_EXCEEDED;
 use super::authentication::{Alternative, AnonymousAllowed, Part};
@@ -68,6 +69,17 @@ pub struct Identified {
     // Invariant: `caller` satisfied the expression of exactly this request's operation.
     routed: Routed,
     caller: Caller,
+    posture: Posture,
+}
+
+/// What is known of the app that a request came from.
+#[derive(Debug, Default)]
+pub enum Posture {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// It has shown that it is genuine; with what was said of it.
+    Attested(Arc<Claims>),
 }
 
 /// Who sent a request.
@@ -97,7 +109,7 @@ impl Identified {
                 return Err(API_NOT_GRANTED.with("this credential does not open this API").into());
             }
         }
-        Ok(Self { routed, caller })
+        Ok(Self { routed, caller, posture: Posture::Unknown })
     }
 
     /// The canonical request.
@@ -118,6 +130,16 @@ impl Identified {
     /// Who sent it.
     pub fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// What is known of the app.
+    pub fn posture(&self) -> &Posture {
+        &self.posture
+    }
+
+    /// Notes that the app has shown that it is genuine.
+    pub fn attest(&mut self, claims: Arc<Claims>) {
+        self.posture = Posture::Attested(claims);
     }
 
     /// The routed request inside, to take its body.

@@ -17,14 +17,15 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
+use portcullis_http1::Fields;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWriteExt};
 
-use super::context::Ground;
+use super::context::{Ground, Rehearsal};
 use super::policy::Inspector;
 use super::room::Share;
 use super::{Admitted, Context, Identified, Needs, Operation, Stop};
-use crate::http::{Body, BodyError, Frame, Size, Source};
+use crate::http::{Body, BodyError, Frame, Reply, Size, Source};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
 /// A body beyond the bound.
@@ -114,6 +115,11 @@ pub(crate) async fn admit(
         if !inspectors.is_empty() {
             passing = Body::Stream(Box::new(Guarded { inner: passing, inspectors, at: 0, held: None }));
         }
+    }
+    if cx.rehearsal == Rehearsal::Judging {
+        // What is made for a backend from here on, such as tokens of our own, only a running gateway has.
+        cx.rehearsal = Rehearsal::Passed;
+        return Err(Stop::answer(Reply { status: StatusCode::OK, fields: Fields::new(), body: Body::Empty }));
     }
     let handover = operation.handover.as_ref();
     // SECURITY: the caller's credential never leaks through, whichever alternative was used.

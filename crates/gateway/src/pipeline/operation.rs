@@ -50,6 +50,16 @@ pub struct Operation {
     pub metrics: OperationMetrics,
 }
 
+impl Operation {
+    /// The backend of operations that the gateway answers itself: none has this number, what is not answered goes nowhere.
+    pub const NO_BACKEND: usize = usize::MAX;
+
+    /// Whether the gateway answers it itself.
+    pub fn is_ours(&self) -> bool {
+        self.backend == Self::NO_BACKEND
+    }
+}
+
 /// A hash of all that an operation is published by: equal in two configurations that publish it alike.
 pub type StreamTerms = Digest;
 

@@ -6,7 +6,7 @@ use std::task::{Context as TaskContext, Poll};
 use bytes::Bytes;
 
 use super::judged::Whole;
-use super::{Answered, Context, Identified, Routed, Step};
+use super::{Answered, Context, Identified, Proof, Routed, Step};
 use crate::problem::Problem;
 
 /// How much of the request body a policy must see. Known when the snapshot is compiled.
@@ -19,6 +19,17 @@ pub enum Needs {
     Stream,
     /// The whole body before the first byte of it goes on.
     Whole,
+}
+
+/// What would become of a caller by a policy, whatever the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prospect {
+    /// It is let through.
+    Passes,
+    /// It is refused.
+    Fails,
+    /// That depends on the request.
+    Depends,
 }
 
 /// A rule applied to an exchange. Every hook of every policy in an operation's chain is called, in this order;
@@ -35,6 +46,16 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// Names of fields that it says to backends, and nobody else may.
     fn own_fields(&self) -> &[Box<str>] {
         &[]
+    }
+
+    /// What it asks for, in words for whoever audits: `scope orders.write`.
+    fn asks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What would become of a caller, whatever it requests, as far as that can be told.
+    fn prospect(&self, _caller: Option<&Proof>) -> Prospect {
+        Prospect::Passes
     }
 
     /// What it needs of the request body.

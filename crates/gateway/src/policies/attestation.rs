@@ -38,7 +38,7 @@ use crate::http::{Canonical, claims};
 use crate::issuers::verified::{self, Bound, Verified};
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer, Verdict};
 use crate::observe::Decision;
-use crate::pipeline::{Context, Identified, Policy, Step, Stop};
+use crate::pipeline::{Context, Identified, Policy, Proof, Prospect, Step, Stop};
 use crate::problem::{Blame, ProblemKind, Severity};
 
 /// Its line in the list of policies.
@@ -158,15 +158,16 @@ impl Attestation {
     }
 
     /// What was verified by an issuer.
-    fn held(&self, verified: &Verified, request: &Canonical) -> Result<(), Stop> {
+    fn held(&self, verified: &Verified, request: &Canonical) -> Result<Arc<Claims>, Stop> {
         if verified.bound != Bound::default() {
             return Err(invalid("bound to a key or certificate"));
         }
-        let claims = verified.proof.claims.as_deref().ok_or_else(|| invalid("without claims"))?;
-        self.fits(claims, request).map_err(invalid)
+        let claims = verified.proof.claims.as_ref().ok_or_else(|| invalid("without claims"))?;
+        self.fits(claims, request).map_err(invalid)?;
+        Ok(Arc::clone(claims))
     }
 
-    async fn ask(&self, issuer: &Issuer, token: &[u8], request: &Canonical) -> Result<(), Stop> {
+    async fn ask(&self, issuer: &Issuer, token: &[u8], request: &Canonical) -> Result<Arc<Claims>, Stop> {
         match issuer.judge(token, None).await {
             Verdict::Proven(verified) => self.held(&verified, request),
             Verdict::Refused(reason) => Err(invalid(reason)),
@@ -179,12 +180,15 @@ impl Attestation {
     }
 
     /// The verdict, if it needs nobody else.
-    fn judge_now(&self, token: &[u8], request: &Canonical) -> Option<Result<(), Stop>> {
+    fn judge_now(&self, token: &[u8], request: &Canonical) -> Option<Result<Arc<Claims>, Stop>> {
         match &self.verifier {
             Verifier::Secret(keys, rules) => {
                 let verified = jwt::verify(token, keys, rules, clock::wall());
                 let claims = verified.map_err(|why| invalid(why.as_str()));
-                Some(claims.and_then(|claims| self.fits(&claims, request).map_err(invalid)))
+                Some(claims.and_then(|claims| {
+                    self.fits(&claims, request).map_err(invalid)?;
+                    Ok(Arc::new(claims))
+                }))
             }
             Verifier::Issuer(issuer) => {
                 let found = verified::find(token, clock::wall()).filter(|found| issuer.holds(found))?;
@@ -196,15 +200,17 @@ impl Attestation {
     /// Lets the request go on, told of, or stops it.
     fn conclude(
         &self,
-        verdict: Result<(), Stop>,
+        verdict: Result<Arc<Claims>, Stop>,
         request: &mut Identified,
         cx: &mut Context,
     ) -> Result<(), Stop> {
         let says = if verdict.is_ok() { "yes" } else { "no" };
         let decision = if verdict.is_ok() { Decision::Allowed } else { Decision::Refused };
         cx.verdict(KIND.name, decision, Some(&self.place));
-        if let (Err(stop), true) = (verdict, self.enforces) {
-            return Err(stop);
+        match verdict {
+            Ok(claims) => request.attest(claims),
+            Err(stop) if self.enforces => return Err(stop),
+            Err(_) => {}
         }
         let fields = request.request_mut().fields_mut();
         fields.remove(&self.field);
@@ -222,6 +228,14 @@ fn invalid(reason: &str) -> Stop {
 impl Policy for Attestation {
     fn name(&self) -> &'static str {
         KIND.name
+    }
+
+    fn asks(&self) -> Vec<String> {
+        if self.enforces { vec![format!("attestation in {}", self.field)] } else { Vec::new() }
+    }
+
+    fn prospect(&self, _caller: Option<&Proof>) -> Prospect {
+        if self.enforces { Prospect::Depends } else { Prospect::Passes }
     }
 
     fn attest<'a>(&'a self, request: &'a mut Identified, cx: &'a mut Context) -> Step<'a, ()> {

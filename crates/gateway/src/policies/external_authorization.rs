@@ -35,7 +35,7 @@ use super::{Kind, Phase, login};
 use crate::authorizers::{Authorizer, Denial, Question, Ruling};
 use crate::http::{Body, Canonical, Reply, claims};
 use crate::observe::Decision;
-use crate::pipeline::{Answered, Context, Identified, Policy, Step, Stop, problem_reply};
+use crate::pipeline::{Answered, Context, Identified, Policy, Proof, Prospect, Step, Stop, problem_reply};
 use crate::problem::{Blame, ProblemKind, Severity};
 
 /// Its line in the list of policies.
@@ -170,6 +170,14 @@ impl Policy for ExternalAuthorization {
 
     fn own_fields(&self) -> &[Box<str>] {
         &self.authorizer.spec().to_backend
+    }
+
+    fn asks(&self) -> Vec<String> {
+        vec![format!("authorizer {}", self.authorizer.spec().name)]
+    }
+
+    fn prospect(&self, _caller: Option<&Proof>) -> Prospect {
+        Prospect::Depends
     }
 
     fn authorize<'a>(&'a self, request: &'a Identified, cx: &'a mut Context) -> Step<'a, ()> {

@@ -28,7 +28,7 @@ use super::{Kind, Phase, jwt};
 use crate::config::{ClaimRule, ClaimValue, Require as Settings};
 use crate::observe::Decision;
 use crate::pipeline::identified::{SCOPE_MISSING, scope_missing};
-use crate::pipeline::{Context, Identified, Policy, Proof, Step};
+use crate::pipeline::{Context, Identified, Policy, Proof, Prospect, Step};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
 /// Its line in the list of policies.
@@ -77,7 +77,7 @@ impl Require {
 
     /// The first thing that claims do not say.
     fn unsaid(&self, claims: Option<&Claims>) -> Option<String> {
-        let Settings { scopes: _, audiences, roles, roles_claim, claims: rules } = &self.settings;
+        let Settings { scopes: _, audiences, roles, roles_claim, claims: rules, when: _ } = &self.settings;
         let names = |audience: &str| audiences.iter().any(|ours| ours == audience);
         if !audiences.is_empty() && !claims.is_some_and(|claims| claims.audience().any(names)) {
             return Some("none of the required audiences is named".to_owned());
@@ -123,6 +123,24 @@ impl Policy for Require {
 
     fn scopes(&self) -> &[String] {
         &self.settings.scopes
+    }
+
+    fn asks(&self) -> Vec<String> {
+        let Settings { scopes, audiences, roles, roles_claim: _, claims, when: _ } = &self.settings;
+        let each = |word: &'static str, all: &[String]| {
+            all.iter().map(move |one| format!("{word} {one}")).collect::<Vec<_>>()
+        };
+        let mut asks = each("scope", scopes);
+        if !audiences.is_empty() {
+            asks.push(format!("audience {}", audiences.join(" or ")));
+        }
+        asks.extend(each("role", roles));
+        asks.extend(claims.keys().map(|name| format!("claim {name}")));
+        asks
+    }
+
+    fn prospect(&self, caller: Option<&Proof>) -> Prospect {
+        if self.judge(caller).is_none() { Prospect::Passes } else { Prospect::Fails }
     }
 
     fn authorize<'a>(&'a self, request: &'a Identified, cx: &'a mut Context) -> Step<'a, ()> {

@@ -17,6 +17,18 @@ use crate::stage::executable;
 /// Where the admin API is in guides.
 const ADMIN: &str = "127.0.0.1:9443";
 
+/// The words of a command; one that begins with a quote goes on to the next.
+fn words(arguments: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for (at, piece) in arguments.split('"').enumerate() {
+        match at % 2 {
+            0 => words.extend(piece.split_whitespace()),
+            _ => words.push(piece),
+        }
+    }
+    words
+}
+
 #[test]
 fn every_command_of_a_guide_prints_what_is_shown() {
     let guides = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides");
@@ -72,7 +84,7 @@ fn every_command_of_a_guide_prints_what_is_shown() {
                 }
                 _ => arguments.to_owned(),
             };
-            let printed = portcullis(folder_of, &arguments.split(' ').collect::<Vec<_>>());
+            let printed = portcullis(folder_of, &words(&arguments));
             for line in shown {
                 let is_there = printed.lines().any(|printed| fits(printed, &line));
                 assert!(is_there, "`{command}` lacks `{line}`:\n{printed}");

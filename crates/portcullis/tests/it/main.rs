@@ -14,10 +14,12 @@
     reason = "tests fail loudly"
 )]
 
+mod access;
 mod acme;
 mod admin;
 mod api_keys;
 mod attestation;
+mod audit;
 mod backend_accounts;
 mod backend_credentials;
 mod balance;
@@ -27,6 +29,7 @@ mod changes;
 mod claims;
 mod clients;
 mod clocks;
+mod conditions;
 mod credentials;
 mod crowds;
 mod definition_security;

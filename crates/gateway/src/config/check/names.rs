@@ -27,7 +27,7 @@ pub(crate) fn is_user(text: &str) -> bool {
 }
 
 /// Whether a text can name a field (RFC 9110 §5.1).
-pub(super) fn is_field_name(text: &str) -> bool {
+pub(crate) fn is_field_name(text: &str) -> bool {
     !text.is_empty()
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }

@@ -35,6 +35,10 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     if asked(below).is_some() && asked(below) != asked(above) {
         push("authorize", "asks another authorizer than the one that is asked otherwise");
     }
+    let when = |settings: &Settings| settings.require.as_ref().and_then(|require| require.when.clone());
+    if when(below).is_some_and(|condition| when(above).as_ref() != Some(&condition)) {
+        push("require.when", "asks for another condition than the one that holds otherwise");
+    }
     if above.stream.is_some() && below.stream != above.stream {
         push("stream", "takes the total time away that requests have otherwise");
     }

@@ -215,8 +215,7 @@ impl Compiler<'_> {
             authentication: Arc::new(Expression::anonymous()),
             needs: Needs::Head,
             chain: vec![Arc::new(policy)],
-            // No backend has this number: what is not answered here goes nowhere.
-            backend: usize::MAX,
+            backend: Operation::NO_BACKEND,
             handover: None,
             resource_metadata: None,
             strip: 0,

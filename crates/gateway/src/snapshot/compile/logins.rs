@@ -116,8 +116,7 @@ impl Compiler<'_> {
             authentication: Arc::new(Expression::anonymous()),
             needs: Needs::Whole,
             chain: vec![policy],
-            // No backend has this number: what is not answered here goes nowhere.
-            backend: usize::MAX,
+            backend: Operation::NO_BACKEND,
             handover: None,
             strip: 0,
             bounds: Arc::new(bounds),

@@ -18,11 +18,12 @@ use super::selection::{Selection, spelled};
 use super::{Compiler, declared, spell};
 use crate::callers::Directory;
 use crate::config::{
-    Api, ApiDefinition, Auth, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig,
+    Api, ApiDefinition, Auth, Effective, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig,
 };
 use crate::pipeline::operation::{Stream, StreamTerms};
 use crate::pipeline::{Expression, Handover, Needs, Operation, Policy};
-use crate::policies::fields::Fields;
+use crate::policies::condition::{Condition, When};
+use crate::policies::fields::{self, Fields};
 use crate::policies::require::Require;
 use crate::policies::resource_metadata::{self, ResourceMetadata};
 use crate::policies::signature::SignedContent;
@@ -179,7 +180,7 @@ impl Compiler<'_> {
             authentication: Arc::new(Expression::anonymous()),
             chain: vec![Arc::new(ResourceMetadata::new(base, issuers, scopes))],
             needs: Needs::Head,
-            backend: first.backend,
+            backend: Operation::NO_BACKEND,
             handover: None,
             strip: 0,
             base_path: base.into(),
@@ -305,6 +306,9 @@ impl Compiler<'_> {
         let attestation = attestation.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?;
         let mut chain = chain(settings, &who.verifiers, draft.origin, &place, &spelt("fields"));
         chain.splice(0..0, attestation);
+        let condition = self.condition(&at, &effective, draft, template)?;
+        let after = chain.iter().take_while(|policy| policy.name() != fields::KIND.name).count();
+        condition.into_iter().for_each(|condition| chain.insert(after, condition));
         let authorization = self.external_authorization(settings, spelt("authorize"));
         chain.extend(authorization.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?);
         let bounds = match &settings.bounds {
@@ -403,6 +407,45 @@ impl Compiler<'_> {
         let place = secured.span().map(|span| format!("{} security", self.loaded.place_of(span)).into());
         let asked = secured.terms(&verifiers);
         Ok(WhoMayCall { expression, verifiers, place, asked })
+    }
+
+    /// The condition that `require.when` asks for, if it does; `None` where it is none.
+    fn condition(
+        &mut self,
+        at: &Pointer,
+        effective: &Effective,
+        draft: &Draft<'_>,
+        template: &Template,
+    ) -> Option<Option<Arc<dyn Policy>>> {
+        let settings = &effective.settings;
+        let Some(text) = settings.require.as_ref().and_then(|require| require.when.as_ref()) else {
+            return Some(None);
+        };
+        let asks_apps = settings.attestation.as_deref().is_some_and(|name| name != "none");
+        let condition = Condition::parse(text, template.as_str()).and_then(|condition| {
+            match condition.reads_posture() && !asks_apps {
+                true => {
+                    Err("speaks of `posture`, and no attestation is asked for; hint: add `attestation: NAME`"
+                        .to_owned())
+                }
+                false => Ok(condition),
+            }
+        });
+        match condition {
+            Ok(condition) => {
+                let place = spell(effective.place("require.when"), "require.when");
+                Some(Some(Arc::new(When::new(condition, place))))
+            }
+            Err(why) => {
+                let (what, hint) = why.split_once("; hint: ").unwrap_or((&why, ""));
+                let message = format!("`require.when` of {}: {what}", draft.name);
+                let finding = effective.finding("require.when", message.as_str());
+                let finding = finding.unwrap_or_else(|| self.loaded.finding(at, message));
+                let hint = (!hint.is_empty()).then(|| hint.to_owned());
+                self.findings.push(finding.with_hint_if(hint));
+                None
+            }
+        }
     }
 
     /// What an operation may become: as the settings say, else as a trusted definition declares its messages.
