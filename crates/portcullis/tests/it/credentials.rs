@@ -30,11 +30,11 @@ type Named = Option<(String, Option<String>)>;
 #[test]
 fn every_pair_gets_what_the_table_says() {
     let page = Page::read();
-    let mut town = Town::start(&page);
+    let town = Town::start(&page);
     // What is revoked later was good before.
-    await_each(&mut town, 200);
+    await_each(&town, 200);
     town.revoke(&page);
-    await_each(&mut town, 401);
+    await_each(&town, 401);
 
     let mut findings = Findings::default();
     let mut recorded: HashMap<String, (String, Named)> = HashMap::new();
@@ -49,14 +49,14 @@ fn every_pair_gets_what_the_table_says() {
                 recorded.insert(id, (case.name.clone(), named(&case)));
             }
         }
-        two_at_once(&mut town, &page, *wire, &mut findings);
+        two_at_once(&town, &page, *wire, &mut findings);
     }
     findings.conclude(3_500);
     records_name_the_caller(&town, recorded);
 }
 
 /// Waits until the credential to be revoked is answered so, of each way.
-fn await_each(town: &mut Town, status: u16) {
+fn await_each(town: &Town, status: u16) {
     for way in Way::ALL {
         let other = if way == Way::Header { Way::Query } else { Way::Header };
         let presented = [(way, "revoked"), (other, "absent")];
@@ -78,7 +78,7 @@ fn cases(page: &Page, wire: Wire) -> Vec<(&'static str, Vec<Case>)> {
         for rule in ["any_of", "all_of"] {
             for states in STATES.iter().flat_map(|first| STATES.iter().map(move |second| [*first, *second])) {
                 let presented = [(first, states[0]), (second, states[1])];
-                // Two at one place have a connection of their own.
+                // Two at one place end their connection.
                 let is_two = relation == Relation::OnePlace && !states.contains(&"absent");
                 let Some(answer) = page.answer(rule, relation, presented).filter(|_| !is_two) else {
                     continue;
@@ -95,13 +95,13 @@ fn cases(page: &Page, wire: Wire) -> Vec<(&'static str, Vec<Case>)> {
 }
 
 /// Two good credentials at one place: no request at all, and the end of its connection over HTTP/1.1.
-fn two_at_once(town: &mut Town, page: &Page, wire: Wire, findings: &mut Findings) {
+fn two_at_once(town: &Town, page: &Page, wire: Wire, findings: &mut Findings) {
     for (first, second, relation) in page.pairs() {
         if relation == Relation::OnePlace {
             let presented = [(first, "good"), (second, "good")];
             let answer = page.answer("any_of", relation, presented).expect("a cell");
             let request = town.purse.request(&path("any_of", first, second), presented);
-            let response = town.ask_alone(wire, &request);
+            let response = town.ask(wire, "absent", &[request]).remove(0);
             findings.note(format!("{wire:?} {first:?} and {second:?} at once"), judge(&response, &answer));
         }
     }

@@ -1,4 +1,4 @@
-//! A gateway that asks every pair of ways in an API of its own, the issuers it trusts, connections that stay open.
+//! A gateway that asks every pair of ways in an API of its own, the issuers it trusts, and what it is asked.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -47,7 +47,6 @@ pub(super) struct Town {
     issuers: Issuers,
     pub(super) purse: Purse,
     tls: HashMap<(bool, &'static str), Tls>,
-    open: HashMap<(bool, &'static str), Connection>,
 }
 
 /// Keys of both issuers with keys: one that stays, one that goes, and a stranger's under the name of the first.
@@ -98,7 +97,7 @@ impl Town {
                 tls.insert((is_http2, state), Tls::new(&authority.pem(), &choices));
             }
         }
-        let mut town = Self { gateway, backend, provider, issuers, purse, tls, open: HashMap::new() };
+        let mut town = Self { gateway, backend, provider, issuers, purse, tls };
         town.issue_tokens();
         town.log_in_all();
         town
@@ -156,7 +155,7 @@ impl Town {
     }
 
     /// The cookie of a session that the issuer vouches for so long.
-    fn log_in(&mut self, subject: &str, seconds: u64) -> String {
+    fn log_in(&self, subject: &str, seconds: u64) -> String {
         let base = path("any_of", Way::Jwt, Way::Login);
         let navigate = |target: &str| Request::get(target).host(HOST).field("Sec-Fetch-Mode", "navigate");
         let begun = Deadline::soon().poll("a redirect to the login", || {
@@ -189,7 +188,7 @@ impl Town {
     }
 
     /// Ends what is to be revoked, each in its own way.
-    pub(super) fn revoke(&mut self, page: &Page) {
+    pub(super) fn revoke(&self, page: &Page) {
         let left = key_set(&[&self.issuers.stays]);
         self.provider.on("/jwks", Answer::Json(left.clone()));
         self.answer_about("revoked", json!({ "active": false }));
@@ -202,31 +201,21 @@ impl Town {
         self.gateway.reconfigure(&config(page, &self.backend, &self.provider, false));
     }
 
-    /// Asks on the connection whose certificate has this state, many at once.
-    pub(super) fn ask(&mut self, wire: Wire, state: &'static str, requests: &[Request]) -> Vec<Response> {
-        let key = (wire == Wire::Http2, state);
-        let (tls, address) = (&self.tls[&key], self.gateway.address("public"));
-        let connection = self.open.entry(key).or_insert_with(|| {
-            let (client, _) = tls.connect(address, HOST).expect("a handshake");
-            match wire {
-                Wire::Http1 => Connection::Http1(client),
-                Wire::Http2 => {
-                    let mut client = h2::Client::silent(client);
-                    client.open(&[]);
-                    Connection::Http2(client)
-                }
+    /// Asks over a connection whose certificate has this state, many at once. It is a new one each time: one that is kept may
+    /// be idle for so long on a busy machine that the gateway ends it.
+    pub(super) fn ask(&self, wire: Wire, state: &'static str, requests: &[Request]) -> Vec<Response> {
+        let tls = &self.tls[&(wire == Wire::Http2, state)];
+        let (client, _) = tls.connect(self.gateway.address("public"), HOST).expect("a handshake");
+        let mut connection = match wire {
+            Wire::Http1 => Connection::Http1(client),
+            Wire::Http2 => {
+                let mut client = h2::Client::silent(client);
+                client.open(&[]);
+                Connection::Http2(client)
             }
-        });
+        };
         let runs = requests.chunk_by(|one, next| !has_password(one) && !has_password(next));
         runs.flat_map(|run| run.chunks(AT_ONCE)).flat_map(|some| connection.exchange(some)).collect()
-    }
-
-    /// The same over a connection of its own.
-    pub(super) fn ask_alone(&mut self, wire: Wire, request: &Request) -> Response {
-        self.open.remove(&(wire == Wire::Http2, "absent"));
-        let answer = self.ask(wire, "absent", std::slice::from_ref(request)).remove(0);
-        self.open.remove(&(wire == Wire::Http2, "absent"));
-        answer
     }
 }
 
