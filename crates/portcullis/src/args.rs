@@ -222,7 +222,7 @@ pub(crate) struct Keys {
 pub(crate) enum KeysVerb {
     /// Make a key for the configuration, show it once, and print the block to paste
     New(NewKey),
-    /// Make a key of a consumer in the store, and show it once
+    /// Make a key of a consumer in the store, and show it once; or let a user or the holder of a certificate in
     Add(AddKey),
     /// List the credentials of a consumer in the store
     List(OfConsumer),
@@ -259,7 +259,9 @@ pub(crate) struct OfCredential {
 pub(crate) struct AddKey {
     #[command(flatten)]
     pub(crate) of: OfConsumer,
-    /// An id for the key, for logs; made up unless given
+    #[command(flatten)]
+    pub(crate) means: Means,
+    /// An id for the credential, for logs; made up unless given
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
     /// A scope it carries; may be given several times
@@ -277,6 +279,24 @@ pub(crate) struct AddKey {
     /// SHA-256 of the client certificate it must be presented with
     #[arg(long, value_name = "SHA256")]
     pub(crate) with_certificate: Option<String>,
+}
+
+/// What a credential that is no key is proven by.
+#[derive(Debug, ClapArgs)]
+#[group(multiple = false)]
+pub(crate) struct Means {
+    /// A user of this name instead of a key; the password is the first line of standard input
+    #[arg(long, value_name = "NAME")]
+    pub(crate) user: Option<String>,
+    /// The holder of a client certificate with this subject alternative name instead of a key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) san: Option<String>,
+    /// The holder of a client certificate of this subject, such as CN=partner,O=Example, instead of a key
+    #[arg(long, value_name = "NAME")]
+    pub(crate) subject: Option<String>,
+    /// The holder of a client certificate with this SPIFFE id instead of a key
+    #[arg(long, value_name = "ID")]
+    pub(crate) spiffe: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -315,8 +335,17 @@ pub(crate) enum ConsumersVerb {
     Show(OfConsumer),
     /// Delete a consumer with all its credentials
     Delete(OfConsumer),
-    /// List the latest writes: who did what, the last one first
-    Log(Ask),
+    /// List the latest hundred writes: who did what, the last one first
+    Log(Log),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Log {
+    /// Go on before this revision, the last one that was listed
+    #[arg(long, value_name = "REVISION")]
+    pub(crate) before: Option<u32>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -1,5 +1,7 @@
 //! `portcullis consumers`: the consumers in the store of a running gateway.
 
+use portcullis_gateway::clock;
+use portcullis_gateway::observe::timestamp;
 use serde_json::{Value, json};
 
 use crate::args::{Ask, Consumers, ConsumersVerb, PutConsumer};
@@ -11,9 +13,7 @@ pub(crate) fn consumers(consumers: &Consumers) -> anyhow::Result<Outcome> {
     match &consumers.verb {
         ConsumersVerb::Create(put) => keep(put, "?new=true"),
         ConsumersVerb::Change(put) => keep(put, ""),
-        ConsumersVerb::List(list) => ask(list, "GET", "/consumers", None, |all| {
-            rows(all).iter().for_each(tell_consumer);
-        }),
+        ConsumersVerb::List(list) => all(list),
         ConsumersVerb::Show(of) => ask(&of.ask, "GET", &format!("/consumers/{}", of.consumer), None, |one| {
             tell_consumer(one);
             tell_credentials(one);
@@ -24,9 +24,37 @@ pub(crate) fn consumers(consumers: &Consumers) -> anyhow::Result<Outcome> {
             })
         }
         ConsumersVerb::Log(log) => {
-            ask(log, "GET", "/audit", None, |all| rows(all).iter().for_each(tell_write))
+            let before = log.before.map(|before| format!("?before={before}")).unwrap_or_default();
+            ask(&log.ask, "GET", &format!("/audit{before}"), None, |all| {
+                rows(all).iter().for_each(tell_write);
+            })
         }
     }
+}
+
+/// Lists all consumers, however many answers they take.
+fn all(list: &Ask) -> anyhow::Result<Outcome> {
+    let running = list.socket.find()?;
+    let mut found: Vec<Value> = Vec::new();
+    loop {
+        let after = found.last().map_or("", |last| text(last, "name"));
+        let answer = running.call("GET", &format!("/consumers?after={after}"), b"")?;
+        if answer.status >= 300 {
+            operator::tell_refusal(&answer);
+            return Ok(Outcome::No);
+        }
+        let Value::Array(more) = operator::json(&answer)? else { break };
+        if more.is_empty() {
+            break;
+        }
+        found.extend(more);
+    }
+    if list.json {
+        say(serde_json::to_string_pretty(&found)?);
+    } else {
+        found.iter().for_each(tell_consumer);
+    }
+    Ok(Outcome::Good)
 }
 
 fn keep(put: &PutConsumer, query: &str) -> anyhow::Result<Outcome> {
@@ -59,17 +87,38 @@ pub(crate) fn ask(
 
 /// A line for each credential of a consumer.
 pub(crate) fn tell_credentials(consumer: &Value) {
+    let now = timestamp::format(clock::wall());
     for one in consumer.get("credentials").map_or(&[][..], rows) {
-        let end = match (text(one, "revoked"), text(one, "expires")) {
+        let mut line = format!("  {} {}", text(one, "kind"), text(one, "id"));
+        if text(one, "kind") != "api_key" {
+            line += &format!(" ({})", text(one, "name"));
+        }
+        line += &match text(one, "last_used") {
+            "" => ", never used".to_owned(),
+            at => format!(", last used at {at}"),
+        };
+        let begin = text(one, "not_before");
+        if begin > &*now {
+            line += &format!(", begins at {begin}");
+        }
+        // Times of one spelling: the order of texts is theirs.
+        line += &match (text(one, "revoked"), text(one, "expires")) {
             ("", "") => String::new(),
+            ("", end) if end <= &*now => format!(", ended at {end}"),
             ("", end) => format!(", ends at {end}"),
             (at, _) => format!(", revoked at {at}"),
         };
-        let used = match text(one, "last_used") {
-            "" => "never used".to_owned(),
-            at => format!("last used at {at}"),
-        };
-        say(format_args!("  {} {}, {used}{end}", text(one, "kind"), text(one, "id")));
+        for (name, words) in [("scopes", ", scopes"), ("addresses", ", from")] {
+            let listed: Vec<&str> =
+                one.get(name).map_or(&[][..], rows).iter().filter_map(Value::as_str).collect();
+            if !listed.is_empty() {
+                line += &format!("{words} {}", listed.join(" "));
+            }
+        }
+        if !text(one, "with_certificate").is_empty() {
+            line += &format!(", with certificate {}", text(one, "with_certificate"));
+        }
+        say(line);
     }
 }
 

@@ -1,9 +1,12 @@
 //! `portcullis keys`: makes keys for the configuration, and keeps those of the store.
 
+use std::io::{self, BufRead, Read};
+
+use anyhow::Context;
 use portcullis_identity::api_key::ApiKey;
 use serde_json::{Value, json};
 
-use crate::args::{Keys, KeysVerb, NewKey, OfCredential};
+use crate::args::{Keys, KeysVerb, Means, NewKey, OfCredential};
 use crate::commands::consumers;
 use crate::output::{Outcome, remark, say};
 
@@ -12,12 +15,15 @@ pub(crate) fn keys(keys: &Keys) -> anyhow::Result<Outcome> {
     match &keys.verb {
         KeysVerb::New(new) => make(new),
         KeysVerb::Add(add) => {
+            let (kind, name) = add.means.kind();
             let body = json!({
-                "kind": "api_key", "id": add.id, "scopes": add.scopes, "addresses": add.addresses,
-                "with_certificate": add.with_certificate, "expires": add.expires, "not_before": add.not_before,
+                "kind": kind, "name": name, "id": add.id, "scopes": add.scopes, "addresses": add.addresses,
+                "password": add.means.password()?, "with_certificate": add.with_certificate,
+                "expires": add.expires, "not_before": add.not_before,
             });
             let path = format!("/consumers/{}/credentials", add.of.consumer);
-            consumers::ask(&add.of.ask, "POST", &path, Some(&body), tell_key)
+            let tell = if name.is_none() { tell_key } else { tell_credential };
+            consumers::ask(&add.of.ask, "POST", &path, Some(&body), tell)
         }
         KeysVerb::List(of) => consumers::ask(
             &of.ask,
@@ -36,6 +42,35 @@ pub(crate) fn keys(keys: &Keys) -> anyhow::Result<Outcome> {
         }
         KeysVerb::Revoke(of) => consumers::ask(&of.ask, "POST", &path(of, "revoke"), None, tell_end),
     }
+}
+
+impl Means {
+    /// Its kind in the admin API, and what it is proven by, unless that is a key, which is made.
+    fn kind(&self) -> (&'static str, Option<&str>) {
+        let named =
+            [("basic", &self.user), ("san", &self.san), ("subject", &self.subject), ("spiffe", &self.spiffe)];
+        let found = named.into_iter().find_map(|(kind, name)| Some((kind, Some(name.as_deref()?))));
+        found.unwrap_or(("api_key", None))
+    }
+
+    /// A user's password: never an argument, which others on this machine can read.
+    fn password(&self) -> anyhow::Result<Option<String>> {
+        if self.user.is_none() {
+            return Ok(None);
+        }
+        let mut line = String::new();
+        // Nothing longer is a password.
+        io::stdin().lock().take(4_096).read_line(&mut line).context("standard input cannot be read")?;
+        let password = line.trim_end_matches(['\r', '\n']);
+        anyhow::ensure!(!password.is_empty(), "the password is read from standard input, and there is none");
+        Ok(Some(password.to_owned()))
+    }
+}
+
+/// A credential that has nothing to show.
+fn tell_credential(made: &Value) {
+    let text = |name: &str| made.get(name).and_then(Value::as_str).unwrap_or_default();
+    say(format_args!("{} {} of {}", text("kind"), text("id"), text("consumer")));
 }
 
 fn path(of: &OfCredential, act: &str) -> String {

@@ -2,6 +2,8 @@
 //! whatever becomes of either.
 
 use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -33,6 +35,11 @@ apis:
       write: { match: "POST /new", require: { scopes: [orders.write] } }
   billing:
     base_path: /billing
+    backend: recorder
+    operations: { all: { match: "* /{rest*}" } }
+  people:
+    base_path: /people
+    auth: basic
     backend: recorder
     operations: { all: { match: "* /{rest*}" } }
   sockets:
@@ -202,6 +209,38 @@ fn a_key_opens_what_its_consumer_may_call_until_it_ends() {
         assert_eq!(node.status("/orders/1", &here), 401);
         let (is_done, text) = node.run("consumers show partner");
         assert!(!is_done && text.contains("there is no consumer `partner`"), "{text}");
+    });
+}
+
+#[test]
+fn a_user_is_let_in_by_a_password_that_no_argument_shows() {
+    on_both(|behind, database| {
+        let node = behind.node(database);
+        node.done("consumers create partner --api people");
+        let mut add = Command::new(executable())
+            .current_dir(node.0.folder())
+            .args(["keys", "add", "partner", "--user", "alice"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the executable starts");
+        add.stdin.take().expect("its input").write_all(b"correct horse\n").expect("a line");
+        let told = add.wait_with_output().expect("its end");
+        assert_eq!(String::from_utf8_lossy(&told.stdout), "basic basic.1 of partner\n");
+        let ask = |wire: Wire, pair: &str| {
+            let request = Request::get("/people/1").field("authorization", format!("Basic {pair}"));
+            wire.send(node.0.address("public"), &request).status
+        };
+        for wire in [Wire::Http1, Wire::Http2] {
+            assert_eq!(ask(wire, "YWxpY2U6Y29ycmVjdCBob3JzZQ=="), 200, "alice:correct horse");
+            assert_eq!(ask(wire, "YWxpY2U6Y29ycmVjdCBob3JzZg=="), 401, "alice:correct horsf");
+        }
+        let (is_done, text) = node.run("keys add partner --user bob");
+        assert!(!is_done && text.contains("the password is read from standard input"), "{text}");
+        let listed = node.done("keys list partner");
+        assert!(listed.contains("basic basic.1 (alice), ") && !listed.contains("horse"), "{listed}");
+        node.done("keys revoke partner basic.1");
+        assert_eq!(ask(Wire::Http1, "YWxpY2U6Y29ycmVjdCBob3JzZQ=="), 401);
     });
 }
 
