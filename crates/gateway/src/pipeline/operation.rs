@@ -10,7 +10,34 @@ use crate::observe::OperationMetrics;
 
 /// One method and path template of a published API, with all that applies to it.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Operation {
+    // PERF: of many operations the next one asked for is not in the cache, and each line of it takes longer than a hundred
+    // instructions. What every request looks at comes first, in two lines.
+    /// How callers prove who they are.
+    // PERF: shared by neighbours that ask for the same, and so in the cache when the operation itself is not.
+    pub authentication: Arc<Expression>,
+    /// The policies that apply, in the order of `policies::POLICIES`.
+    pub chain: Vec<Arc<dyn Policy>>,
+    /// Which backend of the snapshot it goes to.
+    pub backend: usize,
+    /// Bytes of the published path to leave out toward the backend (`strip_base_path`).
+    pub strip: usize,
+    /// Its counters.
+    pub metrics: OperationMetrics,
+    /// Bounds that hold for it.
+    pub bounds: Arc<Bounds>,
+    /// What becomes of the caller's credential, where the backend is told of the caller by the gateway.
+    pub handover: Option<Arc<Handover>>,
+    /// Where its `auth` stands in the configuration.
+    // PERF: shared by neighbours, as `authentication` is.
+    pub auth_place: Arc<str>,
+    /// Where it stands in the configuration, for `explain`.
+    pub place: Arc<str>,
+    /// The most that any policy of the chain needs of the body.
+    pub needs: Needs,
+    /// The kind of long-lived exchange it may become.
+    pub stream: Option<Stream>,
     /// The API's name.
     pub api: Arc<str>,
     /// The operation's name: its key in the configuration or its `operationId`.
@@ -19,35 +46,12 @@ pub struct Operation {
     pub template: Arc<str>,
     /// The method it is published with, or `*`.
     pub method: Arc<str>,
-    /// How callers prove who they are.
-    // PERF: shared by neighbours that ask for the same, and so in the cache when the operation itself is not.
-    pub authentication: Arc<Expression>,
-    /// The policies that apply, in the order of `policies::POLICIES`.
-    pub chain: Vec<Arc<dyn Policy>>,
-    /// The most that any policy of the chain needs of the body.
-    pub needs: Needs,
-    /// Which backend of the snapshot it goes to.
-    pub backend: usize,
-    /// What becomes of the caller's credential, where the backend is told of the caller by the gateway.
-    pub handover: Option<Arc<Handover>>,
-    /// Bytes of the published path to leave out toward the backend (`strip_base_path`).
-    pub strip: usize,
-    /// Bounds that hold for it.
-    pub bounds: Arc<Bounds>,
-    /// The kind of long-lived exchange it may become.
-    pub stream: Option<Stream>,
     /// What a stream of it stands on, if it may become one.
     pub terms: Option<StreamTerms>,
     /// Where its API is published, without a slash at the end.
     pub base_path: Arc<str>,
-    /// Where it stands in the configuration, for `explain`.
-    pub place: Arc<str>,
-    /// Where its `auth` stands in the configuration.
-    pub auth_place: Arc<str>,
     /// Path of the document that says what tokens it asks for, at the same host (RFC 9728).
     pub resource_metadata: Option<Arc<str>>,
-    /// Its counters.
-    pub metrics: OperationMetrics,
 }
 
 impl Operation {

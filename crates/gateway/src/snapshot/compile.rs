@@ -71,6 +71,8 @@ struct Compiler<'a> {
     authenticators: Vec<(Auth, Arc<dyn Authenticator>)>,
     /// What was asked for last, and what was made of it.
     last_auth: Option<(Auth, Arc<Expression>)>,
+    /// Where the `auth` of the last operation stands.
+    last_auth_place: Option<Arc<str>>,
     /// What a definition asked for last, of which API, and what was made of it.
     last_security: Option<(Box<str>, security::Asked, Arc<Expression>)>,
     /// What each backend is told of who calls, in order of the configuration.
@@ -106,6 +108,7 @@ pub fn compile(
         nobody: nobody(config),
         authenticators: Vec::new(),
         last_auth: None,
+        last_auth_place: None,
         last_security: None,
         credentials: Vec::new(),
         issuers: Vec::new(),

@@ -340,9 +340,17 @@ impl Compiler<'_> {
             stream,
             base_path: base.into(),
             resource_metadata: who.verifiers.iter().any(asks_for_tokens).then(|| metadata_path(api).into()),
-            auth_place: who.place.unwrap_or_else(|| spell(effective.place("auth"), "auth")),
+            auth_place: self.shared(who.place.unwrap_or_else(|| spell(effective.place("auth"), "auth"))),
             place,
         }))
+    }
+
+    /// The place of an `auth`, one text for all neighbours that have the same.
+    fn shared(&mut self, place: Arc<str>) -> Arc<str> {
+        match &self.last_auth_place {
+            Some(last) if **last == *place => Arc::clone(last),
+            _ => Arc::clone(self.last_auth_place.insert(place)),
+        }
     }
 
     /// What `auth` of an operation asks for, on listeners that let it be asked for.
