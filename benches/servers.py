@@ -100,7 +100,7 @@ class Server:
             f'      op{i}: {{ match: "GET /resource{i}/{{id}}" }}' for i in range(OPERATIONS))
         keys = self.keys() if self.many else ""
         config = self.render(
-            "portcullis.yaml", CONSUMERS=keys, FAILURES=", credential_failures: 1000000" if self.unheld else "", LOG=f"file:{self.records}" if self.log else "off",
+            "portcullis.yaml", CONSUMERS=keys, FAILURES=", credential_failures: 1000000000" if self.unheld else "", LOG=f"file:{self.records}" if self.log else "off",
             TLS=', tls: { certificates: [{ cert: "${file:tls.crt}", key: "${file:tls.key}" }] }' if self.tls else "",
             KEY_SHA256=sha256(API_KEY), OPERATIONS=operations)
         if self.tls:

@@ -69,7 +69,7 @@ pub async fn exchange<W: Wire>(
     };
     let Some(judged) = judged else { return cx.finish(0, false) };
     let reply = match judged.unwrap_or_else(|panicked| Err(defect(panicked).into())) {
-        Ok(answered) => answered.into_reply(&mut cx.spare_request),
+        Ok(answered) => answered.into_reply(),
         Err(stop) => stopped(stop, cx),
     };
     leave(wire, reply, cx, snapshot).await;

@@ -9,6 +9,7 @@
 use std::cell::RefCell;
 
 use bytes::BytesMut;
+use portcullis_http1::Fields;
 
 /// Buffers kept of each kind.
 const KEPT_MAX: usize = 16;
@@ -22,6 +23,7 @@ const READ_BYTES_MIN: usize = 8 * 1024;
 thread_local! {
     static READ: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
     static WRITE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static HEADS: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An empty buffer to read into.
@@ -48,6 +50,16 @@ pub fn give_write(mut buffer: Vec<u8>) {
     if (1..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
         WRITE.with_borrow_mut(|kept| keep(kept, buffer));
     }
+}
+
+/// Memory of a head that is done with, for the next one.
+pub fn head() -> Fields {
+    HEADS.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Takes back the memory of a head, unless it is as large as only rare ones are.
+pub fn give_head(fields: Fields) {
+    HEADS.with_borrow_mut(|kept| keep(kept, fields.into_spare()));
 }
 
 fn keep<T>(kept: &mut Vec<T>, buffer: T) {

@@ -248,7 +248,7 @@ impl Connection {
     async fn next(&mut self, bounds: &Bounds, cx: &mut Context) -> Next {
         let Some(reader) = &mut self.reader else { return Next::Over };
         let head_bounds = head_bounds(bounds);
-        let mut decoder = HeadDecoder::reusing(std::mem::take(&mut cx.spare_request));
+        let mut decoder = HeadDecoder::reusing(spare::head());
         let mut is_timed = false;
         loop {
             match decode(&mut decoder, reader, &head_bounds) {

@@ -102,7 +102,7 @@ pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) ->
         return Box::pin(switch(turn, *tunnel, fields, cx)).await;
     }
     sending.head(turn, status, &fields, &body);
-    cx.spare_answer = fields.into_spare();
+    spare::give_head(fields);
     if turn.manner.head_only || is_bodiless(status) {
         body = Body::Empty;
         sending.chunked = false;

@@ -6,7 +6,7 @@ use http::StatusCode;
 use portcullis_http1::Fields;
 
 use super::{Admitted, Operation};
-use crate::http::{Body, Canonical, Reply};
+use crate::http::{Body, Canonical, Reply, spare};
 
 /// An answer from a backend, canonical and not yet judged by the response policies.
 #[derive(Debug)]
@@ -49,9 +49,9 @@ impl Answered {
         &mut self.reply.body
     }
 
-    /// What leaves. The memory of the request's head goes into `spare`.
-    pub(crate) fn into_reply(self, spare: &mut Fields) -> Reply {
-        *spare = self.request.into_fields().into_spare();
+    /// What leaves. The memory of the request's head is kept for others.
+    pub(crate) fn into_reply(self) -> Reply {
+        spare::give_head(self.request.into_fields());
         self.reply
     }
 }

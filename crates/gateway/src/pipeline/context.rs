@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use portcullis_http1::Fields;
 use smallvec::SmallVec;
 use tokio::fs::File;
 use tokio::sync::OwnedSemaphorePermit;
@@ -60,10 +59,6 @@ pub struct Context {
     pub interim: Arc<Interim>,
     /// What the process shares.
     pub ground: Arc<Ground>,
-    /// Memory of heads that are done with, for the connection's next request and the answer to it.
-    pub spare_request: Fields,
-    /// The same, of answers.
-    pub spare_answer: Fields,
     /// The configuration it is judged by.
     revision: Option<Arc<str>>,
     /// Whether a backend is to be asked.
@@ -184,8 +179,6 @@ impl Context {
             deadline: Deadline::new(),
             interim,
             ground,
-            spare_request: Fields::new(),
-            spare_answer: Fields::new(),
             revision: None,
             rehearsal: Rehearsal::No,
             facts,

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use bytes::Buf;
 use http::{Method, StatusCode};
-use portcullis_http1::{Bounds, Fields, HeadDecoder, ResponseHead, response_framing};
+use portcullis_http1::{Bounds, HeadDecoder, ResponseHead, response_framing};
 
 use super::backend::Target;
 use super::connect::connect;
@@ -36,6 +36,7 @@ use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::long_read::LongRead;
 use crate::http::response::{MalformedResponse, canonicalise_interim};
+use crate::http::spare;
 use crate::http::tunnel::Tunnel;
 use crate::http::{Body, Upgrade};
 
@@ -58,8 +59,6 @@ pub(super) struct Errand<'a> {
     pub(super) tries: &'a mut Tries,
     pub(super) deadline: &'a mut Deadline,
     pub(super) interim: &'a Interim,
-    /// Memory for the head of the answer.
-    pub(super) memory: &'a mut Fields,
 }
 
 /// What a target took its time for.
@@ -288,7 +287,7 @@ impl<'a, 'b> Turn<'a, 'b> {
         let answers = errand.target.answers;
         let head_bytes = answers.head as usize;
         let bounds = Bounds { head_bytes, line_bytes: head_bytes, fields: answers.fields as usize };
-        let decoder = HeadDecoder::reusing(std::mem::take(errand.memory));
+        let decoder = HeadDecoder::reusing(spare::head());
         Self {
             bounds,
             long: None,

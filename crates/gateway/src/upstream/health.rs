@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use portcullis_http1::{Fields, Framing, HeadWriter};
+use portcullis_http1::{Framing, HeadWriter};
 use tokio::sync::watch;
 
 use super::answer::{Errand, Incoming, Rest, Times};
@@ -171,7 +171,7 @@ impl Checker {
         let (mut times, mut deadline, interim) = (Times::default(), Deadline::new(), Interim::default());
         let (budget, spec) = &*self.shared;
         let now = clock::now();
-        let (mut tries, mut rest, mut memory) = (budget.begin(), Rest::untouched(None), Fields::new());
+        let (mut tries, mut rest) = (budget.begin(), Rest::untouched(None));
         let mut errand = Errand {
             spec,
             budget,
@@ -186,7 +186,6 @@ impl Checker {
             tries: &mut tries,
             deadline: &mut deadline,
             interim: &interim,
-            memory: &mut memory,
         };
         let opened = match self.target.speaks {
             Speaks::Http1 => Opened::Http1(errand.open().await?),

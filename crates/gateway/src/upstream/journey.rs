@@ -124,7 +124,6 @@ impl<'a> Journey<'a> {
             tries: &mut self.tries,
             deadline: &mut cx.deadline,
             interim: &cx.interim,
-            memory: &mut cx.spare_answer,
         };
         let key = errand.upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
         let outcome = errand.forward(request, &mut self.rest, self.size, operation.strip, &marks).await;

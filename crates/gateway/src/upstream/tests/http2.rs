@@ -53,7 +53,7 @@ impl Rig {
         let mut times = Times::default();
         let now = clock::now();
         let mut rest = Rest::untouched(None);
-        let (mut tries, mut memory) = (self.backend.budget.begin(), Fields::new());
+        let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
             spec: self.backend.spec(),
             budget: &self.backend.budget,
@@ -68,7 +68,6 @@ impl Rig {
             tries: &mut tries,
             deadline: &mut self.deadline,
             interim: &self.interim,
-            memory: &mut memory,
         };
         let uri = format!("http://{}/orders?q=1", target.authority);
         let head = Request::builder().method(&method).uri(uri).body(()).expect("a head");

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Method;
-use portcullis_http1::{Bounds, Fields, Framing, HeadDecoder};
+use portcullis_http1::{Bounds, Framing, HeadDecoder};
 
 use super::super::answer::{Errand, Incoming, Rest, Times};
 use super::super::failure::Failure;
@@ -110,7 +110,7 @@ impl Rig {
         let timeouts = &self.backend.spec().timeouts;
         let mut times = Times::default();
         let mut rest = Rest::untouched(None);
-        let (mut tries, mut memory) = (self.backend.budget.begin(), Fields::new());
+        let mut tries = self.backend.budget.begin();
         let mut errand = Errand {
             spec: self.backend.spec(),
             budget: &self.backend.budget,
@@ -125,7 +125,6 @@ impl Rig {
             tries: &mut tries,
             deadline: &mut self.deadline,
             interim: &self.interim,
-            memory: &mut memory,
         };
         let mut upload = Upload::new(head.into_bytes(), framing, body);
         let was_kept = kept.is_some();
