@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -173,7 +173,16 @@ impl Shared {
 
     /// Says it; `None` when the connection is over.
     fn answer(&self, stream: &mut TcpStream, answer: Answer) -> Option<()> {
-        say(stream, answer, &self.is_over)
+        let is_raw = matches!(answer, Answer::Raw(_));
+        let said = say(stream, answer, &self.is_over);
+        if is_raw {
+            // What lies unread when a connection is closed resets it, and takes along what was said.
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+            let mut rest = [0; 4096];
+            while matches!(stream.read(&mut rest), Ok(1..)) {}
+        }
+        said
     }
 }
 
