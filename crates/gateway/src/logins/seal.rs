@@ -114,20 +114,8 @@ impl Seals {
     /// They cannot be read or written; the ones there are stay.
     pub fn share(&self, vault: &Arc<Vault>) -> Result<(), String> {
         let name = vault_name(&self.name);
-        let sealed = vault.sealed(&name);
-        match vault.read(&name)? {
-            Found::Unknown => return Err("the store was not heard from yet".to_owned()),
-            Found::Nothing(_) => {}
-            Found::Text(text, _) => {
-                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-                if *known != sealed {
-                    self.take(of_text(&text).ok_or(NO_KEYS)?);
-                    *known = sealed;
-                }
-                if !self.is_due(clock::wall()) {
-                    return Ok(());
-                }
-            }
+        if self.adopt(vault, &name)? && !self.is_due(clock::wall()) {
+            return vault.seal_anew(&name);
         }
         vault.change(
             &name,
@@ -138,11 +126,24 @@ impl Seals {
             }),
         )?;
         // What was written is in the vault by now.
-        match vault.read(&name)? {
-            Found::Text(text, _) => self.take(of_text(&text).ok_or(NO_KEYS)?),
-            Found::Unknown | Found::Nothing(_) => {}
+        self.adopt(vault, &name).map(drop)
+    }
+
+    /// Takes over the keys in the vault; says whether there are any.
+    fn adopt(&self, vault: &Vault, name: &str) -> Result<bool, String> {
+        let sealed = vault.sealed(name);
+        match vault.read(name)? {
+            Found::Unknown => Err("the store was not heard from yet".to_owned()),
+            Found::Nothing(_) => Ok(false),
+            Found::Text(text, _) => {
+                let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+                if *known != sealed {
+                    self.take(of_text(&text).ok_or(NO_KEYS)?);
+                    *known = sealed;
+                }
+                Ok(true)
+            }
         }
-        Ok(())
     }
 
     /// Whether it is time for another key of our own.

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use super::{KEPT, LEAD, NotSealed, ROTATE, SEALED_BYTES_MAX, Seals};
+use crate::clock;
 use crate::issuers::spec::SharedSecret;
 use crate::secret::Secret;
+use crate::vault::tests::{SECRET, Stored};
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 
@@ -73,4 +75,22 @@ fn keys_of_our_own_are_kept_and_changed_in_time() {
     assert_eq!(last.open("session", sealed.as_bytes()), None, "too old");
     std::fs::write(&file, "nonsense").expect("written");
     assert!(last.keep_in(&file, NOW + KEPT).is_err(), "never taken for no keys");
+}
+
+#[test]
+fn keys_of_all_nodes_are_sealed_anew_under_the_first_secret() {
+    const NEW: &str = "a newer secret of thirty-two bytes";
+    let stored = Stored::default();
+    let node = |secrets: &[&str]| {
+        let vault = stored.node(secrets, None);
+        stored.feed(&vault);
+        vault
+    };
+    let first = Seals::new("corp", &[]);
+    first.share(&node(&[SECRET])).expect("made");
+    let sealed = first.seal("session", b"text", clock::wall()).expect("sealed");
+    Seals::new("corp", &[]).share(&node(&[NEW, SECRET])).expect("sealed anew");
+    let last = Seals::new("corp", &[]);
+    last.share(&node(&[NEW])).expect("opened");
+    assert!(last.open("session", sealed.as_bytes()).is_some());
 }
