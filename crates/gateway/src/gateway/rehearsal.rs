@@ -1,7 +1,9 @@
 //! A request that nobody sent, judged as if it had come: by the code that judges requests, up to where a backend would be
 //! asked.
 //!
-//! Issuers are asked for their keys, and about a token where that is how it is judged, as the gateway would. What this
+//! Issuers are asked for their keys, and about a token where that is how it is judged, as the gateway would. Nothing is used up:
+//! the session of a login is judged as it is and not renewed, and what the gateway itself answers for a login (the callback, a
+//! logout) ends where a backend would be asked. What this
 //! process cannot know is what another one remembers: proofs and nonces that were used there, addresses that are held back.
 
 use std::io;

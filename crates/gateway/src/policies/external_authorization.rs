@@ -143,7 +143,7 @@ fn denied(denial: Denial, name: &str, id: &str) -> Stop {
         .with("the request is not permitted")
         .because(format_args!("authorizer {name}: status {}", status.as_u16()));
     // SECURITY: nobody but us sets the cookies that our own logins stand on.
-    fields.retain(|field| !(field.is("set-cookie") && login::is_own_cookie(field.value)));
+    fields.retain(|field| !login::sets_own_cookie(field));
     let reply = if body.is_empty() && status == StatusCode::FORBIDDEN {
         let mut reply = problem_reply::render(&problem, id);
         fields.remove("content-type");
@@ -201,7 +201,7 @@ impl Policy for ExternalAuthorization {
             let fields = answer.fields_mut();
             for field in changes.answer.iter() {
                 // SECURITY: nobody but us sets the cookies that our own logins stand on.
-                if !(field.is("set-cookie") && login::is_own_cookie(field.value)) {
+                if !login::sets_own_cookie(field) {
                     fields.push(field.name, field.value);
                 }
             }

@@ -39,7 +39,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::{Method, StatusCode};
-use portcullis_http1::{Fields, Repeated};
+use portcullis_http1::{Field, Fields, Repeated};
 
 use super::{Kind, Phase};
 use crate::clock;
@@ -48,6 +48,7 @@ use crate::issuers::ISSUER_UNAVAILABLE;
 use crate::logins::flow::{Sent, TARGET_BYTES_MAX};
 use crate::logins::known::Known;
 use crate::logins::{Failed, Login, cookies};
+use crate::pipeline::context::Rehearsal;
 use crate::pipeline::identified::{CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use crate::pipeline::judged::Whole;
 use crate::pipeline::{
@@ -168,6 +169,12 @@ impl Authenticator for LoginSession {
         if now < known.session.renew {
             return Step::done(Self::prove(known, request));
         }
+        if cx.rehearsal != Rehearsal::No {
+            // A renewal would use the refresh token up, and no browser would get what it is renewed to: judged as it is, by
+            // whether the issuer's word still holds.
+            let counts = now < known.session.vouched;
+            return Step::done(if counts { Self::prove(known, request) } else { Presented::Absent });
+        }
         Step::Later(Box::pin(async move {
             let Some(fresh) = self.login.fresh(known, now).await else { return Ok(Presented::Absent) };
             if let Some(cookie) = fresh.cookie {
@@ -192,7 +199,7 @@ impl Authenticator for LoginSession {
     }
 
     fn challenge(&self, _request: &Routed) -> Cow<'_, str> {
-        Cow::Owned(format!("Login realm=\"portcullis\", issuer=\"{}\"", self.login.name()))
+        Cow::Owned(challenge(&self.login))
     }
 
     fn invite(&self, request: &Routed) -> Option<Stop> {
@@ -217,7 +224,7 @@ impl Authenticator for LoginSession {
     }
 
     fn strip(&self, request: &mut Canonical) {
-        parameters::remove_cookies(request.fields_mut(), cookies::is_own);
+        remove_own_cookies(request.fields_mut());
     }
 }
 
@@ -297,8 +304,12 @@ impl Policy for LoginDesk {
         &'a self,
         request: &'a Identified,
         body: Option<&'a Whole>,
-        _cx: &'a mut Context,
+        cx: &'a mut Context,
     ) -> Step<'a, ()> {
+        if cx.rehearsal != Rehearsal::No {
+            // Every answer of the desk uses something up: a code, a session, a logout token.
+            return Step::pass();
+        }
         Step::Later(Box::pin(async move {
             Err(match self.desk {
                 Desk::Callback => self.call_back(request).await,
@@ -326,7 +337,7 @@ impl Policy for OwnCookies {
     fn transform_response<'a>(&'a self, answer: &'a mut Answered, _cx: &'a mut Context) -> Step<'a, ()> {
         let fields = answer.fields_mut();
         if fields.all("set-cookie").any(is_own_cookie) {
-            fields.retain(|field| !(field.is("set-cookie") && is_own_cookie(field.value)));
+            fields.retain(|field| !sets_own_cookie(field));
         }
         Step::pass()
     }
@@ -337,8 +348,13 @@ pub(super) fn remove_own_cookies(fields: &mut Fields) {
     parameters::remove_cookies(fields, cookies::is_own);
 }
 
+/// Whether a field sets a cookie of ours.
+pub(super) fn sets_own_cookie(field: Field<'_>) -> bool {
+    field.is("set-cookie") && is_own_cookie(field.value)
+}
+
 /// Whether a value of `Set-Cookie` sets a cookie of ours.
-pub(super) fn is_own_cookie(value: &[u8]) -> bool {
+fn is_own_cookie(value: &[u8]) -> bool {
     let value = value.trim_ascii_start();
     let start = value.get(..cookies::PREFIX.len()).unwrap_or_default();
     start.eq_ignore_ascii_case(cookies::PREFIX.as_bytes())
@@ -402,13 +418,18 @@ fn reply(status: StatusCode, location: Option<&str>, cookies: &[String]) -> Repl
     Reply { status, fields, body: Body::Empty }
 }
 
+/// What is asked for, as `WWW-Authenticate` says it.
+fn challenge(login: &Login) -> String {
+    format!("Login realm=\"portcullis\", issuer=\"{}\"", login.name())
+}
+
 /// What a login that did not succeed is answered with: one wording for all that is wrong with what was brought.
 fn problem(login: &Login, failed: Failed, cookies: &[String]) -> Problem {
     let problem = match failed {
         Failed::Refused(why) => CREDENTIAL_INVALID
             .with("the credential is not valid")
             .because(format_args!("login {}: {why}", login.name()))
-            .field("www-authenticate", format!("Login realm=\"portcullis\", issuer=\"{}\"", login.name())),
+            .field("www-authenticate", challenge(login)),
         Failed::Unavailable(why) => ISSUER_UNAVAILABLE
             .with("nobody can log in now; try again in a moment")
             .because(format_args!("login {}: {why}", login.name()))

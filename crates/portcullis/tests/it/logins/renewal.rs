@@ -157,3 +157,33 @@ fn a_change_of_the_configuration_ends_no_session() {
     assert!(begun.contains("orders.read%20profile"), "{begun}");
     assert_eq!(scene.send(Wire::Http2, page(&session)).status, 200);
 }
+
+#[test]
+fn a_request_that_is_only_judged_uses_nothing_up() {
+    let key = "0123456789abcdef0123456789abcdef";
+    let scene =
+        Scene::with(&CONFIG.replace("login: {", &format!("login: {{ cookie_keys: [\"{key}\"],")), json!({}));
+    let explain = |target: &str, cookie: &str| {
+        let cookie = format!("Cookie: {cookie}");
+        let request = format!("GET {target}");
+        let words = ["explain", "--request", &request, "--header", "Host: app.test", "--header", &cookie];
+        let output = scene
+            .stage
+            .gateway
+            .run(&executable(), &[&words[..], &["--header", "X-Forwarded-Proto: https"]].concat());
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    // Both are due for renewal; the issuer's word for the first is over.
+    let over = scene.log_in(Wire::Http1, json!({ "expires_in": 0, "refresh_token": "one" }));
+    let vouched = scene.log_in(Wire::Http1, json!({ "expires_in": 3_600, "refresh_token": "two" }));
+    let begun = scene.begin(Wire::Http1, "/app/page");
+    let before = scene.asked();
+    let told = explain("/app/page", &over);
+    assert!(told.contains("authenticate") && !told.contains("would be asked"), "{told}");
+    let told = explain("/app/page", &vouched);
+    assert!(told.contains("would be asked"), "{told}");
+    explain(&format!("/app/.login/corp/callback?code=good&state={}", begun.state), &begun.cookie);
+    assert_eq!(scene.asked(), before, "the provider was asked for tokens");
+    // They are as good as before.
+    assert_eq!(scene.send(Wire::Http1, page(&vouched)).status, 200);
+}
