@@ -74,8 +74,8 @@ fn stores(judge: &mut Judge<'_>) {
 /// What has keys that the gateway makes itself, if anything.
 fn own_keys(config: &Config) -> Option<String> {
     let mints = |(name, backend): (&String, &Backend)| {
-        let credentials = backend.credentials.as_ref()?;
-        credentials.mint_jwt.is_some().then(|| format!("`backends.{name}.credentials.mint_jwt`"))
+        let (_, at) = backend.credentials.as_ref()?.mint()?;
+        Some(format!("`backends.{name}.credentials.{}`", at.join(".")))
     };
     let seals = |(name, issuer): (&String, &Issuer)| {
         let login = issuer.login.as_ref()?;
