@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -111,9 +111,7 @@ impl Afar {
         if !matches!(&*read.path, "" | "/") {
             return Err(refused());
         }
-        let host = read.host.trim_start_matches('[').trim_end_matches(']');
-        let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
-        if !read.https && !is_here {
+        if !read.https && !read.is_loopback() {
             return Err(CallError::Cleartext(url.to_owned()));
         }
         let names = Dns::default().settings(&Bounds::default());

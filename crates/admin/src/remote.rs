@@ -6,8 +6,8 @@
 //! bits.
 //!
 //! # Limits
-//! [`CONNECTIONS_PER_ADDRESS_MAX`] connections of one address, so that one that is slow leaves places to others;
-//! [`HANDSHAKE_TIMEOUT`] for TLS.
+//! [`CONNECTIONS_PER_ADDRESS_MAX`] connections of one address, so that one that is slow leaves places to others; an IPv6
+//! client counts by its /64, since it may choose the rest. [`HANDSHAKE_TIMEOUT`] for TLS.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -21,7 +21,7 @@ use portcullis_gateway::clock;
 use portcullis_gateway::http::{Peer, TlsFacts};
 use portcullis_gateway::observe::{Evidence, Incident, Observe};
 use portcullis_gateway::operators::Stranger;
-use portcullis_gateway::pipeline::attempts::{Attempts, CREDENTIAL_ATTEMPTS_EXCEEDED};
+use portcullis_gateway::pipeline::attempts::{Attempts, Network, held_back};
 use portcullis_gateway::pipeline::identified::{CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use portcullis_gateway::problem::{Problem, Severity};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -112,13 +112,6 @@ fn missing() -> Problem {
     CREDENTIAL_MISSING.with("an operator proves who it is").field("www-authenticate", CHALLENGE)
 }
 
-fn held_back(left: Duration) -> Problem {
-    let seconds = left.as_secs().saturating_add(1);
-    CREDENTIAL_ATTEMPTS_EXCEEDED
-        .with("too many credentials of this address failed")
-        .field("retry-after", seconds.to_string())
-}
-
 /// The token that is presented, if one is.
 fn token(parts: &Parts) -> Result<Option<&[u8]>, Stranger> {
     let mut fields = parts.headers.get_all(AUTHORIZATION).iter();
@@ -156,31 +149,32 @@ pub(crate) fn tell(
     observe.incident(&incident);
 }
 
-/// Connections by address.
+/// Connections by address, of IPv6 by network.
 #[derive(Debug, Default)]
-pub(crate) struct Crowd(Mutex<HashMap<IpAddr, usize>>);
+pub(crate) struct Crowd(Mutex<HashMap<Network, usize>>);
 
 /// A place in it, given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Place {
     crowd: Arc<Crowd>,
-    address: IpAddr,
+    network: Network,
 }
 
 impl Crowd {
     /// A place for one more of this address, if there is one.
     pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+        let network = Network::of(address);
         let mut open = self.open();
-        let count = open.get(&address).copied().unwrap_or_default();
+        let count = open.get(&network).copied().unwrap_or_default();
         if count >= CONNECTIONS_PER_ADDRESS_MAX {
             return None;
         }
-        open.insert(address, count.saturating_add(1));
+        open.insert(network, count.saturating_add(1));
         drop(open);
-        Some(Place { crowd: Arc::clone(self), address })
+        Some(Place { crowd: Arc::clone(self), network })
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<Network, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -188,9 +182,32 @@ impl Crowd {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut open = self.crowd.open();
-        match open.get_mut(&self.address) {
+        match open.get_mut(&self.network) {
             Some(count) if *count > 1 => *count = count.saturating_sub(1),
-            _ => drop(open.remove(&self.address)),
+            _ => drop(open.remove(&self.network)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{CONNECTIONS_PER_ADDRESS_MAX, Crowd};
+
+    #[test]
+    fn an_address_has_its_places_and_an_ipv6_client_those_of_its_network() {
+        for (own, same, other) in [
+            ("192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2"),
+            ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:1::1"),
+        ] {
+            let crowd = Arc::new(Crowd::default());
+            let enter = |address: &str| crowd.enter(address.parse().unwrap());
+            let mut places: Vec<_> = (0..CONNECTIONS_PER_ADDRESS_MAX).map(|_| enter(own).unwrap()).collect();
+            assert!(enter(same).is_none(), "{same} is {own}");
+            assert!(enter(other).is_some(), "{other} is not {own}");
+            places.pop();
+            assert!(enter(same).is_some(), "{own} gave a place back");
         }
     }
 }

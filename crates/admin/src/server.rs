@@ -94,17 +94,14 @@ pub(crate) fn run(
 
 /// Serves until `stopped`; says which doors were given up before.
 async fn serve(
-    Handed { probes, api, socket }: Handed,
+    handed: Handed,
     control: Arc<dyn Control>,
     mut stopped: watch::Receiver<bool>,
 ) -> io::Result<Taken> {
     let tasks = Tasks::default();
     let keepers = Tasks::default();
-    let doors = Arc::new(OpenDoors::new(Handed {
-        probes: probes.as_ref().map(TcpListener::try_clone).transpose()?,
-        api: api.as_ref().map(TcpListener::try_clone).transpose()?,
-        socket: socket.as_ref().map(UnixListener::try_clone).transpose()?,
-    }));
+    let doors = Arc::new(OpenDoors::new(handed.try_clone()?));
+    let Handed { probes, api, socket } = handed;
     let given = doors.given();
     let offered = Arc::new(Api::new(Arc::clone(&control), doors, tasks.clone()));
     if let Some(listener) = probes {

@@ -33,11 +33,6 @@ pub(crate) enum StoreAct {
 }
 
 impl StoreAct {
-    /// Whether it changes something.
-    pub(crate) fn is_write(self) -> bool {
-        !matches!(self, Self::List | Self::Show | Self::Audit)
-    }
-
     /// The parameter of its query, if it has one, as an OpenAPI document says it.
     pub(crate) fn query(self) -> Option<Value> {
         let most = u64::try_from(OVERLAP_MAX.as_millis()).unwrap_or(u64::MAX);

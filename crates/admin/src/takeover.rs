@@ -106,6 +106,17 @@ pub struct Handed {
     pub socket: Option<UnixListener>,
 }
 
+impl Handed {
+    /// The same doors once more.
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            probes: self.probes.as_ref().map(TcpListener::try_clone).transpose()?,
+            api: self.api.as_ref().map(TcpListener::try_clone).transpose()?,
+            socket: self.socket.as_ref().map(UnixListener::try_clone).transpose()?,
+        })
+    }
+}
+
 /// A take-over that is under way, as the new process sees it. Dropped before its end, it leaves the running process as it
 /// was.
 #[derive(Debug)]
@@ -244,12 +255,7 @@ impl OpenDoors {
     }
 
     fn lend(&self) -> io::Result<Handed> {
-        let handed = self.handed.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Handed {
-            probes: handed.probes.as_ref().map(TcpListener::try_clone).transpose()?,
-            api: handed.api.as_ref().map(TcpListener::try_clone).transpose()?,
-            socket: handed.socket.as_ref().map(UnixListener::try_clone).transpose()?,
-        })
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner).try_clone()
     }
 
     fn give(&self, taken: &Taken) {

@@ -23,7 +23,7 @@ use http::StatusCode;
 
 use crate::bounds::Bounds;
 use crate::clock::{self, Instant};
-use crate::problem::{Blame, ProblemKind, Severity};
+use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
 /// Too many failed credentials of one address.
 pub const CREDENTIAL_ATTEMPTS_EXCEEDED: ProblemKind = ProblemKind {
@@ -34,6 +34,14 @@ pub const CREDENTIAL_ATTEMPTS_EXCEEDED: ProblemKind = ProblemKind {
     severity: Some(Severity::Medium),
     about: "Too many credentials of this client address failed within a minute (`bounds.credential_failures`). Until `Retry-After` has passed no credential of it is checked.",
 };
+
+/// The answer to an address that is held back for `left` more.
+pub fn held_back(left: Duration) -> Problem {
+    let seconds = left.as_secs().saturating_add(1);
+    CREDENTIAL_ATTEMPTS_EXCEEDED
+        .with("too many credentials of this address failed")
+        .field("retry-after", seconds.to_string())
+}
 
 /// The time within which failures are counted, from the first one on.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -50,9 +58,9 @@ pub struct Attempts {
     shards: [Mutex<HashMap<Network, Failures>>; SHARDS],
 }
 
-/// An IPv4 address, or the first half of an IPv6 address.
+/// What counts as one client: an IPv4 address, or the first half of an IPv6 address, of which a client may choose the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Network {
+pub struct Network {
     is_v6: bool,
     bits: u64,
 }
@@ -141,7 +149,8 @@ impl Attempts {
 }
 
 impl Network {
-    fn of(address: IpAddr) -> Self {
+    /// That of `address`; an IPv4 address that is written as an IPv6 one is an IPv4 address.
+    pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self { is_v6: false, bits: u64::from(u32::from(address)) },
             IpAddr::V6(address) => {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use http::StatusCode;
 use portcullis_identity::claims::Claims;
 
-use super::attempts::CREDENTIAL_ATTEMPTS_EXCEEDED;
+use super::attempts::held_back;
 use super::authentication::{Alternative, AnonymousAllowed, Part};
 use super::{Authenticator, Context, Expression, Glance, Operation, Presented, Proof, Routed, Stop};
 use crate::http::Canonical;
@@ -171,9 +171,7 @@ fn hold_back(alternatives: &[Alternative], routed: &Routed, cx: &Context) -> Res
     if authenticators.all(|part| part.authenticator.glance(routed, cx) != Glance::Unknown) {
         return Ok(());
     }
-    let seconds = left.as_secs().saturating_add(1);
-    let problem = CREDENTIAL_ATTEMPTS_EXCEEDED.with("too many credentials of this address failed");
-    Err(problem.field("retry-after", seconds.to_string()).into())
+    Err(held_back(left).into())
 }
 
 /// Counts a credential that failed.
