@@ -55,10 +55,12 @@ fn role(path: &Pointer) -> Option<Role> {
         Segment::Key(key) => Some(key.to_string()),
         Segment::Index(_) => None,
     };
-    let last = segments.iter().rev().find_map(key)?;
+    let mut upwards = segments.iter().rev().filter_map(key);
+    let last = upwards.next()?;
     let is_ours = matches!(segments.first().and_then(key).as_deref(), Some("listeners" | "admin"));
-    // An authority that certificates are ordered from is a server that we call.
-    let is_acme = segments.iter().filter_map(key).any(|key| key == "acme");
+    // An authority that certificates are ordered from is a server that we call. Its `ca` stands directly below `acme`;
+    // further up the same word may be a listener's name.
+    let is_acme = upwards.next().as_deref() == Some("acme");
     Some(match (last.as_str(), is_ours) {
         ("key" | "public_key", _) => return None,
         ("ca", true) if !is_acme => Role::ClientAuthority,

@@ -131,11 +131,17 @@ listeners:
     tls:
       certificates: [{ cert: "${file:own.crt}", key: "${file:own.key}" }]
       client_certificates: { mode: require, ca: "${file:ca.pem}", crl: ["${file:crl.pem}"] }
+  acme:
+    bind: 127.0.0.1:0
+    tls:
+      certificates:
+        - acme: { directory: https://ca.example/dir, names: [a.example.com], terms_agreed: true, ca: "${file:ca.pem}" }
+      client_certificates: { mode: require, ca: "${file:ca.pem}" }
 backends:
   b:
     targets: ["https://127.0.0.1:9"]
     tls: { ca: "${file:ca.pem}", client_certificate: { cert: "${file:own.crt}", key: "${file:own.key}" } }
-apis: { a: { backend: b, auth: none, operations: { all: { match: "* /{rest*}" } } } }
+apis: { a: { listen: [public], backend: b, auth: none, operations: { all: { match: "* /{rest*}" } } } }
 "#,
     );
     let loaded = config::load(&folder.path().join("portcullis.yaml")).unwrap();
@@ -149,6 +155,8 @@ apis: { a: { backend: b, auth: none, operations: { all: { match: "* /{rest*}" } 
         (Role::Server, format!("{tls}.certificates[0].cert"), 1, authority),
         (Role::ClientAuthority, format!("{tls}.client_certificates.ca"), 0, authority),
         (Role::RevocationList, format!("{tls}.client_certificates.crl[0]"), 0, authority),
+        (Role::ServerAuthority, "listeners.acme.tls.certificates[0].acme.ca".to_owned(), 0, authority),
+        (Role::ClientAuthority, "listeners.acme.tls.client_certificates.ca".to_owned(), 0, authority),
         (Role::ServerAuthority, "backends.b.tls.ca".to_owned(), 0, authority),
         (Role::Client, "backends.b.tls.client_certificate.cert".to_owned(), 0, "api.example.com"),
         (Role::Client, "backends.b.tls.client_certificate.cert".to_owned(), 1, authority),
