@@ -157,6 +157,17 @@ fn once_each(judge: &mut Judge<'_>, path: &Pointer, items: &[String]) {
     }
 }
 
+/// Judges keys of which only one can be meant: the second that is written is one too many. Says how many are.
+fn only_one(judge: &mut Judge<'_>, path: &Pointer, ways: &[(&str, bool)], hint: &str) -> usize {
+    let written: Vec<&str> =
+        ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name).collect();
+    if let [first, second, ..] = &*written {
+        let message = format!("stands beside `{first}`: only one of them can be meant");
+        judge.key(&path.key(second), message, hint);
+    }
+    written.len()
+}
+
 /// Where the items of a list stand that stood in it before.
 fn repeated<T: Eq + Hash>(items: impl IntoIterator<Item = T>) -> Vec<usize> {
     let mut seen = HashSet::new();

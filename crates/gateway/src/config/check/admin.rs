@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use portcullis_openapi::source::Pointer;
 
 use super::names::{NAME_SHAPE, is_id, is_name};
-use super::{Judge, listeners, root};
+use super::{Judge, callers, listeners, root};
 use crate::config::operators::{Operator, OperatorCertificate, OperatorCredential};
 use crate::config::values::Bind;
 use crate::config::{ClientCertificateMode, State};
@@ -181,24 +181,6 @@ fn certificate(
             "add `client_certificates: { mode: request, ca: \"${file:operators-ca.pem}\" }` to `admin.tls`";
         judge.value(path, "is never presented: nobody is asked for a certificate", hint);
     }
-    let mut names = mapped.names();
-    let found = match (names.next(), names.next()) {
-        (Some(found), None) => found,
-        (None, _) => {
-            judge.value(path, "names no holder", "add one of `san`, `subject`, `spiffe`");
-            return None;
-        }
-        (Some(_), Some(_)) => {
-            judge.value(path, "names its holder twice", "make it two entries");
-            return None;
-        }
-    };
-    let (kind, name) = found;
-    if name.is_empty() || name.contains(char::is_control) {
-        judge.value(&path.key(kind), "is no name", "");
-    }
-    if kind == "spiffe" && !name.starts_with("spiffe://") {
-        judge.value(&path.key(kind), "is no SPIFFE id", "such as `spiffe://example.com/alice`");
-    }
+    let (kind, name) = callers::holder(judge, path, mapped.names(), "spiffe://example.com/alice")?;
     Some((path.key(kind), format!("{kind} {name}")))
 }

@@ -119,22 +119,40 @@ fn certificate(
     proofs: &mut HashMap<Proof, Pointer>,
 ) {
     let names = [("san", &mapped.san), ("subject", &mapped.subject), ("spiffe", &mapped.spiffe)];
-    let mut found = names.iter().filter_map(|(kind, name)| Some((*kind, (*name).as_ref()?)));
-    match (found.next(), found.next()) {
-        (Some((kind, name)), None) => {
-            if name.is_empty() || name.contains(char::is_control) {
-                judge.value(&path.key(kind), "is no name", "");
-            }
-            if kind == "spiffe" && !name.starts_with("spiffe://") {
-                judge.value(&path.key(kind), "is no SPIFFE id", "such as `spiffe://example.com/partner`");
-            }
-            let hint = "a certificate names one caller";
-            once(judge, &path.key(kind), "name", hint, proofs, Proof::Certificate(kind, name.clone()));
-        }
-        (None, _) => judge.value(path, "names no holder", "add one of `san`, `subject`, `spiffe`"),
-        (Some(_), Some(_)) => judge.value(path, "names its holder twice", "make it two entries"),
+    let names = names.into_iter().filter_map(|(kind, name)| Some((kind, name.as_deref()?)));
+    if let Some((kind, name)) = holder(judge, path, names, "spiffe://example.com/partner") {
+        let hint = "a certificate names one caller";
+        once(judge, &path.key(kind), "name", hint, proofs, Proof::Certificate(kind, name.to_owned()));
     }
     scopes(judge, &path.key("scopes"), &mapped.scopes);
+}
+
+/// Judges what an entry under `path` says of a certificate's holder, by the key that says it: once. `example` is a SPIFFE
+/// id to show.
+pub(super) fn holder<'n>(
+    judge: &mut Judge<'_>,
+    path: &Pointer,
+    mut names: impl Iterator<Item = (&'static str, &'n str)>,
+    example: &str,
+) -> Option<(&'static str, &'n str)> {
+    let (kind, name) = match (names.next(), names.next()) {
+        (Some(found), None) => found,
+        (None, _) => {
+            judge.value(path, "names no holder", "add one of `san`, `subject`, `spiffe`");
+            return None;
+        }
+        (Some(_), Some(_)) => {
+            judge.value(path, "names its holder twice", "make it two entries");
+            return None;
+        }
+    };
+    if name.is_empty() || name.contains(char::is_control) {
+        judge.value(&path.key(kind), "is no name", "");
+    }
+    if kind == "spiffe" && !name.starts_with("spiffe://") {
+        judge.value(&path.key(kind), "is no SPIFFE id", format!("such as `{example}`"));
+    }
+    Some((kind, name))
 }
 
 /// Notes what a credential is proven by, which no other may be.

@@ -7,7 +7,7 @@ use portcullis_openapi::source::Pointer;
 
 use super::listeners::pem;
 use super::names::is_field_name;
-use super::{Judge, callers};
+use super::{Judge, callers, only_one};
 use crate::config::Certificate;
 use crate::config::credentials::{
     BackendCredentials, CallerFact, FieldValue, MintJwt, SecretIn, TokenEndpoint, TokenExchange,
@@ -157,24 +157,12 @@ fn is_one_way(judge: &mut Judge<'_>, path: &Pointer, credentials: &BackendCreden
         ("token_exchange", token_exchange.is_some()),
         ("phantom_token", phantom_token.is_some()),
     ];
-    let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
-    match (written.next(), written.next()) {
-        (None, _) if fields.is_empty() => {
-            let hint = "write one of `mint_jwt`, `client_credentials`, `token_exchange`, `phantom_token`, `basic`, `api_key`, `fields`, or take it out";
-            judge.key(path, "says nothing", hint);
-        }
-        (Some(first), Some(second)) => {
-            let hint = "what is said besides stands under `fields`";
-            judge.key(
-                &path.key(second),
-                format!("stands beside `{first}`: only one of them can be meant"),
-                hint,
-            );
-            return false;
-        }
-        _ => {}
+    let written = only_one(judge, path, &ways, "what is said besides stands under `fields`");
+    if written == 0 && fields.is_empty() {
+        let hint = "write one of `mint_jwt`, `client_credentials`, `token_exchange`, `phantom_token`, `basic`, `api_key`, `fields`, or take it out";
+        judge.key(path, "says nothing", hint);
     }
-    true
+    written <= 1
 }
 
 /// A token endpoint, and how the gateway proves itself there: in one way.
@@ -195,17 +183,9 @@ fn endpoint(judge: &mut Judge<'_>, path: &Pointer, endpoint: &TokenEndpoint<'_>)
         ("private_key", endpoint.private_key.is_some()),
         ("client_certificate", endpoint.client_certificate.is_some()),
     ];
-    let mut written = ways.iter().filter(|(_, is_written)| *is_written).map(|(name, _)| *name);
-    match (written.next(), written.next()) {
-        (None, _) => {
-            let hint = "write `client_secret: \"${env:NAME}\"`, `private_key` or `client_certificate`";
-            judge.key(path, "does not say how the client proves itself", hint);
-        }
-        (Some(first), Some(second)) => {
-            let what = format!("stands beside `{first}`: only one of them can be meant");
-            judge.key(&path.key(second), what, "");
-        }
-        (Some(_), None) => {}
+    if only_one(judge, path, &ways, "") == 0 {
+        let hint = "write `client_secret: \"${env:NAME}\"`, `private_key` or `client_certificate`";
+        judge.key(path, "does not say how the client proves itself", hint);
     }
     if let Some(key) = endpoint.private_key {
         pem(judge, &path.key("private_key").key("key"), key.key.expose());

@@ -5,7 +5,7 @@ use portcullis_openapi::source::Pointer;
 use super::credentials::client_certificate;
 use super::listeners::pem;
 use super::login;
-use super::{Judge, once_each, root};
+use super::{Judge, once_each, only_one, root};
 use crate::config::issuer::{Introspection, Issuer, SplitToken};
 use crate::config::values::{Duration, Url};
 use crate::secret::Secret;
@@ -207,28 +207,26 @@ fn introspection(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, introsp
     cleartext(judge, &at.key("url"), &introspection.url, issuer.cleartext);
     let has_keys = issuer.openid.is_some() || issuer.jwks.is_some();
     let is_signed = introspection.signed || introspection.as_jwt;
-    if introspection.signed && introspection.as_jwt {
-        judge.key(&at.key("as_jwt"), "stands beside `signed`: only one of them can be meant", "");
-    }
+    only_one(judge, &at, &[("signed", introspection.signed), ("as_jwt", introspection.as_jwt)], "");
     if is_signed && !has_keys {
         let key = if introspection.signed { "signed" } else { "as_jwt" };
         let hint = "add the issuer's `openid`, or `issuer` and `jwks`";
         judge.key(&at.key(key), "needs keys to verify answers by", hint);
     }
-    match (&introspection.client_secret, &introspection.client_certificate) {
-        (None, None) => {
+    let ways = [
+        ("client_secret", introspection.client_secret.is_some()),
+        ("client_certificate", introspection.client_certificate.is_some()),
+    ];
+    match (only_one(judge, &at, &ways, ""), &introspection.client_certificate) {
+        (0, _) => {
             let hint = "write `client_secret: \"${env:NAME}\"` or `client_certificate`";
             judge.key(&at, "does not say how the asker proves itself", hint);
         }
-        (Some(_), Some(_)) => {
-            let what = "stands beside `client_secret`: only one of them can be meant";
-            judge.key(&at.key("client_certificate"), what, "");
-        }
-        (Some(_), None) => {}
-        (None, Some(certificate)) => {
+        (1, Some(certificate)) => {
             let at = at.key("client_certificate");
             client_certificate(judge, &at, certificate, &introspection.url);
         }
+        _ => {}
     }
     if has_keys && !is_signed {
         let key = if issuer.openid.is_some() { "openid" } else { "jwks" };
@@ -273,9 +271,9 @@ fn split_token(judge: &mut Judge<'_>, path: &Pointer, issuer: &Issuer, split: &S
             );
         }
     }
-    if let (Some(_), Some(_)) = (&split.bearer, &split.client_certificate) {
-        judge.key(&at.key("client_certificate"), "stands beside `bearer`: only one of them can be meant", "");
-    }
+    let ways =
+        [("bearer", split.bearer.is_some()), ("client_certificate", split.client_certificate.is_some())];
+    only_one(judge, &at, &ways, "");
     if let Some(bearer) = &split.bearer
         && (bearer.expose().is_empty() || !bearer.expose().bytes().all(|byte| byte.is_ascii_graphic()))
     {
