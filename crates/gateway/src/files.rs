@@ -7,9 +7,12 @@
 //! # Failure
 //! A full or read-only disk fails the writing, and the file stands as it stood.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::clock;
 
 /// How the name of a file ends that is not in place yet.
 pub const UNFINISHED: &str = ".unfinished";
@@ -35,6 +38,42 @@ pub fn replace<T>(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::
     // The name is on the disk once its folder is.
     File::open(folder)?.sync_all()?;
     Ok(value)
+}
+
+/// The first `bytes_max` bytes of the file at `path`; `None` if there is no such file.
+///
+/// # Errors
+/// What the disk says.
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    match File::open(path) {
+        Ok(file) => file.take(bytes_max).read_to_end(&mut bytes)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(bytes))
+}
+
+/// Gives the file at `path`, which cannot be read as what it should be, another name beside its own, so that whoever looks
+/// after the machine can see it. Says which.
+///
+/// # Errors
+/// What the disk says; the file stands as it stood then.
+pub fn lay_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".unreadable-{}", clock::wall().as_secs()));
+    let aside = PathBuf::from(aside);
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// The file of a folder that is there to be locked: never written, for our user alone. It is not locked yet.
+///
+/// # Errors
+/// What the disk says: the folder must be there.
+pub fn lock_in(folder: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600).open(folder.join("lock"))
 }
 
 #[cfg(test)]

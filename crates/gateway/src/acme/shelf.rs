@@ -3,9 +3,9 @@
 //! A certificate and its key stand in one file, so that they are never another's. Who orders holds a lock on the folder: two
 //! processes are there at once while one takes over from the other, and authorities count orders.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use portcullis_identity::algorithm::Algorithm;
@@ -15,8 +15,8 @@ use portcullis_identity::jwt::SigningKey;
 use portcullis_identity::sha256::digest;
 
 use super::Spec;
+use crate::files;
 use crate::secret::Secret;
-use crate::{clock, files};
 
 /// Most bytes of a file.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -60,9 +60,7 @@ impl Shelf {
     /// The right to order; `None` while another process has it.
     pub(super) fn lock(&self) -> io::Result<Option<File>> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-        let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(false).mode(0o600);
-        let lock = options.open(self.folder.join("lock"))?;
+        let lock = files::lock_in(&self.folder)?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(lock)),
             Err(TryLockError::WouldBlock) => Ok(None),
@@ -117,12 +115,7 @@ impl Shelf {
 
 /// What a file says; `None` in it, if that is nothing of ours.
 fn read(path: &Path) -> io::Result<Option<Option<Object>>> {
-    let mut text = Vec::new();
-    match File::open(path) {
-        Ok(file) => file.take(FILE_BYTES_MAX).read_to_end(&mut text)?,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(text) = files::read(path, FILE_BYTES_MAX)? else { return Ok(None) };
     let limits = Limits { bytes: text.len(), depth: 4 };
     Ok(Some(parse_object(&text, limits).ok()))
 }
@@ -131,12 +124,10 @@ fn write(path: &Path, document: &Object) -> io::Result<()> {
     files::replace(path, |out| out.write_all(document.to_string().as_bytes()))
 }
 
-/// So that whoever looks after the machine can see it.
+/// Lays aside what is nothing of ours, and says so.
 fn lay_aside(path: &Path) -> io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".unreadable-{}", clock::wall().as_secs()));
-    fs::rename(path, &aside)?;
-    let (file, aside) = (path.display(), Path::new(&aside).display());
+    let aside = files::lay_aside(path)?;
+    let (file, aside) = (path.display(), aside.display());
     tracing::error!(%file, %aside, "what was kept of certificates cannot be read and was laid aside");
     Ok(())
 }

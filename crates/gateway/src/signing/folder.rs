@@ -3,13 +3,13 @@
 //! Two processes of one gateway may be there at once while one takes over from the other: whoever changes the set holds a
 //! lock from reading to writing.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::DirBuilder;
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 use super::ring::{Ring, TEXT_BYTES_MAX};
-use crate::{clock, files};
+use crate::files;
 
 /// The folder of the keys.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Folder {
             .mode(0o700)
             .create(&self.path)
             .map_err(|error| failed("cannot be made", error))?;
-        let lock = self.lock().map_err(|error| failed("cannot be locked", error))?;
+        let lock = files::lock_in(&self.path).map_err(|error| failed("cannot be locked", error))?;
         lock.lock().map_err(|error| failed("cannot be locked", error))?;
         let kept = self.read().map_err(|error| failed("cannot be read", error))?;
         if let Some(text) = change(kept.as_ref()).map_err(str::to_owned)? {
@@ -42,20 +42,14 @@ impl Folder {
         Ok(())
     }
 
-    /// What is kept, if anything. What cannot be read is laid aside, so that whoever looks after the machine can see it.
+    /// What is kept, if anything. What cannot be read is laid aside.
     fn read(&self) -> io::Result<Option<Ring>> {
         let path = self.path.join("keys.json");
-        let mut text = Vec::new();
-        match File::open(&path) {
-            Ok(file) => file.take(TEXT_BYTES_MAX as u64).read_to_end(&mut text)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
+        let Some(text) = files::read(&path, TEXT_BYTES_MAX as u64)? else { return Ok(None) };
         match Ring::from_text(&text) {
             Ok(ring) => Ok(Some(ring)),
             Err(error) => {
-                let aside = self.path.join(format!("keys.json.unreadable-{}", clock::wall().as_secs()));
-                fs::rename(&path, &aside)?;
+                let aside = files::lay_aside(&path)?;
                 let (file, aside) = (path.display(), aside.display());
                 tracing::error!(%file, %aside, %error, "the keys that tokens are signed with were laid aside");
                 Ok(None)
@@ -65,11 +59,5 @@ impl Folder {
 
     fn write(&self, text: &str) -> io::Result<()> {
         files::replace(&self.path.join("keys.json"), |out| out.write_all(text.as_bytes()))
-    }
-
-    /// A file that is never written, for our user alone.
-    fn lock(&self) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600).open(self.path.join("lock"))
     }
 }
