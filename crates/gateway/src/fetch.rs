@@ -442,6 +442,13 @@ impl fmt::Debug for Kept {
     }
 }
 
+/// Whether an answer says that its body is of `media_type`, whatever its parameters and in whatever case.
+pub fn is_of_type(answer: &Response<Bytes>, media_type: &str) -> bool {
+    let said = answer.headers().get(header::CONTENT_TYPE).and_then(|said| said.to_str().ok());
+    let said = said.and_then(|said| said.split(';').next()).unwrap_or_default().trim();
+    said.eq_ignore_ascii_case(media_type)
+}
+
 /// Whom the system trusts, `SSL_CERT_FILE` included.
 pub fn system_authorities() -> RootCertStore {
     let mut store = RootCertStore::empty();

@@ -140,11 +140,6 @@ impl Issuer {
         })
     }
 
-    /// What its tokens must be.
-    fn rules(&self) -> &Rules {
-        &self.rules
-    }
-
     /// Whether asking about a token brings a JWT about it.
     pub fn answers_with_jwt(&self) -> bool {
         self.spec.introspection.as_ref().is_some_and(|asked| asked.form != AnswerForm::Json)

@@ -52,8 +52,10 @@ use crate::clock;
 use crate::fetch::Remote;
 use crate::issuers::signed::NotSigned;
 use crate::issuers::{ISSUER_UNAVAILABLE, Issuer};
+use crate::oauth::client::{self, Client};
 use crate::observe::{Incident, Observe};
 use crate::problem::Severity;
+use crate::secret::Secret;
 use crate::session_ends::SessionEnds;
 use crate::vault::Vault;
 
@@ -69,8 +71,8 @@ pub struct Login {
     id: u64,
     spec: LoginSpec,
     issuer: Arc<Issuer>,
-    /// What signs who we are, where no secret does.
-    key: Option<SigningKey>,
+    /// Who we are at the token endpoint.
+    client: Client,
     /// How long one call to the issuer may take.
     timeout: Duration,
     shared: Arc<Shared>,
@@ -135,8 +137,8 @@ impl Login {
         ended: Arc<SessionEnds>,
         before: Option<&Self>,
     ) -> Result<Self, LoginError> {
-        let key = match &spec.proof {
-            ClientProof::Secret(_) => None,
+        let proof = match &spec.proof {
+            ClientProof::Secret(secret) => client::ClientProof::Basic(Secret::new(secret.expose())),
             ClientProof::Key(pem, kid) => {
                 let named = [
                     Algorithm::ES256,
@@ -148,10 +150,14 @@ impl Login {
                 let key = named
                     .into_iter()
                     .find_map(|algorithm| SigningKey::from_pem(pem.expose().as_bytes(), algorithm).ok());
-                let key = key.and_then(|key| key.named(kid.as_deref()).ok());
-                Some(key.ok_or(LoginError::Key)?)
+                let key = key.and_then(|key| key.named(kid.as_deref()).ok()).ok_or(LoginError::Key)?;
+                // The provider's own name: a discovery document counts only if it names the issuer letter for letter
+                // (`issuers/discovery.rs`).
+                let audience = issuer.issuer().unwrap_or_default().to_owned();
+                client::ClientProof::Assertion(Box::new(key), audience)
             }
         };
+        let client = Client { id: spec.client_id.clone(), proof };
         let shared = before.map(|before| Arc::clone(&before.shared)).unwrap_or_default();
         let keeps_seals = before.is_some_and(|before| before.spec.cookie_keys == spec.cookie_keys);
         if !keeps_seals {
@@ -164,7 +170,7 @@ impl Login {
         let (said, chores) = (RwLock::default(), OnceLock::new());
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { id, spec, issuer, key, timeout, shared, ended, said, asking, chores })
+        Ok(Self { id, spec, issuer, client, timeout, shared, ended, said, asking, chores })
     }
 
     /// Has it remember no more than the bounds allow.
@@ -203,10 +209,11 @@ impl Login {
         self.keep_keys(folder.as_deref(), vault);
         let (login, observe, vault) = (Arc::downgrade(self), observe.clone(), vault.cloned());
         chores.spawn(async move {
+            let mut told = None;
             loop {
                 tokio::time::sleep(LOOK).await;
                 let Some(login) = login.upgrade() else { return };
-                login.look(&observe);
+                login.look(&observe, &mut told);
                 if login.seals().is_some_and(|seals| seals.is_behind(vault.as_deref(), clock::wall())) {
                     let (folder, vault) = (folder.clone(), vault.clone());
                     let kept = move || login.keep_keys(folder.as_deref(), vault.as_ref());
@@ -217,12 +224,15 @@ impl Login {
         });
     }
 
-    /// What there is to do now and then.
-    fn look(&self, observe: &Observe) {
-        if let Some(document) = self.issuer.document()
-            && !self.has_read(&document)
-            && let Err(reason) = self.ready()
-        {
+    /// Says of each discovery document, once, that nobody can log in with it. `told` is the one looked at last: whether a
+    /// request has read it before says nothing of that.
+    fn look(&self, observe: &Observe, told: &mut Option<Arc<Object>>) {
+        let Some(document) = self.issuer.document() else { return };
+        if told.as_ref().is_some_and(|told| Arc::ptr_eq(told, &document)) {
+            return;
+        }
+        *told = Some(document);
+        if let Err(reason) = self.ready() {
             let name = &*self.spec.name;
             tracing::error!(login = name, %reason, "nobody can log in with this issuer");
             let cause = format!("{name}: nobody can log in: {reason}");
@@ -257,11 +267,6 @@ impl Login {
 
     fn seals(&self) -> Option<Arc<Seals>> {
         self.shared.seals.load_full()
-    }
-
-    fn has_read(&self, document: &Arc<Object>) -> bool {
-        let said = self.said.read().unwrap_or_else(PoisonError::into_inner);
-        said.as_ref().is_some_and(|said| Arc::ptr_eq(&said.document, document))
     }
 
     /// The provider, if logins work with it; else why not.

@@ -20,15 +20,15 @@ use crate::secret::random_bytes;
 const ASSERTION_LASTS: Duration = Duration::from_secs(60);
 
 /// The value of `Authorization` for `client_secret_basic`: each part is escaped for forms first (RFC 6749 §2.3.1).
-pub fn basic(client_id: &str, secret: &str, escaped: impl Fn(&str) -> String) -> Option<HeaderValue> {
-    let pair = format!("{}:{}", escaped(client_id), escaped(secret));
+fn basic(client_id: &str, secret: &str) -> Option<HeaderValue> {
+    let pair = format!("{}:{}", form::escaped(client_id), form::escaped(secret));
     let mut value = HeaderValue::try_from(format!("Basic {}", encode_standard(pair.as_bytes()))).ok()?;
     value.set_sensitive(true);
     Some(value)
 }
 
 /// An assertion for `private_key_jwt`: for one use, within a minute (RFC 7523 §3).
-pub fn assertion(key: &SigningKey, client_id: &str, audience: &str) -> Option<String> {
+fn assertion(key: &SigningKey, client_id: &str, audience: &str) -> Option<String> {
     let now = clock::wall();
     let claims = Object::new()
         .with("iss", client_id)
@@ -41,7 +41,7 @@ pub fn assertion(key: &SigningKey, client_id: &str, audience: &str) -> Option<St
 }
 
 /// What a form says that is proven by `assertion` (RFC 7523 §2.2).
-pub fn asserted<'a>(client_id: &'a str, assertion: &'a str) -> [(&'a str, &'a str); 3] {
+fn asserted<'a>(client_id: &'a str, assertion: &'a str) -> [(&'a str, &'a str); 3] {
     [
         ("client_id", client_id),
         ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),

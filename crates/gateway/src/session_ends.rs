@@ -176,34 +176,31 @@ impl SessionEnds {
     /// Takes in what other nodes have told.
     pub fn learn(&self, told: Vec<(Box<str>, End)>) {
         let now = clock::wall().as_secs();
+        let counts = |(name, end): &(Box<str>, End)| end.counts_until > now && is_name(name);
+        let told: Vec<_> = told.into_iter().filter(counts).collect();
         let mut new = Vec::new();
         {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             let most = self.most.load(Ordering::Relaxed);
-            let counts = |(name, end): &(Box<str>, End)| end.counts_until > now && is_name(name);
-            for (name, end) in told.into_iter().filter(counts) {
-                if known.ends.get(&name).is_some_and(|own| own.covers(end)) {
-                    new.push((name, end, false));
-                } else {
-                    known.take(&name, end, most);
-                    new.push((name, end, true));
+            for (name, end) in &told {
+                if !known.ends.get(name).is_some_and(|own| own.covers(*end)) {
+                    known.take(name, *end, most);
+                    new.push((name.clone(), *end));
                 }
             }
             // What is known already makes nobody be judged again.
-            if new.iter().any(|(_, _, is_new)| *is_new) {
+            if !new.is_empty() {
                 self.generation.fetch_add(1, Ordering::Release);
             }
         }
         {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            for (name, end, _) in &new {
+            for (name, end) in &told {
                 if kept.untold.get(name).is_some_and(|own| end.covers(*own)) {
                     kept.untold.remove(name);
                 }
             }
         }
-        let new: Vec<_> =
-            new.into_iter().filter(|(_, _, is_new)| *is_new).map(|(name, end, _)| (name, end)).collect();
         if !new.is_empty()
             && let Err(error) = self.write_down(&new, false)
         {
@@ -241,6 +238,11 @@ impl SessionEnds {
     fn write_down(&self, ends: &[(Box<str>, End)], is_own: bool) -> io::Result<()> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if is_own && self.is_shared {
+            // Told late or never, what counts no more takes no room.
+            if kept.untold.len() >= self.most.load(Ordering::Relaxed) {
+                let now = clock::wall().as_secs();
+                kept.untold.retain(|_, end| end.counts_until > now);
+            }
             kept.untold.extend(ends.iter().cloned());
         }
         let Some(file) = kept.file.clone() else { return Ok(()) };

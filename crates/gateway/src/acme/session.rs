@@ -15,7 +15,7 @@ use portcullis_identity::jwt::SigningKey;
 use super::answers::{self, DOCUMENT_BYTES_MAX, Directory};
 use super::{ExternalAccount, Failure, Spec};
 use crate::config::values::Url;
-use crate::fetch::{Call, Remote};
+use crate::fetch::{Call, Remote, is_of_type};
 
 /// Nonces that are tried for one request.
 pub(super) const NONCES_MAX: usize = 10;
@@ -117,9 +117,7 @@ impl<'a> Session<'a> {
     /// A chain of certificates in PEM.
     pub(super) async fn chain(&mut self, place: &Url) -> Result<String, Failure> {
         let answer = self.ask(place, Said::Nothing, CHAIN_BYTES_MAX).await?;
-        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-        if !kind.eq_ignore_ascii_case(CHAIN) {
+        if !is_of_type(&answer, CHAIN) {
             return Err(Failure::refused("what should be a chain of certificates has another media type"));
         }
         String::from_utf8(answer.into_body().into())

@@ -157,26 +157,16 @@ fn plain() -> Denial {
 }
 
 fn allowed(allowed: &Members<'_>, spec: &AuthorizerSpec) -> Result<Changes, Unclear> {
-    for (field, what) in [(7, "query"), (8, "query")] {
-        if allowed.all(field).next().is_some() {
-            return Err(format!("it changes the {what}, which is not done here"));
-        }
+    if allowed.all(7).chain(allowed.all(8)).next().is_some() {
+        return Err("it changes the query, which is not done here".to_owned());
     }
     let mut said = Said::default();
     take_up(allowed, 2, &mut said, |name| {
-        if spec.says_to_backend(name) {
-            Ok(true)
-        } else {
-            Err("it says a field that `to_backend` does not name")
-        }
+        spec.says_to_backend(name).then_some(true).ok_or("it says a field that `to_backend` does not name")
     })?;
     let mut answered = Said::default();
     take_up(allowed, 6, &mut answered, |name| {
-        if spec.says_with_answer(name) {
-            Ok(true)
-        } else {
-            Err("it says a field that `with_answer` does not name")
-        }
+        spec.says_with_answer(name).then_some(true).ok_or("it says a field that `with_answer` does not name")
     })?;
     let names: Result<Vec<&str>, Unclear> = allowed.all(5).map(text).collect();
     Ok(Changes {

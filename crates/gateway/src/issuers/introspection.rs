@@ -35,7 +35,7 @@ use super::{Issuer, Verdict, split};
 use crate::answers::{Answers, Lasting};
 use crate::clock;
 use crate::config::Certificate;
-use crate::fetch::{Call, Remote, RemoteError};
+use crate::fetch::{Call, Remote, RemoteError, is_of_type};
 use crate::oauth::client::{Client, ClientProof};
 use crate::secret::Secret;
 
@@ -213,10 +213,8 @@ impl Introspector {
         if self.spec.form == AnswerForm::Rest {
             return self.complete(issuer, token, answer.body()).await;
         }
-        let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
         let wanted = self.spec.form.media_type();
-        if !kind.eq_ignore_ascii_case(wanted) {
+        if !is_of_type(answer, wanted) {
             return Err(format!("the answer is not {wanted}"));
         }
         let body = answer.body();

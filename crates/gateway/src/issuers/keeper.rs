@@ -220,10 +220,13 @@ impl Keeper {
                     self.get(&self.place, discovery::DOCUMENT_BYTES_MAX, "discovery document").await?;
                 let (keys, document) = discovery::read(&document, &self.spec.issuer, own, &self.spec.reach)
                     .map_err(|why| format!("the discovery document {why}"))?;
-                self.shared.document.rcu(|known| match known {
-                    Some(known) if **known == document => Some(Arc::clone(known)),
-                    _ => Some(Arc::new(document.clone())),
-                });
+                {
+                    // One that says the same stays the one that others have read.
+                    let known = self.shared.document.load();
+                    if known.as_deref() != Some(&document) {
+                        self.shared.document.store(Some(Arc::new(document)));
+                    }
+                }
                 self.get(&self.beside(keys)?, KEY_SET_BYTES_MAX, "key set").await?
             }
             Place::Url(_) | Place::Set(_) | Place::Secret(_) => {

@@ -13,8 +13,6 @@
 //! Nothing that lies at the place counts without the signature: both together are judged like any other token of the issuer, by its keys,
 //! `iss`, `aud` and `exp`. A caller chooses a signature, and so the hash that is asked for, never a path.
 
-use std::fmt::Write as _;
-
 use bytes::Bytes;
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use portcullis_identity::base64::encode_url;
@@ -74,15 +72,10 @@ impl Introspector {
         let mut parts = rest.split(|byte| *byte == b'.');
         let is_rest = parts.by_ref().take(2).filter(|part| is_base64url(part)).count() == 2;
         let whole = match (std::str::from_utf8(rest), std::str::from_utf8(token)) {
-            (Ok(rest), Ok(token)) if is_rest && parts.next().is_none() => {
-                let mut whole = rest.to_owned();
-                // Writing to a `String` does not fail.
-                let _ = write!(whole, ".{token}");
-                whole
-            }
+            (Ok(rest), Ok(token)) if is_rest && parts.next().is_none() => format!("{rest}.{token}"),
             _ => return Err("what lies there is no rest of a token".to_owned()),
         };
-        match issuer.verify_signed(whole.as_bytes(), issuer.rules()).await {
+        match issuer.verify_signed(whole.as_bytes(), &issuer.rules).await {
             Ok((claims, _)) => Ok(Read::Token(claims, Secret::new(whole))),
             Err(NotSigned::Refused(why)) => Ok(Read::Inactive(why.as_str())),
             Err(NotSigned::Unavailable(why)) => Err(why.to_owned()),

@@ -15,17 +15,15 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, SHA384, SHA512, digest};
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header};
 use portcullis_identity::algorithm::{Algorithm, Algorithms};
 use portcullis_identity::base64::encode_url;
 use portcullis_identity::claims::Claims;
 use portcullis_identity::json::{self, Limits, Value};
 use portcullis_identity::jwt::{Kind, Rules};
 
-use super::spec::ClientProof;
 use super::{Failed, Login, Ready};
-use crate::fetch::Call;
-use crate::oauth::{self, form};
+use crate::fetch::{Call, is_of_type};
 use crate::secret::Secret;
 
 /// Bytes of an answer.
@@ -63,11 +61,11 @@ impl Login {
         let _place = self.asking.try_acquire().map_err(|_| {
             Failed::Unavailable("too many logins wait for the token endpoint already".to_owned())
         })?;
-        let mut fields = vec![
-            (header::ACCEPT, HeaderValue::from_static("application/json")),
-            (header::CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded")),
-        ];
-        let body = self.prove(ready, grant, &mut fields)?;
+        let says = self.client.says(grant);
+        let (mut fields, body) = says.ok_or_else(|| {
+            Failed::Unavailable("who we are cannot be said to the token endpoint".to_owned())
+        })?;
+        fields.push((header::ACCEPT, HeaderValue::from_static("application/json")));
         let answer = ready.token.call(Call {
             method: Method::POST,
             fields,
@@ -78,30 +76,6 @@ impl Login {
         let answer =
             answer.await.map_err(|error| Failed::Unavailable(format!("the token endpoint: {error}")))?;
         granted(&answer)
-    }
-
-    /// The form of a request, with what proves us.
-    fn prove(
-        &self,
-        ready: &Ready,
-        grant: &[(&str, &str)],
-        fields: &mut Vec<(HeaderName, HeaderValue)>,
-    ) -> Result<String, Failed> {
-        let no_proof = || Failed::Unavailable("who we are cannot be said to the token endpoint".to_owned());
-        match (&self.spec.proof, &self.key) {
-            (ClientProof::Secret(secret), _) => {
-                let value = oauth::basic(&self.spec.client_id, secret.expose(), form::escaped);
-                let value = value.ok_or_else(no_proof)?;
-                fields.push((header::AUTHORIZATION, value));
-                Ok(form::encode(grant))
-            }
-            (ClientProof::Key(..), Some(key)) => {
-                let assertion = oauth::assertion(key, &self.spec.client_id, &ready.provider.issuer);
-                let assertion = assertion.ok_or_else(no_proof)?;
-                Ok(form::encode(&[grant, &oauth::asserted(&self.spec.client_id, &assertion)].concat()))
-            }
-            (ClientProof::Key(..), None) => Err(no_proof()),
-        }
     }
 
     /// What an ID token says, if all of it holds.
@@ -191,9 +165,7 @@ fn granted(answer: &Response<Bytes>) -> Result<Granted, Failed> {
     let status = answer.status();
     let unwell =
         |why: &str| Failed::Unavailable(format!("the token endpoint: status {}, {why}", status.as_u16()));
-    let kind = answer.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
-    let is_json = kind.eq_ignore_ascii_case("application/json");
+    let is_json = is_of_type(answer, "application/json");
     let members = if is_json { json::parse_object(answer.body(), limits).ok() } else { None };
     let Some(members) = members else { return Err(unwell("not the JSON it should be")) };
     let text = |name: &str| members.get(name).and_then(Value::as_text);

@@ -36,7 +36,7 @@ impl Client {
         let mut fields = vec![(header::CONTENT_TYPE, form)];
         let body = match &self.proof {
             ClientProof::Basic(secret) => {
-                let value = basic(&self.id, secret.expose(), form::escaped)?;
+                let value = basic(&self.id, secret.expose())?;
                 fields.push((header::AUTHORIZATION, value));
                 form::encode(pairs)
             }
