@@ -1,5 +1,7 @@
 //! Asking a running gateway: where its admin API is, and what its answers mean to a command.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -48,9 +50,12 @@ impl Socket {
 /// A small file's text.
 fn text(path: &Path) -> anyhow::Result<String> {
     let unreadable = || format!("{} cannot be read", path.display());
-    let length = std::fs::metadata(path).with_context(unreadable)?.len();
-    anyhow::ensure!(length <= FILE_BYTES_MAX, "{} is larger than 1 MiB", path.display());
-    std::fs::read_to_string(path).with_context(unreadable)
+    let file = File::open(path).with_context(unreadable)?;
+    let mut bytes = Vec::new();
+    // What the file says of its length is nothing for a pipe, which may have no end.
+    file.take(FILE_BYTES_MAX.saturating_add(1)).read_to_end(&mut bytes).with_context(unreadable)?;
+    anyhow::ensure!(bytes.len() as u64 <= FILE_BYTES_MAX, "{} is larger than 1 MiB", path.display());
+    String::from_utf8(bytes).with_context(unreadable)
 }
 
 impl Running {
@@ -89,6 +94,15 @@ pub(crate) fn json(answer: &Answer) -> anyhow::Result<Value> {
         anyhow::bail!("the gateway answers {}: {}: {}", answer.status, part("title"), part("detail"));
     }
     serde_json::from_slice(&answer.body).context("the gateway's answer is no JSON")
+}
+
+/// The document of a good answer; `None` where the gateway said no, and that was told.
+pub(crate) fn document(answer: &Answer) -> anyhow::Result<Option<Value>> {
+    if answer.status >= 300 {
+        tell_refusal(answer);
+        return Ok(None);
+    }
+    json(answer).map(Some)
 }
 
 /// Prints why the gateway said no: the problem's detail, and each of its errors on a line of its own.

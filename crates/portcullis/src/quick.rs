@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis_gateway::config::definition::{Definition, Operation, ParameterPlace, SchemeKind, Security};
 use portcullis_gateway::config::{self, ApiKeyAuth, Finding, Loaded};
+use portcullis_gateway::oauth::form::escaped;
 use serde_json::json;
 
 use crate::args::{QuickAuth, QuickWho};
@@ -157,7 +158,8 @@ pub(crate) fn curl(loaded: &Loaded, quick: &Quick, at: SocketAddr, key: Option<&
     }
     let mut query = String::new();
     let mut add = |command: &mut String, place: ParameterPlace, name: &str, value: &str| {
-        let name = plain(name);
+        // As it can stand in quotes and in a query.
+        let name = escaped(name);
         // Writing to a `String` does not fail.
         let _ = match place {
             ParameterPlace::Query => {
@@ -192,19 +194,6 @@ fn example(name: &str) -> &'static str {
         () if name.contains("date") => "2026-01-01",
         () => "1",
     }
-}
-
-/// A name as it can stand in quotes and in a query.
-fn plain(name: &str) -> String {
-    let mut plain = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            plain.push(char::from(byte));
-        } else {
-            let _ = write!(plain, "%{byte:02X}");
-        }
-    }
-    plain
 }
 
 /// Where this machine reaches a listener that may listen everywhere.

@@ -249,7 +249,7 @@ pub(super) fn is_invisible(c: char) -> bool {
 }
 
 /// The byte that two hexadecimal digits stand for.
-pub(super) fn escaped(high: Option<u8>, low: Option<u8>) -> Option<u8> {
+pub(crate) fn escaped(high: Option<u8>, low: Option<u8>) -> Option<u8> {
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
     let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
     u8::try_from(value).ok()

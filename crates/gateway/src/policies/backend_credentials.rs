@@ -39,6 +39,7 @@ pub mod exchange;
 pub mod key_set;
 pub mod mint;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -155,57 +156,36 @@ impl BackendCredentials {
         let fields = request.request_mut().fields_mut();
         self.handover.clean(fields);
         for Says { name, what } in &self.says {
-            let value = match (what, &proof) {
-                (What::Text(text), _) => {
-                    fields.push(&**name, text.expose());
+            let minted;
+            let value: Result<Cow<'_, str>, Lacking> = match (what, &proof, token) {
+                (What::Text(text), ..) => Ok(text.expose().into()),
+                (What::Account(_), ..) | (What::Exchanged(_), Some(_), _) => {
+                    token.map(Cow::Borrowed).ok_or("there is no token")
+                }
+                (What::Of(..) | What::Minted(_) | What::Exchanged(_) | What::Phantom(..), None, _) => {
                     continue;
                 }
-                (What::Account(_), _) | (What::Exchanged(_), Some(_)) => match token {
-                    Some(token) => {
-                        fields.push(&**name, token);
-                        continue;
-                    }
-                    None => Err("there is no token"),
-                },
-                (What::Of(..) | What::Minted(_) | What::Exchanged(_) | What::Phantom(..), None) => continue,
-                (What::Phantom(prefix, mint), Some(proof)) => match (token, mint) {
-                    (Some(jwt), _) => {
-                        fields.push(&**name, format!("{prefix}{jwt}"));
-                        continue;
-                    }
-                    (None, Some(mint)) => match mint.value(proof) {
-                        Ok(value) => {
-                            fields.push(&**name, value.as_bytes());
-                            continue;
-                        }
-                        Err(why) => Err(why),
-                    },
-                    (None, None) => Err("the issuer gave no JWT about this caller"),
-                },
-                (What::Minted(mint), Some(proof)) => match mint.value(proof) {
-                    Ok(value) => {
-                        fields.push(&**name, value.as_bytes());
-                        continue;
-                    }
-                    Err(why) => Err(why),
-                },
-                (What::Of(fact, absent), Some(proof)) => match (fact_of(proof, fact), absent) {
+                (What::Phantom(prefix, _), Some(_), Some(jwt)) => Ok(format!("{prefix}{jwt}").into()),
+                (What::Phantom(_, None), Some(_), None) => Err("the issuer gave no JWT about this caller"),
+                (What::Minted(mint) | What::Phantom(_, Some(mint)), Some(proof), _) => {
+                    minted = mint.value(proof);
+                    minted.as_deref().map(Cow::Borrowed).map_err(|why| *why)
+                }
+                (What::Of(fact, absent), Some(proof), _) => match (fact_of(proof, fact), absent) {
                     (Ok(None), Absent::LeaveOut) => continue,
                     (Ok(None), Absent::Refuse) => Err("it is not known of this caller"),
-                    (Ok(Some(value)), _) => Ok(value),
+                    (Ok(Some(value)), _) => Ok(value.into()),
                     (Err(why), _) => Err(why),
                 },
             };
             match value {
-                Ok(value) => fields.push(&**name, value),
+                Ok(value) => fields.push(&**name, &*value),
                 Err(why) => return Err(unavailable(format_args!("the field {name}: {why}")).into()),
             }
         }
         Ok(())
     }
-}
 
-impl BackendCredentials {
     /// Says what the caller's token is exchanged for.
     fn exchange<'a>(
         &'a self,

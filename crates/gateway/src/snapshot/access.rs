@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::Snapshot;
 use crate::callers::{Known, Means};
 use crate::pipeline::authentication::{Alternative, Part};
-use crate::pipeline::{Expression, Operation, Policy, Proof, Prospect};
+use crate::pipeline::{Carries, Expression, Operation, Policy, Proof, Prospect};
 
 /// Who can call one operation.
 #[derive(Debug)]
@@ -112,7 +112,6 @@ fn one<'a>(operation: &'a Arc<Operation>, known: &[Candidate]) -> Access<'a> {
 }
 
 fn way(operation: &Operation, alternative: &Alternative, known: &[Candidate]) -> Way {
-    let own = |part: &Part| OWN.contains(&part.authenticator.name());
     let mut consumers: BTreeMap<Arc<str>, Vec<Vec<Fitting>>> = BTreeMap::new();
     for (at, part) in alternative.iter().enumerate() {
         for candidate in known.iter().filter(|candidate| candidate.fits(part)) {
@@ -146,18 +145,10 @@ fn way(operation: &Operation, alternative: &Alternative, known: &[Candidate]) ->
         parts: alternative.iter().map(|part| part.authenticator.label().into_owned()).collect(),
         scopes: alternative.iter().map(|part| part.scopes.clone()).collect(),
         // No consumer of ours is called as an issuer's callers are: together they contradict each other.
-        is_of_issuers: !alternative.iter().any(own),
+        is_of_issuers: alternative.iter().all(|part| part.authenticator.carries() != Carries::Nothing),
         consumers,
     }
 }
-
-/// The authenticators that look for credentials of consumers.
-const OWN: [&str; 4] = [
-    crate::policies::api_key::KIND.name,
-    crate::policies::basic::KIND.name,
-    crate::policies::certificate::KIND.name,
-    crate::policies::signature::KIND.name,
-];
 
 /// What all policies together would make of a caller.
 fn prospect(chain: &[Arc<dyn Policy>], caller: Option<&Proof>) -> Prospect {

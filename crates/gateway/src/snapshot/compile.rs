@@ -185,6 +185,12 @@ fn spell(place: Option<Place>, path: &str) -> Arc<str> {
     }
 }
 
+/// A message, and the hint that it ends in (`; hint: …`), if it ends in one.
+fn parted(message: &str) -> (&str, Option<String>) {
+    let (what, hint) = message.split_once("; hint: ").unwrap_or((message, ""));
+    (what, (!hint.is_empty()).then(|| hint.to_owned()))
+}
+
 impl Compiler<'_> {
     /// Notes something wrong with the setting at `path`.
     fn wrong(&mut self, path: &str, message: impl Into<String>) {
@@ -194,10 +200,7 @@ impl Compiler<'_> {
     /// Notes something wrong with the setting at `path`; a message may end in `; hint: …`.
     fn wrong_at(&mut self, path: &Pointer, message: impl Into<String>) {
         let message = message.into();
-        let (message, hint) = match message.split_once("; hint: ") {
-            Some((message, hint)) => (message, Some(hint.to_owned())),
-            None => (message.as_str(), None),
-        };
+        let (message, hint) = parted(&message);
         self.findings.push(self.loaded.finding(path, message).with_hint_if(hint));
     }
 

@@ -3,19 +3,16 @@
 use serde_json::Value;
 
 use crate::args::Certs;
-use crate::operator::{json, tell_refusal};
+use crate::operator;
 use crate::output::{Outcome, say};
 
 /// Lists them. With `--within` the answer is no when one of them ends in that time.
 pub(crate) fn certs(certs: &Certs) -> anyhow::Result<Outcome> {
     let answer = certs.ask.socket.find()?.call("GET", "/certificates", b"")?;
-    if answer.status >= 300 {
-        tell_refusal(&answer);
-        return Ok(Outcome::No);
-    }
-    let mut all = match json(&answer)? {
-        Value::Array(all) => all,
-        other => anyhow::bail!("the gateway's answer is no list: {other}"),
+    let mut all = match operator::document(&answer)? {
+        None => return Ok(Outcome::No),
+        Some(Value::Array(all)) => all,
+        Some(other) => anyhow::bail!("the gateway's answer is no list: {other}"),
     };
     if let Some(within) = certs.within {
         // Days are told whole, so a day that is not full counts.

@@ -39,11 +39,8 @@ fn all(list: &Ask) -> anyhow::Result<Outcome> {
     loop {
         let after = found.last().map_or("", |last| text(last, "name"));
         let answer = running.call("GET", &format!("/consumers?after={after}"), b"")?;
-        if answer.status >= 300 {
-            operator::tell_refusal(&answer);
-            return Ok(Outcome::No);
-        }
-        let Value::Array(more) = operator::json(&answer)? else { break };
+        let Some(document) = operator::document(&answer)? else { return Ok(Outcome::No) };
+        let Value::Array(more) = document else { break };
         if more.is_empty() {
             break;
         }
@@ -72,11 +69,7 @@ pub(crate) fn ask(
 ) -> anyhow::Result<Outcome> {
     let body = body.map(Value::to_string).unwrap_or_default();
     let answer = ask.socket.find()?.call(method, path, body.as_bytes())?;
-    if answer.status >= 300 {
-        operator::tell_refusal(&answer);
-        return Ok(Outcome::No);
-    }
-    let document = operator::json(&answer)?;
+    let Some(document) = operator::document(&answer)? else { return Ok(Outcome::No) };
     if ask.json {
         say(serde_json::to_string_pretty(&document)?);
     } else {

@@ -17,9 +17,9 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use portcullis_identity::jwt::Unverified;
@@ -86,7 +86,8 @@ pub struct Exchange {
     remote: Remote,
     answers: Answers<Said>,
     calls: Semaphore,
-    failure: ArcSwapOption<String>,
+    /// Whether nothing could be exchanged the last time, so that it is said once.
+    fails: AtomicBool,
 }
 
 /// What came of one exchange.
@@ -122,7 +123,7 @@ impl Exchange {
             remote: remote.keeping(),
             answers: Answers::new(EXCHANGED_MAX),
             calls: Semaphore::new(CALLS_MAX),
-            failure: ArcSwapOption::empty(),
+            fails: AtomicBool::new(false),
         }
     }
 
@@ -173,12 +174,12 @@ impl Exchange {
         let url = &self.spec.url;
         match what {
             Err(NotExchanged::Unavailable(reason)) => {
-                if self.failure.swap(Some(Arc::new(reason.to_string()))).is_none() {
+                if !self.fails.swap(true, Ordering::Relaxed) {
                     tracing::warn!(%url, %reason, "no token of a caller can be exchanged");
                 }
             }
             Ok(_) | Err(_) => {
-                if self.failure.swap(None).is_some() {
+                if self.fails.swap(false, Ordering::Relaxed) {
                     tracing::info!(%url, "tokens of callers can be exchanged again");
                 }
             }

@@ -3,6 +3,8 @@
 //! The matcher has decided that path and template fit; what is read here is only which part stands for which name. A
 //! segment with more than one parameter says nothing of them: where one ends and the next begins is the matcher's business.
 
+use crate::http::path::escaped;
+
 /// The names that [`values`] can find.
 pub(super) fn names(template: &str) -> Vec<&str> {
     template.split('/').filter_map(piece).map(|(_, name, _)| name).collect()
@@ -41,9 +43,7 @@ fn decoded(text: &str) -> Option<String> {
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
-            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-            let value = digit(bytes.next())?.checked_mul(16)?.checked_add(digit(bytes.next())?)?;
-            out.push(u8::try_from(value).ok()?);
+            out.push(escaped(bytes.next(), bytes.next())?);
         } else {
             out.push(byte);
         }

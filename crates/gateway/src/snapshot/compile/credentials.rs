@@ -19,7 +19,7 @@ use crate::config::{
 };
 use crate::fetch::{Remote, RemoteError};
 use crate::oauth::client::{Client, ClientProof};
-use crate::pipeline::{Carries, Expression, Handover, Needs, Operation, Policy};
+use crate::pipeline::{Carries, Expression, Handover, Operation, Policy};
 use crate::policies::backend_credentials::account::{Account, AccountSpec};
 use crate::policies::backend_credentials::exchange::{self, Exchange, ExchangeSpec};
 use crate::policies::backend_credentials::key_set::KeySet;
@@ -205,27 +205,8 @@ impl Compiler<'_> {
         };
         let place = self.place(at);
         let policy = KeySet::new(Arc::clone(&resources.signing), jwks.max_age.get());
-        let (api, name) = ("(gateway)", "jwks");
-        let operation = Arc::new(Operation {
-            api: api.into(),
-            name: name.into(),
-            metrics: self.observe.operation(api, name, template.as_str()),
-            template: template.as_str().into(),
-            method: "GET".into(),
-            authentication: Arc::new(Expression::anonymous()),
-            needs: Needs::Head,
-            chain: vec![Arc::new(policy)],
-            backend: Operation::NO_BACKEND,
-            handover: None,
-            resource_metadata: None,
-            strip: 0,
-            base_path: "".into(),
-            bounds: Arc::clone(&self.bounds),
-            terms: None,
-            stream: None,
-            auth_place: Arc::clone(&place),
-            place,
-        });
+        let (api, name, path) = ("(gateway)", "jwks", template.as_str());
+        let operation = Arc::new(self.ours(api, name, path, &Method::GET, Arc::new(policy), place));
         let mut builder = MatcherBuilder::new();
         let inserted = builder.insert(Methods::One(Method::GET), template, Arc::clone(&operation));
         match inserted

@@ -13,7 +13,7 @@ use crate::config::{Api, Auth, BackendCredentials, Login as Settings, values};
 use crate::issuers::spec::SharedSecret;
 use crate::logins::Login;
 use crate::logins::spec::{ClientProof, LoginSpec};
-use crate::pipeline::{Expression, Needs, Operation, Policy};
+use crate::pipeline::Operation;
 use crate::policies::login::{Desk, FORM_BYTES_MAX, LoginDesk};
 use crate::resources::Resources;
 
@@ -104,28 +104,13 @@ impl Compiler<'_> {
     ) -> Arc<Operation> {
         let name = desk.path(login.name()).replace("/.", "");
         let place = self.place(&format!("issuers.{}.login", login.name()));
-        let policy: Arc<dyn Policy> = Arc::new(LoginDesk::new(desk, Arc::clone(login)));
+        let policy = Arc::new(LoginDesk::new(desk, Arc::clone(login)));
         let bounds =
             Bounds { body: FORM_BYTES_MAX, body_in_memory: FORM_BYTES_MAX, ..Bounds::clone(&self.bounds) };
         Arc::new(Operation {
-            api: api.into(),
-            metrics: self.observe.operation(api, &name, template.as_str()),
-            name: name.into(),
-            template: template.as_str().into(),
-            method: desk.method().as_str().into(),
-            authentication: Arc::new(Expression::anonymous()),
-            needs: Needs::Whole,
-            chain: vec![policy],
-            backend: Operation::NO_BACKEND,
-            handover: None,
-            strip: 0,
             bounds: Arc::new(bounds),
-            stream: None,
-            terms: None,
             base_path: base.into(),
-            resource_metadata: None,
-            auth_place: Arc::clone(&place),
-            place,
+            ..self.ours(api, &name, template.as_str(), &desk.method(), policy, place)
         })
     }
 }

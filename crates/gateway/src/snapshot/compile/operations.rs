@@ -15,7 +15,7 @@ use portcullis_openapi::template::Template;
 
 use super::security::{Secured, Unsecured};
 use super::selection::{Selection, spelled};
-use super::{Compiler, declared, spell};
+use super::{Compiler, declared, parted, spell};
 use crate::callers::Directory;
 use crate::config::{
     Api, ApiDefinition, Auth, Effective, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig,
@@ -159,8 +159,6 @@ impl Compiler<'_> {
             scopes.extend(operation.authentication.scopes().cloned());
             let asked = operation.chain.iter().flat_map(|policy| policy.scopes());
             scopes.extend(asked.map(|scope| scope.as_str().into()));
-        }
-        for operation in own.iter().filter(|it| asks(it)) {
             issuers.extend(
                 operation.authentication.authenticators().filter_map(|it| it.issuer()).map(Into::into),
             );
@@ -171,25 +169,12 @@ impl Compiler<'_> {
         }
         let base = api.base_path().trim_end_matches('/');
         let Ok(template) = Template::parse(&path) else { return };
+        let policy = Arc::new(ResourceMetadata::new(base, issuers, scopes));
+        let place = self.place(&format!("apis.{name}"));
         let operation = Arc::new(Operation {
-            api: name.into(),
-            name: resource_metadata::OPERATION.into(),
-            metrics: self.observe.operation(name, resource_metadata::OPERATION, &path),
-            template: path.as_str().into(),
-            method: "GET".into(),
-            authentication: Arc::new(Expression::anonymous()),
-            chain: vec![Arc::new(ResourceMetadata::new(base, issuers, scopes))],
-            needs: Needs::Head,
-            backend: Operation::NO_BACKEND,
-            handover: None,
-            strip: 0,
             base_path: base.into(),
-            bounds: Arc::clone(&self.bounds),
-            stream: None,
-            terms: None,
-            place: self.place(&format!("apis.{name}")),
             auth_place: Arc::clone(&first.auth_place),
-            resource_metadata: None,
+            ..self.ours(name, resource_metadata::OPERATION, &path, &Method::GET, policy, place)
         });
         let mut builder = MatcherBuilder::new();
         if builder.insert(Methods::One(Method::GET), template, Arc::clone(&operation)).is_err() {
@@ -199,6 +184,38 @@ impl Compiler<'_> {
             operations.push(operation);
             let (listen, hosts) = (api.listen.as_ref(), api.hosts.as_ref());
             self.publish(listen, hosts, &path, &Arc::new(matcher), listening);
+        }
+    }
+
+    /// An operation that the gateway answers itself, by `policy`: it asks nobody who calls, and nothing goes on.
+    pub(super) fn ours(
+        &self,
+        api: &str,
+        name: &str,
+        template: &str,
+        method: &Method,
+        policy: Arc<dyn Policy>,
+        place: Arc<str>,
+    ) -> Operation {
+        Operation {
+            api: api.into(),
+            name: name.into(),
+            metrics: self.observe.operation(api, name, template),
+            template: template.into(),
+            method: method.as_str().into(),
+            authentication: Arc::new(Expression::anonymous()),
+            needs: policy.needs(),
+            chain: vec![policy],
+            backend: Operation::NO_BACKEND,
+            handover: None,
+            strip: 0,
+            bounds: Arc::clone(&self.bounds),
+            stream: None,
+            terms: None,
+            base_path: "".into(),
+            resource_metadata: None,
+            auth_place: Arc::clone(&place),
+            place,
         }
     }
 
@@ -445,11 +462,10 @@ impl Compiler<'_> {
                 Some(Some(Arc::new(When::new(condition, place))))
             }
             Err(why) => {
-                let (what, hint) = why.split_once("; hint: ").unwrap_or((&why, ""));
+                let (what, hint) = parted(&why);
                 let message = format!("`require.when` of {}: {what}", draft.name);
                 let finding = effective.finding("require.when", message.as_str());
                 let finding = finding.unwrap_or_else(|| self.loaded.finding(at, message));
-                let hint = (!hint.is_empty()).then(|| hint.to_owned());
                 self.findings.push(finding.with_hint_if(hint));
                 None
             }
@@ -492,12 +508,15 @@ impl Compiler<'_> {
         None
     }
 
+    /// Notes something wrong with an operation; a message may end in `; hint: …`.
     fn wrong_operation(&mut self, at: &Pointer, origin: Origin<'_>, message: String) {
         match origin {
             Origin::Entry(key) => self.wrong_at(&at.key("operations").key(key).key("match"), message),
             Origin::Definition(definition, operation) => {
                 let span = definition.span(operation.span);
-                self.findings.push(self.loaded.finding_at(span, &operation.pointer, message));
+                let (what, hint) = parted(&message);
+                let finding = self.loaded.finding_at(span, &operation.pointer, what);
+                self.findings.push(finding.with_hint_if(hint));
             }
         }
     }

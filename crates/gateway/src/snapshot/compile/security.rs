@@ -10,8 +10,8 @@ use std::sync::Arc;
 use portcullis_openapi::definition::{self, ParameterPlace, Requirement, SchemeKind, Security};
 use portcullis_openapi::source::{Pointer, Span};
 
-use super::Compiler;
 use super::authentication::{ALTERNATIVES_MAX, Alternatives};
+use super::{Compiler, parted};
 use crate::callers::Directory;
 use crate::config::{
     Api, ApiDefinition, ApiKeyAuth, Auth, BasicAuth, CertificateAuth, Config, Issuer, never_together,
@@ -225,12 +225,11 @@ impl Compiler<'_> {
 
     /// Notes what is wrong with a `security`; a message may end in `; hint: …`. The same of many operations is said once.
     fn wrong_security(&mut self, secured: Secured<'_>, span: Span, message: &str) {
-        let (what, hint) = message.split_once("; hint: ").unwrap_or((message, ""));
+        let (what, hint) = parted(message);
         let finding = self.loaded.finding_at(secured.own.span(span), &secured.operation.pointer, what);
         let is_new =
             !self.findings.iter().any(|own| own.line == finding.line && own.message == finding.message);
         if is_new {
-            let hint = (!hint.is_empty()).then(|| hint.to_owned());
             self.findings.push(finding.with_hint_if(hint));
         }
     }

@@ -113,8 +113,7 @@ impl Look<'_> {
     fn backends(&mut self) {
         for (name, backend) in &self.loaded.config.backends {
             for (at, target) in backend.targets.iter().enumerate() {
-                let is_cleartext = target.url.to_string().starts_with("http://");
-                if is_cleartext && !target.url.is_loopback() {
+                if !target.url.https && !target.url.is_loopback() {
                     let message = format!("backend `{name}` is spoken to in cleartext");
                     self.note(&CLEARTEXT_BACKEND, &format!("backends.{name}.targets[{at}]"), message);
                 }

@@ -1,5 +1,6 @@
 //! Findings as SARIF 2.1.0, the format that code hosts and scanners read.
 
+use portcullis_gateway::oauth::form::escaped;
 use serde_json::{Value, json};
 
 use super::{Found, RULES, Rule};
@@ -53,15 +54,9 @@ fn result(one: &Found) -> Value {
 
 /// A path as a URI reference (RFC 3986).
 fn uri(path: &str) -> String {
-    let mut text = if path.starts_with('/') { "file://".to_owned() } else { String::new() };
-    for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            text.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    text
+    let scheme = if path.starts_with('/') { "file://" } else { "" };
+    let parts: Vec<String> = path.split('/').map(escaped).collect();
+    format!("{scheme}{}", parts.join("/"))
 }
 
 fn level(grade: Grade) -> &'static str {
