@@ -48,6 +48,12 @@ class Case:
         lines = (folder / self.tokens).read_text().splitlines() if self.tokens else [""]
         return lines[:self.first or None]
 
+    def given(self, server):
+        """The file of them that the client reads."""
+        path = server.folder / f"{server.name}-{self.tokens}.tokens"
+        path.write_text("".join(f"{line}\n" for line in self.lines(server.folder)))
+        return path
+
     def head(self, path):
         fields = FIELDS | self.fields | ({"Authorization": "Bearer {token}"} if self.tokens else {})
         fields |= {"Content-Length": str(self.upload)} if self.upload else {}
@@ -160,9 +166,7 @@ def lua(server, case):
     tokens = ""
     if case.tokens:
         between, _, after = tail.partition("{token}")
-        given = server.folder / f"{server.name}.tokens"
-        given.write_text("".join(f"{line}\n" for line in case.lines(server.folder)))
-        tokens = f'local tokens = {{}}\nfor line in io.lines("{given}") do tokens[#tokens + 1] = line end'
+        tokens = f'local tokens = {{}}\nfor line in io.lines("{case.given(server)}") do tokens[#tokens + 1] = line end'
         give = f"{quote(head)} .. {case.target} .. {quote(between)} .. tokens[n % #tokens + 1] .. {quote(after)}"
     path = server.folder / f"{server.name}.lua"
     path.write_text(f"""local n, tail, ready = 0, {quote(tail)}, {{}}
@@ -210,9 +214,7 @@ def bench_client(server, case, seconds, connections):
     port, many = (server.tls_port, [str(max(1, connections // 4)), str(server.folder / "tls.crt")]) if case.tls else (
         server.port, [str(connections * 2), str(case.rate)])
     if case.tokens:
-        given = server.folder / f"{server.name}-{case.tokens}.tokens"
-        given.write_text("".join(f"{line}\n" for line in case.lines(server.folder)))
-        many += [str(given), *filter(None, [case.source])]
+        many += [str(case.given(server)), *filter(None, [case.source])]
     given = case.head(case.target.strip('"').replace('" .. n', "{n}")).encode() + b"\0" + case.body
     said = output_of([server.client, case.kind, f"127.0.0.1:{port}", str(seconds), *many], server, given)
     found = re.search(r"^FIGURES (.*)$", said, re.M)

@@ -324,12 +324,6 @@ impl Directory {
 /// A connection from 192.0.2.7, in cleartext.
 #[cfg(test)]
 pub(crate) fn peer_in_tests() -> crate::http::Peer {
-    crate::http::Peer {
-        listener: "public".into(),
-        address: ([192, 0, 2, 7], 40_000).into(),
-        local: ([127, 0, 0, 1], 80).into(),
-        tls: None,
-        term: Arc::default(),
-        way: Default::default(),
-    }
+    let local = ([127, 0, 0, 1], 80).into();
+    crate::http::Peer { local, ..crate::http::Peer::sample(([192, 0, 2, 7], 40_000).into()) }
 }

@@ -451,23 +451,24 @@ fn store_place(loaded: &Loaded, state: Option<&Path>) -> Option<Place> {
 
 /// Says where metrics are asked for.
 fn name_askers(live: &Arc<Live>, resources: &Resources) {
-    let asked = Arc::downgrade(live);
-    let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.facts()).unwrap_or_default();
-    live.ground.observe.targets(facts);
-    let asked = Arc::downgrade(live);
-    let facts = move || asked.upgrade().map(|live| live.snapshot().upstreams.backends()).unwrap_or_default();
-    live.ground.observe.backends(facts);
-    let asked = Arc::downgrade(live);
-    let facts = move || asked.upgrade().map(|live| live.snapshot().issuer_facts()).unwrap_or_default();
-    live.ground.observe.issuers(facts);
+    let observe = &live.ground.observe;
+    observe.targets(of_snapshot(live, |snapshot| snapshot.upstreams.facts()));
+    observe.backends(of_snapshot(live, |snapshot| snapshot.upstreams.backends()));
+    observe.issuers(of_snapshot(live, Snapshot::issuer_facts));
     let signing = Arc::clone(&resources.signing);
-    live.ground.observe.signing(move || signing.facts());
-    let asked = Arc::downgrade(live);
-    let facts = move || asked.upgrade().map(|live| live.snapshot().authorizer_facts()).unwrap_or_default();
-    live.ground.observe.authorizers(facts);
-    let asked = Arc::downgrade(live);
-    let facts = move || asked.upgrade().map(|live| live.snapshot().acme_facts()).unwrap_or_default();
-    live.ground.observe.acme(facts);
+    observe.signing(move || signing.facts());
+    observe.authorizers(of_snapshot(live, Snapshot::authorizer_facts));
+    observe.acme(of_snapshot(live, Snapshot::acme_facts));
+}
+
+/// Asks the snapshot in force, as long as there is one.
+fn of_snapshot<T, A>(live: &Arc<Live>, ask: A) -> impl Fn() -> T + Send + Sync + 'static + use<T, A>
+where
+    T: Default + 'static,
+    A: Fn(&Snapshot) -> T + Send + Sync + 'static,
+{
+    let live = Arc::downgrade(live);
+    move || live.upgrade().map(|live| ask(&live.snapshot())).unwrap_or_default()
 }
 
 /// The cores, each with a way to every other.

@@ -263,42 +263,42 @@ impl Observe {
 
     /// Says where to ask, on a scrape, how the certificates that authorities give are doing. The first call counts.
     pub fn acme(&self, facts: impl Fn() -> Vec<AcmeFacts> + Send + Sync + 'static) {
-        self.shared.metrics.ask_acme(Box::new(facts));
+        self.shared.metrics.acme.set(facts);
     }
 
     /// Says where to ask, on a scrape, for the bytes of request bodies in memory. The first call counts.
     pub fn bodies_in_memory(&self, bytes: impl Fn() -> u64 + Send + Sync + 'static) {
-        self.shared.metrics.ask_bodies(Box::new(bytes));
+        self.shared.metrics.bodies.set(bytes);
     }
 
     /// Says where to ask, on a scrape, how the store is. The first call counts.
     pub fn store(&self, facts: impl Fn() -> StoreMetrics + Send + Sync + 'static) {
-        self.shared.metrics.ask_store(Box::new(facts));
+        self.shared.metrics.store.set(facts);
     }
 
     /// Says where to ask, on a scrape, how the keys of our own are. The first call counts.
     pub fn signing(&self, facts: impl Fn() -> Option<SigningFacts> + Send + Sync + 'static) {
-        self.shared.metrics.ask_signing(Box::new(facts));
+        self.shared.metrics.signing.set(facts);
     }
 
     /// Says where to ask, on a scrape, how all backends are doing. The first call counts.
     pub fn backends(&self, facts: impl Fn() -> Vec<BackendFacts> + Send + Sync + 'static) {
-        self.shared.metrics.ask_backends(Box::new(facts));
+        self.shared.metrics.backends.set(facts);
     }
 
     /// Says where to ask, on a scrape, how all issuers are doing. The first call counts.
     pub fn issuers(&self, facts: impl Fn() -> Vec<IssuerFacts> + Send + Sync + 'static) {
-        self.shared.metrics.ask_issuers(Box::new(facts));
+        self.shared.metrics.issuers.set(facts);
     }
 
     /// Says where to ask, on a scrape, how all authorizers are doing. The first call counts.
     pub fn authorizers(&self, facts: impl Fn() -> Vec<AuthorizerFacts> + Send + Sync + 'static) {
-        self.shared.metrics.ask_authorizers(Box::new(facts));
+        self.shared.metrics.authorizers.set(facts);
     }
 
     /// Says where to ask, on a scrape, how the targets of all backends are doing. The first call counts.
     pub fn targets(&self, facts: impl Fn() -> Vec<TargetFacts> + Send + Sync + 'static) {
-        self.shared.metrics.ask_targets(Box::new(facts));
+        self.shared.metrics.targets.set(facts);
     }
 
     /// Shows what the lifecycle log lost among the metrics, and lets streams share its output. Called once, before

@@ -9,7 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 
 use crate::certificates::Authority;
 use crate::provider::{Answer, Asked, request, say};
+use crate::tokens::{base64url_decoded, now};
 
 /// What an authority answers in place of the right thing.
 #[derive(Debug, Clone)]
@@ -312,7 +313,8 @@ impl Shared {
                 said(200, None, json!({ "status": "processing" }))
             }
             "final" => {
-                let request = payload(&asked.body)["csr"].as_str().and_then(decoded).unwrap_or_default();
+                let request =
+                    payload(&asked.body)["csr"].as_str().and_then(base64url_decoded).unwrap_or_default();
                 order.point = point(&request);
                 order.is_final = true;
                 said(200, None, self.order(name, order))
@@ -351,8 +353,7 @@ impl Shared {
     }
 
     fn chain(&self, order: &Order, Validity(before, after): Validity, instead: Option<&Instead>) -> String {
-        #[expect(clippy::disallowed_methods, reason = "an authority dates what it gives")]
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let now = now();
         let validity = (now - before, now + after);
         let strange = ["strange.acme.test".to_owned()];
         let names = if matches!(instead, Some(Instead::OtherNames)) { &strange[..] } else { &order.names };
@@ -371,24 +372,8 @@ impl Shared {
 /// The payload of a flattened JWS.
 fn payload(body: &str) -> Value {
     let document: Value = serde_json::from_str(body).unwrap_or_default();
-    let payload = document["payload"].as_str().and_then(decoded).unwrap_or_default();
+    let payload = document["payload"].as_str().and_then(base64url_decoded).unwrap_or_default();
     serde_json::from_slice(&payload).unwrap_or_default()
-}
-
-/// RFC 4648 §5, without padding.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut bytes = Vec::new();
-    let (mut bits, mut count) = (0_u32, 0);
-    for byte in text.bytes() {
-        bits = bits << 6 | u32::try_from(DIGITS.iter().position(|digit| *digit == byte)?).ok()?;
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            bytes.push((bits >> count & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 /// The point on P-256 in a request for a certificate: a bit string of 65 bytes whose first is 4.

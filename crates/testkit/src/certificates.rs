@@ -1,6 +1,6 @@
 //! Certificates that live as long as a test: an authority, and what it signs.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
@@ -11,7 +11,7 @@ use rcgen::{
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 
-use crate::tokens::base64url;
+use crate::tokens::{base64url, now};
 
 /// An authority that nobody else trusts.
 #[derive(Debug)]
@@ -210,6 +210,5 @@ impl Authority {
 
 /// A little more than so many days from now, since 1970.
 fn in_days(days: u32) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock");
-    now + Duration::from_secs(u64::from(days) * 86_400 + 3_600)
+    Duration::from_secs(now() + u64::from(days) * 86_400 + 3_600)
 }

@@ -166,26 +166,29 @@ pub fn base64url(bytes: &[u8]) -> String {
     base64(bytes).trim_end_matches('=').replace('+', "-").replace('/', "_")
 }
 
+/// What is written in base64url (RFC 4648 §5, without padding); `None` where a letter is none of its digits.
+pub fn base64url_decoded(text: &str) -> Option<Vec<u8>> {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0_u32, 0);
+    for byte in text.bytes() {
+        bits = bits << 6 | u32::try_from(DIGITS.iter().position(|digit| *digit == byte)?).ok()?;
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            bytes.push((bits >> count & 0xff) as u8);
+        }
+    }
+    Some(bytes)
+}
+
 /// What a token says, unverified.
 ///
 /// # Panics
 /// When it is no token.
 pub fn claims_of(token: &str) -> Value {
     let payload = token.split('.').nth(1).expect("claims");
-    let mut bits = 0_u32;
-    let mut held = 0_u32;
-    let mut bytes = Vec::new();
-    for character in payload.bytes() {
-        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let value = ALPHABET.iter().position(|known| *known == character).expect("base64url");
-        held = (held << 6) | u32::try_from(value).expect("six bits");
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((held >> bits) & 0xff).expect("eight bits"));
-            held &= (1 << bits) - 1;
-        }
-    }
+    let bytes = base64url_decoded(payload).expect("base64url");
     serde_json::from_slice(&bytes).expect("claims")
 }
 

@@ -88,3 +88,18 @@ impl Peer {
         if self.tls.is_some() { "https" } else { "http" }
     }
 }
+
+#[cfg(test)]
+impl Peer {
+    /// A connection in cleartext from `address` to the listener `public`.
+    pub(crate) fn sample(address: SocketAddr) -> Self {
+        Self {
+            listener: "public".into(),
+            address,
+            local: address,
+            tls: None,
+            term: Arc::default(),
+            way: Way::default(),
+        }
+    }
+}

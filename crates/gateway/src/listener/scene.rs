@@ -1,6 +1,5 @@
 //! For tests of the listener: a running snapshot without sockets, and one end of a connection to speak raw frames.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -103,15 +102,7 @@ pub(super) fn status(frame: &Frame) -> Option<u16> {
 
 /// A client in cleartext.
 pub(super) fn peer() -> Arc<Peer> {
-    let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Arc::new(Peer {
-        listener: Arc::from("public"),
-        address,
-        local: address,
-        tls: None,
-        term: Arc::default(),
-        way: Default::default(),
-    })
+    Arc::new(Peer::sample(([192, 0, 2, 1], 4711).into()))
 }
 
 /// The client's end of a connection that is served in another task.

@@ -50,15 +50,15 @@ pub(super) struct Metrics {
     panics: AtomicU64,
     credential_failures: AtomicU64,
     held_back: AtomicU64,
-    bodies: Ask<u64>,
-    targets: Ask<Vec<TargetFacts>>,
-    backends: Ask<Vec<BackendFacts>>,
-    issuers: Ask<Vec<IssuerFacts>>,
-    authorizers: Ask<Vec<AuthorizerFacts>>,
-    store: Ask<StoreMetrics>,
-    signing: Ask<Option<SigningFacts>>,
+    pub(super) bodies: Ask<u64>,
+    pub(super) targets: Ask<Vec<TargetFacts>>,
+    pub(super) backends: Ask<Vec<BackendFacts>>,
+    pub(super) issuers: Ask<Vec<IssuerFacts>>,
+    pub(super) authorizers: Ask<Vec<AuthorizerFacts>>,
+    pub(super) store: Ask<StoreMetrics>,
+    pub(super) signing: Ask<Option<SigningFacts>>,
     certificates: Mutex<Vec<CertificateEnd>>,
-    acme: Ask<Vec<AcmeFacts>>,
+    pub(super) acme: Ask<Vec<AcmeFacts>>,
     spans: Arc<SpanCounts>,
     access: Arc<Counts>,
     incident_stream: Arc<Counts>,
@@ -77,7 +77,7 @@ pub(super) struct ConfigState {
 type Question<T> = Box<dyn Fn() -> T + Send + Sync>;
 
 /// What is asked when somebody scrapes, once it is known where to ask.
-struct Ask<T>(OnceLock<Question<T>>);
+pub(super) struct Ask<T>(OnceLock<Question<T>>);
 
 /// How the store is, in numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -369,49 +369,9 @@ impl Metrics {
         lock(&self.config).last = Some((wall, false));
     }
 
-    /// Says where to ask for the body bytes in memory; the first to say it is asked.
-    pub(super) fn ask_bodies(&self, bytes: Question<u64>) {
-        let _ = self.bodies.0.set(bytes);
-    }
-
-    /// Says where to ask for the targets of all backends; the first to say it is asked.
-    pub(super) fn ask_targets(&self, facts: Question<Vec<TargetFacts>>) {
-        let _ = self.targets.0.set(facts);
-    }
-
-    /// Says where to ask for all backends; the first to say it is asked.
-    pub(super) fn ask_backends(&self, facts: Question<Vec<BackendFacts>>) {
-        let _ = self.backends.0.set(facts);
-    }
-
-    /// Says where to ask for all issuers; the first to say it is asked.
-    pub(super) fn ask_issuers(&self, facts: Question<Vec<IssuerFacts>>) {
-        let _ = self.issuers.0.set(facts);
-    }
-
-    /// Says where to ask how our own keys are; the first to say it is asked.
-    pub(super) fn ask_signing(&self, facts: Question<Option<SigningFacts>>) {
-        let _ = self.signing.0.set(facts);
-    }
-
-    /// Says where to ask for all authorizers; the first to say it is asked.
-    pub(super) fn ask_authorizers(&self, facts: Question<Vec<AuthorizerFacts>>) {
-        let _ = self.authorizers.0.set(facts);
-    }
-
-    /// Says where to ask how the store is; the first to say it is asked.
-    pub(super) fn ask_store(&self, facts: Question<StoreMetrics>) {
-        let _ = self.store.0.set(facts);
-    }
-
     /// Replaces the list of certificates and their ends.
     pub(super) fn certificates(&self, ends: Vec<CertificateEnd>) {
         *lock(&self.certificates) = ends;
-    }
-
-    /// Says where to ask for the certificates that authorities give; the first to say it is asked.
-    pub(super) fn ask_acme(&self, facts: Question<Vec<AcmeFacts>>) {
-        let _ = self.acme.0.set(facts);
     }
 }
 
@@ -427,6 +387,11 @@ impl Drop for SnapshotAlive {
 }
 
 impl<T> Ask<T> {
+    /// Says where to ask; the first to say it is asked.
+    pub(super) fn set(&self, ask: impl Fn() -> T + Send + Sync + 'static) {
+        let _ = self.0.set(Box::new(ask));
+    }
+
     fn answer(&self) -> Option<T> {
         self.0.get().map(|ask| ask())
     }

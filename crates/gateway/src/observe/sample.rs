@@ -1,6 +1,6 @@
 //! Ended exchanges for the tests of this module.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,12 +53,9 @@ pub(super) static TRACE: Trace = Trace {
 /// A connection over TLS.
 pub(super) fn peer() -> Peer {
     Peer {
-        listener: "public".into(),
-        address: SocketAddr::from(([192, 0, 2, 7], 40_000)),
-        local: SocketAddr::from(([192, 0, 2, 1], 8_443)),
+        local: ([192, 0, 2, 1], 8_443).into(),
         tls: Some(TlsFacts { version: "1.3", ..TlsFacts::default() }),
-        term: Arc::default(),
-        way: Default::default(),
+        ..Peer::sample(([192, 0, 2, 7], 40_000).into())
     }
 }
 

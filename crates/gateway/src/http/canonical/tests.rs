@@ -1,6 +1,5 @@
 //! Whole heads: each refused class beside the nearest message that passes.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use http::StatusCode;
@@ -12,15 +11,7 @@ use super::{
 use crate::http::{Head, Malformed, Peer, Size, TlsFacts, Wire};
 
 fn peer() -> Peer {
-    let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Peer {
-        listener: Arc::from("public"),
-        address,
-        local: address,
-        tls: None,
-        term: Arc::default(),
-        way: Default::default(),
-    }
+    Peer::sample(([192, 0, 2, 1], 4711).into())
 }
 
 /// A head as the wire delivers it; lines are separated by `\n` here.

@@ -1,7 +1,6 @@
 //! Spoofed context (reliability class 21): who is believed, and what a backend is told.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use portcullis_http1::Fields;
 
@@ -10,15 +9,7 @@ use crate::http::canonical::{ForwardedField, Rules};
 use crate::http::{Malformed, Peer, TlsFacts};
 
 fn peer(address: &str) -> Peer {
-    let address = SocketAddr::new(address.parse().expect("an address"), 1);
-    Peer {
-        listener: Arc::from("public"),
-        address,
-        local: address,
-        tls: None,
-        term: Arc::default(),
-        way: Default::default(),
-    }
+    Peer::sample(SocketAddr::new(address.parse().expect("an address"), 1))
 }
 
 fn rules(forwarded: ForwardedField) -> Rules {

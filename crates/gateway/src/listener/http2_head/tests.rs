@@ -1,6 +1,3 @@
-use std::net::SocketAddr;
-use std::sync::Arc;
-
 use http::Request;
 use http::request::Parts;
 use portcullis_http1::Refusal;
@@ -11,15 +8,7 @@ use crate::exchange::Refused;
 use crate::http::{Head, Malformed, Peer, Size, TlsFacts, Wire};
 
 fn peer() -> Peer {
-    let address = SocketAddr::from(([192, 0, 2, 1], 4711));
-    Peer {
-        listener: Arc::from("public"),
-        address,
-        local: address,
-        tls: None,
-        term: Arc::default(),
-        way: Default::default(),
-    }
+    Peer::sample(([192, 0, 2, 1], 4711).into())
 }
 
 fn parts(method: &str, uri: &str, fields: &[(&str, &str)]) -> Parts {

@@ -313,13 +313,13 @@ impl Scrape {
 
     fn certificates(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let certificates = lock(&self.0.certificates).clone();
-        for (metric, is_list) in [(&names::CERT_NOT_AFTER, false), (&names::CRL_NEXT_UPDATE, true)] {
-            let mut family = Family::begin(encoder, metric)?;
-            for one in certificates.iter().filter(|one| one.is_list == is_list) {
-                let labels: &[&str] = if is_list { &[] } else { &[one.role] };
-                let labels: Vec<&str> = labels.iter().copied().chain([&*one.name, &*one.place]).collect();
-                family.gauge(&labels, one.ends.as_secs())?;
-            }
+        let mut family = Family::begin(encoder, &names::CERT_NOT_AFTER)?;
+        for one in certificates.iter().filter(|one| !one.is_list) {
+            family.gauge(&[one.role, &one.name, &one.place], one.ends.as_secs())?;
+        }
+        let mut family = Family::begin(encoder, &names::CRL_NEXT_UPDATE)?;
+        for one in certificates.iter().filter(|one| one.is_list) {
+            family.gauge(&[&one.name, &one.place], one.ends.as_secs())?;
         }
         let Some(acme) = self.0.acme.answer().filter(|all| !all.is_empty()) else { return Ok(()) };
         let mut family = Family::begin(encoder, &names::ACME_ORDERS)?;

@@ -122,11 +122,11 @@ fn busy() -> Arc<Metrics> {
         end(false, "server", "api.example.com", "listeners.public.tls.certificates[0].cert"),
         end(true, "revocation_list", "CN=clients", "listeners.public.tls.client_certificates.crl[0]"),
     ]);
-    metrics.ask_acme(Box::new(|| {
+    metrics.acme.set(|| {
         let name = "api.example.com".to_owned();
         vec![AcmeFacts { name, state: "valid", good: 2, failed: 1, ..AcmeFacts::default() }]
-    }));
-    metrics.ask_bodies(Box::new(|| 4_096));
+    });
+    metrics.bodies.set(|| 4_096);
     let facts = TargetFacts {
         backend: "orders".to_owned(),
         target: "http://10.0.0.5:8080".into(),
@@ -137,22 +137,22 @@ fn busy() -> Arc<Metrics> {
         health: Some(HealthFacts { is_healthy: false, good: 5, failed: 2 }),
         name: Some(NameFacts { addresses: 2, failures: 1 }),
     };
-    metrics.ask_targets(Box::new(move || vec![facts.clone()]));
+    metrics.targets.set(move || vec![facts.clone()]);
     let facts = BackendFacts {
         backend: "orders".to_owned(),
         circuit: Some(CircuitFacts { is_open: true, openings: 1, refused: 3 }),
         places: Some(PlacesFacts { waiting: 2, refused: 5 }),
         ..BackendFacts::default()
     };
-    metrics.ask_store(Box::new(|| StoreMetrics {
+    metrics.store.set(|| StoreMetrics {
         kind: "sqlite",
         is_up: true,
         revision: Some(7),
         consumers: 2,
         rows_refused: 1,
-    }));
-    metrics.ask_backends(Box::new(move || vec![facts.clone()]));
-    metrics.ask_signing(Box::new(|| {
+    });
+    metrics.backends.set(move || vec![facts.clone()]);
+    metrics.signing.set(|| {
         Some(SigningFacts {
             shared: true,
             keys: 2,
@@ -161,7 +161,7 @@ fn busy() -> Arc<Metrics> {
             overdue_seconds: None,
             failure: None,
         })
-    }));
+    });
     let facts = IssuerFacts {
         name: "corp".to_owned(),
         keys: Some(2),
@@ -170,10 +170,10 @@ fn busy() -> Arc<Metrics> {
         asked: Some((8, 1)),
         ..IssuerFacts::default()
     };
-    metrics.ask_issuers(Box::new(move || vec![facts.clone()]));
+    metrics.issuers.set(move || vec![facts.clone()]);
     let facts =
         AuthorizerFacts { name: "policy".to_owned(), allowed: 3, in_flight: 1, ..AuthorizerFacts::default() };
-    metrics.ask_authorizers(Box::new(move || vec![facts.clone()]));
+    metrics.authorizers.set(move || vec![facts.clone()]);
     metrics
 }
 

@@ -180,15 +180,7 @@ impl Case {
 }
 
 fn peer() -> Arc<Peer> {
-    let address = "192.0.2.7:4711".parse().unwrap();
-    Arc::new(Peer {
-        listener: "public".into(),
-        address,
-        local: address,
-        tls: None,
-        term: Arc::default(),
-        way: Default::default(),
-    })
+    Arc::new(Peer::sample("192.0.2.7:4711".parse().unwrap()))
 }
 
 fn request(peer: &Peer) -> Canonical {

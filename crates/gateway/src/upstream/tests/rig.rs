@@ -35,12 +35,8 @@ pub(in crate::upstream) fn canonical(text: &str) -> Canonical {
         .expect("a valid head")
         .expect("a whole head");
     let peer = Peer {
-        listener: Arc::from("public"),
-        address: "192.0.2.7:4711".parse().expect("an address"),
         local: "192.0.2.1:8080".parse().expect("an address"),
-        tls: None,
-        term: Arc::default(),
-        way: Default::default(),
+        ..Peer::sample("192.0.2.7:4711".parse().expect("an address"))
     };
     let head = Head { request, wire: Wire::Http11, size: Size::None };
     Canonical::build(head, &peer, &Rules::default()).expect("a canonical request")
