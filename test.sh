@@ -37,14 +37,21 @@ install_missing() {
 
 # A second OpenID provider, where the distribution has it. Without `dbconfig-no-thanks` it would bring a database's client.
 install_glewlwyd() {
+    local what="tokens of glewlwyd"
     [ -z "$WITHOUT_CLIENTS" ] || return 0
     command -v glewlwyd >/dev/null && return 0
-    if [ "$(id -u)" -eq 0 ] && apt-get update -qq && apt-cache show glewlwyd >/dev/null 2>&1 &&
-        DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends dbconfig-no-thanks glewlwyd; then
-        return 0
-    fi
     export PORTCULLIS_WITHOUT_GLEWLWYD=1
-    note "tokens of glewlwyd" "not run" "the package is not to be had here"
+    if [ "$(id -u)" -ne 0 ]; then
+        note "$what" "not run" "needs root to install the package"
+    elif ! apt-get update -qq; then
+        note "$what" failed "apt-get update"
+    elif ! apt-cache show glewlwyd >/dev/null 2>&1; then
+        note "$what" "not run" "the distribution has no such package"
+    elif DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends dbconfig-no-thanks glewlwyd; then
+        unset PORTCULLIS_WITHOUT_GLEWLWYD
+    else
+        note "$what" failed "see above"
+    fi
 }
 
 # note NAME RESULT NOTE: one line of the table.
@@ -67,6 +74,7 @@ tidy() { step "tidy and generated reference" cargo test --quiet --package xtask;
 clippy() { step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings; }
 unit() { step "units, examples in docs, fuzz corpora" cargo test --locked --workspace --exclude xtask --exclude portcullis; }
 it() {
+    install_glewlwyd
     step "the real executable" cargo test --locked --package portcullis
     [ -z "$WITHOUT_CLIENTS" ] || note "real clients that are not there" "not run" "PORTCULLIS_WITHOUT_CLIENTS is set"
 }
@@ -127,7 +135,6 @@ table() {
 }
 
 install_missing || note "packages" failed "see above"
-install_glewlwyd
 [ $# -gt 0 ] && STEPS=("$@")
 for name in "${STEPS[@]}"; do
     case "$name" in
