@@ -6,9 +6,13 @@
 //! * [`source`]: JSON and YAML as one tree that knows where everything stands.
 //! * [`definition`]: an OpenAPI document as the operations a gateway publishes.
 //! * [`template`]: path templates as definitions and configuration write them.
+//! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
 //! * [`matcher`]: from a method and a canonical path to the operation that takes the request.
 
+pub mod coding;
 pub mod definition;
 pub mod matcher;
+pub mod media_type;
+pub mod multipart;
 pub mod source;
 pub mod template;

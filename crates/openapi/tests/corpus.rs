@@ -5,8 +5,26 @@
 use std::{fs, path::Path};
 
 #[cfg(test)]
+#[path = "../../../fuzz/checks/contract_coding.rs"]
+mod contract_coding;
+
+#[cfg(test)]
+#[path = "../../../fuzz/checks/contract_multipart.rs"]
+mod contract_multipart;
+
+#[cfg(test)]
 #[path = "../../../fuzz/checks/definition.rs"]
 mod definition;
+
+#[test]
+fn every_coded_content_of_the_corpus_holds() {
+    assert!(replay("contract_coding", contract_coding::check) > 10);
+}
+
+#[test]
+fn every_multipart_body_of_the_corpus_holds() {
+    assert!(replay("contract_multipart", contract_multipart::check) > 10);
+}
 
 #[test]
 fn every_definition_of_the_corpus_holds() {
