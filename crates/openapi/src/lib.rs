@@ -5,14 +5,20 @@
 //!
 //! * [`source`]: JSON and YAML as one tree that knows where everything stands.
 //! * [`definition`]: an OpenAPI document as the operations a gateway publishes.
+//! * [`value`]: JSON read strictly, or built from parameters and forms, onto a flat tape.
+//! * [`engine`]: values judged by the schemas of a definition.
+//! * [`contract`]: a definition enforced.
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
 //! * [`matcher`]: from a method and a canonical path to the operation that takes the request.
 
 pub mod coding;
+pub mod contract;
 pub mod definition;
+pub mod engine;
 pub mod matcher;
 pub mod media_type;
 pub mod multipart;
 pub mod source;
 pub mod template;
+pub mod value;

@@ -1,0 +1,3 @@
+//! The contract: an API's definition, enforced.
+
+pub mod violations;

@@ -1,0 +1,230 @@
+//! From a dispatch document to validators, and judging by them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use jsonschema::{Draft, Keyword, ValidationError, Validator};
+use serde_json::Value as Document;
+
+use crate::contract::violations::{Place, Violations};
+use crate::value::Value;
+
+use super::bounds::{Bound, Rule};
+use super::formats::Formats;
+use super::instance::{At, Instance, View};
+use super::meter::{Meter, STEPS_FOR_REASONS};
+use super::patterns::{self, Patterns};
+use super::{COMPLEXITY, FORBIDDEN, reasons};
+
+/// One schema that values are judged by. Its decimal digits are its name in the dispatch document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(pub u32);
+
+/// Why a dispatch document does not compile.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} at {pointer}")]
+pub struct Uncompiled {
+    /// Where in the dispatch document, as a JSON Pointer.
+    pub pointer: Box<str>,
+    /// What.
+    pub message: Box<str>,
+}
+
+/// The schemas of one API, compiled.
+pub struct Validators {
+    validator: Validator<Instance>,
+    // Invariant: sorted.
+    keys: Box<[u32]>,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Validators {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Validators").field("keys", &self.keys.len()).finish_non_exhaustive()
+    }
+}
+
+impl Validators {
+    /// Compiles a dispatch document: `{"properties": {"0": schema, "1": schema, …}, "$defs": …}`, by 2020-12.
+    pub fn compile(document: &Document) -> Result<Self, Uncompiled> {
+        let mut options = jsonschema::options_for::<Instance>()
+            .with_draft(Draft::Draft202012)
+            .offline()
+            .should_validate_formats(false)
+            .with_pattern_options(patterns::linear_options())
+            .with_keyword(FORBIDDEN, |_, said, _| {
+                let keyword = said.as_str().unwrap_or(FORBIDDEN).into();
+                Ok(Box::new(Forbidden(keyword)) as BoxedKeyword)
+            });
+        for (name, rule) in Rule::ALL {
+            options = options.with_keyword(name, move |_, limit, _| {
+                let bound = Bound::new(rule, limit).ok_or_else(|| malformed("expected a number"))?;
+                Ok(Box::new(bound) as BoxedKeyword)
+            });
+        }
+        let compiled = Arc::new(Patterns::default());
+        let formats = Arc::new(Formats::default());
+        let validator = options
+            .with_keyword("pattern", move |_, pattern, _| {
+                let pattern = pattern.as_str().ok_or_else(|| malformed("expected a pattern"))?;
+                let matching =
+                    compiled.get(pattern).ok_or_else(|| malformed("the pattern is not supported"))?;
+                Ok(Box::new(matching) as BoxedKeyword)
+            })
+            .with_keyword("format", move |_, format, _| {
+                let known = format.as_str().and_then(|format| formats.get(format));
+                Ok(known.map_or_else(
+                    || Box::new(Annotation) as BoxedKeyword,
+                    |formatted| Box::new(formatted) as BoxedKeyword,
+                ))
+            })
+            .build(document)
+            .map_err(|error| Uncompiled {
+                pointer: error.instance_path().as_str().into(),
+                message: error.to_string().into(),
+            })?;
+        Ok(Self { validator, keys: keys(document) })
+    }
+
+    /// Judges a value that stands at `place`. What does not hold is added to `found`, below that place.
+    pub fn judge(&self, key: Key, value: Value<'_>, place: Place, found: &mut Violations) {
+        self.judge_each(key, value, &mut |pointer, keyword| found.push(place.clone(), pointer, keyword));
+    }
+
+    /// Whether a value is what its schema says; [`Self::judge`] says why not.
+    pub fn is_valid(&self, key: Key, value: Value<'_>) -> bool {
+        let text = KeyText::new(key);
+        self.verdict(key, &View { value, key: text.as_str(), meter: Meter::judging(value.tape_len()) })
+            == Verdict::Valid
+    }
+
+    /// Judges a value, and tells the JSON Pointer and the keyword of each thing that does not hold.
+    pub fn judge_each(&self, key: Key, value: Value<'_>, found: &mut dyn FnMut(&str, &str)) {
+        let text = KeyText::new(key);
+        let key_text = text.as_str();
+        let view = View { value, key: key_text, meter: Meter::judging(value.tape_len()) };
+        match self.verdict(key, &view) {
+            Verdict::Valid => {}
+            Verdict::Unknown => found("", "schema"),
+            Verdict::Complex => found("", COMPLEXITY),
+            Verdict::Unmatched => found("", "pattern"),
+            Verdict::Invalid => {
+                let view = View { value, key: key_text, meter: Meter::new(STEPS_FOR_REASONS) };
+                self.tell(&view, found);
+            }
+        }
+    }
+
+    fn verdict(&self, key: Key, view: &View<'_>) -> Verdict {
+        // SECURITY: a property that the document does not have would take any value.
+        if self.keys.binary_search(&key.0).is_err() {
+            return Verdict::Unknown;
+        }
+        let is_valid = self.validator.is_valid(At::Around(view));
+        if view.meter.is_spent() {
+            Verdict::Complex
+        } else if view.meter.is_pattern_broken() {
+            Verdict::Unmatched
+        } else if is_valid {
+            Verdict::Valid
+        } else {
+            Verdict::Invalid
+        }
+    }
+
+    fn tell(&self, view: &View<'_>, found: &mut dyn FnMut(&str, &str)) {
+        let mut is_told = false;
+        for error in self.validator.iter_errors(At::Around(view)) {
+            // Made after the meter was spent: not a reason, but what an empty value would have been refused for.
+            if error.instance().as_bool() == Some(true) {
+                continue;
+            }
+            is_told = true;
+            reasons::tell(&error, found);
+        }
+        if !is_told {
+            found("", "schema");
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Valid,
+    Invalid,
+    /// No such key.
+    Unknown,
+    /// Too many steps.
+    Complex,
+    /// A match was given up.
+    Unmatched,
+}
+
+type BoxedKeyword = Box<dyn for<'i> Keyword<'i, Instance>>;
+
+fn malformed(message: &str) -> ValidationError<'static> {
+    ValidationError::schema(message)
+}
+
+fn keys(document: &Document) -> Box<[u32]> {
+    let properties = document.get("properties").and_then(Document::as_object);
+    let mut keys: Vec<u32> =
+        properties.into_iter().flat_map(|map| map.keys()).filter_map(|name| name.parse().ok()).collect();
+    keys.sort_unstable();
+    keys.into_boxed_slice()
+}
+
+struct Forbidden(Box<str>);
+
+impl<'i> Keyword<'i, Instance> for Forbidden {
+    fn validate(&self, _: At<'i>) -> Result<(), ValidationError<'i>> {
+        Err(ValidationError::custom(self.0.as_ref()))
+    }
+
+    fn is_valid(&self, _: At<'i>) -> bool {
+        false
+    }
+}
+
+struct Annotation;
+
+impl<'i> Keyword<'i, Instance> for Annotation {
+    fn validate(&self, _: At<'i>) -> Result<(), ValidationError<'i>> {
+        Ok(())
+    }
+
+    fn is_valid(&self, _: At<'i>) -> bool {
+        true
+    }
+}
+
+/// A key as text, without allocating.
+struct KeyText {
+    bytes: [u8; 10],
+    start: usize,
+}
+
+impl KeyText {
+    fn new(key: Key) -> Self {
+        let mut text = Self { bytes: [b'0'; 10], start: 10 };
+        let mut rest = key.0;
+        for (at, byte) in text.bytes.iter_mut().enumerate().rev() {
+            *byte = b'0'.wrapping_add(u8::try_from(rest % 10).unwrap_or_default());
+            rest /= 10;
+            text.start = at;
+            if rest == 0 {
+                break;
+            }
+        }
+        text
+    }
+
+    fn as_str(&self) -> &str {
+        self.bytes.get(self.start..).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,271 @@
+//! RFC 8259 to the letter, in one pass and without recursion.
+
+use super::fault::{Fault, Reason};
+use super::limits::Limits;
+use super::memory::{Entry, Tape, What};
+use super::number;
+use super::scan;
+use super::writer::{Writer, to_u32};
+
+/// Reads one value from all the bytes.
+pub fn parse<'s>(bytes: &'s [u8], limits: &Limits) -> Result<Tape<'s>, Fault> {
+    let outside = |reason, offset| Fault { reason, offset, pointer: Box::default() };
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        return Err(outside(Reason::ByteOrderMark, 0));
+    }
+    if u32::try_from(bytes.len()).is_err() {
+        return Err(outside(Reason::Size, 0));
+    }
+    let source = std::str::from_utf8(bytes).map_err(|error| outside(Reason::Utf8, error.valid_up_to()))?;
+    let mut parser = Parser { source, bytes, at: 0, writer: Writer::new(source, limits) };
+    match parser.document() {
+        Ok(()) => Ok(parser.writer.finish()),
+        Err(reason) => Err(parser.writer.fault(reason, parser.at)),
+    }
+}
+
+struct Parser<'s> {
+    source: &'s str,
+    bytes: &'s [u8],
+    at: usize,
+    writer: Writer<'s>,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Result<(), Reason> {
+        self.skip_space();
+        loop {
+            let is_open = self.value()?;
+            if !is_open && self.after_value()? {
+                break;
+            }
+        }
+        self.skip_space();
+        if self.at == self.bytes.len() { Ok(()) } else { Err(Reason::Syntax("something follows the value")) }
+    }
+
+    /// Reads a value, or only the beginning of one that holds others: then the next is to be read, and this is
+    /// true.
+    fn value(&mut self) -> Result<bool, Reason> {
+        self.writer.begin()?;
+        match self.peek() {
+            Some(b'"') => {
+                let entry = self.string(What::String, What::OwnString)?;
+                self.writer.scalar(entry);
+            }
+            Some(b'{') => return self.container(true, b'}'),
+            Some(b'[') => return self.container(false, b']'),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word(b"true", What::True)?,
+            Some(b'f') => self.word(b"false", What::False)?,
+            Some(b'n') => self.word(b"null", What::Null)?,
+            Some(_) => return Err(Reason::Syntax("expected a value")),
+            None => return Err(Reason::Syntax("the text ends where a value is expected")),
+        }
+        Ok(false)
+    }
+
+    fn container(&mut self, is_object: bool, close: u8) -> Result<bool, Reason> {
+        self.writer.open(is_object, to_u32(self.at)?)?;
+        self.skip(1);
+        self.skip_space();
+        if self.peek() == Some(close) {
+            self.close()?;
+            return Ok(false);
+        }
+        if is_object {
+            self.name()?;
+        }
+        Ok(true)
+    }
+
+    fn close(&mut self) -> Result<(), Reason> {
+        self.skip(1);
+        self.writer.close(to_u32(self.at)?).map_err(|(reason, offset)| {
+            self.at = offset.unwrap_or(self.at);
+            reason
+        })
+    }
+
+    /// Goes on to the next value. True if there is none: the one that was read was the last.
+    fn after_value(&mut self) -> Result<bool, Reason> {
+        loop {
+            let Some(is_object) = self.writer.is_in_object() else { return Ok(true) };
+            self.skip_space();
+            match (self.peek(), is_object) {
+                (Some(b','), true) => {
+                    self.skip(1);
+                    self.skip_space();
+                    self.name()?;
+                    return Ok(false);
+                }
+                (Some(b','), false) => {
+                    self.skip(1);
+                    self.skip_space();
+                    return Ok(false);
+                }
+                (Some(b'}'), true) | (Some(b']'), false) => self.close()?,
+                (None, _) => return Err(Reason::Syntax("the text ends within an array or object")),
+                (Some(_), true) => return Err(Reason::Syntax("expected `,` or `}` after the value")),
+                (Some(_), false) => return Err(Reason::Syntax("expected `,` or `]` after the value")),
+            }
+        }
+    }
+
+    fn name(&mut self) -> Result<(), Reason> {
+        if self.peek() != Some(b'"') {
+            return Err(Reason::Syntax("expected a name in double quotes"));
+        }
+        let start = self.at;
+        let entry = self.string(What::Name, What::OwnName)?;
+        self.writer.name(entry).inspect_err(|_| self.at = start)?;
+        self.skip_space();
+        if self.peek() != Some(b':') {
+            return Err(Reason::Syntax("expected `:` after the name"));
+        }
+        self.skip(1);
+        self.skip_space();
+        Ok(())
+    }
+
+    fn word(&mut self, word: &[u8], what: What) -> Result<(), Reason> {
+        let start = self.at;
+        let end = start.saturating_add(word.len());
+        if self.bytes.get(start..end) != Some(word) {
+            return Err(Reason::Syntax("expected a value"));
+        }
+        self.at = end;
+        let entry = Entry { start: to_u32(start)?, len: to_u32(word.len())?, ..Entry::new(what) };
+        self.writer.scalar(entry);
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Reason> {
+        let start = self.at;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let scanned = number::scan(rest, self.writer.limits().number_digits).map_err(|(reason, at)| {
+            self.at = start.saturating_add(at);
+            reason
+        })?;
+        let end = start.saturating_add(scanned.len);
+        if scanned.has_exponent || scanned.digits > number::DIGITS_IN_RANGE {
+            number::check_range(self.source.get(start..end).unwrap_or_default())?;
+        }
+        self.at = end;
+        let entry = Entry { start: to_u32(start)?, len: to_u32(scanned.len)?, ..Entry::new(What::Number) };
+        self.writer.scalar(entry);
+        Ok(())
+    }
+
+    /// RFC 8259 §7. Borrowed if nothing in it is escaped.
+    fn string(&mut self, borrowed: What, own: What) -> Result<Entry, Reason> {
+        let start = self.at;
+        self.skip(1);
+        let plain = self.plain();
+        if self.peek() == Some(b'"') {
+            self.skip(1);
+            self.check_length(plain)?;
+            let len = to_u32(self.at.saturating_sub(start))?;
+            return Ok(Entry { start: to_u32(start)?, len, ..Entry::new(borrowed) });
+        }
+        let first = self.writer.memory.texts.len();
+        let mut from = start.saturating_add(1);
+        loop {
+            let run = self.source.get(from..self.at).unwrap_or_default();
+            self.writer.memory.texts.push_str(run);
+            self.check_length(self.writer.memory.texts.len().saturating_sub(first))?;
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    let c = self.escape()?;
+                    self.writer.memory.texts.push(c);
+                }
+                Some(_) => return Err(Reason::Syntax("a control character in a string must be escaped")),
+                None => return Err(Reason::Syntax("the text ends within a string")),
+            }
+            from = self.at;
+            self.plain();
+        }
+        self.skip(1);
+        Ok(Entry {
+            start: to_u32(start)?,
+            len: to_u32(self.at.saturating_sub(start))?,
+            first: to_u32(first)?,
+            second: to_u32(self.writer.memory.texts.len().saturating_sub(first))?,
+            ..Entry::new(own)
+        })
+    }
+
+    /// Passes what needs no reading within a string.
+    fn plain(&mut self) -> usize {
+        let run = scan::plain(self.bytes.get(self.at..).unwrap_or_default());
+        self.skip(run);
+        run
+    }
+
+    fn check_length(&self, bytes: usize) -> Result<(), Reason> {
+        if bytes > self.writer.limits().string { Err(Reason::String) } else { Ok(()) }
+    }
+
+    fn escape(&mut self) -> Result<char, Reason> {
+        self.skip(1);
+        let c = match self.peek() {
+            Some(c @ (b'"' | b'\\' | b'/')) => char::from(c),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                self.skip(1);
+                return self.unicode_escape();
+            }
+            _ => return Err(Reason::Syntax("no such escape in a string")),
+        };
+        self.skip(1);
+        Ok(c)
+    }
+
+    /// After `\u`: a pair of surrogates is one character, a lone one is none.
+    fn unicode_escape(&mut self) -> Result<char, Reason> {
+        let unit = self.hex4()?;
+        if !(0xD800..=0xDBFF).contains(&unit) {
+            return char::from_u32(unit).ok_or(Reason::Surrogate);
+        }
+        if self.bytes.get(self.at..self.at.saturating_add(2)) != Some(b"\\u") {
+            return Err(Reason::Surrogate);
+        }
+        self.skip(2);
+        let low = self.hex4()?;
+        if !(0xDC00..=0xDFFF).contains(&low) {
+            return Err(Reason::Surrogate);
+        }
+        let scalar = ((unit & 0x3FF) << 10 | (low & 0x3FF)).saturating_add(0x1_0000);
+        char::from_u32(scalar).ok_or(Reason::Surrogate)
+    }
+
+    fn hex4(&mut self) -> Result<u32, Reason> {
+        let digits = self.source.get(self.at..self.at.saturating_add(4));
+        let unit = digits
+            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+            .ok_or(Reason::Syntax("expected four hexadecimal digits after `\\u`"))?;
+        self.skip(4);
+        Ok(unit)
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.at = self.at.saturating_add(bytes);
+    }
+
+    /// RFC 8259 §2: these four and no other.
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+            self.skip(1);
+        }
+    }
+}
