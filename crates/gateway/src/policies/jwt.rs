@@ -244,6 +244,9 @@ impl Authenticator for Bearer {
                 return Step::done(Presented::Absent);
             }
         }
+        if !has_form(token) {
+            return Step::done(self.refused("not the form of a token", scheme, request));
+        }
         let read = match self.whose(token) {
             Whose::Others => return Step::done(Presented::Absent),
             Whose::Nobodys(reason) => return Step::done(self.refused(reason, scheme, request)),
@@ -334,13 +337,16 @@ fn presented(fields: &Fields) -> Result<Option<(Scheme, &[u8])>, &'static str> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err("longer than any token");
     }
+    Ok(Some((scheme, token)))
+}
+
+/// Whether a text is a `b64token` (RFC 6750 §2.1).
+// PERF: byte by byte, so asked only of a token that is not known: one that is was of this form.
+fn has_form(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let text = token.get(..token.len().saturating_sub(padding)).unwrap_or_default();
     let is_of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
-    if text.is_empty() || !text.iter().all(is_of_token) {
-        return Err("not the form of a token");
-    }
-    Ok(Some((scheme, token)))
+    !text.is_empty() && text.iter().all(is_of_token)
 }
 
 /// What `WWW-Authenticate` says of bearer tokens (RFC 6750 §3, RFC 9728 §5.1). Empty: nothing of an error, of scopes.
