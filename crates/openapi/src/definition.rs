@@ -5,8 +5,8 @@
 //! operations load. Models that deserialise a whole document were no choice: they keep no positions, refuse a document
 //! as a whole for one bad field, and know one version each.
 //!
-//! Read are the paths, operations, parameters, media types, security requirements and `x-portcullis` settings.
-//! Schemas are not looked into. Callbacks and webhooks are requests the backend makes and are not published.
+//! Read are the paths, operations, parameters, bodies, responses, schemas, security requirements and `x-portcullis`
+//! settings. Of schemas those that something published refers to. Callbacks and webhooks are requests the backend makes and are not published.
 //!
 //! # References
 //! `$ref` is followed within the document and into files of the root document's folder, never out of it and never to
@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::schema::Schemas;
 use crate::source::{Files, Finding, Node, Pointer, Reading, Span};
 use crate::template::Template;
 
@@ -36,10 +37,14 @@ pub mod documents;
 mod library;
 mod loading;
 mod media;
+mod message;
+mod messages;
 mod operation;
 mod parameters;
 mod paths;
 mod reference;
+mod responses;
+mod schemas;
 mod security;
 mod servers;
 mod strays;
@@ -47,6 +52,10 @@ mod trail;
 mod uniqueness;
 
 pub use documents::{Documents, Folder};
+pub use message::{
+    Body, Encoding, Example, Header, MediaType, Parameter, ParameterPlace, ParameterValue, Response, Status,
+    Style,
+};
 pub use security::{Flow, Requirement, Scheme, SchemeKind, Security};
 pub use servers::Server;
 
@@ -63,6 +72,8 @@ pub struct Definition {
     pub servers: Vec<Server>,
     /// The operations that can be published, in the order of the document.
     pub operations: Vec<Operation>,
+    /// The schemas that operations refer to.
+    pub schemas: Schemas,
     /// How many operations were refused; errors among the notices say why.
     pub refused: usize,
     /// What has to be left out, see [`Definition::load_without`], for operations that cannot be routed to trouble nobody. Of
@@ -126,6 +137,8 @@ pub struct Operation {
     pub path_settings: Option<Arc<Settings>>,
     /// `x-portcullis` of its own.
     pub settings: Option<Arc<Settings>>,
+    /// The responses it documents, in the order of the document.
+    pub responses: Vec<Response>,
     /// `x-portcullis` of its responses, by status as written (`200`, `4XX`, `default`).
     pub response_settings: Vec<(Box<str>, Arc<Settings>)>,
 }
@@ -148,45 +161,6 @@ pub struct Settings {
     pub node: Node,
     /// Its path in its document.
     pub pointer: Pointer,
-}
-
-/// A declared parameter. Names are as written; those of fields have no case.
-#[derive(Debug)]
-pub struct Parameter {
-    /// Its name.
-    pub name: Box<str>,
-    /// The part of the request it stands in.
-    pub place: ParameterPlace,
-    /// Whether a request must have it. One in the path always must.
-    pub is_required: bool,
-    /// Where it is declared.
-    pub span: Span,
-}
-
-/// The part of a request a parameter stands in. Bodies and forms of 2.0 are a [`Body`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ParameterPlace {
-    /// A segment of the path, or a part of one.
-    Path,
-    /// A pair of the query.
-    Query,
-    /// The whole query (3.2).
-    QueryString,
-    /// A field.
-    Header,
-    /// A cookie.
-    Cookie,
-}
-
-/// The body a request may have.
-#[derive(Debug)]
-pub struct Body {
-    /// Whether a request must have one.
-    pub is_required: bool,
-    /// The media types and ranges as written; empty when the document does not say.
-    pub media_types: Vec<Box<str>>,
-    /// Where it is declared.
-    pub span: Span,
 }
 
 /// How a message arrives that is not one whole.

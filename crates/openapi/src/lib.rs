@@ -8,6 +8,7 @@
 //! * [`value`]: JSON read strictly, or built from parameters and forms, onto a flat tape.
 //! * [`engine`]: values judged by the schemas of a definition.
 //! * [`contract`]: a definition enforced.
+//! * [`schema`]: the schemas of a definition as one graph.
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
 //! * [`matcher`]: from a method and a canonical path to the operation that takes the request.
@@ -19,6 +20,7 @@ pub mod engine;
 pub mod matcher;
 pub mod media_type;
 pub mod multipart;
+pub mod schema;
 pub mod source;
 pub mod template;
 pub mod value;

@@ -191,6 +191,9 @@ impl Files {
 }
 
 impl Span {
+    /// Nowhere: what stands in no text.
+    pub const NOWHERE: Self = Self { file: FileId(0), line: 0, column: 0 };
+
     /// A position, from counts that saturate.
     pub fn new(file: FileId, line: usize, column: usize) -> Self {
         let narrow = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);

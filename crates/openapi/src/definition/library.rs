@@ -73,11 +73,17 @@ impl<'d> Library<'d> {
     /// Follows one reference, if the node is one.
     pub(super) fn step<'t>(&'t self, at: &At<'t, '_>) -> Result<Option<At<'t, 't>>, Finding> {
         let Some(target) = at.get("$ref") else { return Ok(None) };
-        let fail = |message: String, hint: Option<&str>| {
-            Err(self.finding(&target, message).with_hint_if(hint.map(str::to_owned)))
-        };
         let Some(text) = target.node.as_str() else {
-            return fail(format!("expected the text of a reference, found {}", target.node.describe()), None);
+            let message = format!("expected the text of a reference, found {}", target.node.describe());
+            return Err(self.finding(&target, message));
+        };
+        self.referred(&target, text).map(Some)
+    }
+
+    /// Where a reference leads that stands at a node.
+    pub(super) fn referred<'t>(&'t self, at: &At<'t, '_>, text: &'t str) -> Result<At<'t, 't>, Finding> {
+        let fail = |message: String, hint: Option<&str>| {
+            Err(self.finding(at, message).with_hint_if(hint.map(str::to_owned)))
         };
         let base = self.slot(at.node.span.file);
         let own_name = base.and_then(|base| base.root.as_ref().ok()?.get("$self")?.as_str());
@@ -91,7 +97,7 @@ impl<'d> Library<'d> {
             Err(reason) => return fail(format!("`{}` {reason}", reference.document), None),
         };
         match root.json_pointer(&reference.pointer) {
-            Some(found) => Ok(Some(At::referred(found, reference.fragment))),
+            Some(found) => Ok(At::referred(found, reference.fragment)),
             None => fail(format!("`{text}` leads to nothing"), None),
         }
     }

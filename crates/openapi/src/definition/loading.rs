@@ -6,13 +6,15 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::library::Library;
+use super::messages::Messages;
 use super::parameters::Declared;
+use super::schemas::Graph;
 use super::trail::At;
 use super::{
     Bounds, Definition, Dialect, Documents, Notice, Operation, Refused, Security, Settings, Severity, Tag,
     paths, security, servers, strays, uniqueness,
 };
-use crate::source::{FileId, Files, Finding, Node, Pointer, Span, Value};
+use crate::source::{FileId, Files, Finding, Mapping, Node, Pointer, Span, Value};
 
 /// A part cannot be used, and why has been noted.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,10 @@ pub(super) struct Loading<'t> {
     pub(super) schemes: HashSet<Box<str>, RandomState>,
     /// Parameters read already, by the identity of their nodes: documents share them by the thousand.
     pub(super) parameters: HashMap<usize, Result<Declared, Unusable>, RandomState>,
+    /// The schemas read so far.
+    pub(super) graph: Graph<'t>,
+    /// Messages read already, by the identity of their nodes.
+    pub(super) messages: Messages,
     settings: HashMap<usize, Arc<Settings>, RandomState>,
     /// Nodes below which settings are not judged to stand astray: they belong to what has been refused.
     abandoned: HashSet<usize, RandomState>,
@@ -125,6 +131,8 @@ impl<'t> Loading<'t> {
             security: Arc::new(Security::Silent),
             schemes: HashSet::default(),
             parameters: HashMap::default(),
+            graph: Graph::default(),
+            messages: Messages::default(),
             settings: HashMap::default(),
             abandoned: HashSet::default(),
             library,
@@ -163,6 +171,7 @@ impl<'t> Loading<'t> {
             version,
             servers,
             operations,
+            schemas: self.graph.finish(),
             refused: self.refused,
             skipped_nothing: self.skip.unused(),
             leave_out: std::mem::take(&mut self.leave_out),
@@ -246,6 +255,27 @@ impl<'t> Loading<'t> {
         self.library.step(at).map_err(|finding| self.note(Severity::Error, finding))
     }
 
+    /// As [`Loading::step`], for who has to say what follows when it leads nowhere.
+    pub(super) fn target(&self, at: &At<'t, '_>) -> Result<Option<At<'t, 't>>, Finding> {
+        self.library.step(at)
+    }
+
+    /// Where a reference leads that stands at a node.
+    pub(super) fn referred(&self, at: &At<'t, '_>, text: &'t str) -> Result<At<'t, 't>, Finding> {
+        self.library.referred(at, text)
+    }
+
+    /// The schemas that the root document declares by name.
+    pub(super) fn declared_schemas(&self) -> Option<&'t Mapping> {
+        let root: &'t Node = self.root.node;
+        let place = if self.is_2_0() { root.get("definitions") } else { root.at(&["components", "schemas"]) };
+        place?.as_mapping()
+    }
+
+    pub(super) fn is_2_0(&self) -> bool {
+        self.dialect == Dialect::V2_0
+    }
+
     /// How long a chain of references may be.
     pub(super) fn chain_max(&self) -> usize {
         self.bounds.chain_max
@@ -254,6 +284,12 @@ impl<'t> Loading<'t> {
     /// Counts one part of the document that is used, with the bytes of its text.
     pub(super) fn spend(&mut self, bytes: usize) -> Result<(), Unusable> {
         self.parts = self.parts.saturating_add(bytes / BYTES_OF_A_PART).saturating_add(1);
+        if self.is_spent() { Err(Unusable) } else { Ok(()) }
+    }
+
+    /// Counts the bytes of a text that belongs to a part counted elsewhere.
+    pub(super) fn spend_bytes(&mut self, bytes: usize) -> Result<(), Unusable> {
+        self.parts = self.parts.saturating_add(bytes / BYTES_OF_A_PART);
         if self.is_spent() { Err(Unusable) } else { Ok(()) }
     }
 

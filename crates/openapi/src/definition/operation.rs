@@ -5,11 +5,15 @@ use std::sync::Arc;
 use http::Method;
 
 use super::loading::{Loading, Unusable};
-use super::media::Content;
+use super::media::{self, Content};
 use super::parameters::{self, BodyKind, BodyPart};
 use super::paths::PathItem;
 use super::trail::At;
-use super::{Body, Dialect, Operation, Settings, Severity, Stream, security, strays};
+use super::{
+    Body, Dialect, Encoding, MediaType, Operation, ParameterPlace, Severity, Stream, messages, responses,
+    schemas, security, strays,
+};
+use crate::schema::{ObjectRules, Place, Property, Schema, SchemaId, Type};
 use crate::source::Key;
 
 /// Reads an operation of a path. All its faults are noted before it is refused.
@@ -38,7 +42,7 @@ pub(super) fn read<'t>(
     };
     let own = at.given("parameters").map_or(Ok(Vec::new()), |list| parameters::read(loading, &list));
     let body = body(loading, at);
-    let responses = responses(loading, at);
+    let responses = responses::read(loading, at);
     let tags = tags(loading, at);
     let known = strays::unknown_keys(loading, at, strays::OPERATION);
     let settings = loading.settings(at);
@@ -50,7 +54,7 @@ pub(super) fn read<'t>(
     let (parameters, parts) = parameters::merge(loading, at, own?, of_path?);
     parameters::compare(loading, at, &item.template, &parameters);
     let (body, stream) = match loading.dialect {
-        Dialect::V2_0 => (form(loading, at, &parts)?, None),
+        Dialect::V2_0 => (body_of_2_0(loading, at, &parts)?, None),
         Dialect::V3_0 | Dialect::V3_1 | Dialect::V3_2 => body?,
     };
     let responses = responses?;
@@ -70,6 +74,7 @@ pub(super) fn read<'t>(
         stream: stream.max(responses.stream),
         path_settings: item.settings.clone(),
         settings,
+        responses: responses.list,
         response_settings: responses.settings,
     })
 }
@@ -97,57 +102,95 @@ fn body<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<(Option<Body>,
     }
     let is_required = parameters::flag(loading, &at, "required");
     let content = Content::read(loading, &at)?;
-    let body = Body { is_required, media_types: content.media_types, span: at.node.span };
+    let body = Body { is_required, content: content.types, span: at.node.span };
     Ok((Some(body), content.stream))
 }
 
 /// The body of 2.0: what the parameters say of it, and `consumes`.
-fn form<'t>(
+fn body_of_2_0<'t>(
     loading: &mut Loading<'t>,
     at: &At<'t, '_>,
-    parts: &[BodyPart],
+    parts: &[Arc<BodyPart>],
 ) -> Result<Option<Body>, Unusable> {
     let Some(first) = parts.first() else { return Ok(None) };
-    let mut media_types = Content::list(loading, at, "consumes")?.media_types;
-    if media_types.is_empty() {
-        match parts.iter().map(|part| part.kind).max() {
-            Some(BodyKind::File) => media_types.push("multipart/form-data".into()),
-            Some(BodyKind::Field) => media_types.push("application/x-www-form-urlencoded".into()),
-            Some(BodyKind::Whole) | None => {}
-        }
+    let mut ranges = media::list(loading, at, "consumes")?;
+    let kind = parts.iter().map(|part| part.kind).max();
+    let (schema, encoding) = if kind == Some(BodyKind::Whole) {
+        (first.schema, Vec::new())
+    } else {
+        // Fields travel in a form, whatever else the document's `consumes` lists for all operations.
+        ranges.retain(|range| is_form(range));
+        let (schema, encoding) = form(loading, at, parts)?;
+        (Some(schema), encoding)
+    };
+    if ranges.is_empty() {
+        ranges.push(match kind {
+            Some(BodyKind::File) => "multipart/form-data".into(),
+            Some(BodyKind::Field) => "application/x-www-form-urlencoded".into(),
+            // 2.0 does not say what a body is then; whoever wrote such a document meant this.
+            Some(BodyKind::Whole) | None => "application/json".into(),
+        });
+    }
+    let mut content = Vec::new();
+    for range in ranges {
+        loading.spend(range.len())?;
+        content.push(MediaType {
+            range,
+            schema,
+            item_schema: None,
+            encoding: encoding.clone(),
+            prefix_encoding: Vec::new(),
+            item_encoding: None,
+            examples: Vec::new(),
+            span: first.span,
+        });
     }
     let is_required = parts.iter().any(|part| part.is_required);
-    Ok(Some(Body { is_required, media_types, span: first.span }))
+    Ok(Some(Body { is_required, content: content.into(), span: first.span }))
 }
 
-#[derive(Default)]
-struct Responses {
-    stream: Option<Stream>,
-    settings: Vec<(Box<str>, Arc<Settings>)>,
+fn is_form(range: &str) -> bool {
+    let essence = range.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        || essence.eq_ignore_ascii_case("multipart/form-data")
 }
 
-fn responses<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<Responses, Unusable> {
-    let mut responses = Responses::default();
-    if loading.dialect == Dialect::V2_0 {
-        responses.stream = Content::list(loading, at, "produces")?.stream;
+/// The fields of a form as the properties of an object.
+fn form(
+    loading: &mut Loading<'_>,
+    at: &At<'_, '_>,
+    parts: &[Arc<BodyPart>],
+) -> Result<(SchemaId, Vec<Encoding>), Unusable> {
+    let mut rules = ObjectRules::default();
+    let mut encoding = Vec::new();
+    for part in parts {
+        let (Some(name), Some(schema)) = (&part.name, part.schema) else { continue };
+        loading.spend(name.len())?;
+        rules.properties.push(Property { name: name.clone(), schema });
+        if part.is_required {
+            rules.required.push(name.clone());
+        }
+        let format = loading.graph.collection_format(schema);
+        if format.is_some() || loading.graph.is_list(schema) {
+            let (style, explode) = messages::style_of(format, ParameterPlace::Query);
+            encoding.push(Encoding {
+                property: name.clone(),
+                content_type: None,
+                headers: Vec::new(),
+                style: Some(style),
+                explode: Some(explode),
+                allow_reserved: false,
+                is_nested: false,
+                span: part.span,
+            });
+        }
     }
-    let Some(list) = at.given("responses") else { return Ok(responses) };
-    let Some(entries) = list.entries() else {
-        loading.error(&list, format!("expected responses by status, found {}", list.node.describe()));
-        return Err(Unusable);
+    let schema = Schema {
+        span: at.node.span,
+        place: Place::Root(at.pointer()),
+        types: Some(Type::Object.into()),
+        object: Some(Box::new(rules)),
+        ..Schema::EMPTY
     };
-    for (key, at) in entries {
-        if key.text.starts_with("x-") {
-            continue;
-        }
-        loading.spend(key.text.len())?;
-        let at = loading.follow(at)?;
-        if loading.dialect != Dialect::V2_0 {
-            responses.stream = responses.stream.max(Content::read(loading, &at)?.stream);
-        }
-        if let Some(settings) = loading.settings(&at) {
-            responses.settings.push((key.text.clone(), settings));
-        }
-    }
-    Ok(responses)
+    Ok((schemas::add(loading, schema)?, encoding))
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::loading::{Loading, Unusable, text_of};
+use super::schemas::{self, Form};
 use super::trail::At;
-use super::{Dialect, Parameter, ParameterPlace};
-use crate::source::Span;
+use super::{Dialect, Parameter, ParameterPlace, messages};
+use crate::schema::SchemaId;
+use crate::source::{Node, Span};
 use crate::template::Template;
 
 /// What one entry of a `parameters` list declares.
@@ -17,16 +19,19 @@ use crate::template::Template;
 pub(super) enum Declared {
     Parameter(Arc<Parameter>),
     /// 2.0: the body, or a field of a form.
-    Body(BodyPart),
+    Body(Arc<BodyPart>),
     /// One without a name: no request can have it.
     Nameless,
 }
 
 /// What 2.0 declares of a body among the parameters.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct BodyPart {
+    /// Of a field of a form.
+    pub(super) name: Option<Box<str>>,
     pub(super) is_required: bool,
     pub(super) kind: BodyKind,
+    pub(super) schema: Option<SchemaId>,
     pub(super) span: Span,
 }
 
@@ -66,7 +71,7 @@ fn one<'t>(loading: &mut Loading<'t>, at: At<'t, '_>) -> Result<Declared, Unusab
     declared
 }
 
-fn declaration(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<Declared, Unusable> {
+fn declaration<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<Declared, Unusable> {
     let is_2_0 = loading.dialect == Dialect::V2_0;
     let text = |key: &str| at.node.get(key).and_then(text_of);
     let is_required = flag(loading, at, "required");
@@ -74,20 +79,17 @@ fn declaration(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<Declared, U
         loading.error(at, "expected a parameter with a `name` and `in`");
         return Err(Unusable);
     };
-    let body = |kind| Ok(Declared::Body(BodyPart { is_required, kind, span: at.node.span }));
     let place = match &*stated {
         "path" => ParameterPlace::Path,
         "query" => ParameterPlace::Query,
         "header" => ParameterPlace::Header,
         "cookie" if !is_2_0 => ParameterPlace::Cookie,
         "querystring" if loading.dialect >= Dialect::V3_2 => ParameterPlace::QueryString,
-        "body" if is_2_0 => return body(BodyKind::Whole),
+        "body" if is_2_0 => return body_part(loading, at, BodyKind::Whole, is_required),
         "formData" if is_2_0 => {
-            return body(if text("type").as_deref() == Some("file") {
-                BodyKind::File
-            } else {
-                BodyKind::Field
-            });
+            let is_file = text("type").as_deref() == Some("file");
+            let kind = if is_file { BodyKind::File } else { BodyKind::Field };
+            return body_part(loading, at, kind, is_required);
         }
         other => {
             let message = format!("`in: {other}` is no place for a parameter in OpenAPI {}", loading.dialect);
@@ -104,7 +106,35 @@ fn declaration(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<Declared, U
         return Ok(Declared::Nameless);
     }
     let is_required = is_required || place == ParameterPlace::Path;
-    Ok(Declared::Parameter(Arc::new(Parameter { name, place, is_required, span: at.node.span })))
+    loading.spend_bytes(name.len())?;
+    Ok(Declared::Parameter(Arc::new(Parameter {
+        name,
+        place,
+        is_required,
+        is_deprecated: at.node.get("deprecated").and_then(Node::as_bool).unwrap_or(false),
+        value: messages::value(loading, at, place)?,
+        examples: messages::examples(loading, at)?,
+        span: at.node.span,
+    })))
+}
+
+/// 2.0: the body, or a field of a form.
+fn body_part<'t>(
+    loading: &mut Loading<'t>,
+    at: &At<'t, '_>,
+    kind: BodyKind,
+    is_required: bool,
+) -> Result<Declared, Unusable> {
+    let (name, schema) = match kind {
+        BodyKind::Whole => match at.given("schema") {
+            Some(schema) => (None, Some(schemas::read(loading, &schema, Form::Schema)?)),
+            None => (None, None),
+        },
+        BodyKind::Field | BodyKind::File => {
+            (messages::name(at), Some(schemas::read(loading, at, Form::Parameter)?))
+        }
+    };
+    Ok(Declared::Body(Arc::new(BodyPart { name, is_required, kind, schema, span: at.node.span })))
 }
 
 /// A `true` or `false`; false when it is not there, and with a warning when it is something else.
@@ -123,7 +153,7 @@ pub(super) fn merge<'t>(
     operation: &At<'t, '_>,
     own: Vec<Declared>,
     of_path: &[Declared],
-) -> (Vec<Arc<Parameter>>, Vec<BodyPart>) {
+) -> (Vec<Arc<Parameter>>, Vec<Arc<BodyPart>>) {
     let mut parameters = Vec::new();
     let mut body = Vec::new();
     let mut seen: HashSet<(ParameterPlace, Cow<'_, str>), RandomState> = HashSet::default();
@@ -135,7 +165,7 @@ pub(super) fn merge<'t>(
             Declared::Parameter(parameter) => {
                 loading.warn(operation, format!("the parameter `{}` is declared twice", parameter.name));
             }
-            Declared::Body(part) => body.push(*part),
+            Declared::Body(part) => body.push(Arc::clone(part)),
             Declared::Nameless => {}
         }
     }
@@ -145,7 +175,7 @@ pub(super) fn merge<'t>(
             Declared::Parameter(parameter) if seen.insert(key(parameter)) => {
                 parameters.push(Arc::clone(parameter))
             }
-            Declared::Body(part) if !has_body => body.push(*part),
+            Declared::Body(part) if !has_body => body.push(Arc::clone(part)),
             Declared::Parameter(_) | Declared::Body(_) | Declared::Nameless => {}
         }
     }

@@ -5,6 +5,7 @@ use super::{Bounds, Definition, Dialect, Operation, Refused, Security, Severity,
 
 mod bounds;
 mod files;
+mod schemas;
 mod settings;
 
 fn documents(documents: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
@@ -58,8 +59,13 @@ fn describe(operation: &Operation) -> String {
         write!(text, " {:?}:{}{required}", parameter.place, parameter.name).unwrap();
     }
     if let Some(body) = &operation.body {
-        write!(text, " body{}={}", if body.is_required { "!" } else { "" }, body.media_types.join("|"))
-            .unwrap();
+        write!(
+            text,
+            " body{}={}",
+            if body.is_required { "!" } else { "" },
+            body.media_types().collect::<Vec<_>>().join("|")
+        )
+        .unwrap();
     }
     if let Some(stream) = operation.stream {
         write!(text, " {stream:?}").unwrap();

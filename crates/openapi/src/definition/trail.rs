@@ -15,6 +15,8 @@ enum Step<'p> {
     Root,
     /// The fragment of a reference: a JSON Pointer from the root, percent-encoded.
     Fragment(&'p str),
+    /// A name below a place known to the reader.
+    Declared(&'static [&'static str], &'p str),
     Key(&'p str),
     Index(usize),
 }
@@ -34,6 +36,11 @@ impl<'t, 'p> At<'t, 'p> {
     /// Where the fragment of a reference has led.
     pub(super) fn referred(node: &'t Node, fragment: &'p str) -> Self {
         Self { node, trail: Trail { parent: None, step: Step::Fragment(fragment) } }
+    }
+
+    /// What is declared under a name.
+    pub(super) fn declared(node: &'t Node, place: &'static [&'static str], name: &'p str) -> Self {
+        Self { node, trail: Trail { parent: None, step: Step::Declared(place, name) } }
     }
 
     /// The value under a key, unless there is none.
@@ -75,6 +82,10 @@ impl<'t, 'p> At<'t, 'p> {
             match step {
                 Step::Root => {}
                 Step::Fragment(fragment) => steps.extend(keys(fragment).into_iter().rev().map(Segment::Key)),
+                Step::Declared(place, name) => {
+                    steps.push(Segment::Key((*name).into()));
+                    steps.extend(place.iter().rev().map(|step| Segment::Key((*step).into())));
+                }
                 Step::Key(key) => steps.push(Segment::Key((*key).into())),
                 Step::Index(index) => steps.push(Segment::Index(*index)),
             }

@@ -21,8 +21,8 @@ pub enum Segment {
 
 impl Pointer {
     /// The root.
-    pub fn new() -> Self {
-        Self::default()
+    pub const fn new() -> Self {
+        Self { segments: Vec::new() }
     }
 
     /// One step deeper, into a mapping.

@@ -1,0 +1,259 @@
+//! Reads schemas into the graph.
+//!
+//! Each node of a document becomes one schema, however often it is referred to: identity decides, as with parameters. What a
+//! reference leads to is queued, not read on the spot, so that a chain of a hundred thousand references needs no stack; what
+//! stands within a schema is as deep as a document may be.
+//!
+//! # Readings
+//! * Every keyword of JSON Schema counts in every version, in the form it has there: who writes `patternProperties` in a 3.0
+//!   document means it. Only forms that contradict each other follow the version.
+//! * 2.0, 3.0: what stands beside `$ref` does not count, but for `nullable: true`, which only adds null; what would have
+//!   constrained is warned about. `nullable` allows null whatever `type`, `enum` or `allOf` say beside it.
+//! * A keyword without a value (`items:`) is not there.
+//! * Unknown keywords annotate. One that is nearly a known one is warned about.
+//!
+//! # Failure
+//! What cannot be understood is a [`Fault`] of its schema and a warning. It refuses no operation here: only a request that
+//! cannot be judged makes one unusable, and that is for the contract to say.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::loading::{Loading, Unusable, text_of};
+use super::trail::At;
+use super::{Dialect, Severity};
+use crate::schema::{CollectionFormat, Fault, Notes, Place, Reference, Schema, SchemaId, Schemas, Type};
+use crate::source::{Finding, Key, Node, nearest};
+
+mod discriminator;
+mod keywords;
+mod values;
+
+pub(super) use values::example;
+
+/// The graph while it is read.
+#[derive(Default)]
+pub(super) struct Graph<'t> {
+    schemas: Vec<Schema>,
+    by_node: HashMap<usize, SchemaId, RandomState>,
+    /// Reserved, but not read yet.
+    queue: Vec<(SchemaId, At<'t, 't>)>,
+    /// Examples by their nodes.
+    examples: HashMap<usize, Arc<str>, RandomState>,
+    /// Schemas that build on another, by the node of that one; made when a discriminator first asks.
+    heirs: Option<discriminator::Heirs<'t>>,
+}
+
+/// What kind of text a schema is written in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A schema.
+    Schema,
+    /// 2.0: a parameter, a header or their items, where some keys mean something else.
+    Parameter,
+}
+
+/// A schema, and where it stands while it is read.
+pub(super) struct Draft<'s> {
+    pub(super) id: SchemaId,
+    pub(super) form: Form,
+    pub(super) schema: &'s mut Schema,
+}
+
+impl Graph<'_> {
+    /// How the items of a list are told apart in a text, where 2.0 says so.
+    pub(super) fn collection_format(&self, id: SchemaId) -> Option<CollectionFormat> {
+        self.schemas.get(id.index())?.array().collection_format
+    }
+
+    /// Whether lists are among what a schema allows.
+    pub(super) fn is_list(&self, id: SchemaId) -> bool {
+        let types = self.schemas.get(id.index()).and_then(|schema| schema.types);
+        types.is_some_and(|types| types.has(Type::Array))
+    }
+
+    /// The finished graph.
+    pub(super) fn finish(&mut self) -> Schemas {
+        Schemas::new(std::mem::take(&mut self.schemas))
+    }
+}
+
+/// Reads the schema at a node with all it refers to.
+pub(super) fn read<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>, form: Form) -> Result<SchemaId, Unusable> {
+    let id = within(loading, at, || Place::Root(at.pointer()), form)?;
+    drain(loading)?;
+    Ok(id)
+}
+
+/// Adds a schema that stands in no document as such: the form of 2.0.
+pub(super) fn add(loading: &mut Loading<'_>, schema: Schema) -> Result<SchemaId, Unusable> {
+    loading.spend(0)?;
+    let id = SchemaId::new(loading.graph.schemas.len());
+    loading.graph.schemas.push(schema);
+    Ok(id)
+}
+
+fn drain(loading: &mut Loading<'_>) -> Result<(), Unusable> {
+    while let Some((id, at)) = loading.graph.queue.pop() {
+        fill(loading, id, &at, Place::Root(at.pointer()), Form::Schema)?;
+    }
+    Ok(())
+}
+
+/// Reads a schema that stands within another, or at the beginning.
+fn within<'t>(
+    loading: &mut Loading<'t>,
+    at: &At<'t, '_>,
+    place: impl FnOnce() -> Place,
+    form: Form,
+) -> Result<SchemaId, Unusable> {
+    if let Some(id) = loading.graph.by_node.get(&at.identity()) {
+        return Ok(*id);
+    }
+    let id = reserve(loading, at)?;
+    fill(loading, id, at, place(), form)?;
+    Ok(id)
+}
+
+/// The name of a schema that is read later.
+fn later<'t>(loading: &mut Loading<'t>, at: At<'t, 't>) -> Result<SchemaId, Unusable> {
+    if let Some(id) = loading.graph.by_node.get(&at.identity()) {
+        return Ok(*id);
+    }
+    let id = reserve(loading, &at)?;
+    loading.graph.queue.push((id, at));
+    Ok(id)
+}
+
+fn reserve(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<SchemaId, Unusable> {
+    loading.spend(0)?;
+    let id = SchemaId::new(loading.graph.schemas.len());
+    loading.graph.schemas.push(Schema::EMPTY);
+    loading.graph.by_node.insert(at.identity(), id);
+    Ok(id)
+}
+
+fn fill<'t>(
+    loading: &mut Loading<'t>,
+    id: SchemaId,
+    at: &At<'t, '_>,
+    place: Place,
+    form: Form,
+) -> Result<(), Unusable> {
+    let mut schema = Schema { span: at.node.span, place, ..Schema::EMPTY };
+    let mut draft = Draft { id, form, schema: &mut schema };
+    if let Some(always) = at.node.as_bool() {
+        draft.schema.always = Some(always);
+    } else if at.node.as_mapping().is_none() {
+        let what = format!("expected a schema, found {}", at.node.describe());
+        fault(loading, &mut draft, at, "", what);
+    } else if at.node.get("$ref").is_some_and(|text| text.as_str().is_some()) && hides_siblings(loading) {
+        reference(loading, &mut draft, at)?;
+        siblings(loading, &mut draft, at)?;
+    } else {
+        for (key, child) in at.entries().into_iter().flatten() {
+            if child.node.is_null() && !matches!(&*key.text, "default" | "const" | "example") {
+                continue;
+            }
+            if !keywords::read(loading, &mut draft, key, &child)? {
+                unknown(loading, key, &child);
+            }
+        }
+        if at.node.get("$ref").is_some_and(|text| text.as_str().is_some()) {
+            reference(loading, &mut draft, at)?;
+        }
+        keywords::complete(loading, &mut draft, at)?;
+        discriminator::read(loading, &mut draft, at)?;
+    }
+    if let Some(slot) = loading.graph.schemas.get_mut(id.index()) {
+        *slot = schema;
+    }
+    Ok(())
+}
+
+fn hides_siblings(loading: &Loading<'_>) -> bool {
+    loading.dialect < Dialect::V3_1
+}
+
+/// Where a reference leads.
+fn reference<'t>(loading: &mut Loading<'t>, draft: &mut Draft<'_>, at: &At<'t, '_>) -> Result<(), Unusable> {
+    let bytes = at.node.get("$ref").and_then(Node::as_str).map_or(0, str::len);
+    loading.spend(bytes)?;
+    match loading.target(at) {
+        Ok(Some(target)) => draft.schema.reference = Some(Reference::To(later(loading, target)?)),
+        Ok(None) => {}
+        Err(finding) => {
+            let what = finding.message.clone();
+            fault_of(loading, draft, at.node, "$ref", what, finding);
+        }
+    }
+    Ok(())
+}
+
+/// What stands beside a reference that hides it.
+fn siblings(loading: &mut Loading<'_>, draft: &mut Draft<'_>, at: &At<'_, '_>) -> Result<(), Unusable> {
+    for (key, child) in at.entries().into_iter().flatten() {
+        match &*key.text {
+            "nullable" | "x-nullable" if child.node.as_bool() == Some(true) => {
+                draft.schema.is_nullable = true
+            }
+            "$ref" => {}
+            text if keywords::constrains(text) => {
+                loading.spend(text.len())?;
+                let message = format!("has no effect beside `$ref` in OpenAPI {}", loading.dialect);
+                let finding = loading.finding_at(key.span, &child, message);
+                let hint = "put both below `allOf`";
+                loading.note(Severity::Warning, finding.with_hint(hint));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// A keyword that nobody knows annotates. One that is nearly known was hardly meant to.
+fn unknown(loading: &mut Loading<'_>, key: &Key, at: &At<'_, '_>) {
+    const TEXT_BYTES_MAX: usize = 32;
+    if key.text.starts_with("x-") || key.text.len() > TEXT_BYTES_MAX {
+        return;
+    }
+    if let Some(near) = nearest(&key.text, keywords::CONSTRAINING.iter().copied()) {
+        let finding = loading.finding_at(key.span, at, "is no keyword of a schema: it constrains nothing");
+        loading.note(Severity::Warning, finding.with_hint(format!("did you mean `{near}`?")));
+    }
+}
+
+/// Notes that a keyword is not understood.
+fn fault(loading: &mut Loading<'_>, draft: &mut Draft<'_>, at: &At<'_, '_>, keyword: &str, what: String) {
+    let finding = loading.finding_at(at.node.span, at, what.clone());
+    fault_of(loading, draft, at.node, keyword, what, finding);
+}
+
+fn fault_of(
+    loading: &mut Loading<'_>,
+    draft: &mut Draft<'_>,
+    node: &Node,
+    keyword: &str,
+    what: String,
+    finding: Finding,
+) {
+    const FAULTS_MAX: usize = 16;
+    loading.note(Severity::Warning, finding);
+    if draft.schema.faults.len() < FAULTS_MAX {
+        draft.schema.faults.push(Fault { span: node.span, keyword: keyword.into(), what: what.into() });
+    }
+}
+
+/// The notes of a schema, made when first needed.
+fn notes<'d>(draft: &'d mut Draft<'_>) -> &'d mut Notes {
+    draft.schema.notes.get_or_insert_default()
+}
+
+/// A text that is kept, if it is one.
+fn kept(loading: &mut Loading<'_>, node: &Node) -> Result<Option<Box<str>>, Unusable> {
+    let text = text_of(node);
+    loading.spend_bytes(text.as_ref().map_or(0, |text| text.len()))?;
+    Ok(text)
+}
