@@ -11,6 +11,7 @@
 //! * [`schema`]: the schemas of a definition as one graph.
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
+//! * [`parameters`]: parameters and url-encoded forms, read as values.
 //! * [`matcher`]: from a method and a canonical path to the operation that takes the request.
 
 pub mod coding;
@@ -20,6 +21,7 @@ pub mod engine;
 pub mod matcher;
 pub mod media_type;
 pub mod multipart;
+pub mod parameters;
 pub mod schema;
 pub mod source;
 pub mod template;

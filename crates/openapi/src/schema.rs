@@ -17,6 +17,7 @@ use serde_json::{Number, Value};
 
 use crate::source::{Pointer, Segment, Span};
 
+pub mod shape;
 mod type_set;
 
 pub use type_set::{Type, Types};

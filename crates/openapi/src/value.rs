@@ -26,7 +26,7 @@ mod read;
 mod scan;
 mod writer;
 
-pub use builder::Builder;
+pub use builder::{Builder, Mark};
 pub use fault::{Fault, Reason};
 pub use limits::Limits;
 pub use memory::Tape;

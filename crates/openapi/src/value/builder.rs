@@ -2,7 +2,7 @@
 
 use super::fault::{Fault, Reason};
 use super::limits::Limits;
-use super::memory::{Entry, Tape, What};
+use super::memory::{Entry, Open, Tape, What};
 use super::number;
 use super::writer::{Writer, to_u32};
 
@@ -127,4 +127,48 @@ fn own(writer: &mut Writer<'static>, what: What, text: &str) -> Result<Entry, Re
     let first = to_u32(writer.memory.texts.len())?;
     writer.memory.texts.push_str(text);
     Ok(Entry { first, second: to_u32(text.len())?, ..Entry::new(what) })
+}
+
+/// Where a tape stood, for [`Builder::rollback`].
+#[derive(Debug, Clone, Copy)]
+pub struct Mark {
+    entries: usize,
+    texts: usize,
+    names: usize,
+    depth: usize,
+    open: Option<Open>,
+    values: usize,
+    is_named: bool,
+    is_done: bool,
+}
+
+impl Builder {
+    /// Where the tape stands.
+    pub fn mark(&self) -> Mark {
+        let memory = &self.writer.memory;
+        Mark {
+            entries: memory.entries.len(),
+            texts: memory.texts.len(),
+            names: memory.names.len(),
+            depth: memory.open.len(),
+            open: memory.open.last().copied(),
+            values: self.writer.values,
+            is_named: self.is_named,
+            is_done: self.is_done,
+        }
+    }
+
+    /// Takes off the tape what came behind a mark, whole or not. What was open at the mark must be open still.
+    pub fn rollback(&mut self, mark: Mark) {
+        let memory = &mut self.writer.memory;
+        memory.entries.truncate(mark.entries);
+        memory.texts.truncate(mark.texts);
+        memory.names.truncate(mark.names);
+        memory.open.truncate(mark.depth);
+        if let (Some(open), Some(last)) = (mark.open, memory.open.last_mut()) {
+            *last = open;
+        }
+        self.writer.values = mark.values;
+        (self.is_named, self.is_done) = (mark.is_named, mark.is_done);
+    }
 }

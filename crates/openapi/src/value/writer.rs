@@ -11,7 +11,7 @@ pub(super) struct Writer<'s> {
     source: &'s str,
     pub(super) memory: Memory,
     limits: Limits,
-    values: usize,
+    pub(super) values: usize,
 }
 
 impl<'s> Writer<'s> {
