@@ -1,3 +1,165 @@
 //! The contract: an API's definition, enforced.
+//!
+//! A definition is compiled once, into one set of validators for all of its schemas and one [`OperationContract`] for each
+//! operation; requests are judged by these and nothing is compiled for them. What is compiled is lowered by a [`Lowering`],
+//! which knows two ends only: enforced, or a [`Gap`]. So the [`Coverage`] is no second opinion about the definition but a
+//! by-product of compiling it.
+//!
+//! # Failure
+//! A gap on the side of requests means that a request could not be judged: whoever serves the API refuses such an operation
+//! or lets requests pass, by configuration. A gap on the side of responses is told. What has no meaning at all (a dispatch
+//! document that does not compile) refuses the definition: that is a fault of ours, and no default to pass.
+//!
+//! # Limits
+//! Where the document states no bound, those of [`Options`] hold, and [`Coverage`] names them. Where it states larger ones, these
+//! count for what they are about. At most [`GAPS_MAX`] gaps of an operation are listed.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::definition::Definition;
+use crate::engine::Validators;
+use crate::source::Finding;
+use crate::value::Limits;
+
+pub mod body;
+pub mod coverage;
+pub mod lowering;
 pub mod violations;
+
+pub use body::{BodyContract, BodyFault, BodyNeeds, Chosen};
+pub use coverage::{Coverage, DefaultBound, GAPS_MAX, Gap, OperationCoverage, Side};
+pub use lowering::Lowering;
+pub use violations::{Place, Violation, Violations};
+
+/// How a definition is enforced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Bounds of requests, where the document states none.
+    pub requests: Limits,
+    /// Bounds of responses, where the document states none.
+    pub responses: Limits,
+    /// What operations do differently, by their index in the definition.
+    pub operations: BTreeMap<usize, OperationOptions>,
+}
+
+/// How one operation is enforced.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OperationOptions {
+    /// What becomes of members of objects that are not declared.
+    pub undeclared: Undeclared,
+}
+
+/// What becomes of members of objects that the document does not declare, where it does not speak of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Undeclared {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They pass, as JSON Schema has it.
+    Pass,
+}
+
+/// The definition of one API, ready to judge by.
+#[derive(Debug)]
+pub struct Contract {
+    operations: Vec<OperationContract>,
+    coverage: Coverage,
+    validators: Arc<Validators>,
+}
+
+/// What requests and responses of one operation are judged by.
+#[derive(Debug)]
+pub struct OperationContract {
+    validators: Arc<Validators>,
+    limits: Arc<Limits>,
+    body: BodyContract,
+    gaps: Arc<[Gap]>,
+    has_request_gap: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { requests: Limits::REQUEST, responses: Limits::RESPONSE, operations: BTreeMap::new() }
+    }
+}
+
+impl Contract {
+    /// Compiles all operations of a definition.
+    ///
+    /// # Errors
+    /// When the document that is made of its schemas does not compile.
+    pub fn compile(definition: &Definition, options: &Options) -> Result<Self, Vec<Finding>> {
+        let mut lowering = Lowering::new(definition, options);
+        let mut bodies = Vec::with_capacity(definition.operations.len());
+        for (index, operation) in definition.operations.iter().enumerate() {
+            lowering.begin(index);
+            bodies.push(BodyContract::compile(operation.body.as_ref(), &mut lowering));
+            lowering.end();
+        }
+        let limits = Arc::new(lowering.limits().clone());
+        let lowered = lowering.finish();
+        let validators = Arc::new(lowered.validators()?);
+        let coverage = lowered.coverage();
+        let operations = bodies
+            .into_iter()
+            .zip(&coverage.operations)
+            .map(|(body, covered)| OperationContract {
+                validators: Arc::clone(&validators),
+                limits: Arc::clone(&limits),
+                has_request_gap: covered.is_request_uncovered(body.ranges()),
+                body,
+                gaps: Arc::clone(&covered.gaps),
+            })
+            .collect();
+        Ok(Self { operations, coverage, validators })
+    }
+
+    /// The contract of an operation, by its index in the definition.
+    pub fn operation(&self, index: usize) -> Option<&OperationContract> {
+        self.operations.get(index)
+    }
+
+    /// What is enforced.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
+    }
+
+    /// The schemas of all operations.
+    pub fn validators(&self) -> &Arc<Validators> {
+        &self.validators
+    }
+}
+
+impl OperationContract {
+    /// What is not enforced.
+    pub fn gaps(&self) -> &[Gap] {
+        &self.gaps
+    }
+
+    /// What of requests is not enforced.
+    pub fn request_gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(|gap| gap.side == Side::Request)
+    }
+
+    /// Whether no request can be judged to its end. A gap of one media type among several is one of requests of that type.
+    pub fn has_request_gap(&self) -> bool {
+        self.has_request_gap
+    }
+
+    /// What its body may be.
+    pub fn body(&self) -> &BodyContract {
+        &self.body
+    }
+
+    /// Judges a body that [`BodyContract::choose`] has found a type for.
+    ///
+    /// # Errors
+    /// When the body is no document of its type.
+    pub fn judge_body(&self, chosen: Chosen, bytes: &[u8], found: &mut Violations) -> Result<(), BodyFault> {
+        self.body.judge(chosen, bytes, &self.limits, &self.validators, found)
+    }
+}
+
+#[cfg(test)]
+mod tests;

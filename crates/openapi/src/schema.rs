@@ -17,9 +17,11 @@ use serde_json::{Number, Value};
 
 use crate::source::{Pointer, Segment, Span};
 
+pub(crate) mod emit;
 pub mod shape;
 mod type_set;
 
+pub use emit::{Direction, closes};
 pub use type_set::{Type, Types};
 
 /// Names one schema of a [`Schemas`].

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, Keyword, ValidationError, Validator};
 use serde_json::Value as Document;
 
-use crate::contract::violations::{Place, Violations};
+use crate::contract::violations::{Place, VIOLATIONS_MAX, Violations};
 use crate::value::Value;
 
 use super::bounds::{Bound, Rule};
@@ -139,13 +140,25 @@ impl Validators {
 
     fn tell(&self, view: &View<'_>, found: &mut dyn FnMut(&str, &str)) {
         let mut is_told = false;
+        // Where a branch does not hold, what it declares counts as unevaluated: told only if nothing else is wrong.
+        let mut unevaluated = Vec::new();
         for error in self.validator.iter_errors(At::Around(view)) {
             // Made after the meter was spent: not a reason, but what an empty value would have been refused for.
             if error.instance().as_bool() == Some(true) {
                 continue;
             }
+            if matches!(error.kind(), ValidationErrorKind::UnevaluatedProperties { .. }) {
+                if unevaluated.len() < VIOLATIONS_MAX {
+                    unevaluated.push(error);
+                }
+                continue;
+            }
             is_told = true;
             reasons::tell(&error, found);
+        }
+        if !is_told {
+            is_told = !unevaluated.is_empty();
+            unevaluated.iter().for_each(|error| reasons::tell(error, found));
         }
         if !is_told {
             found("", "schema");

@@ -1,0 +1,251 @@
+//! JSON bodies by their schemas.
+
+use super::{compiled, gaps, judged, posting};
+
+/// Judges bodies by a schema of one version: what is wrong with each.
+#[track_caller]
+fn check(version: &str, schema: &str, components: &str, bodies: &[(&str, &[&str])]) {
+    let (_, contract) = compiled(&posting(version, schema, components));
+    assert_eq!(gaps(&contract), Vec::<String>::new());
+    for (body, expected) in bodies {
+        assert_eq!(judged(&contract, body), *expected, "{body} by {schema}");
+    }
+}
+
+#[test]
+fn objects_are_closed_where_the_document_says_nothing() {
+    check(
+        "3.0.0",
+        "{ type: object, properties: { a: { type: object, properties: { b: { type: integer } } }, free: { type: object } } }",
+        "",
+        &[
+            (r#"{"a":{"b":1},"free":{"x":1}}"#, &[]),
+            (r#"{"z":1}"#, &["/z additionalProperties"]),
+            (r#"{"a":{"z":1}}"#, &["/a/z additionalProperties"]),
+        ],
+    );
+    check(
+        "3.0.0",
+        "{ type: object, additionalProperties: true, properties: { a: {} } }",
+        "",
+        &[(r#"{"z":1}"#, &[])],
+    );
+}
+
+#[test]
+fn a_composition_is_closed_at_its_outermost_schema_only() {
+    let components = "    base: { type: object, properties: { id: { type: integer } } }\n";
+    check(
+        "3.0.0",
+        "{ allOf: [{ $ref: '#/components/schemas/base' }, { type: object, properties: { b: { enum: [x] } } }] }",
+        components,
+        &[
+            (r#"{"id":1,"b":"x"}"#, &[]),
+            (r#"{"id":1,"b":"y"}"#, &["/b enum"]),
+            (r#"{"id":"1"}"#, &["/id type"]),
+            (r#"{"z":1}"#, &["/z additionalProperties"]),
+        ],
+    );
+    check(
+        "3.1.0",
+        "{ $ref: '#/components/schemas/base', properties: { b: {} }, anyOf: [{ properties: { c: {} }, required: [c] }, { \
+         properties: { d: {} } }] }",
+        components,
+        &[(r#"{"id":1,"b":"x","c":1,"d":1}"#, &[]), (r#"{"id":1,"e":1}"#, &["/e unevaluatedProperties"])],
+    );
+}
+
+#[test]
+fn a_free_map_among_alternatives_stays_one() {
+    check(
+        "3.0.0",
+        "{ oneOf: [{ type: string }, { type: object, required: [a], properties: { a: { type: integer } } }, { type: object, \
+         maxProperties: 0 }] }",
+        "",
+        &[(r#""x""#, &[]), (r#"{"a":1}"#, &[]), ("{}", &[])],
+    );
+    check(
+        "3.0.0",
+        "{ anyOf: [{ type: object }, { type: object, properties: { a: { type: integer } } }] }",
+        "",
+        &[(r#"{"x":1}"#, &[])],
+    );
+}
+
+#[test]
+fn what_only_responses_have_is_refused_and_not_required() {
+    let components = "    base: { type: object, required: [id, name], properties: { id: { type: integer, readOnly: true }, \
+                      name: { type: string } } }\n    stamp: { type: string, readOnly: true }\n";
+    check(
+        "3.0.0",
+        "{ allOf: [{ $ref: '#/components/schemas/base' }, { required: [id, at], properties: { at: { allOf: [{ $ref: \
+         '#/components/schemas/stamp' }] } } }] }",
+        components,
+        &[
+            (r#"{"name":"x"}"#, &[]),
+            (r#"{"name":"x","id":1}"#, &["/id readOnly"]),
+            (r#"{"name":"x","at":"x"}"#, &["/at readOnly"]),
+            ("{}", &["/name required"]),
+        ],
+    );
+    check(
+        "3.0.0",
+        "{ oneOf: [{ allOf: [{ $ref: '#/components/schemas/base' }, { required: [id] }] }, { type: integer }] }",
+        components,
+        &[(r#"{"name":"x"}"#, &[]), ("1", &[])],
+    );
+}
+
+#[test]
+fn null_is_allowed_where_the_document_says_so() {
+    let components = "    base: { type: object, properties: { id: { type: integer } } }\n";
+    for schema in [
+        "{ type: string, nullable: true, minLength: 2 }",
+        "{ type: string, nullable: true, enum: [ab] }",
+        "{ nullable: true, allOf: [{ $ref: '#/components/schemas/base' }] }",
+        "{ nullable: true, $ref: '#/components/schemas/base' }",
+        "{ nullable: true, oneOf: [{ $ref: '#/components/schemas/base' }] }",
+    ] {
+        check("3.0.0", schema, components, &[("null", &[])]);
+    }
+    check("3.0.0", "{ $ref: '#/components/schemas/base' }", components, &[("null", &[" type"])]);
+    check(
+        "3.1.0",
+        "{ type: [string, 'null'], minLength: 2 }",
+        "",
+        &[("null", &[]), ("\"a\"", &[" minLength"])],
+    );
+}
+
+#[test]
+fn recursive_schemas_end_with_the_value() {
+    let components = "    tree: { type: object, required: [v], properties: { v: { type: integer }, kids: { type: array, items: { \
+                      $ref: '#/components/schemas/tree' } } } }\n";
+    check(
+        "3.0.0",
+        "{ $ref: '#/components/schemas/tree' }",
+        components,
+        &[
+            (r#"{"v":1,"kids":[{"v":2,"kids":[{"v":3}]}]}"#, &[]),
+            (r#"{"v":1,"kids":[{"v":2,"kids":[{"v":"3"}]}]}"#, &["/kids/0/kids/0/v type"]),
+        ],
+    );
+}
+
+#[test]
+fn a_schema_that_asks_itself_about_its_own_value_is_a_gap() {
+    let components = "    a: { allOf: [{ $ref: '#/components/schemas/b' }] }\n    b: { oneOf: [{ $ref: \
+                      '#/components/schemas/a' }, { type: string }] }\n";
+    let (_, contract) =
+        compiled(&posting("3.0.0", "{ properties: { x: { $ref: '#/components/schemas/a' } } }", components));
+    assert!(contract.operation(0).unwrap().has_request_gap());
+    let found = gaps(&contract);
+    assert!(
+        found.iter().all(|gap| gap.ends_with("schema leads back to itself without going into the value")),
+        "{found:?}"
+    );
+    let (_, contract) = compiled(&posting(
+        "3.0.0",
+        "{ $ref: '#/components/schemas/c' }",
+        "    c: { $ref: '#/components/schemas/c' }\n",
+    ));
+    assert!(contract.operation(0).unwrap().has_request_gap());
+}
+
+#[test]
+fn the_property_of_a_discriminator_decides_in_3_0() {
+    let components = "    cat: { type: object, required: [kind], properties: { kind: { type: string }, claws: { type: integer } } }\n    \
+                      dog: { type: object, required: [kind], properties: { kind: { type: string }, bark: { type: string } } }\n";
+    let schema = |version_has_names: &str| {
+        format!(
+            "{{ oneOf: [{{ $ref: '#/components/schemas/cat' }}, {{ $ref: '#/components/schemas/dog' }}], discriminator: {{ \
+             propertyName: kind{version_has_names} }} }}"
+        )
+    };
+    check(
+        "3.0.0",
+        &schema(", mapping: { hound: '#/components/schemas/dog' }"),
+        components,
+        &[
+            (r#"{"kind":"cat","claws":1}"#, &[]),
+            (r#"{"kind":"dog"}"#, &[]),
+            (r#"{"kind":"hound","bark":"w"}"#, &[]),
+            (r#"{"kind":"cow"}"#, &[" oneOf"]),
+            (r#"{"claws":1}"#, &[" oneOf"]),
+        ],
+    );
+    let (_, contract) = compiled(&posting("3.0.0", &schema(""), components));
+    assert!(!judged(&contract, r#"{"kind":"dog","claws":1}"#).is_empty());
+    // Later versions: it never changes the outcome, so both branches hold and `oneOf` does not.
+    check("3.1.0", &schema(""), components, &[(r#"{"kind":"cow","claws":1}"#, &[" oneOf"])]);
+}
+
+#[test]
+fn a_base_chooses_its_heirs() {
+    let components = "    pet: { type: object, required: [kind], properties: { kind: { type: string } }, discriminator: { propertyName: \
+                      kind } }\n    cat: { allOf: [{ $ref: '#/components/schemas/pet' }, { properties: { claws: { type: integer } } \
+                      }] }\n    lion: { allOf: [{ $ref: '#/components/schemas/cat' }, { properties: { mane: { type: boolean } }, \
+                      required: [mane] }] }\n";
+    check(
+        "3.0.0",
+        "{ $ref: '#/components/schemas/pet' }",
+        components,
+        &[
+            (r#"{"kind":"pet"}"#, &[]),
+            (r#"{"kind":"cat","claws":1}"#, &[]),
+            (r#"{"kind":"lion","claws":1,"mane":true}"#, &[]),
+        ],
+    );
+    let (_, contract) = compiled(&posting("3.0.0", "{ $ref: '#/components/schemas/pet' }", components));
+    for body in [
+        r#"{"kind":"lion"}"#,
+        r#"{"kind":"cat","mane":true}"#,
+        r#"{"kind":"pet","claws":1}"#,
+        r#"{"kind":"cat","claws":"x"}"#,
+        r#"{"kind":"mouse"}"#,
+        r#"{"kind":"cat","z":1}"#,
+    ] {
+        assert!(!judged(&contract, body).is_empty(), "{body}");
+    }
+}
+
+#[test]
+fn unknown_formats_and_keywords_annotate() {
+    check("3.0.0", "{ type: string, format: int64-ish, flavour: sweet }", "", &[("\"x\"", &[])]);
+    check("3.0.0", "{ type: string, format: uuid }", "", &[("\"x\"", &[" format"])]);
+    check("3.1.0", "{ contentEncoding: base64, $comment: c, examples: [1] }", "", &[("\"x\"", &[])]);
+}
+
+#[test]
+fn questions_are_neither_closed_nor_directed() {
+    check(
+        "3.0.0",
+        "{ type: object, properties: { id: { type: integer, readOnly: true }, a: {} }, not: { properties: { a: { type: object, \
+         properties: { b: { enum: [1] } } } }, required: [a] } }",
+        "",
+        &[(r#"{"a":{"b":2}}"#, &[]), (r#"{"a":{"b":1,"c":1}}"#, &[" not"])],
+    );
+    check(
+        "3.1.0",
+        "{ type: object, properties: { a: {}, b: {} }, if: { required: [a] }, then: { required: [b] } }",
+        "",
+        &[("{}", &[]), (r#"{"a":1}"#, &["/b required"]), (r#"{"a":1,"b":1}"#, &[])],
+    );
+    check(
+        "3.1.0",
+        "{ type: array, contains: { type: object, properties: { a: { const: 1 } }, required: [a] } }",
+        "",
+        &[(r#"[{"a":1,"z":2}]"#, &[]), ("[{}]", &[" contains"])],
+    );
+}
+
+#[test]
+fn a_stated_bound_beyond_the_defaults_is_the_documents() {
+    let schema = "{ properties: { long: { type: string, maxLength: 20000 }, silent: { type: string } } }";
+    let (_, contract) = compiled(&posting("3.0.0", schema, ""));
+    let long = "x".repeat(10_000);
+    assert_eq!(judged(&contract, &format!(r#"{{"long":"{long}"}}"#)), Vec::<String>::new());
+    assert_eq!(judged(&contract, &format!(r#"{{"silent":"{long}"}}"#)), ["/silent maxLength"]);
+    let defaults: Vec<String> = contract.coverage().defaults.iter().map(ToString::to_string).collect();
+    assert_eq!(defaults[0], "bytes of a text: at most 8192 where the document states none (1 operations)");
+}

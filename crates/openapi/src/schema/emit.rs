@@ -1,0 +1,378 @@
+//! From the graph to one dispatch document of JSON Schema 2020-12, by which a value can be judged.
+//!
+//! A schema is written once for each way it is looked at ([`View`]), as one of the document's `$defs`; what stands within it
+//! stands within that. So the document grows with what is used, and recursion is a reference. Keywords are consumed by taking
+//! schemas apart exhaustively: a new one does not compile before it is written here or becomes a [`Lack`].
+//!
+//! # Readings
+//! * **Closed objects.** Where a value's schema says nothing of further properties, those are refused that no part of its
+//!   composition declares: at the outermost schema, never within the branches. A composition that declares no property at all
+//!   describes a free map and stays open, as does a branch of `anyOf` or `oneOf` that says `type: object` and no more.
+//! * **Direction.** A `readOnly` property is refused in a request and required of none; a `writeOnly` one likewise in a
+//!   response. It is one if it says so itself, or what it refers to, or a part of its `allOf`.
+//! * **`not`, `if`, `contains`** ask a question about the value and do not describe it: they are neither closed nor directed.
+//! * **`nullable`** allows null whatever stands beside it.
+//! * **Discriminators** of 2.0 and 3.0 decide which branch holds; those of later versions change nothing.
+//! * Formats that are not known annotate.
+//!
+//! # Limits
+//! A composition of more than [`COMPOSITION_MAX`] schemas is a lack, as is one that leads back to itself without going into
+//! the value: it would never end. Looking through compositions takes at most [`VISITS_MAX`] steps for a document.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use serde_json::{Map, Value, json};
+
+use super::{Schema, SchemaId, Schemas};
+use crate::engine::{PatternSupport, name_pattern_support, pattern_support};
+
+mod composition;
+mod discriminator;
+mod keywords;
+mod reach;
+
+pub use composition::closes;
+pub(crate) use reach::Reach;
+
+/// The way a message goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// From the caller to the backend.
+    Request,
+    /// From the backend to the caller.
+    Response,
+}
+
+/// What a schema is looked at for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Lens {
+    /// None where a schema asks a question.
+    pub(crate) direction: Option<Direction>,
+    /// What becomes of members that nothing declares.
+    pub(crate) closing: Closing,
+}
+
+/// What becomes of members that nothing declares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Closing {
+    /// They are refused.
+    Closed,
+    /// They pass unless the document says otherwise.
+    Open,
+    /// They pass whatever the document says, as do all that could be taken away: for choosing branches.
+    Loose,
+}
+
+/// Bounds written where a schema states none, because the reader of bodies is bound for the whole API by larger ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DefaultBounds {
+    pub(crate) max_length: Option<u64>,
+    pub(crate) max_items: Option<u64>,
+    pub(crate) max_properties: Option<u64>,
+}
+
+/// Something that the document cannot say, so that nothing enforces it.
+#[derive(Clone, Debug)]
+pub(crate) struct Lack {
+    pub(crate) schema: SchemaId,
+    pub(crate) keyword: Box<str>,
+    pub(crate) why: Box<str>,
+}
+
+/// Kinds of bounds that a schema does not state, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Silence(u8);
+
+/// The document while it is written.
+#[derive(Debug)]
+pub(crate) struct Emitter<'a> {
+    schemas: &'a Schemas,
+    defaults: DefaultBounds,
+    views: HashMap<View, usize, RandomState>,
+    definitions: Vec<Written>,
+    queue: Vec<usize>,
+    roots: Vec<usize>,
+    patterns: HashMap<&'a str, PatternSupport, RandomState>,
+    name_patterns: HashMap<&'a str, PatternSupport, RandomState>,
+    /// Sets of names by their number: those that no message of a direction may have.
+    hidden: HashMap<Vec<&'a str>, u32, RandomState>,
+    hidden_names: Vec<Vec<&'a str>>,
+    visits: usize,
+}
+
+/// One of the `$defs`.
+#[derive(Debug)]
+struct Written {
+    view: View,
+    value: Value,
+    edges: Vec<Edge>,
+    lacks: Vec<Lack>,
+    silence: Silence,
+}
+
+/// A reference from one of the `$defs` to another.
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    to: usize,
+    /// Whether both are about the same value.
+    is_in_place: bool,
+}
+
+/// One way to look at a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct View {
+    schema: SchemaId,
+    lens: Lens,
+    role: Role,
+    /// Names that are refused by another part of the composition, so that this one does not require them.
+    hidden: u32,
+    /// Set where a branch builds on what chose it.
+    is_chosen: bool,
+}
+
+/// What a schema is to the value it is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Role {
+    /// All of it: the outermost of a composition.
+    Whole,
+    /// A part of a composition.
+    Part,
+    /// One of several that may describe it, beside which nothing else declares properties.
+    Alternative,
+}
+
+/// Where the writer stands.
+#[derive(Clone, Copy)]
+struct Context {
+    definition: usize,
+    lens: Lens,
+    role: Role,
+    hidden: u32,
+    is_chosen: bool,
+    is_in_place: bool,
+}
+
+/// Most schemas of one composition.
+const COMPOSITION_MAX: usize = 4096;
+/// Most steps through compositions for one document.
+const VISITS_MAX: usize = 50_000_000;
+/// Chains of references are shortened as far as that.
+const CHAIN_MAX: usize = 32;
+
+/// The finished document.
+pub(crate) struct Emitted {
+    /// For [`crate::engine::Validators::compile`].
+    pub(crate) document: Value,
+    /// What can be reached from what.
+    pub(crate) reach: Reach,
+    /// The bounds that were written where none is stated.
+    pub(crate) defaults: DefaultBounds,
+}
+
+impl<'a> Emitter<'a> {
+    pub(crate) fn new(schemas: &'a Schemas, defaults: DefaultBounds) -> Self {
+        Self {
+            schemas,
+            defaults,
+            views: HashMap::default(),
+            definitions: Vec::new(),
+            queue: Vec::new(),
+            roots: Vec::new(),
+            patterns: HashMap::default(),
+            name_patterns: HashMap::default(),
+            hidden: HashMap::from_iter([(Vec::new(), 0)]),
+            hidden_names: vec![Vec::new()],
+            visits: 0,
+        }
+    }
+
+    /// Adds a schema by which whole values are judged; its name in the document.
+    pub(crate) fn root(&mut self, schema: SchemaId, lens: Lens) -> usize {
+        let index = self.definition(View { schema, lens, role: Role::Whole, hidden: 0, is_chosen: false });
+        self.roots.push(index);
+        self.drain();
+        index
+    }
+
+    /// Adds an object whose members are judged by schemas of their own; its name in the document.
+    pub(crate) fn object(&mut self, members: &[(Box<str>, SchemaId)], lens: Lens) -> usize {
+        let schema = members.first().map_or(SchemaId(u32::MAX), |(_, schema)| *schema);
+        let view = View { schema, lens, role: Role::Part, hidden: 0, is_chosen: false };
+        let index = self.add(view);
+        let context = Context {
+            definition: index,
+            lens,
+            role: Role::Whole,
+            hidden: 0,
+            is_chosen: false,
+            is_in_place: false,
+        };
+        let mut properties = Map::with_capacity(members.len());
+        for (name, schema) in members {
+            properties.insert(name.as_ref().to_owned(), self.refer(*schema, context, false));
+        }
+        if let Some(written) = self.definitions.get_mut(index) {
+            written.value = json!({ "type": "object", "properties": properties });
+        }
+        self.roots.push(index);
+        self.drain();
+        index
+    }
+
+    /// Puts the document together.
+    pub(crate) fn finish(mut self) -> Emitted {
+        self.cut_circles();
+        self.roots.sort_unstable();
+        self.roots.dedup();
+        let mut roots = Map::with_capacity(self.roots.len());
+        for root in &self.roots {
+            roots.insert(root.to_string(), reference(*root));
+        }
+        let mut definitions = Map::with_capacity(self.definitions.len());
+        for (index, written) in self.definitions.iter_mut().enumerate() {
+            definitions.insert(index.to_string(), std::mem::take(&mut written.value));
+        }
+        let mut document = Map::new();
+        document.insert("properties".to_owned(), Value::Object(roots));
+        document.insert("$defs".to_owned(), Value::Object(definitions));
+        let reach = Reach::new(self.definitions);
+        Emitted { document: Value::Object(document), reach, defaults: self.defaults }
+    }
+
+    fn drain(&mut self) {
+        while let Some(index) = self.queue.pop() {
+            let Some(view) = self.definitions.get(index).map(|written| written.view) else { continue };
+            let View { schema, lens, role, hidden, is_chosen } = view;
+            let context = Context { definition: index, lens, role, hidden, is_chosen, is_in_place: true };
+            let value = self.write(schema, context);
+            if let Some(written) = self.definitions.get_mut(index) {
+                written.value = value;
+            }
+        }
+    }
+
+    /// The place of a view among the `$defs`.
+    fn definition(&mut self, view: View) -> usize {
+        if let Some(index) = self.views.get(&view) {
+            return *index;
+        }
+        let index = self.add(view);
+        self.views.insert(view, index);
+        self.queue.push(index);
+        index
+    }
+
+    fn add(&mut self, view: View) -> usize {
+        let index = self.definitions.len();
+        self.definitions.push(Written {
+            view,
+            value: Value::Bool(true),
+            edges: Vec::new(),
+            lacks: Vec::new(),
+            silence: Silence::default(),
+        });
+        index
+    }
+
+    /// A reference to a view, and that it is there.
+    fn refer(&mut self, schema: SchemaId, context: Context, is_chosen: bool) -> Value {
+        let mut schema = schema;
+        for _ in 0..CHAIN_MAX {
+            match only_reference(self.schemas.get(schema)) {
+                Some(next) if !is_chosen => schema = next,
+                _ => break,
+            }
+        }
+        let Context { lens, role, hidden, .. } = context;
+        let to = self.definition(View { schema, lens, role, hidden, is_chosen });
+        if let Some(written) = self.definitions.get_mut(context.definition) {
+            written.edges.push(Edge { to, is_in_place: context.is_in_place });
+        }
+        reference(to)
+    }
+
+    fn lack(&mut self, context: Context, schema: SchemaId, keyword: &str, why: impl Into<Box<str>>) {
+        if let Some(written) = self.definitions.get_mut(context.definition) {
+            written.lacks.push(Lack { schema, keyword: keyword.into(), why: why.into() });
+        }
+    }
+
+    fn silence(&mut self, context: Context, silence: Silence) {
+        if let Some(written) = self.definitions.get_mut(context.definition) {
+            written.silence = written.silence.or(silence);
+        }
+    }
+
+    /// Whether a pattern for texts can be enforced.
+    fn supports(&mut self, pattern: &'a str) -> bool {
+        let support = self.patterns.entry(pattern).or_insert_with(|| pattern_support(pattern));
+        *support != PatternSupport::Unsupported
+    }
+
+    /// Whether a pattern for names can be enforced.
+    fn supports_name(&mut self, pattern: &'a str) -> bool {
+        let support = self.name_patterns.entry(pattern).or_insert_with(|| name_pattern_support(pattern));
+        *support != PatternSupport::Unsupported
+    }
+
+    fn hidden_set(&mut self, mut names: Vec<&'a str>) -> u32 {
+        names.sort_unstable();
+        names.dedup();
+        if let Some(known) = self.hidden.get(&names) {
+            return *known;
+        }
+        let number = u32::try_from(self.hidden_names.len()).unwrap_or_default();
+        self.hidden.insert(names.clone(), number);
+        self.hidden_names.push(names);
+        number
+    }
+
+    fn hidden_names(&self, set: u32) -> &[&'a str] {
+        let names = usize::try_from(set).ok().and_then(|index| self.hidden_names.get(index));
+        names.map_or(&[], Vec::as_slice)
+    }
+}
+
+fn reference(to: usize) -> Value {
+    let mut value = Map::with_capacity(1);
+    value.insert("$ref".to_owned(), Value::String(format!("#/$defs/{to}")));
+    Value::Object(value)
+}
+
+/// What a schema refers to that says nothing else.
+fn only_reference(schema: &Schema) -> Option<SchemaId> {
+    let Some(super::Reference::To(target)) = schema.reference else { return None };
+    let is_silent = schema.always.is_none()
+        && schema.types.is_none()
+        && !schema.is_nullable
+        && schema.format.is_none()
+        && schema.enumeration.is_none()
+        && schema.constant.is_none()
+        && schema.number.is_none()
+        && schema.text.is_none()
+        && schema.array.is_none()
+        && schema.object.is_none()
+        && schema.logic.is_none()
+        && schema.discriminator.is_none()
+        && schema.faults.is_empty();
+    is_silent.then_some(target)
+}
+
+impl Silence {
+    /// No bound on the length of texts.
+    pub(crate) const LENGTH: Self = Self(1);
+    /// No bound on the length of lists.
+    pub(crate) const ITEMS: Self = Self(2);
+    /// No bound on the members of objects.
+    pub(crate) const PROPERTIES: Self = Self(4);
+
+    #[must_use]
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn has(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+}

@@ -1,0 +1,336 @@
+//! What schemas about one value say together: which properties they declare, which of them are hidden, which bounds they
+//! state.
+
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+use serde_json::Value;
+use smallvec::SmallVec;
+
+use super::super::{Reference, Schema, SchemaId, Schemas, Type, Types};
+use super::keywords::Keywords;
+use super::{COMPOSITION_MAX, Closing, Context, Direction, Emitter, Silence, VISITS_MAX};
+
+/// A schema and all others that it asks about the same value.
+pub(super) struct Composition {
+    /// The first is the schema itself. Second, whether it holds for every value that the first allows.
+    members: SmallVec<[(SchemaId, bool); 4]>,
+    is_complete: bool,
+}
+
+/// Whether an object is closed although its schema does not say so: where it is the outermost of its composition, declares
+/// something and says nothing of what it does not declare.
+pub fn closes(schemas: &Schemas, id: SchemaId) -> bool {
+    !is_stated(schemas.get(id))
+        && Composition::gather(schemas, id, false, COMPOSITION_MAX).0.declares(schemas, false)
+}
+
+/// Whether a schema itself says what becomes of members that it does not declare.
+fn is_stated(schema: &Schema) -> bool {
+    let object = schema.object();
+    object.additional_properties.is_some() || object.unevaluated_properties.is_some()
+}
+
+impl Composition {
+    /// A schema that stands alone.
+    pub(super) fn of_one(id: SchemaId) -> Self {
+        Self { members: SmallVec::from_slice(&[(id, true)]), is_complete: true }
+    }
+
+    /// A schema with all that it asks about its value, and how many steps that took.
+    fn gather(schemas: &Schemas, id: SchemaId, is_chosen: bool, visits_max: usize) -> (Self, usize) {
+        let mut composition = Self::of_one(id);
+        let schema = schemas.get(id);
+        if schema.logic.is_none()
+            && schema.reference.is_none()
+            && schema.discriminator.is_none()
+            && schema.object().dependent_schemas.is_empty()
+        {
+            return (composition, 1);
+        }
+        let mut seen: HashSet<SchemaId, RandomState> = HashSet::default();
+        seen.insert(id);
+        let mut next = 0_usize;
+        while let Some((member, is_certain)) = composition.members.get(next).copied() {
+            next = next.saturating_add(1);
+            if composition.members.len() > COMPOSITION_MAX || next > visits_max {
+                composition.is_complete = false;
+                break;
+            }
+            in_place(schemas, member, is_chosen && member == id, id, &mut |other, certain| {
+                if seen.insert(other) {
+                    composition.members.push((other, is_certain && certain));
+                }
+            });
+        }
+        (composition, next)
+    }
+
+    /// Whether any member, or any that holds for certain, declares properties.
+    fn declares(&self, schemas: &Schemas, only_certain: bool) -> bool {
+        self.members.iter().any(|(id, is_certain)| {
+            let object = schemas.get(*id).object();
+            (*is_certain || !only_certain)
+                && (!object.properties.is_empty() || !object.pattern_properties.is_empty())
+        })
+    }
+
+    fn certain(&self) -> impl Iterator<Item = SchemaId> {
+        self.members.iter().filter(|(_, is_certain)| *is_certain).map(|(id, _)| *id)
+    }
+
+    fn all(&self) -> impl Iterator<Item = SchemaId> {
+        self.members.iter().map(|(id, _)| *id)
+    }
+
+    fn is_certain(&self) -> bool {
+        self.members.iter().all(|(_, is_certain)| *is_certain)
+    }
+}
+
+impl<'a> Emitter<'a> {
+    /// All that a schema asks about its value.
+    pub(super) fn composition(&mut self, id: SchemaId, context: Context) -> Composition {
+        let left = VISITS_MAX.saturating_sub(self.visits);
+        let (composition, visits) = Composition::gather(self.schemas, id, context.is_chosen, left);
+        self.visits = self.visits.saturating_add(visits);
+        if !composition.is_complete {
+            self.lack(context, id, "", "too many schemas are asked about one value");
+        }
+        composition
+    }
+
+    pub(super) fn declares(&self, composition: &Composition, only_certain: bool) -> bool {
+        composition.declares(self.schemas, only_certain)
+    }
+
+    /// Refuses what no member declares.
+    pub(super) fn close(
+        &mut self,
+        keywords: &mut Keywords,
+        id: SchemaId,
+        composition: &Composition,
+        context: Context,
+    ) {
+        let is_closed = context.lens.closing == Closing::Closed;
+        if !is_closed || is_stated(self.schemas.get(id)) || !self.declares(composition, false) {
+            return;
+        }
+        let others = || composition.all().skip(1).map(|other| self.schemas.get(other).object());
+        if self.patterns_are_lacking(composition) {
+            return;
+        }
+        // PERF: names known beforehand are looked up; `unevaluatedProperties` gathers them again for every value.
+        let is_plain = composition.is_certain()
+            && others().all(|object| {
+                object.additional_properties.is_none()
+                    && object.unevaluated_properties.is_none()
+                    && object.pattern_properties.is_empty()
+            });
+        if !is_plain {
+            keywords.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+            return;
+        }
+        let names: Vec<&'a str> =
+            others().flat_map(|object| object.properties.iter().map(|property| &*property.name)).collect();
+        let known = keywords.entry("properties").or_insert_with(|| Value::Object(Keywords::new()));
+        if let Some(known) = known.as_object_mut() {
+            for name in names {
+                if !known.contains_key(name) {
+                    known.insert(name.to_owned(), Value::Bool(true));
+                }
+            }
+        }
+        keywords.insert("additionalProperties".to_owned(), Value::Bool(false));
+    }
+
+    /// A free map among alternatives: whatever it has is meant.
+    pub(super) fn open(&mut self, keywords: &mut Keywords, id: SchemaId, composition: &Composition) {
+        let schema = self.schemas.get(id);
+        let is_object = schema.types.is_some_and(|types| types.has(Type::Object));
+        if is_object
+            && !is_stated(schema)
+            && schema.object().required.is_empty()
+            && !self.declares(composition, false)
+        {
+            keywords.insert("additionalProperties".to_owned(), Value::Bool(true));
+        }
+    }
+
+    fn patterns_are_lacking(&self, composition: &Composition) -> bool {
+        composition.all().any(|id| {
+            let patterns = &self.schemas.get(id).object().pattern_properties;
+            let lacking = |name: &str| {
+                self.name_patterns
+                    .get(name)
+                    .is_some_and(|support| *support == crate::engine::PatternSupport::Unsupported)
+            };
+            patterns.iter().any(|property| lacking(&property.name))
+        })
+    }
+
+    /// Bounds where no member states any.
+    pub(super) fn bounds(&mut self, keywords: &mut Keywords, composition: &Composition, context: Context) {
+        let mut types = Types::ANY;
+        for member in composition.certain() {
+            types = self.schemas.get(member).types.map_or(types, |own| types.and(own));
+        }
+        let is_finite = |schema: &Schema| schema.enumeration.is_some() || schema.constant.is_some();
+        if composition.certain().any(|member| is_finite(self.schemas.get(member))) {
+            return;
+        }
+        let states =
+            |rule: fn(&Schema) -> bool| composition.all().any(|member| rule(self.schemas.get(member)));
+        let mut silence = Silence::default();
+        for (one, kind, keyword, bound, states) in [
+            (
+                Type::String,
+                Silence::LENGTH,
+                "maxLength",
+                self.defaults.max_length,
+                states(|schema| schema.text().max_length.is_some()),
+            ),
+            (
+                Type::Array,
+                Silence::ITEMS,
+                "maxItems",
+                self.defaults.max_items,
+                states(|schema| schema.array().max_items.is_some()),
+            ),
+            (
+                Type::Object,
+                Silence::PROPERTIES,
+                "maxProperties",
+                self.defaults.max_properties,
+                states(|schema| schema.object().max_properties.is_some()),
+            ),
+        ] {
+            // Names of a closed object are as many as are declared.
+            let is_closed = one == Type::Object
+                && (keywords.get("additionalProperties") == Some(&Value::Bool(false))
+                    || keywords.get("unevaluatedProperties") == Some(&Value::Bool(false)));
+            if !types.has(one) || states || is_closed {
+                continue;
+            }
+            silence = silence.or(kind);
+            if let Some(bound) = bound {
+                keywords.insert(keyword.to_owned(), Value::Number(bound.into()));
+            }
+        }
+        self.silence(context, silence);
+    }
+
+    /// Whether a property may not be in a message of that direction.
+    pub(super) fn is_hidden(&mut self, id: SchemaId, direction: Direction) -> bool {
+        const DEPTH_MAX: usize = 32;
+        self.hides(id, direction, DEPTH_MAX)
+    }
+
+    fn hides(&mut self, id: SchemaId, direction: Direction, deeper: usize) -> bool {
+        self.visits = self.visits.saturating_add(1);
+        let schema = self.schemas.get(id);
+        let is_stated = match direction {
+            Direction::Request => schema.is_read_only,
+            Direction::Response => schema.is_write_only,
+        };
+        let Some(deeper) = deeper.checked_sub(1).filter(|_| self.visits <= VISITS_MAX) else {
+            return is_stated;
+        };
+        if is_stated {
+            return true;
+        }
+        if let Some(Reference::To(target)) = schema.reference
+            && self.hides(target, direction, deeper)
+        {
+            return true;
+        }
+        let LogicLists { all_of, branches } = LogicLists::of(schema);
+        all_of.iter().any(|part| self.hides(*part, direction, deeper))
+            || branches.iter().any(|list| {
+                !list.is_empty() && list.iter().all(|branch| self.hides(*branch, direction, deeper))
+            })
+    }
+
+    /// Adds what a composition hides to what is hidden here.
+    pub(super) fn hide(&mut self, composition: &Composition, context: Context) -> Context {
+        let names = self.hidden_in(composition, context);
+        if names.is_empty() {
+            return context;
+        }
+        let mut all = self.hidden_names(context.hidden).to_vec();
+        all.extend(names);
+        Context { hidden: self.hidden_set(all), ..context }
+    }
+
+    fn hidden_in(&mut self, composition: &Composition, context: Context) -> Vec<&'a str> {
+        let Some(direction) = context.lens.direction else { return Vec::new() };
+        let mut names = Vec::new();
+        for member in composition.all() {
+            for property in &self.schemas.get(member).object().properties {
+                if self.is_hidden(property.schema, direction) {
+                    names.push(&*property.name);
+                }
+            }
+        }
+        names
+    }
+
+    /// Of what is hidden here, what another schema requires without knowing that.
+    pub(super) fn hidden_for(&mut self, id: SchemaId, context: Context) -> u32 {
+        if context.hidden == 0 {
+            return 0;
+        }
+        let composition = self.composition(id, Context { is_chosen: false, ..context });
+        let own = self.hidden_in(&composition, context);
+        let mut asked: HashSet<&str, RandomState> = HashSet::default();
+        for member in composition.all() {
+            let object = self.schemas.get(member).object();
+            asked.extend(object.required.iter().map(|name| &**name));
+            let dependent = object.dependent_required.iter().flat_map(|(_, names)| names);
+            asked.extend(dependent.map(|name| &**name));
+        }
+        let names = self.hidden_names(context.hidden).iter().copied();
+        let names: Vec<&'a str> = names.filter(|name| asked.contains(name) && !own.contains(name)).collect();
+        self.hidden_set(names)
+    }
+}
+
+/// The lists of schemas about the same value.
+struct LogicLists<'s> {
+    all_of: &'s [SchemaId],
+    branches: [&'s [SchemaId]; 2],
+}
+
+impl<'s> LogicLists<'s> {
+    fn of(schema: &'s Schema) -> Self {
+        let logic = schema.logic();
+        Self { all_of: &logic.all_of, branches: [&logic.any_of, &logic.one_of] }
+    }
+}
+
+/// Tells the schemas that one asks about the same value, and whether each holds whenever it does.
+fn in_place(
+    schemas: &Schemas,
+    id: SchemaId,
+    is_chosen: bool,
+    first: SchemaId,
+    tell: &mut dyn FnMut(SchemaId, bool),
+) {
+    let schema = schemas.get(id);
+    match &schema.reference {
+        Some(Reference::To(target) | Reference::Dynamic { target, .. }) => tell(*target, true),
+        None => {}
+    }
+    let logic = schema.logic();
+    logic.all_of.iter().for_each(|other| tell(*other, true));
+    if let Some(discriminator) = &schema.discriminator
+        && discriminator.is_binding
+        && !is_chosen
+        && (first == id || !discriminator.names(first))
+    {
+        discriminator.candidates().for_each(|(_, other)| tell(other, false));
+    }
+    logic.any_of.iter().chain(&logic.one_of).for_each(|other| tell(*other, false));
+    [logic.condition, logic.then, logic.otherwise].into_iter().flatten().for_each(|other| tell(other, false));
+    schema.object().dependent_schemas.iter().for_each(|property| tell(property.schema, false));
+}

@@ -1,0 +1,89 @@
+//! Discriminators that decide: the property's value names the branch, and that one has to hold.
+//!
+//! What they choose replaces the `oneOf` or `anyOf` beside them, when all of its branches can be named: then a value that
+//! fits two branches is judged by the one it names, as OpenAPI 3.0 has it. A branch that builds on the schema that chose it
+//! does not choose again.
+
+use serde_json::{Map, Value, json};
+
+use super::super::{Discriminator, Reference, SchemaId};
+use super::keywords::Keywords;
+use super::{Context, Emitter};
+
+impl Discriminator {
+    /// Values of the property, and what each stands for. Mapped ones come first; a name counts beside them.
+    pub(super) fn candidates(&self) -> impl Iterator<Item = (&str, SchemaId)> {
+        let mapped = |name: &str| self.mapping.iter().any(|mapped| &*mapped.name == name);
+        let names = self.names.iter().filter(move |named| !mapped(&named.name));
+        self.mapping.iter().chain(names).map(|property| (&*property.name, property.schema))
+    }
+
+    /// Whether a schema is one of those that it chooses from.
+    pub(super) fn names(&self, id: SchemaId) -> bool {
+        self.mapping.iter().chain(&self.names).any(|property| property.schema == id)
+    }
+}
+
+impl Emitter<'_> {
+    /// Whether the schema behind `target` chose the one that builds on it.
+    pub(super) fn chose(&self, target: SchemaId, heir: SchemaId, context: Context) -> bool {
+        let target = self.schemas.resolve(target);
+        let Some(discriminator) = &self.schemas.get(target).discriminator else { return false };
+        let outer = self.definitions.get(context.definition).map(|written| written.view.schema);
+        discriminator.is_binding
+            && (discriminator.names(heir)
+                || outer.is_some_and(|outer| outer != target && discriminator.names(outer)))
+    }
+
+    /// Writes the choice; whether it replaces the branches beside it.
+    pub(super) fn dispatch(
+        &mut self,
+        keywords: &mut Keywords,
+        id: SchemaId,
+        discriminator: &Discriminator,
+        context: Context,
+    ) -> bool {
+        if !discriminator.is_binding || context.is_chosen {
+            return false;
+        }
+        let mut branches: Vec<(SchemaId, Vec<&str>)> = Vec::new();
+        for (value, schema) in discriminator.candidates() {
+            match branches.iter_mut().find(|(known, _)| *known == schema) {
+                Some((_, values)) => values.push(value),
+                None => branches.push((schema, vec![value])),
+            }
+        }
+        if branches.is_empty() {
+            return false;
+        }
+        let mut written = Vec::with_capacity(branches.len());
+        for (schema, values) in branches {
+            let part = self.part(schema, context);
+            let mut branch = match schema == id {
+                // The schema itself is meant: its own keywords stand beside this.
+                true => Map::new(),
+                false => match self.refer(schema, part, false) {
+                    Value::Object(branch) => branch,
+                    _ => Map::new(),
+                },
+            };
+            let allowed =
+                if let [one] = &values[..] { json!({ "const": one }) } else { json!({ "enum": values }) };
+            branch.insert("properties".to_owned(), json!({ discriminator.property.as_ref(): allowed }));
+            branch.insert("required".to_owned(), json!([discriminator.property]));
+            written.push(Value::Object(branch));
+        }
+        let logic = self.schemas.get(id).logic();
+        let is_named = |branch: &SchemaId| match self.schemas.get(*branch).reference {
+            Some(Reference::To(target)) => discriminator.names(target),
+            Some(Reference::Dynamic { .. }) | None => false,
+        };
+        let is_whole = logic.one_of.iter().chain(&logic.any_of).all(is_named);
+        if is_whole {
+            keywords.insert("oneOf".to_owned(), Value::Array(written));
+        } else {
+            keywords.insert("allOf".to_owned(), json!([{ "oneOf": written }]));
+        }
+        is_whole
+    }
+}
