@@ -141,6 +141,9 @@ macro_rules! each_bound {
                 /// Bytes of one body kept in memory where a control needs it whole. Beyond it: it goes to a file in
                 /// the state directory.
                 body_in_memory: size = 1 << 20, 0..=1 << 30;
+                /// Bytes that a byte of a compressed request body may become, on average and beyond the first 64 KiB, where a
+                /// control looks into it. Protects against bodies that unfold. Beyond it: 413.
+                body_ratio: count = 100, 1..=100_000;
                 /// Time a request body may bring no byte. Beyond it: 408.
                 body_idle: time = 30, 1..=3_600;
                 /// Bytes per second a request body brings at least, on average, once it has been waited for longer

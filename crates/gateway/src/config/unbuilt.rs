@@ -21,7 +21,6 @@ pub const UNBUILT: &[&str] = &[
     "settings.waf",
     "settings.antivirus",
     "settings.cors",
-    "settings.forward",
 ];
 
 /// What `settings` at the front of a path stands for.

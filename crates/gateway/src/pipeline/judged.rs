@@ -4,6 +4,7 @@
 //! body is read first, in memory up to `body_in_memory`, then into an unlinked file, and every policy sees the
 //! same bytes that are forwarded. `Stream`: inspectors see each piece before it is sent on, and the end of the
 //! backend's message is written only when every one of them has said yes; a late refusal aborts that message.
+//! Where a policy reads bodies decoded their content coding is undone first ([`super::decoded`]).
 //!
 //! # Limits
 //! `body` (beyond it 413), `body_in_memory` and `bodies_in_memory` (beyond them the body lies in a file, or the
@@ -18,13 +19,17 @@ use std::task::{Context as TaskContext, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use portcullis_http1::Fields;
+use portcullis_openapi::coding::Coding;
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWriteExt};
 
 use super::context::{Ground, Rehearsal};
+use super::decoded::{self, Decoded, Undoing, Undone};
 use super::policy::Inspector;
 use super::room::Share;
-use super::{Admitted, Context, Identified, Needs, Operation, Stop};
+use super::{Admitted, Context, Form, Identified, Needs, Operation, Stop};
+use crate::bounds::Bounds;
+use crate::config::Forward;
 use crate::http::{Body, BodyError, Frame, Reply, Size, Source};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
@@ -94,28 +99,14 @@ pub(crate) async fn admit(
     {
         return Err(too_large().into());
     }
-    let mut whole = None;
-    let mut passing = Body::Empty;
-    match operation.needs {
-        Needs::Whole => {
-            whole = Some(Whole::read(body, most, operation.bounds.body_in_memory, &cx.ground).await?);
-        }
-        Needs::Head | Needs::Stream => passing = bounded(body, most),
-    }
-    for policy in &operation.chain {
-        cx.at(policy.name());
-        policy.inspect_request(&identified, whole.as_ref(), cx).decide().await?;
-    }
-    if let Some(whole) = whole {
-        passing = whole.into_body().await?;
-    }
-    if operation.needs >= Needs::Stream {
-        let inspectors: Vec<_> =
-            operation.chain.iter().filter_map(|policy| policy.stream_inspector(&identified, cx)).collect();
-        if !inspectors.is_empty() {
-            passing = Body::Stream(Box::new(Guarded { inner: passing, inspectors, at: 0, held: None }));
-        }
-    }
+    let coding = match operation.decodes {
+        Some(forward) => decoded::coding(identified.request(), &body)?.map(|coding| (coding, forward)),
+        None => None,
+    };
+    let mut passing = match coding {
+        Some((coding, forward)) => undone(body, coding, forward, &mut identified, operation, cx).await?,
+        None => as_sent(body, &identified, operation, cx).await?,
+    };
     if cx.rehearsal == Rehearsal::Judging {
         // What is made for a backend from here on, such as tokens of our own, only a running gateway has.
         cx.rehearsal = Rehearsal::Passed;
@@ -136,6 +127,107 @@ pub(crate) async fn admit(
         policy.transform_request(&mut identified, cx).decide().await?;
     }
     Ok(Admitted::new(identified, passing))
+}
+
+/// Judges a body in the form it came in, and gives what goes on.
+async fn as_sent(
+    body: Body,
+    identified: &Identified,
+    operation: &Operation,
+    cx: &mut Context,
+) -> Result<Body, Stop> {
+    let passing = match operation.needs {
+        Needs::Whole => {
+            let whole = Whole::read(body, &operation.bounds, &cx.ground).await?;
+            inspect(Some(&whole), identified, operation, cx).await?;
+            whole.into_body().await?
+        }
+        Needs::Head | Needs::Stream => {
+            inspect(None, identified, operation, cx).await?;
+            bounded(body, operation.bounds.body)
+        }
+    };
+    let (mut inspectors, decoded) = inspectors(identified, operation, cx);
+    inspectors.extend(decoded);
+    Ok(guarded(passing, inspectors))
+}
+
+/// Judges a body of which the coding is undone, and gives what goes on.
+async fn undone(
+    body: Body,
+    coding: Coding,
+    forward: Forward,
+    identified: &mut Identified,
+    operation: &Operation,
+    cx: &mut Context,
+) -> Result<Body, Stop> {
+    let bounds = &operation.bounds;
+    let (as_sent, decoded) = inspectors(identified, operation, cx);
+    let body = guarded(bounded(body, bounds.body), as_sent);
+    let undoing = Undoing::new(coding, bounds, &cx.ground);
+    let decode = |body, undoing| Body::Stream(Box::new(Decoded::new(body, undoing)));
+    if forward == Forward::Decoded {
+        decoded::forget_coding(identified.request_mut());
+    }
+    match (operation.needs, forward) {
+        (Needs::Whole, Forward::Decoded) => {
+            let whole = Whole::read(decode(body, undoing), bounds, &cx.ground).await?;
+            inspect(Some(&whole), identified, operation, cx).await?;
+            Ok(guarded(whole.into_body().await?, decoded))
+        }
+        (Needs::Whole, Forward::Encoded) => {
+            let sent = Whole::read(body, bounds, &cx.ground).await?;
+            let copy = sent.copy(&cx.ground).await?;
+            let whole = Whole::read(guarded(decode(copy, undoing), decoded), bounds, &cx.ground).await?;
+            inspect(Some(&whole), identified, operation, cx).await?;
+            drop(whole);
+            sent.into_body().await
+        }
+        (Needs::Head | Needs::Stream, Forward::Decoded) => {
+            inspect(None, identified, operation, cx).await?;
+            Ok(guarded(decode(body, undoing), decoded))
+        }
+        (Needs::Head | Needs::Stream, Forward::Encoded) => {
+            inspect(None, identified, operation, cx).await?;
+            let undone: Box<dyn Inspector> = Box::new(Undone::new(undoing, decoded));
+            Ok(guarded(body, vec![undone]))
+        }
+    }
+}
+
+/// Asks every policy about the request, and about its body if one needs it whole.
+async fn inspect(
+    whole: Option<&Whole>,
+    identified: &Identified,
+    operation: &Operation,
+    cx: &mut Context,
+) -> Result<(), Stop> {
+    for policy in &operation.chain {
+        cx.at(policy.name());
+        policy.inspect_request(identified, whole, cx).decide().await?;
+    }
+    Ok(())
+}
+
+/// Those who look at the pieces of this body: at what came, and at what is decoded.
+fn inspectors(identified: &Identified, operation: &Operation, cx: &mut Context) -> (Inspectors, Inspectors) {
+    let (mut as_sent, mut decoded) = (Inspectors::new(), Inspectors::new());
+    if operation.needs >= Needs::Stream {
+        for policy in &operation.chain {
+            let side = if policy.form() == Form::Decoded { &mut decoded } else { &mut as_sent };
+            side.extend(policy.stream_inspector(identified, cx));
+        }
+    }
+    (as_sent, decoded)
+}
+
+type Inspectors = Vec<Box<dyn Inspector>>;
+
+fn guarded(body: Body, inspectors: Inspectors) -> Body {
+    if inspectors.is_empty() {
+        return body;
+    }
+    Body::Stream(Box::new(Guarded { inner: body, inspectors, at: 0, held: None }))
 }
 
 /// What a body that stopped says to the client, when the client is to blame.
@@ -185,7 +277,8 @@ impl Whole {
         self.file.is_none().then_some(&self.memory)
     }
 
-    async fn read(mut body: Body, most: u64, in_memory: u64, ground: &Arc<Ground>) -> Result<Self, Stop> {
+    async fn read(mut body: Body, bounds: &Bounds, ground: &Arc<Ground>) -> Result<Self, Stop> {
+        let (most, in_memory) = (bounds.body, bounds.body_in_memory);
         let mut memory = BytesMut::new();
         let mut held = Share::of(&ground.memory);
         let mut file: Option<File> = None;
@@ -221,6 +314,15 @@ impl Whole {
             spool.flush().await.map_err(no_room)?;
         }
         Ok(Self { memory: memory.freeze(), file, len, held })
+    }
+
+    /// The same bytes, to be read before [`Whole::into_body`]: what lies in a file is read through the one place in it.
+    async fn copy(&self, ground: &Arc<Ground>) -> Result<Body, Stop> {
+        let Some(file) = &self.file else { return Ok(Body::from_bytes(self.memory.clone())) };
+        let file = file.try_clone().await.map_err(no_room)?;
+        Self { memory: Bytes::new(), file: Some(file), len: self.len, held: Share::of(&ground.files) }
+            .into_body()
+            .await
     }
 
     async fn into_body(self) -> Result<Body, Stop> {

@@ -6,6 +6,7 @@ use portcullis_identity::sha256::Digest;
 
 use super::{Expression, Handover, Needs, Policy};
 use crate::bounds::Bounds;
+use crate::config::Forward;
 use crate::observe::OperationMetrics;
 
 /// One method and path template of a published API, with all that applies to it.
@@ -36,6 +37,8 @@ pub struct Operation {
     pub place: Arc<str>,
     /// The most that any policy of the chain needs of the body.
     pub needs: Needs,
+    /// Set where a policy of the chain reads bodies decoded: which form of one goes on.
+    pub decodes: Option<Forward>,
     /// The kind of long-lived exchange it may become.
     pub stream: Option<Stream>,
     /// The API's name.

@@ -21,6 +21,16 @@ pub enum Needs {
     Whole,
 }
 
+/// Which form of a compressed body a policy must see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// The bytes as they came, such as those of which a digest was signed.
+    #[default]
+    AsSent,
+    /// The bytes without their content coding.
+    Decoded,
+}
+
 /// What would become of a caller by a policy, whatever the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prospect {
@@ -61,6 +71,11 @@ pub trait Policy: Send + Sync + fmt::Debug {
     /// What it needs of the request body.
     fn needs(&self) -> Needs {
         Needs::Head
+    }
+
+    /// In which form it needs that. Where any policy asks for the decoded form, a whole body is decoded for all.
+    fn form(&self) -> Form {
+        Form::AsSent
     }
 
     /// Before identity: address rules, cheap bounds.

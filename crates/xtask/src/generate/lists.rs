@@ -5,7 +5,7 @@ use portcullis_gateway::bounds::Bounds;
 use portcullis_gateway::config::Role;
 use portcullis_gateway::http::claims::CLAIMS;
 use portcullis_gateway::observe::names::{ATTRIBUTES, FIELDS, Kind, METRICS, Stream};
-use portcullis_gateway::pipeline::{identified, judged};
+use portcullis_gateway::pipeline::{decoded, identified, judged};
 use portcullis_gateway::problem::{ProblemKind, Severity};
 use portcullis_gateway::{exchange, policies, snapshot, upstream};
 
@@ -20,6 +20,8 @@ const ALONE: &[&ProblemKind] = &[
     &judged::BODY_NO_ROOM,
     &judged::BODY_INCOMPLETE,
     &judged::BODY_TIMEOUT,
+    &decoded::CODING_UNSUPPORTED,
+    &decoded::CODING_MALFORMED,
     &snapshot::LISTENER_GONE,
 ];
 

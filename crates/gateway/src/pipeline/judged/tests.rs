@@ -7,6 +7,7 @@ use portcullis_http1::{Bounds as HeadBounds, HeadDecoder};
 
 use super::{Whole, admit};
 use crate::bounds::Bounds;
+use crate::config::Forward;
 use crate::http::canonical::Rules;
 use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, Wire};
@@ -17,7 +18,7 @@ use crate::pipeline::policy::Inspector;
 use crate::pipeline::room::Room;
 use crate::pipeline::step::Why;
 use crate::pipeline::{
-    Admitted, Context, Expression, Identified, Needs, Operation, Policy, Routed, Step, Stop,
+    Admitted, Context, Expression, Form, Identified, Needs, Operation, Policy, Routed, Step, Stop,
 };
 use crate::problem::Problem;
 
@@ -25,6 +26,7 @@ use crate::problem::Problem;
 #[derive(Debug)]
 struct Nosy {
     needs: Needs,
+    form: Form,
     saw: Arc<Mutex<Vec<String>>>,
 }
 
@@ -49,6 +51,10 @@ impl Policy for Nosy {
 
     fn needs(&self) -> Needs {
         self.needs
+    }
+
+    fn form(&self) -> Form {
+        self.form
     }
 
     fn inspect_request<'a>(
@@ -92,7 +98,7 @@ impl Inspector for Eyes {
 
 /// A body in given pieces, of which the length may be known; without a proper end if `cut`.
 struct Pieces {
-    pieces: std::slice::Iter<'static, &'static str>,
+    pieces: std::vec::IntoIter<Bytes>,
     size: Size,
     cut: bool,
 }
@@ -100,7 +106,7 @@ struct Pieces {
 impl Source for Pieces {
     fn poll_frame(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
         Poll::Ready(match self.pieces.next() {
-            Some(piece) => Ok(Frame::Data(Bytes::from_static(piece.as_bytes()))),
+            Some(piece) => Ok(Frame::Data(piece)),
             None if self.cut => Err(BodyError::Closed),
             None => Ok(Frame::End),
         })
@@ -113,7 +119,10 @@ impl Source for Pieces {
 
 struct Case {
     needs: Needs,
-    pieces: &'static [&'static str],
+    pieces: Vec<Bytes>,
+    /// `Content-Encoding`, and which form goes on, where the policy reads bodies decoded.
+    coding: &'static str,
+    decodes: Option<Forward>,
     cut: bool,
     known: bool,
     body_max: u64,
@@ -128,7 +137,9 @@ impl Case {
         let state = Some(tempfile::tempdir().unwrap());
         Self {
             needs,
-            pieces,
+            pieces: pieces.iter().map(|piece| Bytes::from_static(piece.as_bytes())).collect(),
+            coding: "",
+            decodes: None,
             cut: false,
             known: false,
             body_max: 1 << 20,
@@ -152,7 +163,12 @@ impl Case {
         });
         let outcome = self.judge(&ground, &saw).await;
         let pulled = match outcome {
-            Ok(mut admitted) => pull(admitted.take_body()).await,
+            Ok(mut admitted) => {
+                let is_coded = admitted.request().fields().first("content-encoding").is_some();
+                let expected = !self.coding.is_empty() && self.decodes != Some(Forward::Decoded);
+                assert_eq!(is_coded, expected, "the head says what the body is");
+                pull(admitted.take_body()).await
+            }
             Err(stop) => match stop.into_why() {
                 Why::Problem(problem) | Why::Denied(problem, _) => Err(problem.kind().code.to_owned()),
                 Why::Answer(_) => Err("answer".to_owned()),
@@ -166,14 +182,17 @@ impl Case {
     async fn judge(&self, ground: &Arc<Ground>, saw: &Arc<Mutex<Vec<String>>>) -> Result<Admitted, Stop> {
         let length: usize = self.pieces.iter().map(|piece| piece.len()).sum();
         let size = if self.known { Size::Exactly(length as u64) } else { Size::Unknown };
-        let body = Pieces { pieces: self.pieces.iter(), size, cut: self.cut };
+        let body = Pieces { pieces: self.pieces.clone().into_iter(), size, cut: self.cut };
         let bounds = Bounds { body: self.body_max, body_in_memory: self.memory_max, ..Bounds::default() };
-        let nosy = Nosy { needs: self.needs, saw: Arc::clone(saw) };
-        let operation = Arc::new(operation(nosy, bounds, &ground.observe));
+        let form = if self.decodes.is_some() { Form::Decoded } else { Form::AsSent };
+        let nosy = Nosy { needs: self.needs, form, saw: Arc::clone(saw) };
+        let operation =
+            Arc::new(Operation { decodes: self.decodes, ..operation(nosy, bounds, &ground.observe) });
         let peer = peer();
         let mut cx = Context::new(Arc::clone(ground), Arc::clone(&peer), Arc::new(Interim::default()));
         cx.begin(Wire::Http11, Duration::from_secs(1), &Arc::from("test"));
-        let routed = Routed::new(request(&peer), Arc::clone(&operation), Body::Stream(Box::new(body)));
+        let routed =
+            Routed::new(request(&peer, self.coding), Arc::clone(&operation), Body::Stream(Box::new(body)));
         let identified = Identified::authenticate(routed, &mut cx).await?;
         admit(identified, &operation, &mut cx).await
     }
@@ -183,9 +202,11 @@ fn peer() -> Arc<Peer> {
     Arc::new(Peer::sample("192.0.2.7:4711".parse().unwrap()))
 }
 
-fn request(peer: &Peer) -> Canonical {
-    let text = b"POST / HTTP/1.1\r\nHost: gw.test\r\n\r\n";
-    let (request, _) = HeadDecoder::default().request(text, &HeadBounds::default()).unwrap().unwrap();
+fn request(peer: &Peer, coding: &str) -> Canonical {
+    let coding = if coding.is_empty() { String::new() } else { format!("Content-Encoding: {coding}\r\n") };
+    let text = format!("POST / HTTP/1.1\r\nHost: gw.test\r\n{coding}\r\n");
+    let (request, _) =
+        HeadDecoder::default().request(text.as_bytes(), &HeadBounds::default()).unwrap().unwrap();
     Canonical::build(Head { request, wire: Wire::Http11, size: Size::Unknown }, peer, &Rules::default())
         .unwrap()
 }
@@ -198,6 +219,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         method: "POST".into(),
         authentication: Arc::new(Expression::anonymous()),
         needs: nosy.needs,
+        decodes: None,
         chain: vec![Arc::new(nosy)],
         backend: 0,
         handover: None,
@@ -302,4 +324,78 @@ fn a_guarded_body_ends_only_when_its_inspector_says_so() {
     assert_eq!(saw, [r#"b"e""#, r#"b"vil""#], "the pieces passed; the end did not");
     let case = Case { cut: true, ..Case::new(Needs::Stream, &["hel"]) };
     check(&case, Err("connection closed before the body's end after 3 bytes"));
+}
+
+/// `hello, hello, hello, hello`, then `this is evil`, then 200 KiB of zeros.
+const HELLO: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xcb, 0x48, 0xcd, 0xc9, 0xc9, 0xd7, 0x51,
+    0xc8, 0xc0, 0xa4, 0x00, 0x55, 0xa3, 0x82, 0x77, 0x1a, 0x00, 0x00, 0x00,
+];
+const EVIL: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0x2b, 0xc9, 0xc8, 0x2c, 0x56, 0x00, 0xa2,
+    0xd4, 0xb2, 0xcc, 0x1c, 0x00, 0x76, 0x0e, 0xc2, 0x55, 0x0c, 0x00, 0x00, 0x00,
+];
+const BOMB: &[u8] = &[
+    0x1f, 0x8b, 0x08, 0x00, 0x00, 0x00, 0x00, 0x00, 0x02, 0x03, 0xed, 0xc1, 0x01, 0x0d, 0x00, 0x00, 0x00,
+    0xc2, 0xa0, 0xf7, 0x4f, 0x6d, 0x0f, 0x07, 0x14, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x00, 0x00, 0x4f, 0x06, 0x3f, 0x4f, 0x37, 0xd5, 0x00, 0x20, 0x03, 0x00,
+];
+
+/// A coded body in pieces of `piece` bytes.
+fn coded(needs: Needs, forward: Forward, body: &'static [u8], piece: usize) -> Case {
+    let pieces = body.chunks(piece).map(Bytes::from_static).collect();
+    Case { pieces, coding: "gzip", decodes: Some(forward), ..Case::new(needs, &[]) }
+}
+
+#[test]
+fn what_is_judged_decoded_goes_on_in_the_form_that_was_asked_for() {
+    for needs in [Needs::Whole, Needs::Stream] {
+        for forward in [Forward::Decoded, Forward::Encoded] {
+            for (piece, memory_max) in [(5, 1 << 20), (100, 1 << 20), (5, 4)] {
+                let case = Case { memory_max, ..coded(needs, forward, HELLO, piece) };
+                let (pulled, saw) = block_on(case.run());
+                let expected =
+                    if forward == Forward::Decoded { &b"hello, hello, hello, hello"[..] } else { HELLO };
+                assert_eq!(pulled.as_deref(), Ok(expected), "{needs:?} {forward:?} {piece} {memory_max}");
+                match (needs, memory_max) {
+                    (Needs::Whole, 4) => assert_eq!(saw, ["file of 26"]),
+                    (Needs::Whole, _) => assert_eq!(saw, [r#"b"hello, hello, hello, hello""#]),
+                    _ => assert!(!saw.is_empty() && saw.iter().all(|piece| !piece.contains('x'))),
+                }
+                check(&coded(needs, forward, EVIL, piece), Err("body-incomplete"));
+            }
+        }
+    }
+}
+
+#[test]
+fn coded_content_that_is_not_what_it_says_is_refused() {
+    for needs in [Needs::Whole, Needs::Stream] {
+        for forward in [Forward::Decoded, Forward::Encoded] {
+            let case = |body, piece| coded(needs, forward, body, piece);
+            check(&case(&HELLO[..HELLO.len() - 1], 9), Err("content-coding-malformed"));
+            check(&case(&HELLO[..3], 9), Err("content-coding-malformed"));
+            check(&case(b"hello", 9), Err("content-coding-malformed"));
+            check(&case(BOMB, 50), Err("body-too-large"));
+            check(&Case { body_max: 25, ..case(HELLO, 9) }, Err("body-too-large"));
+            check(&Case { bodies_max: 100, ..case(HELLO, 9) }, Err("body-no-room"));
+            let mut longer = case(HELLO, 9);
+            longer.pieces.push(Bytes::from_static(b"x"));
+            check(&longer, Err("content-coding-malformed"));
+            for coding in ["zstd", "gzip, gzip", "compress"] {
+                check(&Case { coding, ..case(HELLO, 9) }, Err("content-coding-unsupported"));
+            }
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::config::{
     Api, ApiDefinition, Auth, Effective, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig,
 };
 use crate::pipeline::operation::{Stream, StreamTerms};
-use crate::pipeline::{Expression, Handover, Needs, Operation, Policy};
+use crate::pipeline::{Expression, Form, Handover, Needs, Operation, Policy};
 use crate::policies::condition::{Condition, When};
 use crate::policies::fields::{self, Fields};
 use crate::policies::require::Require;
@@ -205,6 +205,7 @@ impl Compiler<'_> {
             method: method.as_str().into(),
             authentication: Arc::new(Expression::anonymous()),
             needs: policy.needs(),
+            decodes: None,
             chain: vec![policy],
             backend: Operation::NO_BACKEND,
             handover: None,
@@ -348,6 +349,10 @@ impl Compiler<'_> {
             method: draft.method.into(),
             authentication: who.expression,
             needs: chain.iter().map(|policy| policy.needs()).max().unwrap_or(Needs::Head),
+            decodes: chain
+                .iter()
+                .any(|policy| policy.form() == Form::Decoded)
+                .then(|| settings.forward.unwrap_or_default()),
             chain,
             backend,
             handover,
