@@ -7,6 +7,8 @@ use crate::value::{Limits, parse};
 
 use super::{COMPLEXITY, FORBIDDEN, Key, PatternSupport, Validators, is_asserted, pattern_support};
 
+mod bench;
+
 const WIDE: Limits = Limits {
     depth: 64,
     string: 1 << 20,
