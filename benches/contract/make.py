@@ -39,12 +39,12 @@ def order(number):
         if number % 2
         else {"kind": "transfer", "iban": "SI56192001234567892"},
         "total": round(random.randrange(1000, 999999) / 100, 2),
-        "notes": text(12),
+        "notes": text(12 if number > 1 else 50),
         "metadata": {f"key{at}": text(1) for at in range(number % 4)},
     }
 
 
-for name, orders in [("orders-1k.json", 1), ("orders-27k.json", 28)]:
+for name, orders in [("orders-1k.json", 1), ("orders-27k.json", 36)]:
     body = {"orders": [order(number + 1) for number in range(orders)]}
     with open(name, "w") as file:
         json.dump(body, file, separators=(",", ":"), ensure_ascii=False)

@@ -9,6 +9,14 @@ use std::{fs, path::Path};
 mod contract_coding;
 
 #[cfg(test)]
+#[path = "../../../fuzz/checks/contract_differential.rs"]
+mod contract_differential;
+
+#[cfg(test)]
+#[path = "../../../fuzz/checks/contract_json.rs"]
+mod contract_json;
+
+#[cfg(test)]
 #[path = "../../../fuzz/checks/contract_multipart.rs"]
 mod contract_multipart;
 
@@ -19,6 +27,34 @@ mod definition;
 #[test]
 fn every_coded_content_of_the_corpus_holds() {
     assert!(replay("contract_coding", contract_coding::check) > 10);
+}
+
+#[test]
+fn every_judged_value_of_the_corpus_holds() {
+    assert!(replay("contract_differential", contract_differential::check) > 10);
+}
+
+/// Values that no corpus has: what the bytes of a plain generator steer.
+#[test]
+fn values_written_at_random_are_judged_alike() {
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    for _ in 0..1500 {
+        let bytes: Vec<u8> = (0..120)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 32) as u8
+            })
+            .collect();
+        let (first, rest) = bytes.split_first().unwrap();
+        contract_differential::check(&[&[first & 0x7F], rest].concat());
+    }
+}
+
+#[test]
+fn every_json_text_of_the_corpus_holds() {
+    assert!(replay("contract_json", contract_json::check) > 10);
 }
 
 #[test]

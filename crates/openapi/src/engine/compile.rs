@@ -104,6 +104,16 @@ impl Validators {
             == Verdict::Valid
     }
 
+    /// How many steps judging a value took.
+    #[cfg(test)]
+    pub(super) fn steps(&self, key: Key, value: Value<'_>) -> u64 {
+        let text = KeyText::new(key);
+        let view = View { value, key: text.as_str(), meter: Meter::judging(value.tape_len()) };
+        let before = view.meter.left();
+        self.verdict(key, &view);
+        before.saturating_sub(view.meter.left())
+    }
+
     /// Judges a value, and tells the JSON Pointer and the keyword of each thing that does not hold.
     pub fn judge_each(&self, key: Key, value: Value<'_>, found: &mut dyn FnMut(&str, &str)) {
         let text = KeyText::new(key);
@@ -127,10 +137,10 @@ impl Validators {
             return Verdict::Unknown;
         }
         let is_valid = self.validator.is_valid(At::Around(view));
-        if view.meter.is_spent() {
-            Verdict::Complex
-        } else if view.meter.is_pattern_broken() {
+        if view.meter.is_pattern_broken() {
             Verdict::Unmatched
+        } else if view.meter.is_spent() {
+            Verdict::Complex
         } else if is_valid {
             Verdict::Valid
         } else {

@@ -46,6 +46,11 @@ impl Meter {
         steps != 0
     }
 
+    #[cfg(test)]
+    pub(super) fn left(&self) -> u64 {
+        self.steps.get()
+    }
+
     pub(super) fn is_spent(&self) -> bool {
         self.steps.get() == 0
     }
@@ -64,9 +69,10 @@ impl Meter {
         }
     }
 
-    /// Some match could not be finished: whatever comes of it is no verdict.
+    /// Some match could not be finished: whatever comes of it is no verdict, so the rest may as well end.
     pub(super) fn break_pattern(&self) {
         self.is_broken.set(true);
+        self.steps.set(0);
     }
 
     pub(super) fn is_pattern_broken(&self) -> bool {

@@ -111,7 +111,8 @@ impl<'i> Keyword<'i, Instance> for Matching {
         if !meter.backtrack(text.len()) {
             return false;
         }
-        match self.0.validator.validate(instance) {
+        // As a text that is not metered: an error made here is none of the value's reasons.
+        match self.0.validator.validate(At::Name(None, text)) {
             Ok(()) => true,
             Err(error) => {
                 if !matches!(error.kind(), ValidationErrorKind::Pattern { .. }) {

@@ -5,9 +5,10 @@ use serde_json::{Value as Document, json};
 use crate::contract::violations::{Place, VIOLATIONS_MAX, Violations};
 use crate::value::{Limits, parse};
 
-use super::{COMPLEXITY, FORBIDDEN, Key, PatternSupport, Validators, is_asserted, pattern_support};
+use super::{FORBIDDEN, Key, PatternSupport, Validators, is_asserted, pattern_support};
 
 mod bench;
+mod hostile;
 
 const WIDE: Limits = Limits {
     depth: 64,
@@ -190,55 +191,4 @@ fn a_spent_budget_is_a_violation() {
     assert_eq!(told(&json!({ "not": bomb }), &text), [" pattern"]);
     let many = format!("[{}]", vec![format!("\"bar{}\"", "x".repeat(1000)); 100].join(","));
     assert_eq!(told(&json!({ "items": { "pattern": "^(?!foo)bar" } }), &many), [" pattern"]);
-}
-
-#[test]
-fn hostile_values_end_within_the_bound() {
-    let tree = json!({
-        "$ref": "#/$defs/node",
-        "$defs": {},
-    });
-    let document = json!({
-        "properties": { "7": tree },
-        "$defs": { "node": { "anyOf": [
-            { "type": "object", "properties": { "a": { "$ref": "#/$defs/node" } }, "required": ["x"] },
-            { "type": "object", "properties": { "a": { "$ref": "#/$defs/node" } }, "required": ["y"] },
-            { "type": "object", "properties": { "a": { "$ref": "#/$defs/node" } }, "required": ["z"],
-              "unevaluatedProperties": false },
-        ] } },
-    });
-    let validators = Validators::compile(&document).expect("a document");
-    let deep = format!("{}1{}", "{\"a\":".repeat(60), "}".repeat(60));
-    let tape = parse(deep.as_bytes(), &WIDE).expect("JSON");
-    let mut found = Violations::new();
-    validators.judge(Key(7), tape.root(), Place::Body, &mut found);
-    assert!(!found.is_empty());
-
-    let objects: Vec<String> = (0..10_000).map(|at| format!("{{\"a\":{at},\"b\":[{at}]}}")).collect();
-    let body = format!("[{}]", objects.join(","));
-    assert!(holds(&json!({ "uniqueItems": true }), &body));
-    let same = format!("[{},{}]", objects.join(","), objects[0]);
-    assert_eq!(told(&json!({ "uniqueItems": true }), &same), [" uniqueItems"]);
-}
-
-/// A schema whose cost doubles with each level: the steps end it.
-#[test]
-fn steps_that_are_spent_refuse_the_value() {
-    let mut defs = serde_json::Map::new();
-    for at in 0..24 {
-        let next = format!("#/$defs/d{}", at + 1);
-        defs.insert(
-            format!("d{at}"),
-            json!({ "anyOf": [{ "allOf": [{ "$ref": next }, { "required": ["x"] }] },
-                              { "allOf": [{ "$ref": next }, { "required": ["y"] }] }] }),
-        );
-    }
-    defs.insert("d24".into(), json!({ "type": "object", "properties": { "a": { "type": "integer" } } }));
-    let document = json!({ "properties": { "7": { "$ref": "#/$defs/d0" } }, "$defs": defs });
-    let validators = Validators::compile(&document).expect("a document");
-    let tape = parse(br#"{"a":1}"#, &WIDE).expect("JSON");
-    let mut found = Violations::new();
-    validators.judge(Key(7), tape.root(), Place::Body, &mut found);
-    assert!(found.iter().all(|violation| &*violation.keyword == COMPLEXITY || !violation.keyword.is_empty()));
-    assert!(!found.is_empty());
 }

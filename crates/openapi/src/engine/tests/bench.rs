@@ -19,7 +19,7 @@ fn measure(work: impl Fn()) -> Duration {
 
 /// Microseconds per KiB, the best of some rounds.
 fn cost(bytes: usize, work: impl Fn()) -> f64 {
-    let turns = (1 << 20) / bytes;
+    let turns = (1_usize << 20).div_ceil(bytes);
     let best = (0..20).map(|_| measure(|| (0..turns).for_each(|_| work()))).min().expect("rounds");
     best.as_secs_f64() * 1e6 / turns as f64 / (bytes as f64 / 1024.0)
 }
