@@ -19,17 +19,21 @@ use std::sync::Arc;
 
 use crate::definition::Definition;
 use crate::engine::Validators;
+use crate::project::Plan;
+use crate::schema::Schemas;
 use crate::source::Finding;
 use crate::value::Limits;
 
 pub mod body;
 pub mod coverage;
 pub mod lowering;
+pub mod response;
 pub mod violations;
 
 pub use body::{BodyContract, BodyFault, BodyNeeds, Chosen};
 pub use coverage::{Coverage, DefaultBound, GAPS_MAX, Gap, OperationCoverage, Side};
 pub use lowering::Lowering;
+pub use response::Responses;
 pub use violations::{Place, Violation, Violations};
 
 /// How a definition is enforced.
@@ -39,6 +43,8 @@ pub struct Options {
     pub requests: Limits,
     /// Bounds of responses, where the document states none.
     pub responses: Limits,
+    /// Whether answers are stripped, so that it has to be told which branch of a choice one means.
+    pub chooses_branches: bool,
     /// What operations do differently, by their index in the definition.
     pub operations: BTreeMap<usize, OperationOptions>,
 }
@@ -66,6 +72,9 @@ pub struct Contract {
     operations: Vec<OperationContract>,
     coverage: Coverage,
     validators: Arc<Validators>,
+    schemas: Arc<Schemas>,
+    plan: Plan,
+    answers: Limits,
 }
 
 /// What requests and responses of one operation are judged by.
@@ -74,13 +83,19 @@ pub struct OperationContract {
     validators: Arc<Validators>,
     limits: Arc<Limits>,
     body: BodyContract,
+    responses: Responses,
     gaps: Arc<[Gap]>,
     has_request_gap: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { requests: Limits::REQUEST, responses: Limits::RESPONSE, operations: BTreeMap::new() }
+        Self {
+            requests: Limits::REQUEST,
+            responses: Limits::RESPONSE,
+            chooses_branches: false,
+            operations: BTreeMap::new(),
+        }
     }
 }
 
@@ -92,27 +107,37 @@ impl Contract {
     pub fn compile(definition: &Definition, options: &Options) -> Result<Self, Vec<Finding>> {
         let mut lowering = Lowering::new(definition, options);
         let mut bodies = Vec::with_capacity(definition.operations.len());
+        let mut answers = Vec::with_capacity(definition.operations.len());
+        let mut plan = Plan::default();
         for (index, operation) in definition.operations.iter().enumerate() {
             lowering.begin(index);
             bodies.push(BodyContract::compile(operation.body.as_ref(), &mut lowering));
+            answers.push(Responses::compile(&operation.responses, &mut lowering, &mut plan));
             lowering.end();
         }
+        if options.chooses_branches {
+            plan.compile(|schema| lowering.loose(schema));
+        }
         let limits = Arc::new(lowering.limits().clone());
+        let answer_limits = lowering.response_limits().clone();
         let lowered = lowering.finish();
         let validators = Arc::new(lowered.validators()?);
         let coverage = lowered.coverage();
         let operations = bodies
             .into_iter()
+            .zip(answers)
             .zip(&coverage.operations)
-            .map(|(body, covered)| OperationContract {
+            .map(|((body, responses), covered)| OperationContract {
                 validators: Arc::clone(&validators),
                 limits: Arc::clone(&limits),
                 has_request_gap: covered.is_request_uncovered(body.ranges()),
                 body,
+                responses,
                 gaps: Arc::clone(&covered.gaps),
             })
             .collect();
-        Ok(Self { operations, coverage, validators })
+        let schemas = Arc::clone(&definition.schemas);
+        Ok(Self { operations, coverage, validators, schemas, plan, answers: answer_limits })
     }
 
     /// The contract of an operation, by its index in the definition.
@@ -123,6 +148,16 @@ impl Contract {
     /// What is enforced.
     pub fn coverage(&self) -> &Coverage {
         &self.coverage
+    }
+
+    /// What answers of all operations are judged with.
+    pub fn judge(&self) -> response::Judge<'_> {
+        response::Judge {
+            schemas: &self.schemas,
+            validators: &self.validators,
+            plan: &self.plan,
+            limits: &self.answers,
+        }
     }
 
     /// The schemas of all operations.
@@ -145,6 +180,11 @@ impl OperationContract {
     /// Whether no request can be judged to its end. A gap of one media type among several is one of requests of that type.
     pub fn has_request_gap(&self) -> bool {
         self.has_request_gap
+    }
+
+    /// What it answers.
+    pub fn responses(&self) -> &Responses {
+        &self.responses
     }
 
     /// What its body may be.

@@ -73,7 +73,7 @@ pub struct Definition {
     /// The operations that can be published, in the order of the document.
     pub operations: Vec<Operation>,
     /// The schemas that operations refer to.
-    pub schemas: Schemas,
+    pub schemas: Arc<Schemas>,
     /// How many operations were refused; errors among the notices say why.
     pub refused: usize,
     /// What has to be left out, see [`Definition::load_without`], for operations that cannot be routed to trouble nobody. Of

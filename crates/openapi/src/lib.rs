@@ -8,6 +8,7 @@
 //! * [`value`]: JSON read strictly, or built from parameters and forms, onto a flat tape.
 //! * [`engine`]: values judged by the schemas of a definition.
 //! * [`contract`]: a definition enforced.
+//! * [`project`]: answers written anew, as far as their schema goes.
 //! * [`schema`]: the schemas of a definition as one graph.
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
@@ -22,6 +23,7 @@ pub mod matcher;
 pub mod media_type;
 pub mod multipart;
 pub mod parameters;
+pub mod project;
 pub mod schema;
 pub mod source;
 pub mod template;

@@ -171,7 +171,7 @@ impl<'t> Loading<'t> {
             version,
             servers,
             operations,
-            schemas: self.graph.finish(),
+            schemas: Arc::new(self.graph.finish()),
             refused: self.refused,
             skipped_nothing: self.skip.unused(),
             leave_out: std::mem::take(&mut self.leave_out),

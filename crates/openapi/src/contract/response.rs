@@ -1,0 +1,326 @@
+//! What an operation answers: which response of the definition an answer is, and whether it is what that one says.
+//!
+//! The response of the very status counts, then that of its hundred, then `default`; of its media types the most specific
+//! that takes the answer's. JSON is judged, as a response (what is `writeOnly` is not declared there), read strictly as
+//! requests are. Whatever else is declared, texts, images, archives, is not looked into.
+//!
+//! [`Judge::let_through`] is for whoever changes answers: it strips by projection, judges what comes of it by the schema as it
+//! is, and masks last, for a masked value need not be what its schema says.
+//!
+//! # Limits
+//! [`Options::responses`](super::Options), and those of the engine and of projections.
+//!
+//! # Threats
+//! The backend says all of the answer. What does not conform is told by places and keywords, never by values.
+
+use super::coverage::Side;
+use super::lowering::Lowering;
+use super::violations::{Place, Violations};
+use crate::definition::{MediaType as Media, Response, Status};
+use crate::engine::{Key, Validators};
+use crate::media_type::{MediaRange, MediaType};
+use crate::project::{Plan, Projected, Projection, TooMuch};
+use crate::schema::{Direction, SchemaId, Schemas};
+use crate::source::Pointer;
+use crate::value::{Fault, Limits, Value, parse};
+
+/// The responses that an operation documents.
+#[derive(Debug, Default)]
+pub struct Responses {
+    declared: Vec<Declared>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub struct Declared {
+    status: Status,
+    /// Names of its fields.
+    fields: Vec<Box<str>>,
+    types: Vec<Typed>,
+}
+
+/// A media type or range of a response.
+#[derive(Debug)]
+struct Typed {
+    range: MediaRange,
+    json: Option<Json>,
+}
+
+/// What JSON of a response is judged by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Json {
+    key: Key,
+    schema: SchemaId,
+    /// Whether values of some class (`x-data-class`) stand in it.
+    has_classes: bool,
+}
+
+/// What a response says of a media type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: it is not declared.
+    Undeclared,
+    /// It is declared, and not looked into.
+    Opaque,
+    /// It is JSON with a schema.
+    Json(Json),
+}
+
+/// What answers of an API are judged with.
+#[derive(Clone, Copy)]
+pub struct Judge<'c> {
+    /// The schemas of its definition.
+    pub schemas: &'c Schemas,
+    /// The same, compiled.
+    pub validators: &'c Validators,
+    /// What projections need to know of them.
+    pub plan: &'c Plan,
+    /// The bounds that JSON is read within.
+    pub limits: &'c Limits,
+}
+
+/// What becomes of an answer that is to be let through.
+#[derive(Clone, Copy, Default)]
+pub struct Rules<'r> {
+    /// Whether what is not declared is left out; else it is no answer.
+    pub strips: bool,
+    /// The classes of which values are masked.
+    pub masked: &'r [Box<str>],
+    /// Whether a text is one that nobody outside should read.
+    pub is_removed: Option<&'r dyn Fn(&str) -> bool>,
+}
+
+/// Why an answer is none.
+#[derive(Debug)]
+pub enum Broken {
+    /// It is no JSON, or beyond the limits.
+    Malformed(Fault),
+    /// It is not what its schema says.
+    Violates(Violations),
+    /// It cannot be told at the cost that is allowed.
+    TooMuch,
+    /// A text stands in it that nobody outside should read: for whoever does not take such out.
+    StackTrace,
+}
+
+/// An answer that may go.
+#[derive(Debug, Default)]
+pub struct Passed {
+    /// What goes in its place; `None` where it goes as it is.
+    pub json: Option<Vec<u8>>,
+    /// How many members were left out.
+    pub dropped: usize,
+    /// JSON Pointers to the first of them.
+    pub names: Vec<Box<str>>,
+    /// How many values were masked.
+    pub masked: usize,
+    /// How many texts were removed.
+    pub removed: usize,
+}
+
+impl Responses {
+    /// Compiles what a definition documents.
+    pub fn compile(responses: &[Response], lowering: &mut Lowering<'_>, plan: &mut Plan) -> Self {
+        let mut declared = Vec::new();
+        for response in responses {
+            for header in response.headers.iter() {
+                let what = format!("header {}", header.name);
+                let why = "fields of answers are not judged";
+                lowering.gap(Side::Response, header.span, Pointer::new(), what, why);
+            }
+            let fields = response.headers.iter().map(|header| header.name.to_ascii_lowercase().into());
+            let types = response.content.iter().filter_map(|media| Typed::compile(media, lowering, plan));
+            declared.push(Declared {
+                status: response.status,
+                fields: fields.collect(),
+                types: types.collect(),
+            });
+        }
+        lowering.about(None);
+        Self { declared }
+    }
+
+    /// The response that is documented for a status: for itself, for its hundred, or by default.
+    pub fn find(&self, status: u16) -> Option<&Declared> {
+        let rank = |declared: &&Declared| match declared.status {
+            Status::Code(_) => 0,
+            Status::Class(_) => 1,
+            Status::Default => 2,
+        };
+        self.declared.iter().filter(|declared| declared.status.covers(status)).min_by_key(rank)
+    }
+
+    /// Whether JSON of any of them is judged.
+    pub fn has_json(&self) -> bool {
+        self.declared.iter().flat_map(|declared| &declared.types).any(|typed| typed.json.is_some())
+    }
+
+    /// Whether nothing is documented.
+    pub fn is_empty(&self) -> bool {
+        self.declared.is_empty()
+    }
+}
+
+impl Typed {
+    fn compile(media: &Media, lowering: &mut Lowering<'_>, plan: &mut Plan) -> Option<Self> {
+        lowering.about(Some(&media.range));
+        let Some(range) = MediaRange::parse(&media.range) else {
+            lowering.gap(Side::Response, media.span, Pointer::new(), "content", "is no media range");
+            return None;
+        };
+        let json = media.schema.filter(|_| may_be_json(&range)).map(|schema| {
+            let schemas = lowering.schemas();
+            plan.add(schemas, schema);
+            let has_classes = !Plan::classes(schemas, schema).is_empty();
+            Json { key: lowering.root(schema, Direction::Response), schema, has_classes }
+        });
+        if json.is_none() && (media.schema.is_some() || media.item_schema.is_some()) {
+            let why = "answers of this type are not looked into";
+            lowering.gap(Side::Response, media.span, Pointer::new(), media.range.clone(), why);
+        }
+        Some(Self { range, json })
+    }
+}
+
+impl Declared {
+    /// Whether it may have a body at all.
+    pub fn has_content(&self) -> bool {
+        !self.types.is_empty()
+    }
+
+    /// Whether a field of that name, in lower case, is declared.
+    pub fn has_field(&self, name: &str) -> bool {
+        self.fields.iter().any(|own| **own == *name)
+    }
+
+    /// What it says of a media type.
+    pub fn content(&self, media_type: &MediaType<'_>) -> Content {
+        let taking = self.types.iter().filter(|typed| typed.range.takes(media_type));
+        // Of two that say as much the one that was written first.
+        let mut best: Option<&Typed> = None;
+        for typed in taking {
+            if best.is_none_or(|best| typed.range.compare(&best.range).is_gt()) {
+                best = Some(typed);
+            }
+        }
+        match best {
+            None => Content::Undeclared,
+            Some(Typed { json: Some(json), .. }) if is_json(media_type) => Content::Json(*json),
+            Some(_) => Content::Opaque,
+        }
+    }
+}
+
+/// Whether a media type is JSON.
+pub fn is_json(media_type: &MediaType<'_>) -> bool {
+    media_type.is("application", "json") || media_type.is("text", "json") || media_type.has_suffix("+json")
+}
+
+fn may_be_json(range: &MediaRange) -> bool {
+    range.exactly().is_none_or(|exact| is_json(&exact))
+}
+
+impl Judge<'_> {
+    /// Judges JSON by its schema.
+    ///
+    /// # Errors
+    /// It is not what the schema says.
+    pub fn judge(&self, json: Json, bytes: &[u8]) -> Result<(), Broken> {
+        let tape = parse(bytes, self.limits).map_err(Broken::Malformed)?;
+        self.conforms(json, tape.root())
+    }
+
+    fn conforms(&self, json: Json, value: Value<'_>) -> Result<(), Broken> {
+        let mut found = Violations::new();
+        self.validators.judge(json.key, value, Place::Body, &mut found);
+        if found.is_empty() { Ok(()) } else { Err(Broken::Violates(found)) }
+    }
+
+    /// Lets JSON through as far as `rules` have it: stripped, masked, or as it is.
+    ///
+    /// # Errors
+    /// It is not what its schema says, and cannot be stripped to that.
+    pub fn let_through(&self, json: Json, bytes: &[u8], rules: &Rules<'_>) -> Result<Passed, Broken> {
+        let tape = parse(bytes, self.limits).map_err(Broken::Malformed)?;
+        let mut passed = Passed::default();
+        match self.conforms(json, tape.root()) {
+            Ok(()) => {
+                self.hide(json, tape.root(), rules, &mut passed)?;
+                return Ok(passed);
+            }
+            Err(broken) if !rules.strips => return Err(broken),
+            Err(_) => {}
+        }
+        let stripping = Rules { masked: &[], is_removed: None, ..*rules };
+        let stripped = self.project(json, tape.root(), &stripping).map_err(|TooMuch| Broken::TooMuch)?;
+        drop(tape);
+        let tape = parse(&stripped.json, self.limits).map_err(Broken::Malformed)?;
+        // SECURITY: nothing goes that is not judged by the schema itself, whatever the projection thought.
+        self.conforms(json, tape.root())?;
+        passed.dropped = stripped.dropped;
+        self.hide(json, tape.root(), rules, &mut passed)?;
+        drop(tape);
+        if passed.json.is_none() {
+            passed.json = Some(stripped.json);
+        }
+        passed.names = stripped.names;
+        Ok(passed)
+    }
+
+    /// Masks values and removes texts of what conforms.
+    fn hide(
+        &self,
+        json: Json,
+        value: Value<'_>,
+        rules: &Rules<'_>,
+        passed: &mut Passed,
+    ) -> Result<(), Broken> {
+        let masks = json.has_classes && !rules.masked.is_empty();
+        let removes = rules.is_removed.is_some_and(|is_removed| has_text(value, is_removed));
+        if !masks && !removes {
+            return Ok(());
+        }
+        let hiding = Rules { strips: false, ..*rules };
+        let hidden = self.project(json, value, &hiding).map_err(|TooMuch| Broken::TooMuch)?;
+        if hidden.is_changed() {
+            (passed.masked, passed.removed) = (hidden.masked, hidden.removed);
+            passed.json = Some(hidden.json);
+        }
+        Ok(())
+    }
+
+    /// The members of JSON that its schema does not declare: JSON Pointers to the first of them.
+    pub fn undeclared(&self, json: Json, bytes: &[u8]) -> Vec<Box<str>> {
+        let Ok(tape) = parse(bytes, self.limits) else { return Vec::new() };
+        let stripping = Rules { strips: true, ..Rules::default() };
+        self.project(json, tape.root(), &stripping)
+            .map_or_else(|TooMuch| Vec::new(), |stripped| stripped.names)
+    }
+
+    fn project(&self, json: Json, value: Value<'_>, rules: &Rules<'_>) -> Result<Projected, TooMuch> {
+        let may_be = |schema: SchemaId, value: Value<'_>| {
+            // What nobody compiled for this cannot be told from others, and may be meant.
+            self.plan.key(schema).is_none_or(|key| self.validators.is_valid(key, value))
+        };
+        let projection = Projection {
+            schemas: self.schemas,
+            plan: self.plan,
+            may_be: &may_be,
+            strips: rules.strips,
+            masked: rules.masked,
+            is_removed: rules.is_removed,
+        };
+        projection.project(json.schema, value)
+    }
+}
+
+/// Whether any text of a value is one of those.
+// As deep as the tape, which is bounded.
+fn has_text(value: Value<'_>, is_one: &dyn Fn(&str) -> bool) -> bool {
+    value.as_str().is_some_and(is_one)
+        || value.items().any(|item| has_text(item, is_one))
+        || value.members().any(|member| has_text(member.value(), is_one))
+}
+
+#[cfg(test)]
+mod tests;
