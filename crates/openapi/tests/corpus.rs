@@ -21,6 +21,10 @@ mod contract_json;
 mod contract_multipart;
 
 #[cfg(test)]
+#[path = "../../../fuzz/checks/contract_parameters.rs"]
+mod contract_parameters;
+
+#[cfg(test)]
 #[path = "../../../fuzz/checks/definition.rs"]
 mod definition;
 
@@ -60,6 +64,11 @@ fn every_json_text_of_the_corpus_holds() {
 #[test]
 fn every_multipart_body_of_the_corpus_holds() {
     assert!(replay("contract_multipart", contract_multipart::check) > 10);
+}
+
+#[test]
+fn every_head_of_the_corpus_is_read_as_plainer_readers_do() {
+    assert!(replay("contract_parameters", contract_parameters::check) > 10);
 }
 
 #[test]
