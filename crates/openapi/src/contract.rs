@@ -27,12 +27,15 @@ use crate::value::Limits;
 pub mod body;
 pub mod coverage;
 pub mod lowering;
+pub mod parameters;
 pub mod response;
 pub mod violations;
 
+pub use crate::parameters::head::{HeadFields, RequestHead};
 pub use body::{BodyContract, BodyFault, BodyNeeds, Chosen};
 pub use coverage::{Coverage, DefaultBound, GAPS_MAX, Gap, OperationCoverage, Side};
 pub use lowering::Lowering;
+pub use parameters::Parameters;
 pub use response::Responses;
 pub use violations::{Place, Violation, Violations};
 
@@ -82,6 +85,7 @@ pub struct Contract {
 pub struct OperationContract {
     validators: Arc<Validators>,
     limits: Arc<Limits>,
+    parameters: Parameters,
     body: BodyContract,
     responses: Responses,
     gaps: Arc<[Gap]>,
@@ -106,12 +110,13 @@ impl Contract {
     /// When the document that is made of its schemas does not compile.
     pub fn compile(definition: &Definition, options: &Options) -> Result<Self, Vec<Finding>> {
         let mut lowering = Lowering::new(definition, options);
-        let mut bodies = Vec::with_capacity(definition.operations.len());
+        let mut parts = Vec::with_capacity(definition.operations.len());
         let mut answers = Vec::with_capacity(definition.operations.len());
         let mut plan = Plan::default();
         for (index, operation) in definition.operations.iter().enumerate() {
             lowering.begin(index);
-            bodies.push(BodyContract::compile(operation.body.as_ref(), &mut lowering));
+            let parameters = Parameters::compile(operation, &mut lowering);
+            parts.push((parameters, BodyContract::compile(operation.body.as_ref(), &mut lowering)));
             answers.push(Responses::compile(&operation.responses, &mut lowering, &mut plan));
             lowering.end();
         }
@@ -123,14 +128,15 @@ impl Contract {
         let lowered = lowering.finish();
         let validators = Arc::new(lowered.validators()?);
         let coverage = lowered.coverage();
-        let operations = bodies
+        let operations = parts
             .into_iter()
             .zip(answers)
             .zip(&coverage.operations)
-            .map(|((body, responses), covered)| OperationContract {
+            .map(|(((parameters, body), responses), covered)| OperationContract {
                 validators: Arc::clone(&validators),
                 limits: Arc::clone(&limits),
                 has_request_gap: covered.is_request_uncovered(body.ranges()),
+                parameters,
                 body,
                 responses,
                 gaps: Arc::clone(&covered.gaps),
@@ -180,6 +186,11 @@ impl OperationContract {
     /// Whether no request can be judged to its end. A gap of one media type among several is one of requests of that type.
     pub fn has_request_gap(&self) -> bool {
         self.has_request_gap
+    }
+
+    /// Judges the parameters of a request.
+    pub fn judge_head(&self, head: &RequestHead<'_>, found: &mut Violations) {
+        self.parameters.judge(head, &self.limits, &self.validators, found);
     }
 
     /// What it answers.

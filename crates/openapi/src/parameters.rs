@@ -104,13 +104,16 @@ enum Kind {
 ///
 /// A delimiter that is data would have been encoded: so where it stands, several values are meant, and where it does not,
 /// one, if one may be.
-fn kind(shape: &Shape, is_joined: bool) -> Result<Kind, Wrong> {
-    match (shape.is_any() || (shape.is_scalar() && !is_joined), shape.is_array(), shape.is_object()) {
-        (true, ..) => Ok(Kind::Scalar),
-        (false, true, true) => Err(Wrong::Ambiguous),
-        (false, true, false) => Ok(Kind::Array),
-        (false, false, true) => Ok(Kind::Object),
-        (false, false, false) => Ok(Kind::Scalar),
+fn kind(text: &str, shape: &Shape, is_joined: bool) -> Result<Kind, Wrong> {
+    if shape.is_any() || (shape.is_scalar() && !is_joined) || (text.is_empty() && shape.is_null_when_empty())
+    {
+        return Ok(Kind::Scalar);
+    }
+    match (shape.is_array(), shape.is_object()) {
+        (true, true) => Err(Wrong::Ambiguous),
+        (true, false) => Ok(Kind::Array),
+        (false, true) => Ok(Kind::Object),
+        (false, false) => Ok(Kind::Scalar),
     }
 }
 

@@ -45,7 +45,8 @@ impl Field {
         let own = shapes.get(shape);
         let is_joined = texts.len() > 1 || texts.iter().any(|text| joined.split(text).nth(1).is_some());
         let is_member = own.is_object() && self.explode && texts.iter().any(|text| text.contains('='));
-        match (kind(own, is_joined || is_member)?, &*texts) {
+        let first = texts.first().copied().unwrap_or_default();
+        match (kind(first, own, is_joined || is_member)?, &*texts) {
             (Kind::Scalar, [text]) => scalar::put(text, own.types, out),
             (Kind::Array, texts) => {
                 out.begin_array()?;

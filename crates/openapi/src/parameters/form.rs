@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use smallvec::SmallVec;
 
 use crate::schema::shape::{Shape, ShapeId, Shapes};
-use crate::value::{Builder, Limits, Value};
+use crate::value::{Builder, Value};
 
 use super::deep::{Deep, Part};
 use super::joined::{Delimiter, Joined, Pairing};
@@ -72,6 +72,8 @@ pub enum Reading {
 pub enum Further {
     /// They are wrong.
     Refused,
+    /// They pass.
+    Passed,
     /// They are members of the object that is an entry with [`Reading::Members`].
     Entry(u32),
     /// They are members beside the entries.
@@ -258,8 +260,15 @@ impl Form {
         if let Some(owner) = owner {
             return Some(Pair { owner, name, value, at });
         }
+        if (hands.is_other)(&name) {
+            return None;
+        }
+        if self.further != Further::Refused && self.is_double(&name) {
+            (hands.report)(Culprit::Name(&name), Wrong::Ambiguous);
+            return None;
+        }
         let owner = match self.further {
-            _ if (hands.is_other)(&name) => return None,
+            Further::Passed => return None,
             Further::Refused => {
                 (hands.report)(Culprit::Name(&name), Wrong::Undeclared);
                 return None;
@@ -267,10 +276,6 @@ impl Form {
             Further::Entry(entry) => Owner { entry, member: FURTHER },
             Further::Beside(_) => Owner { entry: FURTHER, member: FURTHER },
         };
-        if self.is_double(&name) {
-            (hands.report)(Culprit::Name(&name), Wrong::Ambiguous);
-            return None;
-        }
         Some(Pair { owner, name, value, at })
     }
 
@@ -406,22 +411,24 @@ impl Form {
 /// Values of one name: the items of a list, or one that stands for itself. A single one is a list where it cannot be
 /// anything else.
 pub(super) fn repeated<'a>(
-    mut values: impl ExactSizeIterator<Item = &'a str>,
+    values: impl ExactSizeIterator<Item = &'a str> + Clone,
     shape: &Shape,
     shapes: &Shapes,
     coding: Coding,
     scratch: &mut Vec<u8>,
     out: &mut Builder,
 ) -> Result<(), Wrong> {
-    let is_one = values.len() == 1;
-    if shape.is_array() && !shape.is_any() && !(is_one && shape.is_scalar()) {
+    let one = values.clone().next().filter(|_| values.len() == 1);
+    let is_single =
+        one.is_some_and(|one| shape.is_scalar() || (one.is_empty() && shape.is_null_when_empty()));
+    if shape.is_array() && !shape.is_any() && !is_single {
         out.begin_array()?;
         for (at, value) in values.enumerate() {
             scalar::put(decode(value, coding, scratch)?, shapes.get(shape.item(at)).types, out)?;
         }
         return Ok(out.end()?);
     }
-    match values.next().filter(|_| is_one) {
+    match one {
         Some(value) => scalar::put(decode(value, coding, scratch)?, shape.types, out),
         None => Err(Wrong::Repeated),
     }
@@ -429,7 +436,7 @@ pub(super) fn repeated<'a>(
 
 /// JSON that stands within a text.
 pub(super) fn json(text: &str, out: &mut Builder) -> Result<(), Wrong> {
-    let tape = crate::value::parse(text.as_bytes(), &Limits::REQUEST).map_err(|_| Wrong::Json)?;
+    let tape = crate::value::parse(text.as_bytes(), out.limits()).map_err(|_| Wrong::Json)?;
     copy(tape.root(), out)
 }
 

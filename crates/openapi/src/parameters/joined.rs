@@ -98,7 +98,7 @@ impl Joined {
     ) -> Result<(), Wrong> {
         let own = shapes.get(shape);
         let is_member = own.is_object() && self.pairing == Pairing::Equals && text.contains('=');
-        match kind(own, is_member || self.find(text).is_some())? {
+        match kind(text, own, is_member || self.find(text).is_some())? {
             Kind::Scalar => scalar::put(decode(text, self.coding, scratch)?, own.types, out),
             Kind::Array => {
                 out.begin_array()?;

@@ -85,6 +85,7 @@ const MEDIA_TYPE: &str = "has a media type that is read in no parameter";
 const INTRICATE: &str = "has a schema that is too intricate to read texts by it";
 const ALONE: &str = "stands beside other parameters of the query";
 const COOKIE_FIELD: &str = "stands for all cookies: declare each `in: cookie`";
+const CONNECTION: &str = "is a field of the connection, which ends at the gateway";
 const CROSSED: &str = "is a deep object, and names that begin like its parts are declared beside it";
 
 /// What is being compiled.
@@ -150,6 +151,20 @@ impl Plan {
         (plan, unread)
     }
 
+    /// What each member of the object is judged by, as far as it has a schema.
+    pub fn members(&self) -> &[(Box<str>, SchemaId)] {
+        &self.members
+    }
+
+    /// Lets names in the query pass that nobody declared, unless a backend could read them as declared ones.
+    pub fn pass_undeclared(&mut self) {
+        if let Query::Pairs(form) = &mut self.query
+            && !form.is_open()
+        {
+            form.leave_further_to(Further::Passed);
+        }
+    }
+
     fn crossed(&self) -> Option<&str> {
         match &self.query {
             Query::Pairs(form) => form.crossing(),
@@ -184,8 +199,13 @@ impl Plan {
                     self.members.retain(|(member, _)| *member != read.member);
                     return Ok(());
                 }
-                if name == "cookie" {
-                    return Err(COOKIE_FIELD);
+                match &*name {
+                    "cookie" => return Err(COOKIE_FIELD),
+                    "connection" | "expect" | "keep-alive" | "te" | "trailer" | "transfer-encoding"
+                    | "upgrade" => {
+                        return Err(CONNECTION);
+                    }
+                    _ => {}
                 }
                 let field = field(how, read.shape, &shapes)?;
                 self.fields.push(InField {

@@ -79,7 +79,7 @@ impl Segment {
         let mut pieces = joined.split(text);
         // A single member is told from the value of the parameter by its name alone.
         let is_member = own.is_object() && self.value(text, scratch).is_err();
-        match kind(own, is_member || text.contains(';'))? {
+        match kind(self.value(text, scratch).unwrap_or(text), own, is_member || text.contains(';'))? {
             Kind::Scalar => {
                 let value = self.value(pieces.next().unwrap_or_default(), scratch)?;
                 if pieces.next().is_some() {

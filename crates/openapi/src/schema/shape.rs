@@ -105,9 +105,14 @@ impl Shape {
         self.types.has(Type::Object)
     }
 
-    /// Whether something that is neither list nor object may be meant.
+    /// Whether a text, a number or a boolean may be meant.
     pub fn is_scalar(&self) -> bool {
-        !self.types.without(Type::Array).without(Type::Object).is_empty()
+        !self.types.without(Type::Array).without(Type::Object).without(Type::Null).is_empty()
+    }
+
+    /// Whether nothing may stand for null: texts have no other value that is nothing.
+    pub fn is_null_when_empty(&self) -> bool {
+        self.types.has(Type::Null) && !self.types.has(Type::String)
     }
 
     /// The shape of an item.

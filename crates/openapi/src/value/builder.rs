@@ -21,6 +21,11 @@ impl Builder {
         Self { writer: Writer::new("", limits), is_named: false, is_done: false }
     }
 
+    /// What it keeps within.
+    pub(crate) fn limits(&self) -> &Limits {
+        self.writer.limits()
+    }
+
     /// `null`
     pub fn push_null(&mut self) -> Result<(), Fault> {
         self.push(|_| Ok(Entry::new(What::Null)))
