@@ -32,7 +32,7 @@ pub mod response;
 pub mod violations;
 
 pub use crate::parameters::head::{HeadFields, RequestHead};
-pub use body::{BodyContract, BodyFault, BodyNeeds, Chosen};
+pub use body::{BodyContract, BodyFault, BodyNeeds, Chosen, Judging};
 pub use coverage::{Coverage, DefaultBound, GAPS_MAX, Gap, OperationCoverage, Side};
 pub use lowering::Lowering;
 pub use parameters::Parameters;
@@ -132,14 +132,17 @@ impl Contract {
             .into_iter()
             .zip(answers)
             .zip(&coverage.operations)
-            .map(|(((parameters, body), responses), covered)| OperationContract {
-                validators: Arc::clone(&validators),
-                limits: Arc::clone(&limits),
-                has_request_gap: covered.is_request_uncovered(body.ranges()),
-                parameters,
-                body,
-                responses,
-                gaps: Arc::clone(&covered.gaps),
+            .map(|(((parameters, mut body), responses), covered)| {
+                body.close(&covered.gaps);
+                OperationContract {
+                    validators: Arc::clone(&validators),
+                    limits: Arc::clone(&limits),
+                    has_request_gap: covered.is_request_uncovered(body.ranges()),
+                    parameters,
+                    body,
+                    responses,
+                    gaps: Arc::clone(&covered.gaps),
+                }
             })
             .collect();
         let schemas = Arc::clone(&definition.schemas);
@@ -209,6 +212,30 @@ impl OperationContract {
     /// When the body is no document of its type.
     pub fn judge_body(&self, chosen: Chosen, bytes: &[u8], found: &mut Violations) -> Result<(), BodyFault> {
         self.body.judge(chosen, bytes, &self.limits, &self.validators, found)
+    }
+
+    /// Begins to judge a body piece by piece.
+    ///
+    /// # Errors
+    /// Its media type says nothing of use.
+    pub fn begin_body(&self, chosen: Chosen) -> Result<Judging, BodyFault> {
+        self.body.begin(chosen)
+    }
+
+    /// Judges the next piece of a body.
+    ///
+    /// # Errors
+    /// It is no document of its type; nothing more may be asked then.
+    pub fn body_piece(&self, judging: &mut Judging, piece: &[u8]) -> Result<(), BodyFault> {
+        self.body.piece(judging, piece)
+    }
+
+    /// Judges a body whose pieces have all come.
+    ///
+    /// # Errors
+    /// It is no document of its type.
+    pub fn end_body(&self, judging: Judging, found: &mut Violations) -> Result<(), BodyFault> {
+        self.body.end(judging, &self.limits, &self.validators, found)
     }
 }
 

@@ -441,7 +441,8 @@ pub(super) fn json(text: &str, out: &mut Builder) -> Result<(), Wrong> {
 }
 
 // Recursion is bounded by `Limits::depth`.
-fn copy(value: Value<'_>, out: &mut Builder) -> Result<(), Wrong> {
+/// Writes a value that is on another tape.
+pub(crate) fn copy(value: Value<'_>, out: &mut Builder) -> Result<(), Wrong> {
     use crate::value::Kind;
     match value.kind() {
         Kind::Null => out.push_null()?,

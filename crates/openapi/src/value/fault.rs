@@ -41,7 +41,9 @@ pub enum Reason {
     NumberDigits,
     /// More than [`super::Limits::values`].
     Values,
-    /// More bytes than a tape can address.
+    /// More parts of a multipart body, or larger heads of them, than [`crate::multipart::Limits`].
+    Parts,
+    /// More bytes than a tape can address, or than are held of a body that comes in pieces.
     Size,
 }
 
@@ -61,6 +63,7 @@ impl Reason {
             | Self::Members
             | Self::NumberDigits
             | Self::Values
+            | Self::Parts
             | Self::Size => true,
         }
     }
@@ -74,6 +77,7 @@ impl Reason {
             Self::Members => "members",
             Self::NumberDigits => "number_digits",
             Self::Values => "values",
+            Self::Parts => "parts",
             Self::Size => "size",
             Self::Syntax(_)
             | Self::Utf8
@@ -99,6 +103,7 @@ impl Reason {
             Self::Members => "an object has too many members",
             Self::NumberDigits => "a number has too many digits",
             Self::Values => "too many values",
+            Self::Parts => "too many parts, or too large heads of them",
             Self::Size => "too many bytes",
         }
     }
