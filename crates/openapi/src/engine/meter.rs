@@ -14,12 +14,17 @@ pub(super) const STEPS_FOR_REASONS: u64 = 200_000;
 /// Reasons looked at, those of branches among them; ten at most are told.
 const REASONS_MAX: u32 = 128;
 
-/// Bytes of one value that may be matched by patterns which need backtracking.
-pub(super) const BACKTRACKED_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of one value that may be matched by patterns which need backtracking, and what a string counts at least.
+const BACKTRACKED_BYTES_MAX: usize = 256 * 1024;
+const BACKTRACKED_BYTES_LEAST: usize = 16;
+
+/// Strings of one value that may make such a pattern go back often.
+const HARD_MATCHES_MAX: u32 = 8;
 
 pub(super) struct Meter {
     steps: Cell<u64>,
     bytes: Cell<usize>,
+    hard: Cell<u32>,
     reasons: Cell<u32>,
     is_broken: Cell<bool>,
 }
@@ -29,6 +34,7 @@ impl Meter {
         Self {
             steps: Cell::new(steps),
             bytes: Cell::new(BACKTRACKED_BYTES_MAX),
+            hard: Cell::new(HARD_MATCHES_MAX),
             reasons: Cell::new(REASONS_MAX),
             is_broken: Cell::new(false),
         }
@@ -55,18 +61,18 @@ impl Meter {
         self.steps.get() == 0
     }
 
-    /// A string is about to be matched by backtracking. False once there were too many.
+    /// A string was matched by backtracking. False once there were too many.
     pub(super) fn backtrack(&self, bytes: usize) -> bool {
-        match self.bytes.get().checked_sub(bytes) {
-            Some(left) => {
-                self.bytes.set(left);
-                true
-            }
-            None => {
-                self.break_pattern();
-                false
-            }
-        }
+        let left = self.bytes.get().checked_sub(bytes.max(BACKTRACKED_BYTES_LEAST));
+        self.bytes.set(left.unwrap_or_default());
+        left.is_some()
+    }
+
+    /// A string needs to go back often. False once too many did.
+    pub(super) fn backtrack_hard(&self) -> bool {
+        let left = self.hard.get().checked_sub(1);
+        self.hard.set(left.unwrap_or_default());
+        left.is_some()
     }
 
     /// Some match could not be finished: whatever comes of it is no verdict, so the rest may as well end.
