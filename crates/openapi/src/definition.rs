@@ -43,6 +43,7 @@ mod operation;
 mod parameters;
 mod paths;
 mod reference;
+mod resources;
 mod responses;
 mod schemas;
 mod security;
@@ -50,6 +51,7 @@ mod servers;
 mod strays;
 mod trail;
 mod uniqueness;
+mod uri;
 
 pub use documents::{Documents, Folder};
 pub use message::{

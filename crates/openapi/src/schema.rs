@@ -32,6 +32,8 @@ pub struct SchemaId(u32);
 #[derive(Debug, Default)]
 pub struct Schemas {
     schemas: Vec<Schema>,
+    /// The dynamic anchors of each resource that has some.
+    anchors: Vec<Vec<(Box<str>, SchemaId)>>,
 }
 
 /// One schema. A request or response is judged by all of its keywords together.
@@ -41,6 +43,8 @@ pub struct Schema {
     pub span: Span,
     /// The way to it.
     pub(crate) place: Place,
+    /// Which of the resources with dynamic anchors it belongs to, counted from 1; 0 for none.
+    pub(crate) resource: u32,
     /// `true` or `false`, standing for a schema: everything, or nothing.
     pub always: Option<bool>,
     /// `$ref` or `$dynamicRef`. Before 3.1 nothing else counts beside it but `nullable`.
@@ -280,8 +284,14 @@ impl SchemaId {
 }
 
 impl Schemas {
-    pub(crate) fn new(schemas: Vec<Schema>) -> Self {
-        Self { schemas }
+    pub(crate) fn new(schemas: Vec<Schema>, anchors: Vec<Vec<(Box<str>, SchemaId)>>) -> Self {
+        Self { schemas, anchors }
+    }
+
+    /// The dynamic anchors of the resource that a schema belongs to.
+    pub(crate) fn anchors(&self, id: SchemaId) -> &[(Box<str>, SchemaId)] {
+        let number = usize::try_from(self.get(id).resource).unwrap_or_default();
+        number.checked_sub(1).and_then(|index| self.anchors.get(index)).map_or(&[], Vec::as_slice)
     }
 
     /// The schema of that name.
@@ -362,6 +372,7 @@ impl Schema {
         Self {
             span: Span::NOWHERE,
             place: Place::Below { parent: SchemaId(u32::MAX), keyword: "", index: None },
+            resource: 0,
             always,
             reference: None,
             types: None,

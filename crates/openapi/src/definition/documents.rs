@@ -17,6 +17,11 @@ pub trait Documents {
     /// When there is none, when it may not be read, or when it has more bytes than that.
     fn read(&self, path: &str, bytes_max: usize) -> Result<Vec<u8>, Unreadable>;
 
+    /// The path of a copy that is kept for an absolute name (`https://…`), which nobody fetches.
+    fn kept(&self, _uri: &str) -> Option<String> {
+        None
+    }
+
     /// What messages call it.
     fn name(&self, path: &str) -> String {
         path.to_owned()

@@ -2,14 +2,15 @@
 //!
 //! Trees stay where they are once read, behind shared references, so that a walk through one may read another.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::reference::Reference;
+use super::reference::{Reference, decode};
+use super::resources::{self, Index, Resource};
 use super::trail::At;
-use super::{Bounds, Documents};
+use super::{Bounds, Documents, uri};
 use crate::source::{self, FileId, Files, Finding, Node, Pointer, Span};
 
 /// Documents by path, read when first referred to.
@@ -18,12 +19,18 @@ pub(super) struct Library<'d> {
     bounds: &'d Bounds,
     /// One for each file that may be read, filled in the order of reading.
     slots: Box<[OnceCell<Slot>]>,
+    /// Whether schemas may have names: from 3.1 on.
+    has_names: Cell<bool>,
     state: RefCell<State>,
 }
 
 /// A document that was asked for.
 struct Slot {
     path: Box<str>,
+    /// Its absolute name, unless it gives itself another.
+    uri: String,
+    /// The names that its schemas have, where there may be some.
+    index: Option<Index>,
     /// The tree, or why there is none: to stand behind the document's name.
     root: Result<Node, String>,
 }
@@ -38,36 +45,57 @@ struct State {
     findings: Vec<Finding>,
 }
 
+/// A resource in which dynamic references look for names.
+pub(super) struct Named<'t> {
+    /// Tells it from others.
+    pub(super) resource: (FileId, usize),
+    /// The names and what they stand for.
+    pub(super) anchors: Vec<(&'t str, At<'t, 't>)>,
+}
+
 impl<'d> Library<'d> {
     pub(super) fn new(documents: &'d dyn Documents, bounds: &'d Bounds) -> Self {
         let slots = std::iter::repeat_with(OnceCell::new).take(bounds.files_max).collect();
-        Self { documents, bounds, slots, state: RefCell::default() }
+        Self { documents, bounds, slots, has_names: Cell::new(false), state: RefCell::default() }
+    }
+
+    /// Lets schemas have names.
+    pub(super) fn has_names(&self, has_names: bool) {
+        self.has_names.set(has_names);
     }
 
     /// A document's tree, or why there is none.
     pub(super) fn open(&self, path: &str) -> Result<&Node, &str> {
-        let known = self.state.borrow().by_path.get(path).copied();
-        let index = known.unwrap_or_else(|| self.state.borrow().by_path.len());
-        let Some(slot) = self.slots.get(index) else { return Err("is one file too many") };
-        let slot = slot.get_or_init(|| self.read(path, index));
+        let slot = self.opened(path, None)?;
         slot.root.as_ref().map_err(String::as_str)
     }
 
-    fn read(&self, path: &str, index: usize) -> Slot {
+    fn opened(&self, path: &str, uri: Option<&str>) -> Result<&Slot, &str> {
+        let known = self.state.borrow().by_path.get(path).copied();
+        let index = known.unwrap_or_else(|| self.state.borrow().by_path.len());
+        let Some(slot) = self.slots.get(index) else { return Err("is one file too many") };
+        Ok(slot.get_or_init(|| self.read(path, index, uri)))
+    }
+
+    fn read(&self, path: &str, index: usize, uri: Option<&str>) -> Slot {
         let mut state = self.state.borrow_mut();
         let file = state.files.add(self.documents.name(path));
         state.by_path.insert(path.into(), index);
         state.by_file.insert(file, index);
         let left = self.bounds.bytes_max.saturating_sub(state.bytes);
         let bytes = self.documents.read(path, left.min(self.bounds.reading.file_bytes_max));
+        let mut is_named = false;
         let root = bytes.map_err(|unreadable| unreadable.to_string()).and_then(|bytes| {
+            is_named = resources::is_named(&bytes);
             state.bytes = state.bytes.saturating_add(bytes.len());
             source::parse(&state.files, file, &bytes, &self.bounds.reading).map_err(|findings| {
                 state.findings.extend(findings.into_iter().take(self.bounds.notices_max));
                 "cannot be used".to_owned()
             })
         });
-        Slot { path: path.into(), root }
+        let uri = uri.map_or_else(|| format!("{}{path}", uri::FOLDER), str::to_owned);
+        let index = root.as_ref().ok().filter(|_| is_named).map(|root| Index::of(root, &uri));
+        Slot { path: path.into(), uri, index, root }
     }
 
     /// Follows one reference, if the node is one.
@@ -77,11 +105,24 @@ impl<'d> Library<'d> {
             let message = format!("expected the text of a reference, found {}", target.node.describe());
             return Err(self.finding(&target, message));
         };
-        self.referred(&target, text).map(Some)
+        self.referred_from(at.node, &target, text).map(Some)
     }
 
     /// Where a reference leads that stands at a node.
     pub(super) fn referred<'t>(&'t self, at: &At<'t, '_>, text: &'t str) -> Result<At<'t, 't>, Finding> {
+        self.referred_from(at.node, at, text)
+    }
+
+    /// Where a reference leads that stands in a schema.
+    pub(super) fn referred_from<'t>(
+        &'t self,
+        schema: &Node,
+        at: &At<'t, '_>,
+        text: &'t str,
+    ) -> Result<At<'t, 't>, Finding> {
+        if let Some(found) = self.named(schema, text) {
+            return Ok(found);
+        }
         let fail = |message: String, hint: Option<&str>| {
             Err(self.finding(at, message).with_hint_if(hint.map(str::to_owned)))
         };
@@ -100,6 +141,81 @@ impl<'d> Library<'d> {
             Some(found) => Ok(At::referred(found, reference.fragment)),
             None => fail(format!("`{text}` leads to nothing"), None),
         }
+    }
+
+    /// The names of a document, where they count.
+    fn index<'s>(&self, slot: &'s Slot) -> Option<&'s Index> {
+        slot.index.as_ref().filter(|_| self.has_names.get())
+    }
+
+    /// Where a reference leads by absolute names: those that schemas have, or that copies are kept for.
+    fn named<'t>(&'t self, schema: &Node, text: &'t str) -> Option<At<'t, 't>> {
+        let slot = self.slot(schema.span.file)?;
+        let own = self.index(slot).and_then(|index| index.resource_of(schema)).map(|(_, own)| own);
+        let (file, fragment) = text.split_once('#').unwrap_or((text, ""));
+        let (slot, resource) = if file.is_empty() {
+            (slot, own?)
+        } else {
+            let base = own.map_or(slot.uri.as_str(), |own| own.uri.as_str());
+            let absolute = uri::resolve(base, file);
+            match self.known(&absolute) {
+                Some(known) => known,
+                None => {
+                    let slot = self.kept(&absolute, base != slot.uri)?;
+                    match self.index(slot).and_then(|index| index.named(&absolute)) {
+                        Some(resource) => (slot, resource),
+                        None => return self.without_names(slot, fragment),
+                    }
+                }
+            }
+        };
+        let root = slot.root.as_ref().ok()?;
+        if fragment.is_empty() {
+            return Some(At::referred(root.json_pointer(&resource.pointer)?, &resource.pointer));
+        }
+        let decoded = decode(fragment)?;
+        if decoded.starts_with('/') {
+            let found = root.json_pointer(&resource.pointer)?.json_pointer(&decoded)?;
+            return Some(At::referred(found, fragment));
+        }
+        let (_, pointer) = resource.anchors.iter().find(|(name, _)| **name == *decoded)?;
+        Some(At::referred(root.json_pointer(pointer)?, pointer))
+    }
+
+    /// The schema of an absolute name, among the documents read so far.
+    fn known(&self, uri: &str) -> Option<(&Slot, &Resource)> {
+        let slots = self.slots.iter().map_while(OnceCell::get);
+        slots.filter_map(|slot| Some((slot, self.index(slot)?.named(uri)?))).next()
+    }
+
+    /// The document that is kept for an absolute name.
+    fn kept(&self, uri: &str, is_renamed: bool) -> Option<&Slot> {
+        match uri.strip_prefix(uri::FOLDER) {
+            // Relative to a document without a name of its own: as any reference.
+            Some(_) if !is_renamed => None,
+            Some(path) => {
+                let reference = Reference::parse(path, "", None).ok()?;
+                self.opened(&reference.document, None).ok()
+            }
+            None => self.opened(&self.documents.kept(uri)?, Some(uri)).ok(),
+        }
+    }
+
+    fn without_names<'t>(&'t self, slot: &'t Slot, fragment: &'t str) -> Option<At<'t, 't>> {
+        let decoded = decode(fragment).filter(|pointer| pointer.is_empty() || pointer.starts_with('/'))?;
+        Some(At::referred(slot.root.as_ref().ok()?.json_pointer(&decoded)?, fragment))
+    }
+
+    /// The resource that a schema belongs to, if others look for names in it: a number for it, and the places of its names.
+    pub(super) fn dynamic<'t>(&'t self, schema: &Node) -> Option<Named<'t>> {
+        let slot = self.slot(schema.span.file)?;
+        let (number, resource) = self.index(slot)?.resource_of(schema)?;
+        let root = slot.root.as_ref().ok()?;
+        let anchors = resource.dynamic.iter().filter_map(|(name, pointer)| {
+            Some((&**name, At::referred(root.json_pointer(pointer)?, pointer)))
+        });
+        let anchors: Vec<_> = anchors.collect();
+        (!anchors.is_empty()).then_some(Named { resource: (schema.span.file, number), anchors })
     }
 
     fn slot(&self, file: FileId) -> Option<&Slot> {

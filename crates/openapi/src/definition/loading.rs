@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::library::Library;
+use super::library::{Library, Named};
 use super::messages::Messages;
 use super::parameters::Declared;
 use super::schemas::Graph;
@@ -91,6 +91,7 @@ fn read(
         }
     };
     let dialect = dialect(library, &root).map_err(refuse)?;
+    library.has_names(dialect >= Dialect::V3_1);
     let mut loading = Loading::new(library, bounds, dialect, root);
     loading.skip = Skip { keys: skip, used: vec![false; skip.len()] };
     let definition = loading.definition();
@@ -263,6 +264,21 @@ impl<'t> Loading<'t> {
     /// Where a reference leads that stands at a node.
     pub(super) fn referred(&self, at: &At<'t, '_>, text: &'t str) -> Result<At<'t, 't>, Finding> {
         self.library.referred(at, text)
+    }
+
+    /// As [`Loading::referred`], from within a schema that may have names.
+    pub(super) fn referred_from(
+        &self,
+        schema: &Node,
+        at: &At<'t, '_>,
+        text: &'t str,
+    ) -> Result<At<'t, 't>, Finding> {
+        self.library.referred_from(schema, at, text)
+    }
+
+    /// See [`Library::dynamic`].
+    pub(super) fn dynamic(&self, schema: &Node) -> Option<Named<'t>> {
+        self.library.dynamic(schema)
     }
 
     /// The schemas that the root document declares by name.

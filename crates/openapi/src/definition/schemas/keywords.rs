@@ -139,14 +139,14 @@ pub(super) fn complete<'t>(
     Ok(())
 }
 
-/// Names and references. A `$ref` that is a text is read by whoever knows the whole schema.
+/// Names and references. References are read by whoever knows the whole schema.
 fn core(loading: &mut Loading<'_>, draft: &mut Draft<'_>, key: &Key, at: &At<'_, '_>) {
     match &*key.text {
         "$ref" if at.node.as_str().is_none() => {
             let what = format!("expected the text of a reference, found {}", at.node.describe());
             fault(loading, draft, at, "$ref", what);
         }
-        "$dynamicRef" | "$recursiveRef" => {
+        "$recursiveRef" => {
             fault(loading, draft, at, &key.text, format!("`{}` is not enforced", key.text));
         }
         _ => {}

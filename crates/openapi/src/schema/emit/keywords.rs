@@ -17,6 +17,7 @@ impl<'a> Emitter<'a> {
     /// Writes a schema with what stands within it.
     pub(super) fn write(&mut self, id: SchemaId, context: Context) -> Value {
         let schema = self.schemas.get(id);
+        let context = Context { scope: self.entered(id, context.scope), ..context };
         for fault in &schema.faults {
             self.lack(context, id, &fault.keyword, fault.what.clone());
         }
@@ -54,6 +55,8 @@ impl<'a> Emitter<'a> {
         let Schema {
             span: _,
             place: _,
+            // Which names a way through this schema binds, see `entered`.
+            resource: _,
             // Of both `write` knows.
             always: _,
             faults: _,
@@ -118,10 +121,7 @@ impl<'a> Emitter<'a> {
     fn referred(&mut self, id: SchemaId, reference: Option<&Reference>, context: Context) -> Keywords {
         let target = match reference {
             Some(Reference::To(target)) => *target,
-            Some(Reference::Dynamic { .. }) => {
-                self.lack(context, id, "$dynamicRef", "is not enforced");
-                return Keywords::new();
-            }
+            Some(Reference::Dynamic { anchor, target }) => self.bound(anchor, *target, context),
             None => return Keywords::new(),
         };
         let is_chosen = self.chose(target, id, context);
