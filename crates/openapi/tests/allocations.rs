@@ -24,6 +24,10 @@ paths:
         - { in: query, name: status, schema: { type: string, enum: [open, closed] } }
         - { in: query, name: sort, explode: false, schema: { type: array, items: { type: string, maxLength: 20 } } }
         - { in: header, name: X-Request-Id, schema: { type: string, maxLength: 36 } }
+        - in: query
+          name: p
+          style: deepObject
+          schema: { type: object, properties: { items: { type: array, items: { type: string } } } }
       responses: { '200': { description: ok } }
 ";
 
@@ -41,7 +45,7 @@ impl HeadFields for Fields {
 }
 
 #[test]
-fn parameters_are_judged_without_memory_of_their_own() {
+fn parameters_are_judged_without_memory_of_their_own_and_floods_are_refused_without() {
     let documents: BTreeMap<String, Vec<u8>> = [("api.yaml".to_owned(), DOCUMENT.into())].into();
     let definition = Definition::load(&documents, "api.yaml", &Bounds::DEFAULT).expect("a definition");
     let contract = Contract::compile(&definition, &Options::default()).expect("a contract");
@@ -70,5 +74,26 @@ fn parameters_are_judged_without_memory_of_their_own() {
         println!("{query}: {count} allocations a request");
         let encoded = if query.contains('%') { 2 } else { 0 };
         assert!(count <= PER_REQUEST_MAX + encoded, "{query}: {count}");
+    }
+    // kin-openapi 1223a0f2: a list as long as the caller's index says.
+    for query in [
+        "p[items][50000000]=x".to_owned(),
+        format!("p[items][0]=a&p[items][{}]=x", u64::MAX),
+        format!("p{}=x", "[items]".repeat(2000)),
+        "p[items]=x&".repeat(5000),
+    ] {
+        let head = RequestHead {
+            path: "/things/4711",
+            spans: &[Span { start: 8, end: 12 }],
+            query: Some(&query),
+            fields: &Fields,
+            others: &[],
+        };
+        let region = Region::new(ALLOCATOR);
+        let mut found = Violations::new();
+        operation.judge_head(&head, &mut found);
+        assert_eq!(found.iter().count(), 1, "{found:?}");
+        let bytes = region.change().bytes_allocated;
+        assert!(bytes < 32 << 10, "{bytes} bytes for {} of query", query.len());
     }
 }

@@ -1,6 +1,7 @@
 //! Beside the rows of `docs/parameters.md`.
 
 mod page;
+mod peers;
 
 use crate::value::{Builder, Limits};
 

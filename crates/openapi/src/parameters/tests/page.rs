@@ -17,13 +17,13 @@ use crate::value::{Builder, Kind, Limits, Value};
 
 /// One row: a declaration, a request, and what is made of it.
 #[derive(Debug)]
-struct Row {
-    line: usize,
-    place: String,
-    written: String,
-    kind: String,
-    request: String,
-    expected: String,
+pub(super) struct Row {
+    pub(super) line: usize,
+    pub(super) place: String,
+    pub(super) written: String,
+    pub(super) kind: String,
+    pub(super) request: String,
+    pub(super) expected: String,
 }
 
 struct Page {
@@ -38,7 +38,7 @@ fn every_row_of_the_page_holds() {
     let mut wrong = Vec::new();
     for row in &page.rows {
         let schema = page.types.get(&row.kind).unwrap_or_else(|| panic!("no type `{}`", row.kind));
-        let found = if row.place == "form" { form(row, schema) } else { parameter(row, schema) };
+        let found = read_as(row, schema);
         if !is_same(&found, &row.expected) {
             wrong.push(format!(
                 "line {}: {} `{}` {} `{}`: the page says {}, found {found}",
@@ -90,7 +90,7 @@ fn cells(row: &str) -> Vec<String> {
     whole.split('|').map(cell).collect()
 }
 
-fn is_same(found: &str, expected: &str) -> bool {
+pub(super) fn is_same(found: &str, expected: &str) -> bool {
     if found == expected {
         return true;
     }
@@ -145,6 +145,11 @@ impl HeadFields for Fields {
     fn each<'s>(&'s self, name: &str, take: &mut dyn FnMut(&'s [u8])) {
         self.0.iter().filter(|(own, _)| own == name).for_each(|(_, value)| take(value.as_bytes()));
     }
+}
+
+/// What the contract makes of a row's request.
+pub(super) fn read_as(row: &Row, schema: &str) -> String {
+    if row.place == "form" { form(row, schema) } else { parameter(row, schema) }
 }
 
 fn parameter(row: &Row, schema: &str) -> String {
