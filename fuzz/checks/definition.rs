@@ -1,14 +1,17 @@
 //! Definitions: whatever the texts, loading ends, says why it refuses, asks for no document outside of the folder,
 //! and what it publishes can be found.
 //!
-//! The input is one document or several: a line `--- path` begins the next, and the first is the root.
+//! The input is one document or several: a line `--- path` begins the next, and the first is the root. What has a path
+//! that begins with `overlay` is laid on it, in the order of those paths.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use portcullis_openapi::definition::documents::Unreadable;
-use portcullis_openapi::definition::{Bounds, Definition, Documents, Notice, Refused, Severity};
+use portcullis_openapi::definition::{Bounds, Definition, Documents, Loads, Notice, Refused, Severity};
+use portcullis_openapi::jsonpath::Budget;
 use portcullis_openapi::matcher::{Match, MatcherBuilder, Methods};
+use portcullis_openapi::overlay::{self, Text};
 use portcullis_openapi::source::Reading;
 
 /// Small, so that inputs pass each bound.
@@ -20,6 +23,7 @@ const BOUNDS: Bounds = Bounds {
     operations_max: 200,
     parts_max: 20_000,
     notices_max: 200,
+    overlay: overlay::Bounds { actions_max: 50, budget: Budget { steps: 200_000, found_max: 1_000 } },
 };
 
 /// Documents in memory that judge what they are asked for.
@@ -65,7 +69,12 @@ pub(crate) fn check(data: &[u8]) {
 
 fn load(documents: &BTreeMap<String, Vec<u8>>) -> Result<Definition, Refused> {
     let watched = Watched { documents: documents.clone(), asked: RefCell::default() };
-    Definition::load(&watched, "root", &BOUNDS)
+    let overlays: Vec<Text<'_>> = documents
+        .iter()
+        .filter(|(path, _)| path.starts_with("overlay"))
+        .map(|(path, bytes)| Text { name: path, bytes, must_match: false })
+        .collect();
+    Definition::load_with(&watched, "root", &BOUNDS, &Loads { overlays: &overlays, ..Loads::default() })
 }
 
 fn split(data: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -110,8 +119,8 @@ fn judge(definition: &Definition) {
 }
 
 fn judge_notices(notices: &[Notice]) {
-    // Errors, warnings, one more of each, and what is wrong with the text of each file.
-    assert!(notices.len() <= (2 + BOUNDS.files_max) * BOUNDS.notices_max + 2, "{} notices", notices.len());
+    // Errors, warnings, one more of each, what is wrong with the text of each file, and both of Overlays.
+    assert!(notices.len() <= (4 + BOUNDS.files_max) * BOUNDS.notices_max + 2, "{} notices", notices.len());
     for notice in notices {
         assert!(!notice.finding.file.is_empty() && !notice.finding.message.is_empty(), "{notice}");
     }

@@ -42,6 +42,7 @@ mod listener;
 mod load;
 mod login;
 mod operators;
+mod overlay;
 mod patterns;
 pub mod settings;
 mod signing;
@@ -81,6 +82,7 @@ pub use listener::{
 pub use load::{Loaded, Place, load, load_from, load_noting, parse};
 pub use login::Login;
 pub use operators::{Admin, Operator, OperatorCertificate, OperatorCredential, OperatorToken, Role};
+pub use overlay::Overlay;
 pub use portcullis_openapi::definition;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;

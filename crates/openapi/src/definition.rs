@@ -29,6 +29,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use crate::overlay;
 use crate::schema::Schemas;
 use crate::source::{Files, Finding, Node, Pointer, Reading, Span};
 use crate::template::Template;
@@ -78,7 +79,7 @@ pub struct Definition {
     pub schemas: Arc<Schemas>,
     /// How many operations were refused; errors among the notices say why.
     pub refused: usize,
-    /// What has to be left out, see [`Definition::load_without`], for operations that cannot be routed to trouble nobody. Of
+    /// What has to be left out, see [`Loads::skip`], for operations that cannot be routed to trouble nobody. Of
     /// operations that match the same requests all but the first.
     pub leave_out: Vec<Box<str>>,
     /// Which of the keys that were to be left out name nothing, by their index.
@@ -163,6 +164,8 @@ pub struct Settings {
     pub node: Node,
     /// Its path in its document.
     pub pointer: Pointer,
+    /// What the document itself said there, where an Overlay says otherwise.
+    pub before: Option<Node>,
 }
 
 /// How a message arrives that is not one whole.
@@ -221,7 +224,22 @@ pub struct Bounds {
     pub parts_max: usize,
     /// Most errors noted, and most warnings. Further warnings are left out, further errors refuse the document.
     pub notices_max: usize,
+    /// What Overlays may cost.
+    pub overlay: overlay::Bounds,
 }
+
+/// What whoever loads a document wants of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Loads<'a> {
+    /// What is left out: `/path` as the document writes it, with all its methods; `METHOD /path`; or an `operationId`.
+    /// It is not read, so nothing is wrong with it.
+    pub skip: &'a [String],
+    /// What is laid on the document before it is read, in this order.
+    pub overlays: &'a [overlay::Text<'a>],
+}
+
+/// The extension that carries settings.
+pub const SETTINGS: &str = "x-portcullis";
 
 impl Bounds {
     /// What a gateway loads with.
@@ -233,6 +251,7 @@ impl Bounds {
         operations_max: 100_000,
         parts_max: 2_000_000,
         notices_max: 20_000,
+        overlay: overlay::Bounds::DEFAULT,
     };
 }
 
@@ -243,21 +262,20 @@ impl Definition {
     /// When the document as a whole cannot be used: it cannot be read, is no OpenAPI document of a known version, or
     /// passes a bound.
     pub fn load(documents: &dyn Documents, root: &str, bounds: &Bounds) -> Result<Self, Refused> {
-        loading::load(documents, root, bounds, &[])
+        loading::load(documents, root, bounds, &Loads::default())
     }
 
-    /// As [`Definition::load`], but without what `skip` names: `/path` as the document writes it, with all its methods;
-    /// `METHOD /path`; or an `operationId`. What is left out is not read, so nothing is wrong with it.
+    /// As [`Definition::load`], with Overlays laid on and parts left out.
     ///
     /// # Errors
-    /// As [`Definition::load`].
-    pub fn load_without(
+    /// As [`Definition::load`], and when an Overlay cannot be read or laid on.
+    pub fn load_with(
         documents: &dyn Documents,
         root: &str,
         bounds: &Bounds,
-        skip: &[String],
+        loads: &Loads<'_>,
     ) -> Result<Self, Refused> {
-        loading::load(documents, root, bounds, skip)
+        loading::load(documents, root, bounds, loads)
     }
 
     /// The base path of the first server that has one.

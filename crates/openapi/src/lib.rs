@@ -13,15 +13,19 @@
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
 //! * [`parameters`]: parameters and url-encoded forms, read as values.
+//! * [`jsonpath`]: queries on such trees.
+//! * [`overlay`]: changes that are laid on a document before it is read.
 //! * [`matcher`]: from a method and a canonical path to the operation that takes the request.
 
 pub mod coding;
 pub mod contract;
 pub mod definition;
 pub mod engine;
+pub mod jsonpath;
 pub mod matcher;
 pub mod media_type;
 pub mod multipart;
+pub mod overlay;
 pub mod parameters;
 pub mod project;
 pub mod schema;

@@ -28,6 +28,15 @@ mod contract_parameters;
 #[path = "../../../fuzz/checks/definition.rs"]
 mod definition;
 
+#[cfg(test)]
+#[path = "../../../fuzz/checks/jsonpath.rs"]
+mod jsonpath;
+
+#[test]
+fn every_query_of_the_corpus_holds() {
+    assert!(replay("jsonpath", jsonpath::check) > 10);
+}
+
 #[test]
 fn every_coded_content_of_the_corpus_holds() {
     assert!(replay("contract_coding", contract_coding::check) > 10);

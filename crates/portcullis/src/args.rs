@@ -92,6 +92,9 @@ pub(crate) struct Run {
     pub(crate) probes: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) who: QuickWho,
+    /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
+    #[arg(long = "overlay", value_name = "FILE", requires = "openapi")]
+    pub(crate) overlays: Vec<PathBuf>,
     /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
     #[arg(long, value_name = "KEY", requires = "openapi")]
     pub(crate) skip: Vec<String>,
@@ -123,6 +126,9 @@ pub(crate) struct Subject {
     pub(crate) backend: String,
     #[command(flatten)]
     pub(crate) who: QuickWho,
+    /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
+    #[arg(long = "overlay", value_name = "FILE", requires = "openapi")]
+    pub(crate) overlays: Vec<PathBuf>,
     /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
     #[arg(long, value_name = "KEY", requires = "openapi")]
     pub(crate) skip: Vec<String>,

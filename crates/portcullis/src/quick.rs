@@ -30,6 +30,8 @@ pub(crate) struct Quick {
     pub(crate) who: QuickWho,
     /// SHA-256 of the key that is good.
     pub(crate) key_sha256: Option<String>,
+    /// What is laid on the definition.
+    pub(crate) overlays: Vec<PathBuf>,
     /// What of the definition is left out.
     pub(crate) skip: Vec<String>,
 }
@@ -93,6 +95,11 @@ impl Quick {
         }
         let _ = writeln!(text, "backends: {{ backend: {{ targets: [{}] }} }}", literal(&self.backend));
         let _ = writeln!(text, "apis:\n  {api}:\n    openapi: {}", literal(&self.openapi.to_string_lossy()));
+        if !self.overlays.is_empty() {
+            let overlays: Vec<_> =
+                self.overlays.iter().map(|path| literal(&path.to_string_lossy())).collect();
+            let _ = writeln!(text, "    overlays: {}", json!(overlays));
+        }
         if !self.skip.is_empty() {
             let skip: Vec<_> = self.skip.iter().map(|key| literal(key)).collect();
             let _ = writeln!(text, "    skip: {}", json!(skip));

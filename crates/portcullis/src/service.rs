@@ -103,7 +103,7 @@ pub(crate) enum Source {
     /// A file.
     File(PathBuf),
     /// A definition, and what the command line says of it.
-    Quick(Quick),
+    Quick(Box<Quick>),
     /// Text made by the command itself; there is nothing to read again.
     Made,
 }

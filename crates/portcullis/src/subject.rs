@@ -23,6 +23,7 @@ impl Subject {
                 probes: None,
                 key_sha256: (self.who.auth != QuickAuth::None).then(|| NO_KEY.to_owned()),
                 who: self.who.clone(),
+                overlays: self.overlays.clone(),
                 skip: self.skip.clone(),
             }
             .load(&mut Vec::new()),

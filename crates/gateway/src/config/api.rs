@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Unexpected};
 
 use super::auth::Auth;
+use super::overlay::Overlay;
 use super::settings::with_settings;
 
 with_settings! {
@@ -25,9 +26,11 @@ with_settings! {
         /// `operationId`. For documents with operations that cannot be routed.
         #[serde(default)]
         pub skip: Vec<String>,
-        /// OpenAPI Overlays applied to the definition, in order.
-        pub overlays: Option<Vec<String>>,
-        /// Whether the definition may loosen what applies (`auth: none`, a weaker mode, a higher bound). Default: `false`.
+        /// OpenAPI Overlays (1.0, 1.1) laid on the definition before it is read, in this order: files, or
+        /// `{ file: …, must_match: true }`.
+        #[serde(default)]
+        pub overlays: Vec<Overlay>,
+        /// Whether the definition, its Overlays included, may loosen what applies (`auth: none`, a weaker mode, a higher bound). Default: `false`.
         pub trust_definition: Option<bool>,
         /// Verifiers for the security schemes of the definition, by their names there; for `auth: definition`.
         pub schemes: Option<IndexMap<String, Auth>>,

@@ -92,13 +92,14 @@ macro_rules! define_settings {
                 bounds
             }
 
-            /// The keys whose value allows more than `general` does.
-            pub fn loosened(&self, general: &Bounds) -> Vec<&'static str> {
+            /// The keys by which these bounds, over the gateway's own, allow more than `inherited` ones do.
+            pub fn loosened(&self, inherited: &Bounds, general: &Bounds) -> Vec<&'static str> {
+                let own = self.over(general);
                 let mut loosened = Vec::new();
-                $(if let Some(value) = self.$name_op {
-                    let (own, general) = (setting_value!($kind_op value), general.$name_op);
+                $({
+                    let (own, inherited) = (own.$name_op, inherited.$name_op);
                     // A least speed allows more the lower it is; every other bound is a most.
-                    let looser = if stringify!($name_op) == "body_rate" { own < general } else { own > general };
+                    let looser = if stringify!($name_op) == "body_rate" { own < inherited } else { own > inherited };
                     if looser {
                         loosened.push(stringify!($name_op));
                     }

@@ -1,4 +1,5 @@
-//! The definitions that APIs name: read, their errors reported, their settings judged.
+//! The definitions that APIs name: read with the Overlays that are laid on them, their errors reported, their settings
+//! judged.
 //!
 //! A definition with an error does not load: half a contract would leave operations out of which nobody knows why.
 //! Every document that was read is watched and counts towards the revision. Places within a definition become places
@@ -12,8 +13,9 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 use portcullis_openapi::definition::documents::Unreadable;
 use portcullis_openapi::definition::{
-    Bounds, Definition, Documents, Folder, Notice, Operation, Settings as Carried, Severity,
+    Bounds, Definition, Documents, Folder, Loads, Notice, Operation, Settings as Carried, Severity,
 };
+use portcullis_openapi::overlay::Text;
 use portcullis_openapi::source::{Files, Finding, Pointer, Shift, Span, de};
 
 use super::desk::{Desk, Documents as Kept};
@@ -67,6 +69,7 @@ impl Loaded {
         }
         for (name, path) in named {
             let at = Pointer::new().key("apis").key(&name);
+            let overlays = self.read_overlays(&name, desk, &mut hash, files, &mut findings);
             let reading = match Reading::of(&path, desk) {
                 Ok(reading) => reading,
                 Err(unreadable) => {
@@ -75,18 +78,12 @@ impl Loaded {
                     continue;
                 }
             };
+            let Some(overlays) = overlays else { continue };
             let skip = self.config.apis.get(&name).map_or(&[][..], |api| &api.skip);
-            let read = Definition::load_without(&reading, reading.folder.root(), &Bounds::DEFAULT, skip);
-            let (documents, read_texts, digest) = reading.end();
-            hash.update(&digest);
-            self.documents.extend(read_texts);
-            for document in documents {
-                for list in [&mut self.files, &mut *files] {
-                    if !list.contains(&document) {
-                        list.push(document.clone());
-                    }
-                }
-            }
+            let texts: Vec<Text<'_>> = overlays.iter().map(Laid::text).collect();
+            let loads = Loads { skip, overlays: &texts };
+            let read = Definition::load_with(&reading, reading.folder.root(), &Bounds::DEFAULT, &loads);
+            self.note(reading, &mut hash, files);
             match read {
                 Ok(definition) => self.take_in(&name, definition, &mut findings),
                 Err(refused) => findings.extend(errors(&refused.notices)),
@@ -94,6 +91,53 @@ impl Loaded {
         }
         self.hash = hexadecimal(hash);
         if findings.is_empty() { Ok(self) } else { Err(findings) }
+    }
+
+    /// Reads what is to be laid on a definition; nothing when one cannot be read.
+    fn read_overlays(
+        &mut self,
+        api: &str,
+        desk: Desk<'_>,
+        hash: &mut digest::Context,
+        files: &mut Vec<PathBuf>,
+        findings: &mut Vec<Finding>,
+    ) -> Option<Vec<Laid>> {
+        let named = self.config.apis.get(api).map(|api| api.overlays.clone()).unwrap_or_default();
+        let mut laid = Vec::new();
+        for (index, overlay) in named.iter().enumerate() {
+            let path = PathBuf::from(&overlay.file);
+            let bytes = Reading::of(&path, desk).and_then(|reading| {
+                let bytes = reading.read(reading.folder.root(), Bounds::DEFAULT.reading.file_bytes_max);
+                self.note(reading, hash, files);
+                bytes
+            });
+            match bytes {
+                Ok(bytes) => laid.push(Laid {
+                    name: path.display().to_string(),
+                    bytes,
+                    must_match: overlay.must_match,
+                }),
+                Err(unreadable) => {
+                    let at = Pointer::new().key("apis").key(api).key("overlays").index(index);
+                    findings.push(self.finding(&at, format!("{} {unreadable}", path.display())));
+                }
+            }
+        }
+        (laid.len() == named.len()).then_some(laid)
+    }
+
+    /// Notes what was read for a definition: to be watched, kept, and counted in the revision.
+    fn note(&mut self, reading: Reading<'_>, hash: &mut digest::Context, files: &mut Vec<PathBuf>) {
+        let (documents, read_texts, digest) = reading.end();
+        hash.update(&digest);
+        self.documents.extend(read_texts);
+        for document in documents {
+            for list in [&mut self.files, &mut *files] {
+                if !list.contains(&document) {
+                    list.push(document.clone());
+                }
+            }
+        }
     }
 
     /// The definition of an API, if it has one.
@@ -161,6 +205,19 @@ impl Loaded {
 
 fn errors(notices: &[Notice]) -> impl Iterator<Item = Finding> {
     notices.iter().filter(|notice| notice.severity == Severity::Error).map(|notice| notice.finding.clone())
+}
+
+/// An Overlay that was read.
+struct Laid {
+    name: String,
+    bytes: Vec<u8>,
+    must_match: bool,
+}
+
+impl Laid {
+    fn text(&self) -> Text<'_> {
+        Text { name: &self.name, bytes: &self.bytes, must_match: self.must_match }
+    }
 }
 
 /// A folder of documents that remembers what was read from it.
@@ -248,7 +305,8 @@ impl Judged {
             Some(known) => Arc::clone(known),
             None => {
                 let node = carried.node.clone().shifted(self.shift);
-                let shifted = Arc::new(Carried { node, pointer: carried.pointer.clone() });
+                let before = carried.before.clone().map(|before| before.shifted(self.shift));
+                let shifted = Arc::new(Carried { node, pointer: carried.pointer.clone(), before });
                 self.known.insert(identity, Arc::clone(&shifted));
                 self.found.push((Arc::clone(&shifted), at_response));
                 shifted
@@ -259,7 +317,7 @@ impl Judged {
 
     fn judge(&self, names: &Files, config: &Config, findings: &mut Vec<Finding>) {
         for (carried, at_response) in &self.found {
-            let Carried { node, pointer } = &**carried;
+            let Carried { node, pointer, before: _ } = &**carried;
             let before = findings.len();
             unbuilt::find_in_settings(names, node, pointer, findings);
             match de::read::<Settings>(names, node) {

@@ -1,6 +1,6 @@
 //! What applies to an operation: defaults, API and operation merged, from the configuration and the definition.
 //!
-//! Scope first (`defaults`, API, tag, path, operation), then, within a scope, carrier (definition, configuration):
+//! Scope first (`defaults`, API, tag, path, operation), then, within a scope, carrier (definition, Overlay, configuration):
 //! the caller hands the layers over in that order. What a definition says is judged where it is laid on: it may
 //! tighten what it inherits, and loosen it only where the configuration says `trust_definition: true`. A layer that
 //! a later one covers is judged all the same: whether a document loads does not hang on what stands elsewhere.
@@ -84,28 +84,46 @@ impl Merge<'_> {
         }
     }
 
-    /// Lays on what a definition says, and judges it against what it is laid on.
+    /// Lays on what a definition says, and judges it against what it is laid on. Where an Overlay changed it, also against
+    /// what the definition itself says there: an Overlay may take a loosening back, never a tightening.
     fn lay_definition(&mut self, carried: &Carried) {
         let below = self.tree.clone();
         self.lay(Some(&carried.node));
         if self.trusted {
             return;
         }
-        // What cannot be read is reported by `finish`.
+        let mut loosened = self.loosened(below.as_ref(), self.tree.as_ref());
+        if let Some(before) = &carried.before {
+            let definition = settings::lay(below, before);
+            for found in self.loosened(Some(&definition), self.tree.as_ref()) {
+                if !loosened.iter().any(|(key, _)| *key == found.0) {
+                    loosened.push(found);
+                }
+            }
+        }
+        for (key, why) in loosened {
+            // A key that this layer does not have was judged with the layer it came from; one that an Overlay took out
+            // stands in the definition.
+            let own = key.parse().unwrap_or_default();
+            let removed = || span_of(carried.before.as_ref()?, &own);
+            let Some(span) = span_of(&carried.node, &own).or_else(removed) else { continue };
+            let finding = self.names.finding(span, carried.pointer.join(&own), why);
+            self.findings.push(finding.with_hint(format!(
+                "a definition or an Overlay may only tighten: say it in the configuration, or set `trust_definition: true` at apis.{}",
+                self.api
+            )));
+        }
+    }
+
+    /// The keys by which one tree loosens another. What cannot be read is reported by `finish`.
+    fn loosened(&self, below: Option<&Node>, above: Option<&Node>) -> Vec<(String, String)> {
         let read = |tree: Option<&Node>| match tree {
             Some(tree) => settings::read(self.names, tree).ok(),
             None => Some(Settings::default()),
         };
-        let (Some(below), Some(above)) = (read(below.as_ref()), read(self.tree.as_ref())) else { return };
-        for (key, why) in settings::loosened(&below, &above, &self.bounds) {
-            // A key that this layer does not have was judged with the layer it came from.
-            let own = key.parse().unwrap_or_default();
-            let Some(span) = span_of(&carried.node, &own) else { continue };
-            let finding = self.names.finding(span, carried.pointer.join(&own), why);
-            self.findings.push(finding.with_hint(format!(
-                "a definition may only tighten: say it in the configuration, or set `trust_definition: true` at apis.{}",
-                self.api
-            )));
+        match (read(below), read(above)) {
+            (Some(below), Some(above)) => settings::loosened(&below, &above, &self.bounds),
+            _ => Vec::new(),
         }
     }
 

@@ -15,7 +15,6 @@ pub const UNBUILT: &[&str] = &[
     "scanners",
     "floor",
     "consumers.*.plan",
-    "apis.*.overlays",
     "settings.limits",
     "settings.contract",
     "settings.waf",

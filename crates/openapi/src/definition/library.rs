@@ -10,13 +10,16 @@ use foldhash::fast::RandomState;
 use super::reference::{Reference, decode};
 use super::resources::{self, Index, Resource};
 use super::trail::At;
-use super::{Bounds, Documents, uri};
+use super::{Bounds, Documents, Notice, Severity, uri};
+use crate::overlay;
 use crate::source::{self, FileId, Files, Finding, Node, Pointer, Span};
 
 /// Documents by path, read when first referred to.
 pub(super) struct Library<'d> {
     documents: &'d dyn Documents,
     bounds: &'d Bounds,
+    /// What is laid on the root document once it is read.
+    overlays: &'d [overlay::Text<'d>],
     /// One for each file that may be read, filled in the order of reading.
     slots: Box<[OnceCell<Slot>]>,
     /// Whether schemas may have names: from 3.1 on.
@@ -41,8 +44,11 @@ struct State {
     by_file: HashMap<FileId, usize, RandomState>,
     files: Files,
     bytes: usize,
-    /// What is wrong with the texts of referred documents.
-    findings: Vec<Finding>,
+    /// What is wrong with the texts of referred documents, and what Overlays met.
+    notices: Vec<Notice>,
+    errors: usize,
+    /// What settings of the root document said before an Overlay changed them, by the identity of their nodes.
+    before: HashMap<usize, Node, RandomState>,
 }
 
 /// A resource in which dynamic references look for names.
@@ -54,9 +60,13 @@ pub(super) struct Named<'t> {
 }
 
 impl<'d> Library<'d> {
-    pub(super) fn new(documents: &'d dyn Documents, bounds: &'d Bounds) -> Self {
+    pub(super) fn new(
+        documents: &'d dyn Documents,
+        bounds: &'d Bounds,
+        overlays: &'d [overlay::Text<'d>],
+    ) -> Self {
         let slots = std::iter::repeat_with(OnceCell::new).take(bounds.files_max).collect();
-        Self { documents, bounds, slots, has_names: Cell::new(false), state: RefCell::default() }
+        Self { documents, bounds, overlays, slots, has_names: Cell::new(false), state: RefCell::default() }
     }
 
     /// Lets schemas have names.
@@ -88,14 +98,51 @@ impl<'d> Library<'d> {
         let root = bytes.map_err(|unreadable| unreadable.to_string()).and_then(|bytes| {
             is_named = resources::is_named(&bytes);
             state.bytes = state.bytes.saturating_add(bytes.len());
-            source::parse(&state.files, file, &bytes, &self.bounds.reading).map_err(|findings| {
-                state.findings.extend(findings.into_iter().take(self.bounds.notices_max));
-                "cannot be used".to_owned()
-            })
+            source::parse(&state.files, file, &bytes, &self.bounds.reading)
+                .map_err(|findings| state.note(Severity::Error, findings, self.bounds))
         });
+        let root = if index == 0 {
+            is_named |= self.overlays.iter().any(|overlay| resources::is_named(overlay.bytes));
+            root.and_then(|root| self.overlaid(root, file, &mut state))
+        } else {
+            root
+        };
         let uri = uri.map_or_else(|| format!("{}{path}", uri::FOLDER), str::to_owned);
         let index = root.as_ref().ok().filter(|_| is_named).map(|root| Index::of(root, &uri));
         Slot { path: path.into(), uri, index, root }
+    }
+
+    /// The root document with what is laid on it.
+    fn overlaid(&self, mut root: Node, file: FileId, state: &mut State) -> Result<Node, String> {
+        if self.overlays.is_empty() {
+            return Ok(root);
+        }
+        let (name, bounds) = (state.files.name(file).to_string(), self.bounds);
+        let laid = overlay::lay_on(
+            &mut root,
+            &name,
+            self.overlays,
+            &mut state.files,
+            &bounds.overlay,
+            &bounds.reading,
+        );
+        // What an Overlay puts in is a part of the root document, from which its references lead on.
+        state.by_file.extend(laid.files.into_iter().map(|file| (file, 0)));
+        state.note(Severity::Warning, laid.warnings, bounds);
+        if !laid.errors.is_empty() {
+            return Err(state.note(Severity::Error, laid.errors, bounds));
+        }
+        // Settings stand in a mapping, so they stay where they are when the root is moved.
+        let before = laid.before.into_iter();
+        state.before.extend(
+            before.filter_map(|(at, before)| Some((std::ptr::from_ref(root.find(&at)?).addr(), before))),
+        );
+        Ok(root)
+    }
+
+    /// What settings said before an Overlay changed them.
+    pub(super) fn before(&self, at: &At<'_, '_>) -> Option<Node> {
+        self.state.borrow().before.get(&at.identity()).cloned()
     }
 
     /// Follows one reference, if the node is one.
@@ -233,9 +280,9 @@ impl<'d> Library<'d> {
         self.state.borrow().files.finding(span, pointer, message)
     }
 
-    /// Whether there is something wrong with the text of a document.
-    pub(super) fn has_findings(&self) -> bool {
-        !self.state.borrow().findings.is_empty()
+    /// Whether there is something wrong with the text of a document, or with an Overlay.
+    pub(super) fn has_errors(&self) -> bool {
+        self.state.borrow().errors > 0
     }
 
     /// The trees that could be read, in the order of reading.
@@ -243,10 +290,23 @@ impl<'d> Library<'d> {
         self.slots.iter().map_while(OnceCell::get).filter_map(|slot| slot.root.as_ref().ok())
     }
 
-    /// The paths asked for, in the order of reading, the names for spans, and what is wrong with referred texts.
-    pub(super) fn into_parts(self) -> (Vec<Box<str>>, Files, Vec<Finding>) {
+    /// The paths asked for, in the order of reading, the names for spans, and what was noticed in texts.
+    pub(super) fn into_parts(self) -> (Vec<Box<str>>, Files, Vec<Notice>) {
         let paths = self.slots.into_iter().map_while(OnceCell::into_inner).map(|slot| slot.path).collect();
         let state = self.state.into_inner();
-        (paths, state.files, state.findings)
+        (paths, state.files, state.notices)
+    }
+}
+
+impl State {
+    /// Notes findings; what is said of a document that cannot be used for them.
+    fn note(&mut self, severity: Severity, findings: Vec<Finding>, bounds: &Bounds) -> String {
+        let findings = findings.into_iter().take(bounds.notices_max);
+        let before = self.notices.len();
+        self.notices.extend(findings.map(|finding| Notice { severity, finding }));
+        if severity == Severity::Error {
+            self.errors = self.errors.saturating_add(self.notices.len().saturating_sub(before));
+        }
+        "cannot be used".to_owned()
     }
 }

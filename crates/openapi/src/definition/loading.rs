@@ -11,8 +11,8 @@ use super::parameters::Declared;
 use super::schemas::Graph;
 use super::trail::At;
 use super::{
-    Bounds, Definition, Dialect, Documents, Notice, Operation, Refused, Security, Settings, Severity, Tag,
-    paths, security, servers, strays, uniqueness,
+    Bounds, Definition, Dialect, Documents, Loads, Notice, Operation, Refused, SETTINGS, Security, Settings,
+    Severity, Tag, paths, security, servers, strays, uniqueness,
 };
 use crate::source::{FileId, Files, Finding, Mapping, Node, Pointer, Span, Value};
 
@@ -54,13 +54,13 @@ pub(super) fn load(
     documents: &dyn Documents,
     root: &str,
     bounds: &Bounds,
-    skip: &[String],
+    loads: &Loads<'_>,
 ) -> Result<Definition, Refused> {
-    let library = Library::new(documents, bounds);
-    let result = read(&library, root, bounds, skip);
-    let (documents, files, findings) = library.into_parts();
+    let library = Library::new(documents, bounds, loads.overlays);
+    let result = read(&library, root, bounds, loads.skip);
+    let (documents, files, of_texts) = library.into_parts();
     let complete = |mut notices: Vec<Notice>| {
-        notices.extend(findings.into_iter().map(|finding| Notice { severity: Severity::Error, finding }));
+        notices.extend(of_texts);
         notices.sort_by_key(|notice| notice.finding.span());
         notices
     };
@@ -84,7 +84,7 @@ fn read(
     let root = match library.open(root) {
         Ok(root) => At::root(root),
         // What is wrong with its text is known to the library.
-        Err(_) if library.has_findings() => return Err(Notices::new()),
+        Err(_) if library.has_errors() => return Err(Notices::new()),
         Err(reason) => {
             let whole = Span { file: FileId::default(), line: 0, column: 0 };
             return Err(refuse(library.finding_at(whole, Pointer::new(), reason)));
@@ -205,7 +205,10 @@ impl<'t> Loading<'t> {
     /// The `x-portcullis` of a node that may have one.
     pub(super) fn settings(&mut self, at: &At<'t, '_>) -> Option<Arc<Settings>> {
         let at = at.get(SETTINGS)?;
-        let read = || Arc::new(Settings { node: at.node.clone(), pointer: at.pointer() });
+        let library = self.library;
+        let read = || {
+            Arc::new(Settings { node: at.node.clone(), pointer: at.pointer(), before: library.before(&at) })
+        };
         Some(Arc::clone(self.settings.entry(at.identity()).or_insert_with(read)))
     }
 
@@ -433,9 +436,6 @@ impl Skip<'_> {
         unused.map(|(index, _)| index).collect()
     }
 }
-
-/// The extension that carries settings.
-pub(super) const SETTINGS: &str = "x-portcullis";
 
 /// What counts as one more part, in bytes.
 const BYTES_OF_A_PART: usize = 64;

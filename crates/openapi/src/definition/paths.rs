@@ -6,10 +6,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use http::Method;
 
-use super::loading::{ENDLESS, Loading, SETTINGS, Unusable, text_of};
+use super::loading::{ENDLESS, Loading, Unusable, text_of};
 use super::parameters::{self, Declared};
 use super::trail::At;
-use super::{Dialect, Operation, Settings, Severity, operation};
+use super::{Dialect, Operation, SETTINGS, Settings, Severity, operation};
 use crate::source::{Key, nearest};
 use crate::template::Template;
 

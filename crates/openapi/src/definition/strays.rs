@@ -3,9 +3,9 @@
 //! A control that does not apply must say so, also when it is only misspelt or misplaced.
 
 use super::library::Library;
-use super::loading::{Loading, SETTINGS, Unusable};
+use super::loading::{Loading, Unusable};
 use super::trail::At;
-use super::{Dialect, Severity};
+use super::{Dialect, SETTINGS, Severity};
 use crate::source::nearest;
 
 /// The keys of the root, of all versions.

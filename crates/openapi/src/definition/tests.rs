@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Bounds, Definition, Dialect, Operation, Refused, Security, Severity, Stream};
+use super::{Bounds, Definition, Dialect, Loads, Operation, Refused, Security, Severity, Stream};
 
 mod bounds;
 mod files;
 mod names;
+mod overlays;
 mod schemas;
 mod settings;
 
@@ -519,7 +520,10 @@ paths:
     let skip =
         ["/a?x=y", "GET /b/{y}", "PUT /b/{x}", "broken", "GET /b/{z}", "/c/", "PUT /c"].map(str::to_owned);
     let documents = documents(&[("api.yaml", text)]);
-    let definition = Definition::load_without(&documents, "api.yaml", &Bounds::DEFAULT, &skip).unwrap();
+    let definition = {
+        let loads = Loads { skip: &skip, ..Loads::default() };
+        Definition::load_with(&documents, "api.yaml", &Bounds::DEFAULT, &loads).unwrap()
+    };
     assert!(!definition.has_errors(), "{:#?}", definition.notices);
     assert_eq!(list(&definition), ["GET /b/{x}", "DELETE /c"]);
     assert_eq!(definition.skipped_nothing, [4, 5, 6]);

@@ -117,6 +117,48 @@ impl Node {
         })
     }
 
+    /// The node a path leads to, to be changed in place.
+    pub(crate) fn find_mut(&mut self, pointer: &Pointer) -> Option<&mut Node> {
+        pointer.segments().iter().try_fold(self, |node, segment| match (segment, &mut node.value) {
+            (Segment::Key(key), Value::Mapping(mapping)) => Some(mapping.get_mut(key)?.1),
+            (Segment::Index(index), Value::Sequence(items)) => items.get_mut(*index),
+            _ => None,
+        })
+    }
+
+    /// How many values it is made of, itself included, and how many levels stand below it.
+    pub(crate) fn size(&self) -> (usize, usize) {
+        let below = |(nodes, height): (usize, usize), child: &Self| {
+            let (more, deep) = child.size();
+            (more.saturating_add(nodes), deep.saturating_add(1).max(height))
+        };
+        match &self.value {
+            Value::Sequence(items) => items.iter().fold((1, 0), below),
+            Value::Mapping(mapping) => mapping.iter().map(|(_, node)| node).fold((1, 0), below),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => (1, 0),
+        }
+    }
+
+    /// The same tree, all of it at one place.
+    #[must_use]
+    pub(crate) fn written_at(mut self, span: Span) -> Self {
+        self.span = span;
+        match &mut self.value {
+            Value::Sequence(items) => {
+                *items = std::mem::take(items).into_iter().map(|item| item.written_at(span)).collect();
+            }
+            Value::Mapping(mapping) => {
+                for (key, node) in &mut mapping.entries {
+                    key.span = span;
+                    let value = std::mem::replace(&mut node.value, Value::Null);
+                    *node = Self { value, ..*node }.written_at(span);
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+        self
+    }
+
     /// The node a JSON Pointer (RFC 6901) leads to: empty, or `/` before every step.
     pub fn json_pointer(&self, pointer: &str) -> Option<&Node> {
         if pointer.is_empty() {
@@ -257,6 +299,33 @@ impl Mapping {
         self.by_order(*self.order.get(found)?)
     }
 
+    /// A key and its value, to be changed in place. The key's text must stay.
+    pub(crate) fn get_mut(&mut self, key: &str) -> Option<(&mut Span, &mut Node)> {
+        let index = if self.order.is_empty() {
+            self.entries.iter().position(|(candidate, _)| &*candidate.text == key)?
+        } else {
+            let text = |index: u32| self.by_order(index).map_or("", |(key, _)| &key.text);
+            let found = self.order.binary_search_by(|index| text(*index).cmp(key)).ok()?;
+            usize::try_from(*self.order.get(found)?).ok()?
+        };
+        self.entries.get_mut(index).map(|(key, node)| (&mut key.span, node))
+    }
+
+    /// Adds entries behind the others; of a key that is known already the entry there stays.
+    pub(crate) fn extend(&mut self, more: Vec<(Key, Node)>) {
+        if !more.is_empty() {
+            let mut entries = std::mem::take(&mut self.entries);
+            entries.extend(more);
+            *self = Self::new(entries, |_, _| ());
+        }
+    }
+
+    /// Takes out what does not fit.
+    pub(crate) fn retain(&mut self, mut fits: impl FnMut(&str) -> bool) {
+        self.entries.retain(|(key, _)| fits(&key.text));
+        self.sort();
+    }
+
     fn by_order(&self, index: u32) -> Option<&(Key, Node)> {
         self.entries.get(usize::try_from(index).ok()?)
     }
@@ -312,7 +381,7 @@ impl<'a> IntoIterator for &'a Mapping {
 
 impl Number {
     /// Of a text that a parser took for a number.
-    pub(super) fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self { text: text.into() }
     }
 
@@ -341,7 +410,8 @@ impl Number {
         }
     }
 
-    fn integer(&self) -> Option<i128> {
+    /// As an integer, when it was written as one.
+    pub(crate) fn integer(&self) -> Option<i128> {
         if let Some(digits) = self.text.strip_prefix("0x") {
             return i128::from_str_radix(digits, 16).ok();
         }

@@ -94,12 +94,14 @@ fn quickly(
         probes: run.probes,
         who: run.who.clone(),
         key_sha256: key.as_ref().map(|key| key.digest().to_string()),
+        overlays: run.overlays.clone(),
         skip: run.skip.clone(),
     };
     let loaded = quick.load(&mut Vec::new()).map_err(|found| findings(&found))?;
     mention_warnings(&loaded);
     let signals = Signals::install()?;
-    let (service, doors) = Service::start(&loaded, Source::Quick(quick.clone()), wishes(run, passed), log)?;
+    let (service, doors) =
+        Service::start(&loaded, Source::Quick(Box::new(quick.clone())), wishes(run, passed), log)?;
     let listening = service.gateway().addresses().first().map_or(run.listen, |(_, address, _)| *address);
     if let Some(command) = quick::curl(&loaded, &quick, listening, key.as_ref().map(ApiKey::reveal)) {
         match run.who.auth {

@@ -23,6 +23,7 @@ fn quick(folder: &Path, backend: &str) -> Quick {
         probes: None,
         who: QuickWho { auth: QuickAuth::None, issuer: None, audiences: Vec::new() },
         key_sha256: None,
+        overlays: Vec::new(),
         skip: Vec::new(),
     }
 }

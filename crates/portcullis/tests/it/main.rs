@@ -63,6 +63,7 @@ mod mutual_tls;
 mod neighbours;
 mod nodes;
 mod operators;
+mod overlays;
 mod overload;
 mod path_confusion;
 mod phantom_tokens;

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use portcullis_openapi::definition::{Bounds, Definition, Folder, Notice, Severity};
+use portcullis_openapi::definition::{Bounds, Definition, Folder, Loads, Notice, Severity};
 use portcullis_openapi::matcher::{Match, Matcher, MatcherBuilder, Methods};
 
 use super::hash::{FNV_OFFSET, fnv};
@@ -132,7 +132,12 @@ impl Survey {
     /// A document with errors loads when what it says is left out.
     fn without(&mut self, name: &str, folder: &Folder, refused: &Definition) {
         let skip: Vec<String> = refused.leave_out.iter().map(|key| key.to_string()).collect();
-        match Definition::load_without(folder, folder.root(), &Bounds::DEFAULT, &skip) {
+        match Definition::load_with(
+            folder,
+            folder.root(),
+            &Bounds::DEFAULT,
+            &Loads { skip: &skip, ..Loads::default() },
+        ) {
             Ok(definition) if !definition.has_errors() && definition.skipped_nothing.is_empty() => {
                 self.whole_without = self.whole_without.saturating_add(1);
             }

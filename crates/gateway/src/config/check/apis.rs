@@ -129,8 +129,24 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
         judge.key(&path.key("skip"), "leaves out of a definition, and the API has none", "take it out");
     }
     twice(judge, &path.key("skip"), &api.skip);
+    overlays(judge, &path.key("overlays"), api);
     for (scheme, auth) in api.schemes.iter().flatten() {
         authentication::judge(judge, &path.key("schemes").key(scheme), auth);
+    }
+}
+
+fn overlays(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
+    if api.openapi.is_none() && !api.overlays.is_empty() {
+        judge.key(path, "are laid on a definition, and the API has none", "take them out, or add `openapi`");
+    }
+    for (index, overlay) in api.overlays.iter().enumerate() {
+        let path = path.index(index);
+        if overlay.file.contains("://") {
+            judge.value(&path, format!("{:?} is not a file", overlay.file), "Overlays are read from files");
+        }
+        if api.overlays.iter().take(index).any(|earlier| earlier.file == overlay.file) {
+            judge.value(&path, format!("{:?} stands here twice", overlay.file), "");
+        }
     }
 }
 

@@ -18,6 +18,7 @@ const PATHS: &[(&[&str], &str)] = &[
     (&["issuers", "*", "jwks"], ""),
     (&["apis", "*", "openapi"], ""),
     (&["apis", "*", "overlays", "*"], ""),
+    (&["apis", "*", "overlays", "*", "file"], ""),
     (&["telemetry", "access_log"], "file:"),
     (&["telemetry", "incidents"], "file:"),
 ];
