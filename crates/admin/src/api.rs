@@ -62,6 +62,7 @@ enum Act {
     Routes,
     Bounds,
     Certificates,
+    Drift,
     Reload,
     Apply,
     Confirm,
@@ -105,6 +106,7 @@ impl Act {
             | Self::Routes
             | Self::Bounds
             | Self::Certificates
+            | Self::Drift
             | Self::Reload
             | Self::Confirm
             | Self::Diff
@@ -183,6 +185,14 @@ pub static ROUTES: &[Route] = &[
         Right::Read,
         Act::Certificates,
         "Every certificate and revocation list that is used or trusted, those that end first first.",
+    ),
+    route(
+        "GET",
+        "/drift",
+        "getDrift",
+        Right::Read,
+        Act::Drift,
+        "What was asked and answered and is not declared, and what is declared and nobody asks for.",
     ),
     route(
         "POST",
@@ -497,6 +507,7 @@ impl Api {
             Act::Routes => reply::json(StatusCode::OK, &control.routes()),
             Act::Bounds => reply::json(StatusCode::OK, &control.bounds()),
             Act::Certificates => reply::json(StatusCode::OK, &control.certificates()),
+            Act::Drift => reply::json(StatusCode::OK, &control.drift()),
             Act::Reload => self.change(&RELOAD_REFUSED, |control| control.reload()).await,
             Act::Apply => {
                 let confirm = match confirm_in(query) {

@@ -34,6 +34,8 @@ pub trait Control: Send + Sync + 'static {
     fn bounds(&self) -> Value;
     /// The certificates that are used or trusted, as `portcullis certs --json` prints them.
     fn certificates(&self) -> Value;
+    /// How what is asked and answered drifts from what is declared, as `portcullis drift --json` prints it.
+    fn drift(&self) -> Value;
     /// Reads the configuration again and applies it. Answers its hash.
     ///
     /// # Errors

@@ -97,6 +97,9 @@ impl Control for Fake {
     fn certificates(&self) -> Value {
         json!([])
     }
+    fn drift(&self) -> Value {
+        json!({ "shadow": [] })
+    }
     fn reload(&self) -> Result<String, String> {
         let outcome = self.reload.lock().unwrap().clone();
         if let Err(reason) = &outcome {

@@ -5,6 +5,7 @@
 //! dropped and counted. Time, disk and reader are the concern of threads that serve no request.
 
 mod access;
+pub mod drift;
 mod histogram;
 mod incident;
 mod json;
@@ -234,6 +235,11 @@ impl Observe {
     /// The counters of a listener.
     pub fn listener(&self, name: &str) -> ListenerMetrics {
         self.shared.metrics.listener(name)
+    }
+
+    /// Requests for what no API publishes, the most frequent first; and how many of them were forgotten.
+    pub fn shadow(&self) -> (Vec<drift::ShadowSeen>, u64) {
+        self.shared.metrics.drift.shadow()
     }
 
     /// Forgets the counters of listeners that are not among `names`.

@@ -55,6 +55,8 @@ pub(crate) enum Verb {
     Drain(Drain),
     /// List the certificates that a running gateway uses and trusts, and when they end
     Certs(Certs),
+    /// Show what was asked and answered and is not declared, and what is declared and nobody asks for
+    Drift(Ask),
     /// List every bound of the data plane, with its default and what it protects
     Bounds(Inspect),
     /// Print the JSON Schema of the configuration

@@ -11,6 +11,7 @@ pub(crate) mod consumers;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod drain;
+pub(crate) mod drift;
 pub(crate) mod explain;
 pub(crate) mod healthcheck;
 pub(crate) mod init;

@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Rollback(rollback) => commands::apply::rollback(&rollback),
         Verb::Drain(drain) => commands::drain::drain(&drain),
         Verb::Certs(certs) => commands::certs::certs(&certs),
+        Verb::Drift(ask) => commands::drift::drift(&ask),
         Verb::Bounds(bounds) => commands::bounds::bounds(&bounds),
         Verb::Schema => commands::schema::schema(),
         Verb::Healthcheck(healthcheck) => commands::healthcheck::healthcheck(&healthcheck),

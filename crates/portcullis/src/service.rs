@@ -402,6 +402,10 @@ impl Control for Service {
         table::bounds()
     }
 
+    fn drift(&self) -> Value {
+        table::drift(&self.gateway.live().snapshot().operations, &self.observe)
+    }
+
     fn certificates(&self) -> Value {
         table::certificates(&self.gateway.certificates(), clock::wall())
     }

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::drift::Drift;
 use super::incident::Incident;
 use super::names::Stream;
 use super::record::{Decision, Record};
@@ -39,6 +40,7 @@ const SEVERITIES: [Severity; 3] = [Severity::Low, Severity::Medium, Severity::Hi
 pub(super) struct Metrics {
     /// Exchanges that never found an operation.
     unrouted: OperationMetrics,
+    pub(super) drift: Arc<Drift>,
     decisions: Table<[AtomicU64; Decision::ALL.len()]>,
     problems: Table<AtomicU64>,
     incidents: Table<[AtomicU64; SEVERITIES.len()]>,
@@ -279,7 +281,13 @@ pub struct SnapshotAlive(Arc<AtomicU64>);
 impl Metrics {
     /// Counts an ended exchange.
     pub(super) fn record(&self, record: &Record<'_>) {
-        record.metrics.unwrap_or(&self.unrouted).record(record);
+        match record.metrics {
+            Some(operation) => operation.record(record),
+            None => {
+                self.unrouted.record(record);
+                self.drift.unrouted(record);
+            }
+        }
         for verdict in record.verdicts {
             let counters = self.decisions.get(verdict.control);
             if let Some(counter) = counters.get(place(&Decision::ALL, &verdict.decision)) {
@@ -306,7 +314,7 @@ impl Metrics {
         if let Some(series) = operations.get(&key).and_then(Weak::upgrade) {
             return OperationMetrics::of(series);
         }
-        let series = Arc::new(Series::new(key.clone()));
+        let series = Arc::new(Series::new(key.clone(), &self.drift));
         operations.insert(key, Arc::downgrade(&series));
         OperationMetrics::of(series)
     }

@@ -184,6 +184,10 @@ metrics! {
     DECISIONS = Counter "portcullis_decisions_total" ["control", "verdict"], "What each control decided";
     PROBLEMS = Counter "portcullis_problems_total" ["code"], "Error replies by problem";
     INCIDENTS_TOTAL = Counter "portcullis_incidents_total" ["kind", "severity"], "Incidents by kind";
+    SHADOW_REQUESTS = Counter "portcullis_shadow_requests_total" ["answer"], "Requests for what no API publishes, by the status that was answered; `portcullis drift` names them";
+    OPERATION_LAST_USED = Gauge "portcullis_operation_last_used_timestamp_seconds" ["api", "operation"], "When an operation was last used, since 1970; 0 while it never was";
+    DEPRECATED_REQUESTS = Counter "portcullis_deprecated_requests_total" ["api", "operation"], "Uses of operations that the definition calls deprecated";
+    UNDECLARED_NAMES = Counter "portcullis_undeclared_names_total" ["api", "operation", "side"], "Names that were seen and are not declared, in a `request` or a `response`; `portcullis drift` tells them";
     CREDENTIAL_FAILURES = Counter "portcullis_credential_failures_total" [], "Credentials that were checked and failed";
     HELD_BACK = Counter "portcullis_addresses_held_back_total" [], "How often a client address was held back, because too many of its credentials failed";
     OPEN_CONNECTIONS = Gauge "portcullis_open_connections" ["listener"], "Connections open now";

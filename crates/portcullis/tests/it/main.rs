@@ -38,6 +38,7 @@ mod demo;
 mod disks;
 mod dns;
 mod drain;
+mod drift;
 mod examples;
 mod exhaustion;
 mod explain;

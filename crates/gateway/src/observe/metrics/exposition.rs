@@ -54,6 +54,7 @@ impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
         self.requests(&mut encoder)?;
         self.judgements(&mut encoder)?;
+        self.drift(&mut encoder)?;
         self.credentials(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.targets(&mut encoder)?;
@@ -102,6 +103,33 @@ impl Scrape {
         for (kind, counters) in self.0.incidents.entries() {
             for (severity, counter) in SEVERITIES.iter().zip(counters) {
                 family.counter_if_used(&[kind, severity.as_str()], counter.load(Ordering::Relaxed))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn drift(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let mut family = Family::begin(encoder, &names::SHADOW_REQUESTS)?;
+        for (answered, count) in self.0.drift.answered() {
+            family.counter(&[answered], count)?;
+        }
+        let mut alive = self.0.alive();
+        // The last one stands for what found no operation.
+        alive.pop();
+        let mut family = Family::begin(encoder, &names::OPERATION_LAST_USED)?;
+        for series in &alive {
+            let last = series.usage.seen().map_or(0, |seen| seen.last.as_secs());
+            family.gauge(&[&series.key.api, &series.key.operation], last)?;
+        }
+        let mut family = Family::begin(encoder, &names::DEPRECATED_REQUESTS)?;
+        for series in alive.iter().filter(|series| series.is_deprecated()) {
+            let count = series.usage.seen().map_or(0, |seen| seen.count);
+            family.counter(&[&series.key.api, &series.key.operation], count)?;
+        }
+        let mut family = Family::begin(encoder, &names::UNDECLARED_NAMES)?;
+        for series in &alive {
+            for (side, count) in series.usage.counts() {
+                family.counter_if_used(&[&series.key.api, &series.key.operation, side], count)?;
             }
         }
         Ok(())

@@ -1,12 +1,15 @@
 //! The counters of one operation, resolved once and then reached without a lookup.
 
 use std::array;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use super::super::drift::{Drift, NameSeen, Seen, Side, Undeclared, Usage};
 use super::super::histogram::Histogram;
 use super::super::record::{Decision, Record};
 use super::place;
+use crate::clock;
 
 /// Methods with a series of their own; any other counts as `_OTHER`, as OpenTelemetry has it.
 const METHODS: [&str; 8] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "_OTHER"];
@@ -89,6 +92,10 @@ pub(super) struct Series {
     usual: OnceLock<(usize, usize)>,
     usual_durations: Histogram,
     durations: [OnceLock<Box<ByStatus>>; METHODS.len()],
+    pub(super) usage: Usage,
+    /// Whether callers are asked to use it no more.
+    is_deprecated: AtomicBool,
+    drift: Arc<Drift>,
 }
 
 #[derive(Debug)]
@@ -103,8 +110,41 @@ impl OperationMetrics {
         &self.0
     }
 
+    /// Says whether callers are asked to use it no more.
+    pub fn deprecate(&self, is_deprecated: bool) {
+        self.0.is_deprecated.store(is_deprecated, Ordering::Relaxed);
+    }
+
+    /// Whether callers are asked to use it no more.
+    pub fn is_deprecated(&self) -> bool {
+        self.0.is_deprecated()
+    }
+
+    /// Notes a name that passed, or would have, and is not declared. Never waits.
+    pub fn undeclared(&self, side: Side, what: Undeclared, name: &str, wall: Duration) {
+        self.0.usage.undeclared(&self.0.drift, side, what, name, wall);
+    }
+
+    /// Since when it is published, since 1970.
+    pub fn begun(&self) -> Duration {
+        self.0.usage.begun
+    }
+
+    /// How often and when it was used, if it was: its backend was asked, or the gateway answered for it.
+    pub fn used(&self) -> Option<Seen> {
+        self.0.usage.seen()
+    }
+
+    /// The names that are not declared and were seen, and how many of them were forgotten.
+    pub fn undeclared_names(&self) -> (Vec<NameSeen>, u64) {
+        self.0.usage.names()
+    }
+
     /// Counts an ended exchange.
     pub(super) fn record(&self, record: &Record<'_>) {
+        if record.backend.is_some() || matches!(record.decision, Decision::Allowed | Decision::Answered) {
+            self.0.usage.used(record.wall);
+        }
         if let Some(counter) = self.0.outcomes.get(place(&Decision::ALL, &record.decision)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
@@ -122,8 +162,12 @@ impl OperationMetrics {
 }
 
 impl Series {
-    pub(super) fn new(key: Key) -> Self {
-        Self { key, ..Self::default() }
+    pub(super) fn new(key: Key, drift: &Arc<Drift>) -> Self {
+        // What has an end of its own cannot be taken apart.
+        let mut series = Self::default();
+        (series.key, series.drift) = (key, Arc::clone(drift));
+        series.usage.begun = clock::wall();
+        series
     }
 
     /// How many exchanges ended in each way.
@@ -132,6 +176,11 @@ impl Series {
             .iter()
             .zip(&self.outcomes)
             .map(|(outcome, count)| (outcome.as_str(), count.load(Ordering::Relaxed)))
+    }
+
+    /// Whether callers are asked to use it no more.
+    pub(super) fn is_deprecated(&self) -> bool {
+        self.is_deprecated.load(Ordering::Relaxed)
     }
 
     /// Method, status and durations of every series that was used.
@@ -148,6 +197,12 @@ impl Series {
                 used.filter_map(move |(status, slot)| Some((method, status, &**slot.get()?)))
             });
         usual.chain(others)
+    }
+}
+
+impl Drop for Series {
+    fn drop(&mut self) {
+        self.drift.give_back(self.usage.kept());
     }
 }
 

@@ -20,6 +20,7 @@ use crate::callers::Directory;
 use crate::config::{
     Api, ApiDefinition, Auth, Effective, ForwardedFields, Layer, Match, Settings, Stream as StreamConfig,
 };
+use crate::observe::OperationMetrics;
 use crate::pipeline::operation::{Stream, StreamTerms};
 use crate::pipeline::{Expression, Form, Handover, Needs, Operation, Policy};
 use crate::policies::condition::{Condition, When};
@@ -344,7 +345,7 @@ impl Compiler<'_> {
         Some(Arc::new(Operation {
             api: api_name.into(),
             name: draft.name.as_str().into(),
-            metrics: self.observe.operation(api_name, &draft.name, template.as_str()),
+            metrics: self.counters(api_name, draft, template),
             template: template.as_str().into(),
             method: draft.method.into(),
             authentication: who.expression,
@@ -365,6 +366,15 @@ impl Compiler<'_> {
             auth_place: self.shared(who.place.unwrap_or_else(|| spell(effective.place("auth"), "auth"))),
             place,
         }))
+    }
+
+    /// The counters of an operation.
+    fn counters(&self, api: &str, draft: &Draft<'_>, template: &Template) -> OperationMetrics {
+        let metrics = self.observe.operation(api, &draft.name, template.as_str());
+        let is_deprecated =
+            matches!(draft.origin, Origin::Definition(_, operation) if operation.is_deprecated);
+        metrics.deprecate(is_deprecated);
+        metrics
     }
 
     /// The place of an `auth`, one text for all neighbours that have the same.
