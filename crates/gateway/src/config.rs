@@ -84,6 +84,7 @@ pub use login::Login;
 pub use operators::{Admin, Operator, OperatorCertificate, OperatorCredential, OperatorToken, Role};
 pub use overlay::Overlay;
 pub use portcullis_openapi::definition;
+pub use portcullis_openapi::difference;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;
 pub use settings::{ClaimRule, ClaimValue, Forward, ForwardedFields, Require, Settings, Stream};

@@ -10,6 +10,8 @@
 //! * [`contract`]: a definition enforced.
 //! * [`project`]: answers written anew, as far as their schema goes.
 //! * [`schema`]: the schemas of a definition as one graph.
+//! * [`difference`]: what another version of a definition breaks.
+//! * [`instance`]: values made from schemas.
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
 //! * [`parameters`]: parameters and url-encoded forms, read as values.
@@ -20,7 +22,9 @@
 pub mod coding;
 pub mod contract;
 pub mod definition;
+pub mod difference;
 pub mod engine;
+pub mod instance;
 pub mod jsonpath;
 pub mod matcher;
 pub mod media_type;

@@ -43,8 +43,8 @@ pub(crate) enum Verb {
     Audit(Audit),
     /// Show how a running gateway is: phase, configuration, listeners
     Status(Ask),
-    /// Show what the configuration file, or a candidate, would change of what runs
-    Diff(Candidate),
+    /// Show what the configuration file, or a candidate, would change of what runs; or, of two API definitions, what the new one breaks
+    Diff(Diff),
     /// Apply a candidate, or the configuration file anew, to a running gateway
     Apply(Apply),
     /// Keep the configuration that `apply --confirm` put in force
@@ -570,6 +570,18 @@ pub(crate) struct Candidate {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Diff {
+    #[command(flatten)]
+    pub(crate) candidate: Candidate,
+    /// An API definition; FILE is then the one before it, and no gateway is asked. Says no (exit code 1) when a caller of the old one fails
+    #[arg(value_name = "NEW", requires = "candidate", conflicts_with_all = ["socket", "admin"])]
+    pub(crate) new: Option<PathBuf>,
+    /// Say no, too, when it is not proven that none does
+    #[arg(long, requires = "new")]
+    pub(crate) strict: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -41,7 +41,7 @@ fn main() -> ExitCode {
         Verb::Access(access) => commands::access::access(&access),
         Verb::Audit(audit) => commands::audit::audit(&audit),
         Verb::Status(ask) => commands::status::status(&ask),
-        Verb::Diff(candidate) => commands::diff::diff(&candidate),
+        Verb::Diff(diff) => commands::diff::diff(&diff),
         Verb::Apply(apply) => commands::apply::apply(&apply),
         Verb::Confirm(ask) => commands::apply::confirm(&ask),
         Verb::Rollback(rollback) => commands::apply::rollback(&rollback),

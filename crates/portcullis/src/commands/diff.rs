@@ -1,13 +1,23 @@
-//! `portcullis diff`: what a configuration would change of what runs.
+//! `portcullis diff`: what a configuration would change of what runs; and what a definition breaks for callers of another.
+
+mod definitions;
 
 use serde_json::Value;
 
-use crate::args::Candidate;
+use crate::args::{Candidate, Diff};
 use crate::operator::{self, tell_refusal};
 use crate::output::{Outcome, say};
 
+/// One file is a configuration, two are definitions.
+pub(crate) fn diff(diff: &Diff) -> anyhow::Result<Outcome> {
+    match (&diff.candidate.candidate, &diff.new) {
+        (Some(old), Some(new)) => definitions::compare(old, new, diff.candidate.json, diff.strict),
+        _ => against_running(&diff.candidate),
+    }
+}
+
 /// Good when nothing would change.
-pub(crate) fn diff(candidate: &Candidate) -> anyhow::Result<Outcome> {
+fn against_running(candidate: &Candidate) -> anyhow::Result<Outcome> {
     let text = candidate.text()?;
     let answer = candidate.socket.find()?.call("POST", "/diff", &text)?;
     if answer.status == 422 {

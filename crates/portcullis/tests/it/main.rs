@@ -32,6 +32,7 @@ mod clocks;
 mod conditions;
 mod credentials;
 mod crowds;
+mod definition_difference;
 mod definition_security;
 mod definitions;
 mod demo;

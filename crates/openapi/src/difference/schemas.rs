@@ -1,0 +1,640 @@
+//! Two schemas, place by place: members, items and what is asked of them side by side.
+//!
+//! The walk pairs what the sender may send with what the receiver takes. Where both are objects or lists and nothing but
+//! members and items differs, their members and items are paired in turn, so that a finding names the member, and a schema
+//! that refers to itself is gone through once. What a place itself asks (types, bounds, expressions) is a question of its
+//! own; what is put together from other schemas in different ways is one question as a whole.
+//!
+//! A pair that was met before is taken to hold: whatever is wrong below it was found the first time.
+
+use std::collections::{HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::algebra::{self, Answer, Question};
+use super::parts::{DISCRIMINATOR, Parts, Slot, closing, escaped, followed, unique, without_members};
+use super::slice::{self, Notes, Unwritten};
+use super::{Change, Comparison, Place, Spans, Verdict, describe};
+use crate::schema::{Direction, SchemaId, Schemas};
+
+/// What was found out and holds for the whole comparison.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    clean: HashSet<Pair>,
+    same: HashMap<Pair, bool>,
+    answers: HashMap<Pair, Answer>,
+    steps: usize,
+    questions: usize,
+}
+
+/// Sender, receiver, and who they are.
+type Pair = (SchemaId, SchemaId, Direction);
+
+/// A walk over one pair of schemas.
+struct Walk<'c, 'd, 'a> {
+    comparison: &'c mut Comparison<'d, 'a>,
+    direction: Direction,
+    met: HashSet<Pair>,
+    path: Vec<String>,
+    found: Vec<Change>,
+    is_cut: bool,
+}
+
+impl Comparison<'_, '_> {
+    /// Compares what a part of an operation takes (requests) or sends (responses). Without a schema it is anything.
+    pub(super) fn schemas(
+        &mut self,
+        old: Option<SchemaId>,
+        new: Option<SchemaId>,
+        direction: Direction,
+        spans: Spans,
+    ) {
+        let (sender, receiver) = match direction {
+            Direction::Request => (old, new),
+            Direction::Response => (new, old),
+        };
+        match (sender, receiver) {
+            (Some(sender), Some(receiver)) => {
+                let mut walk = Walk {
+                    comparison: self,
+                    direction,
+                    met: HashSet::new(),
+                    path: Vec::new(),
+                    found: Vec::new(),
+                    is_cut: false,
+                };
+                walk.pair(sender, receiver, false);
+                let Walk { met, found, is_cut, .. } = walk;
+                if found.is_empty() && !is_cut {
+                    self.schemas.clean.extend(met);
+                }
+                found.into_iter().for_each(|change| self.push(change));
+            }
+            (Some(_), None) => self.safe("schema-removed", spans, "any value is spoken of now"),
+            (None, Some(receiver)) => self.anything(receiver, direction, spans),
+            (None, None) => {}
+        }
+    }
+
+    /// Something that could be anything has a schema on the receiver's side.
+    fn anything(&mut self, receiver: SchemaId, direction: Direction, spans: Spans) {
+        let schemas = match direction {
+            Direction::Request => &self.new.schemas,
+            Direction::Response => &self.old.schemas,
+        };
+        let written = slice::of(schemas, receiver, direction, Notes::LeftOut, algebra::NODES_MAX);
+        let answer = match written {
+            Ok(receiver) => (self.ask)(Question { sender: true.into(), receiver, is_receiver_closed: false }),
+            Err(why) => Answer::Undecided { why: why.why().into() },
+        };
+        let why = match direction {
+            Direction::Request => "any value was taken, and now only those of a schema",
+            Direction::Response => "values were of a schema, and now it is not said what is sent",
+        };
+        match answer {
+            Answer::Covered => {}
+            Answer::Lost { witness, .. } => {
+                self.breaking("schema-added", spans, why);
+                if let Some(last) = self.changes.last_mut() {
+                    last.witness = witness;
+                }
+            }
+            Answer::Undecided { .. } => self.unknown("schema-added", spans, why),
+        }
+    }
+}
+
+impl Walk<'_, '_, '_> {
+    fn graphs(&self) -> (&Schemas, &Schemas) {
+        let (old, new) = (&self.comparison.old.schemas, &self.comparison.new.schemas);
+        match self.direction {
+            Direction::Request => (old, new),
+            Direction::Response => (new, old),
+        }
+    }
+
+    /// Compares one pair. In a composition members may be declared elsewhere.
+    fn pair(&mut self, sender: SchemaId, receiver: SchemaId, is_composed: bool) {
+        let (senders, receivers) = self.graphs();
+        let pair = (followed(senders, sender), followed(receivers, receiver), self.direction);
+        if self.comparison.schemas.clean.contains(&pair) || !self.met.insert(pair) || !self.goes_on(pair) {
+            return;
+        }
+        let (senders, receivers) = self.graphs();
+        let parts =
+            (Parts::of(senders, pair.0, self.direction), Parts::of(receivers, pair.1, self.direction));
+        let (Some(sends), Some(takes)) = parts else {
+            if !self.is_same(pair) {
+                let why =
+                    "is not compared: a keyword of it is not understood, or it holds a dynamic reference";
+                self.note(Verdict::Unknown, "schema-not-understood", pair, why.into());
+            }
+            return;
+        };
+        self.defaults(pair);
+        let (was, is) = self.by_age(&sends.shell, &takes.shell);
+        if was.get(DISCRIMINATOR) != is.get(DISCRIMINATOR) {
+            let told = |shell: &Value| shell.get(DISCRIMINATOR).map_or("none".to_owned(), describe::shown);
+            let why = format!("the discriminator {} becomes {}", told(was), told(is));
+            self.note(Verdict::Unknown, "discriminator-changed", pair, why);
+        }
+        let others = |parts: &Parts| {
+            parts
+                .inner
+                .iter()
+                .filter(|(slot, _)| slot.is_other())
+                .map(|(slot, id)| (slot.clone(), *id))
+                .collect::<Vec<_>>()
+        };
+        let (send, take) = (others(&sends), others(&takes));
+        let is_alike =
+            send.len() == take.len() && send.iter().zip(&take).all(|(one, other)| one.0 == other.0);
+        let differing: Vec<(Slot, SchemaId, SchemaId)> = if is_alike {
+            let both = send.into_iter().zip(take).map(|((slot, one), (_, other))| (slot, one, other));
+            both.filter(|(_, one, other)| !self.is_same((*one, *other, self.direction))).collect()
+        } else {
+            Vec::new()
+        };
+        let is_null = |parts: &Parts| parts.shell.get("nullable").is_some();
+        let is_bare = |parts: &Parts| parts.shell.is_boolean();
+        if !is_alike
+            || !differing.is_empty()
+            || is_bare(&sends) != is_bare(&takes)
+            || is_null(&sends) != is_null(&takes)
+        {
+            self.whole(pair, &sends, &takes, is_alike.then_some(differing));
+            return;
+        }
+        if self.own(pair, &sends, &takes) {
+            self.required(pair, &sends, &takes);
+            self.members(pair, &sends, &takes, is_composed);
+            self.items(pair, &sends, &takes);
+        }
+    }
+
+    /// Whether the limits let a pair be looked at; where they do not for the first time, that is told.
+    fn goes_on(&mut self, pair: Pair) -> bool {
+        self.comparison.schemas.steps = self.comparison.schemas.steps.saturating_add(1);
+        let limits = self.comparison.limits;
+        if self.comparison.schemas.steps > limits.steps_max || self.path.len() > limits.depth_max {
+            self.is_cut = true;
+            if self.comparison.schemas.steps <= limits.steps_max.saturating_add(1) {
+                self.note(
+                    Verdict::Unknown,
+                    "too-large",
+                    pair,
+                    "is not compared: the schemas are too large or too deep".into(),
+                );
+            }
+            return false;
+        }
+        true
+    }
+
+    /// What a place asks by itself. Says whether there is more to look at.
+    fn own(&mut self, pair: Pair, sends: &Parts, takes: &Parts) -> bool {
+        let (sent, taken) = (without_members(&sends.shell), without_members(&takes.shell));
+        if sent == taken {
+            return true;
+        }
+        let has_inner = !sends.inner.is_empty() || !takes.inner.is_empty();
+        let (old, new) = self.by_age(&sent, &taken);
+        let changed = describe::changed(old, new);
+        let own =
+            (self.comparison.ask)(Question { sender: sent, receiver: taken, is_receiver_closed: false });
+        if own == Answer::Covered {
+            self.note(Verdict::Safe, "schema-changed", pair, format!("{changed}: {}", self.words().safe));
+            return true;
+        }
+        let answer = if has_inner { self.answer(pair) } else { own };
+        let is_covered = answer == Answer::Covered;
+        self.conclude(pair, answer, &changed);
+        !is_covered
+    }
+
+    /// What is put together in different ways is one question. Where that is not decided, parts that all hold together may
+    /// still be compared one by one.
+    fn whole(
+        &mut self,
+        pair: Pair,
+        sends: &Parts,
+        takes: &Parts,
+        differing: Option<Vec<(Slot, SchemaId, SchemaId)>>,
+    ) {
+        let (old, new) = self.by_age(&sends.shell, &takes.shell);
+        let mut changed = describe::changed(old, new);
+        let named: Vec<String> = match &differing {
+            Some(differing) => differing.iter().filter_map(|(slot, ..)| slot.keyword()).collect(),
+            None => sends.inner.keys().chain(takes.inner.keys()).filter_map(Slot::keyword).collect(),
+        };
+        if !named.is_empty() {
+            let own = if sends.shell == takes.shell { String::new() } else { format!("{changed}, ") };
+            changed = format!("{own}what stands under `{}` changed", unique(named).join("`, `"));
+        }
+        let answer = self.answer(pair);
+        if matches!(answer, Answer::Undecided { .. })
+            && sends.shell == takes.shell
+            && let Some(differing) = differing
+            && differing.iter().all(|(slot, ..)| matches!(slot, Slot::Other("allOf" | "anyOf" | "$ref", _)))
+        {
+            for (_, one, other) in differing {
+                self.pair(one, other, true);
+            }
+            self.required(pair, sends, takes);
+            self.members(pair, sends, takes, true);
+            self.items(pair, sends, takes);
+            return;
+        }
+        self.conclude(pair, answer, &changed);
+    }
+
+    fn conclude(&mut self, pair: Pair, answer: Answer, changed: &str) {
+        let words = self.words();
+        match answer {
+            Answer::Covered => {
+                self.note(Verdict::Safe, "schema-changed", pair, format!("{changed}: {}", words.safe))
+            }
+            Answer::Lost { lost, witness } => {
+                let why = format!("{changed}: {}", words.lost);
+                self.note_with(Verdict::Breaking, words.rule, pair, why, lost, witness);
+            }
+            Answer::Undecided { why } => {
+                self.note(Verdict::Unknown, words.rule, pair, format!("{changed}: not decided ({why})"));
+            }
+        }
+    }
+
+    fn required(&mut self, pair: Pair, sends: &Parts, takes: &Parts) {
+        for name in takes.required.iter().filter(|name| !sends.required.contains(name)) {
+            let answer = self.answer(pair);
+            let (rule, why) = match self.direction {
+                Direction::Request => ("member-required", format!("the member `{name}` must be there now")),
+                Direction::Response => {
+                    ("member-not-promised", format!("the member `{name}` may be missing now"))
+                }
+            };
+            match answer {
+                Answer::Covered => {}
+                Answer::Lost { lost, witness } => {
+                    let witness = witness.filter(|value| value.get(name).is_none());
+                    self.note_with(Verdict::Breaking, rule, pair, why, lost, witness);
+                }
+                Answer::Undecided { .. } => self.note(Verdict::Breaking, rule, pair, why),
+            }
+        }
+        for name in sends.required.iter().filter(|name| !takes.required.contains(name)) {
+            let why = match self.direction {
+                Direction::Request => format!("the member `{name}` may be left out now"),
+                Direction::Response => format!("the member `{name}` is always there now"),
+            };
+            self.note(Verdict::Safe, "member-requirement", pair, why);
+        }
+    }
+
+    fn members(&mut self, pair: Pair, sends: &Parts, takes: &Parts, is_composed: bool) {
+        let additional = takes.inner.get(&Slot::Additional).copied();
+        for (slot, sent) in &sends.inner {
+            let Slot::Property(name) = slot else { continue };
+            self.path.push(escaped(name));
+            match (takes.inner.get(slot), additional) {
+                (Some(taken), _) => self.pair(*sent, *taken, is_composed),
+                (None, Some(taken)) if !takes.hidden.contains(name) => self.pair(*sent, taken, is_composed),
+                (None, _) => self.member_gone((*sent, pair.1, pair.2), pair, name, takes, is_composed),
+            }
+            self.path.pop();
+        }
+        for (slot, taken) in &takes.inner {
+            let Slot::Property(name) = slot else { continue };
+            if sends.inner.contains_key(slot) {
+                continue;
+            }
+            self.path.push(escaped(name));
+            self.member_new((pair.0, *taken, pair.2), name, sends, takes);
+            self.path.pop();
+        }
+        self.others(pair, sends, takes, additional);
+    }
+
+    /// The sender declares a member that the receiver does not.
+    fn member_gone(&mut self, spans: Pair, whole: Pair, name: &str, takes: &Parts, is_composed: bool) {
+        let is_barred =
+            takes.hidden.iter().any(|hidden| hidden == name) || closing(&takes.shell) == Some(false);
+        let is_open = closing(&takes.shell) == Some(true) && !is_barred;
+        match self.direction {
+            _ if is_open => {}
+            Direction::Response if !is_barred => {
+                self.note(Verdict::Safe, "member-added", spans, format!("the member `{name}` is new"));
+            }
+            _ if is_composed || takes.shell.get("patternProperties").is_some() => {
+                let why = format!("the member `{name}` is not declared here any more; it may be elsewhere");
+                self.note(Verdict::Unknown, "member-removed", spans, why);
+            }
+            direction => {
+                let (rule, why) = match direction {
+                    Direction::Request => (
+                        "member-removed",
+                        format!("the member `{name}` is not declared any more, and is refused"),
+                    ),
+                    Direction::Response => (
+                        "member-added",
+                        format!("the member `{name}` is new, where no other was to be expected"),
+                    ),
+                };
+                let (lost, witness) = match self.answer(whole) {
+                    Answer::Lost { lost, witness } => {
+                        (lost, witness.filter(|value| value.get(name).is_some()))
+                    }
+                    Answer::Covered | Answer::Undecided { .. } => (None, None),
+                };
+                // The value is the object's, not the member's.
+                let own = self.path.pop();
+                let change = self.change(Verdict::Breaking, rule, spans, why, lost, witness);
+                self.path.extend(own);
+                self.found.push(change);
+            }
+        }
+    }
+
+    /// The receiver declares a member that the sender does not.
+    fn member_new(&mut self, spans: Pair, name: &str, sends: &Parts, takes: &Parts) {
+        let is_required = takes.required.iter().any(|required| required == name);
+        if let Some(sent) = sends.inner.get(&Slot::Additional) {
+            self.pair(*sent, spans.1, false);
+        } else if closing(&sends.shell) == Some(true) && !sends.hidden.iter().any(|hidden| hidden == name) {
+            let why =
+                format!("the member `{name}` has a schema now; it could be anything among the others before");
+            self.note(Verdict::Unknown, "member-described", spans, why);
+        } else if !is_required {
+            let (rule, why) = match self.direction {
+                Direction::Request => {
+                    ("member-added", format!("the member `{name}` is new and may be left out"))
+                }
+                Direction::Response => (
+                    "member-removed",
+                    format!("the member `{name}` is not sent any more; it was not promised"),
+                ),
+            };
+            self.note(Verdict::Safe, rule, spans, why);
+        }
+    }
+
+    /// Members that are not declared.
+    fn others(&mut self, pair: Pair, sends: &Parts, takes: &Parts, taken: Option<SchemaId>) {
+        let sent = sends.inner.get(&Slot::Additional).copied();
+        let (sent_by_word, taken_by_word) = (closing(&sends.shell), closing(&takes.shell));
+        let has_members = |parts: &Parts| parts.inner.keys().any(|slot| matches!(slot, Slot::Property(_)));
+        self.path.push("*".to_owned());
+        let why = match (sent, sent_by_word, taken, taken_by_word) {
+            (Some(sent), _, Some(taken), _) => {
+                self.pair(sent, taken, false);
+                None
+            }
+            (_, _, _, Some(true)) | (None, Some(false), _, _) => None,
+            (Some(_), _, None, Some(false)) | (None, Some(true), None, Some(false)) => Some((
+                Verdict::Breaking,
+                match self.direction {
+                    Direction::Request => "other members are refused now",
+                    Direction::Response => "other members may be sent now",
+                },
+            )),
+            (Some(_), _, None, None) | (None, Some(true), None, None) => {
+                let is_closed = self.direction == Direction::Request && has_members(takes);
+                is_closed.then_some((
+                    Verdict::Unknown,
+                    "nothing is said of other members any more: a gateway refuses them",
+                ))
+            }
+            (None, Some(true), Some(_), _) => {
+                Some((Verdict::Unknown, "other members could be anything and have a schema"))
+            }
+            (None, None, Some(_), _) | (None, None, None, Some(false)) if has_members(sends) => Some((
+                Verdict::Unknown,
+                match self.direction {
+                    Direction::Request => {
+                        "nothing was said of other members, and now not all of them are taken: whether callers send some is not known"
+                    }
+                    Direction::Response => {
+                        "nothing is said of other members any more: whether some are sent is not known"
+                    }
+                },
+            )),
+            (None, None, Some(_), _) | (None, None, None, Some(false)) => Some((
+                Verdict::Breaking,
+                match self.direction {
+                    Direction::Request => "members could be anything, and now not all of them are taken",
+                    Direction::Response => "members may be anything now",
+                },
+            )),
+            (None, None, None, None) => None,
+        };
+        self.path.pop();
+        if sent_by_word == Some(false) && taken_by_word != Some(false) {
+            let why = match self.direction {
+                Direction::Request => "other members were refused, and that is not said any more",
+                Direction::Response => "other members are not sent any more",
+            };
+            self.note(Verdict::Safe, "members-opened", pair, why.to_owned());
+        }
+        if let Some((verdict, why)) = why {
+            let (lost, witness) = match (verdict, self.answer(pair)) {
+                (Verdict::Breaking, Answer::Lost { lost, witness }) => (lost, witness),
+                _ => (None, None),
+            };
+            self.note_with(verdict, "members-closed", pair, why.to_owned(), lost, witness);
+        }
+    }
+
+    fn items(&mut self, pair: Pair, sends: &Parts, takes: &Parts) {
+        let prefix =
+            |parts: &Parts| parts.inner.keys().filter(|slot| matches!(slot, Slot::Prefix(_))).count();
+        if prefix(sends) != prefix(takes) {
+            let answer = self.answer(pair);
+            self.conclude(pair, answer, "`prefixItems` changed");
+            return;
+        }
+        for (slot, sent) in &sends.inner {
+            let step = match slot {
+                Slot::Prefix(index) => index.to_string(),
+                Slot::Items => "*".to_owned(),
+                Slot::Property(_) | Slot::Additional | Slot::Other(..) => continue,
+            };
+            if let Some(taken) = takes.inner.get(slot) {
+                self.path.push(step);
+                self.pair(*sent, *taken, false);
+                self.path.pop();
+            }
+        }
+        if !sends.inner.contains_key(&Slot::Items) && takes.inner.contains_key(&Slot::Items) {
+            let answer = self.answer(pair);
+            let changed = match self.direction {
+                Direction::Request => "items have a schema now",
+                Direction::Response => "items have no schema any more",
+            };
+            self.conclude(pair, answer, changed);
+        }
+    }
+
+    /// Of requests: what stands for a value that is missing.
+    fn defaults(&mut self, pair: Pair) {
+        if self.direction == Direction::Response {
+            return;
+        }
+        let (senders, receivers) = self.graphs();
+        let (old, new) = (&senders.get(pair.0).notes().default, &receivers.get(pair.1).notes().default);
+        if old != new {
+            let told = |value: &Option<Value>| value.as_ref().map_or("none".to_owned(), describe::shown);
+            let why = format!(
+                "the default {} becomes {}: what leaving it out means may have changed",
+                told(old),
+                told(new)
+            );
+            self.note(Verdict::Unknown, "default-changed", pair, why);
+        }
+    }
+
+    /// The answer for two schemas with all they are put together from.
+    fn answer(&mut self, pair: Pair) -> Answer {
+        if let Some(answer) = self.comparison.schemas.answers.get(&pair) {
+            return answer.clone();
+        }
+        let (senders, receivers) = self.graphs();
+        let written =
+            |schemas, id| slice::of(schemas, id, self.direction, Notes::LeftOut, algebra::NODES_MAX);
+        let sides = written(senders, pair.0).and_then(|sender| Ok((sender, written(receivers, pair.1)?)));
+        self.comparison.schemas.questions = self.comparison.schemas.questions.saturating_add(1);
+        let answer = match sides {
+            _ if self.comparison.schemas.questions > self.comparison.limits.questions_max => {
+                Answer::Undecided { why: "too many schemas changed".into() }
+            }
+            Ok((sender, receiver)) => {
+                let is_receiver_closed = self.direction == Direction::Request;
+                (self.comparison.ask)(Question { sender, receiver, is_receiver_closed })
+            }
+            Err(why) => Answer::Undecided { why: why.why().into() },
+        };
+        self.comparison.schemas.answers.insert(pair, answer.clone());
+        answer
+    }
+
+    /// Whether two schemas are the same, word for word, with all they refer to.
+    fn is_same(&mut self, pair: Pair) -> bool {
+        if let Some(is_same) = self.comparison.schemas.same.get(&pair) {
+            return *is_same;
+        }
+        let (senders, receivers) = self.graphs();
+        let mut met = HashSet::from([pair]);
+        let mut waiting = vec![pair];
+        let mut is_same = true;
+        while let Some(pair) = waiting.pop() {
+            let (one, other) = (Parts::of(senders, pair.0, pair.2), Parts::of(receivers, pair.1, pair.2));
+            let (Some(one), Some(other)) = (one, other) else {
+                is_same = false;
+                break;
+            };
+            is_same = one.shell == other.shell
+                && one.required == other.required
+                && one.hidden == other.hidden
+                && one.inner.len() == other.inner.len()
+                && one.inner.keys().eq(other.inner.keys());
+            if !is_same || met.len() > self.comparison.limits.steps_max {
+                is_same = false;
+                break;
+            }
+            let inner =
+                one.inner.values().zip(other.inner.values()).map(|(one, other)| (*one, *other, pair.2));
+            waiting.extend(inner.filter(|pair| met.insert(*pair)));
+        }
+        if is_same {
+            self.comparison.schemas.same.extend(met.into_iter().map(|pair| (pair, true)));
+        } else {
+            self.comparison.schemas.same.insert(pair, false);
+        }
+        is_same
+    }
+
+    fn by_age<'v>(&self, sends: &'v Value, takes: &'v Value) -> (&'v Value, &'v Value) {
+        match self.direction {
+            Direction::Request => (sends, takes),
+            Direction::Response => (takes, sends),
+        }
+    }
+
+    fn words(&self) -> Words {
+        match self.direction {
+            Direction::Request => Words {
+                rule: "request-narrowed",
+                lost: "values that were taken are refused",
+                safe: "what was taken still is",
+            },
+            Direction::Response => Words {
+                rule: "response-widened",
+                lost: "values may be sent that were not spoken of",
+                safe: "nothing is sent that was not spoken of",
+            },
+        }
+    }
+
+    fn note(&mut self, verdict: Verdict, rule: &'static str, pair: Pair, why: String) {
+        self.note_with(verdict, rule, pair, why, None, None);
+    }
+
+    fn note_with(
+        &mut self,
+        verdict: Verdict,
+        rule: &'static str,
+        pair: Pair,
+        why: String,
+        lost: Option<Value>,
+        witness: Option<Value>,
+    ) {
+        let change = self.change(verdict, rule, pair, why, lost, witness);
+        self.found.push(change);
+    }
+
+    fn change(
+        &self,
+        verdict: Verdict,
+        rule: &'static str,
+        (sender, receiver, _): Pair,
+        why: String,
+        lost: Option<Value>,
+        witness: Option<Value>,
+    ) -> Change {
+        let (old, new) = match self.direction {
+            Direction::Request => (sender, receiver),
+            Direction::Response => (receiver, sender),
+        };
+        let comparison = &*self.comparison;
+        let place = |definition: &crate::definition::Definition, id| {
+            let span = definition.schemas.get(id).span;
+            (span.line > 0).then(|| Place::of(&definition.files, span))
+        };
+        Change {
+            verdict,
+            rule,
+            operation: comparison.subject.operation.clone(),
+            part: comparison.subject.part.clone(),
+            pointer: self.path.iter().flat_map(|step| ["/", step]).collect::<String>().into(),
+            why: why.into(),
+            old: place(comparison.old, old),
+            new: place(comparison.new, new),
+            lost,
+            witness,
+        }
+    }
+}
+
+struct Words {
+    rule: &'static str,
+    lost: &'static str,
+    safe: &'static str,
+}
+
+impl Unwritten {
+    fn why(self) -> &'static str {
+        match self {
+            Self::TooLarge => "the schemas are too large to be compared",
+            Self::NotUnderstood => "a keyword is not understood, or there is a dynamic reference",
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `portcullis diff OLD NEW`: what a new definition breaks for callers of the old one.
+//!
+//! Each question about schemas is answered on a thread of its own, with a stack of its own and [`PATIENCE`]: the algebra
+//! may take long, or fail. What has no answer then is unknown. After [`LATE_MAX`] such questions no more are asked, so that
+//! the whole ends.
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use portcullis_gateway::config::definition::{Bounds, Definition, Folder, Severity};
+use portcullis_gateway::config::difference::{
+    self, Answer, Change, Limits, Place, Question, Verdict, algebra,
+};
+use serde_json::json;
+
+use crate::output::{Outcome, findings, remark, say};
+
+/// How long one question may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Questions without an answer in time, after which no more are asked.
+const LATE_MAX: u32 = 8;
+
+/// Longest text of a schema that is printed.
+const SHOWN_CHARS_MAX: usize = 400;
+
+/// Good when nothing is broken; with `strict` when that is proven.
+pub(super) fn compare(old: &Path, new: &Path, is_json: bool, is_strict: bool) -> anyhow::Result<Outcome> {
+    let (before, after) = (load(old)?, load(new)?);
+    let mut late = 0;
+    let changes =
+        difference::between(&before, &after, &Limits::DEFAULT, &mut |question| ask(question, &mut late));
+    let unread = before.refused.saturating_add(after.refused);
+    if is_json {
+        let document = json!({
+            "verdict": difference::verdict(&changes),
+            "breaking": count(&changes, Verdict::Breaking),
+            "unknown": count(&changes, Verdict::Unknown),
+            "safe": count(&changes, Verdict::Safe),
+            "unread_operations": { "old": before.refused, "new": after.refused },
+            "changes": changes,
+        });
+        say(serde_json::to_string_pretty(&document)?);
+    } else {
+        tell(&changes);
+    }
+    if unread > 0 {
+        remark(format_args!(
+            "{unread} operations cannot be read, and are not compared; `portcullis check --openapi` says why"
+        ));
+    }
+    Ok(match difference::verdict(&changes) {
+        Verdict::Breaking => Outcome::No,
+        Verdict::Unknown if is_strict => Outcome::No,
+        Verdict::Safe if is_strict && unread > 0 => Outcome::No,
+        Verdict::Unknown | Verdict::Safe => Outcome::Good,
+    })
+}
+
+fn load(path: &Path) -> anyhow::Result<Definition> {
+    let folder = Folder::of(path).map_err(|error| anyhow::anyhow!("{} {error}", path.display()))?;
+    Definition::load(&folder, folder.root(), &Bounds::DEFAULT).map_err(|refused| {
+        let errors = refused.notices.into_iter().filter(|notice| notice.severity == Severity::Error);
+        findings(&errors.map(|notice| notice.finding).collect::<Vec<_>>())
+    })
+}
+
+/// Answers a question in bounded time.
+fn ask(question: Question, late: &mut u32) -> Answer {
+    let undecided = |why: &str| Answer::Undecided { why: why.into() };
+    if *late >= LATE_MAX {
+        return undecided("too many schemas took too long");
+    }
+    let (sender, receiver) = mpsc::sync_channel(1);
+    let work = move || {
+        // Nobody may listen any more.
+        let _ = sender.send(algebra::answer(&question));
+    };
+    let thread = thread::Builder::new().name("algebra".to_owned()).stack_size(algebra::STACK_BYTES);
+    if thread.spawn(work).is_err() {
+        return undecided("the system gave no thread");
+    }
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(answer) => answer,
+        Err(mpsc::RecvTimeoutError::Timeout) => {
+            *late = late.saturating_add(1);
+            undecided("the comparison took too long")
+        }
+        Err(mpsc::RecvTimeoutError::Disconnected) => undecided("the comparison failed"),
+    }
+}
+
+fn tell(changes: &[Change]) {
+    let mut told: Vec<&Change> = Vec::new();
+    for change in changes {
+        // A schema that several operations share changed once.
+        let is_same = |it: &&Change| {
+            (it.verdict, it.rule, &it.why) == (change.verdict, change.rule, &change.why)
+                && (&it.old, &it.new) == (&change.old, &change.new)
+                && (it.old.is_some() || it.new.is_some())
+        };
+        if told.iter().any(is_same) {
+            continue;
+        }
+        let more = changes.iter().filter(is_same).count().saturating_sub(1);
+        told.push(change);
+        say(head(change, more));
+        say(format_args!("    {}", change.why));
+        match (&change.old, &change.new) {
+            (Some(old), Some(new)) => say(format_args!("    {} -> {}", place(old), place(new))),
+            (Some(one), None) | (None, Some(one)) => say(format_args!("    {}", place(one))),
+            (None, None) => {}
+        }
+        if let Some(lost) = &change.lost {
+            say(format_args!("    lost: {}", shortened(&lost.to_string())));
+        }
+        if let Some(witness) = &change.witness {
+            say(format_args!("    for instance: {}", shortened(&witness.to_string())));
+        }
+    }
+    let counts = [Verdict::Breaking, Verdict::Unknown, Verdict::Safe].map(|verdict| count(changes, verdict));
+    let [breaking, unknown, safe] = counts;
+    say(format_args!("{breaking} breaking, {unknown} unknown, {safe} safe"));
+}
+
+fn head(change: &Change, more: usize) -> String {
+    let verdict = match change.verdict {
+        Verdict::Breaking => "breaking",
+        Verdict::Unknown => "unknown",
+        Verdict::Safe => "safe",
+    };
+    let mut head = format!("{verdict:<8} {}", change.rule);
+    for text in [&change.operation, &change.part, &change.pointer] {
+        if !text.is_empty() {
+            head.push_str("  ");
+            head.push_str(text);
+        }
+    }
+    if more > 0 {
+        head.push_str(&format!("  (and {more} more)"));
+    }
+    head
+}
+
+fn count(changes: &[Change], verdict: Verdict) -> usize {
+    changes.iter().filter(|change| change.verdict == verdict).count()
+}
+
+fn place(place: &Place) -> String {
+    format!("{}:{}:{}", place.file, place.line, place.column)
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,110 @@
+//! `diff OLD NEW`: what a new definition breaks for callers of the old one, for people and for CI.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::stage::executable;
+
+const OLD: &str = r"openapi: 3.1.0
+info: { title: Shop, version: '1' }
+paths:
+  /items:
+    get:
+      parameters: [{ name: limit, in: query, schema: { type: integer, maximum: 500 } }]
+      responses: { '200': { description: all, content: { application/json: { schema: { type: array, items: { $ref: '#/components/schemas/Item' } } } } } }
+    post:
+      requestBody: { content: { application/json: { schema: { $ref: '#/components/schemas/Item' } } } }
+      responses: { '201': { description: made } }
+components:
+  schemas:
+    Item:
+      type: object
+      required: [name]
+      properties: { name: { type: string }, price: { type: number }, code: { type: string, pattern: '^[a-c]+$' } }
+";
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(executable()).current_dir(folder).args(arguments).output().expect("a run")
+}
+
+fn diff(old: &str, new: &str, more: &[&str]) -> (Option<i32>, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("old.yaml"), old).expect("a file");
+    fs::write(folder.path().join("new.yaml"), new).expect("a file");
+    let output = run(folder.path(), &[&["diff", "old.yaml", "new.yaml"], more].concat());
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
+    )
+}
+
+#[test]
+fn what_breaks_callers_is_told_with_both_places_and_a_value() {
+    let new = OLD.replace("maximum: 500", "maximum: 100");
+    let (code, text) = diff(OLD, &new, &[]);
+    assert_eq!(code, Some(1), "{text}");
+    for line in [
+        "breaking request-narrowed  GET /items  query parameter `limit`",
+        "    `maximum` 500 becomes 100: values that were taken are refused",
+        "    old.yaml:6:54 -> new.yaml:6:54",
+        "1 breaking, 0 unknown, 0 safe",
+    ] {
+        assert!(text.lines().any(|found| found == line), "`{line}` is not in\n{text}");
+    }
+    let (code, text) = diff(OLD, &new, &["--json"]);
+    assert_eq!(code, Some(1), "{text}");
+    let told: Value = serde_json::from_str(&text).expect("JSON");
+    assert_eq!((&told["verdict"], &told["breaking"]), (&"breaking".into(), &1.into()));
+    let witness = told["changes"][0]["witness"].as_i64().expect("a number");
+    assert!((101..=500).contains(&witness), "{witness}");
+    assert_eq!(told["changes"][0]["new"]["line"], 6);
+}
+
+#[test]
+fn one_schema_two_directions() {
+    // One may be left out of answers now, which is allowed in requests.
+    let (code, text) = diff(OLD, &OLD.replace("required: [name]", "required: []"), &[]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("breaking member-not-promised  GET /items  response 200 application/json  /*"),
+        "{text}"
+    );
+    assert!(
+        text.contains("safe     member-requirement  POST /items  request body application/json"),
+        "{text}"
+    );
+    assert!(text.contains("for instance: {"), "{text}");
+}
+
+#[test]
+fn nothing_and_what_is_unknown() {
+    assert_eq!(diff(OLD, OLD, &["--strict"]), (Some(0), "0 breaking, 0 unknown, 0 safe\n".to_owned()));
+    // In requests alone: more texts may match, and none is known that does not any more.
+    let old = OLD.replace("items: { $ref: '#/components/schemas/Item' }", "items: { type: string }");
+    let wider = old.replace("[a-c]", "[a-d]");
+    let (code, text) = diff(&old, &wider, &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(
+        text.contains("unknown  request-narrowed  POST /items  request body application/json  /code"),
+        "{text}"
+    );
+    assert_eq!(diff(&old, &wider, &["--strict"]).0, Some(1));
+    // A value shows that this one is breaking, whatever the algebra says.
+    let (code, text) = diff(&old, &old.replace("[a-c]", "[b-c]"), &[]);
+    assert_eq!(code, Some(1), "{text}");
+}
+
+#[test]
+fn what_cannot_be_compared_is_no_answer() {
+    for (old, new) in [(OLD, "openapi: 9.9.9\n"), ("nothing", OLD)] {
+        let (code, text) = diff(old, new, &[]);
+        assert_eq!(code, Some(2), "{text}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = run(folder.path(), &["diff", "a.yaml", "b.yaml"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a.yaml"));
+}
