@@ -330,7 +330,7 @@ fn cut(text: &str, bytes_max: usize) -> Box<str> {
         let before = kept.len();
         match character {
             ' '..='~' => kept.push(character),
-            other if other.is_alphanumeric() => kept.push(other),
+            other if other.is_alphanumeric() || other == '…' => kept.push(other),
             other => drop(write!(kept, "{}", other.escape_unicode())),
         }
         if kept.len() > bytes_max {

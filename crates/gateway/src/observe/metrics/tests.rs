@@ -6,6 +6,7 @@ use super::{
     AcmeFacts, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts,
     IssuerFacts, Metrics, NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
 };
+use crate::observe::drift::{Side, Undeclared};
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
 use crate::observe::record::Decision;
@@ -109,6 +110,8 @@ fn busy() -> Arc<Metrics> {
     metrics.record(&sample::unread(&peer, b"x", &refusal));
     let listener = metrics.listener("public");
     listener.outcome(ConnectionOutcome::Accepted);
+    operation.deprecate(true);
+    operation.undeclared(Side::Request, Undeclared::Query, "debug", Duration::from_secs(1_700_000_000));
     std::mem::forget((operation, listener.open(), metrics.snapshot()));
     metrics.applied("abc123", Duration::from_secs(1_700_000_000));
     let end = |is_list, role, name: &str, place: &str| CertificateEnd {
