@@ -62,6 +62,8 @@ pub enum ParameterValue {
         media_type: Box<str>,
         /// What holds for its value.
         schema: Option<SchemaId>,
+        /// 3.2: of a form that is all of the query, how its properties are written.
+        encoding: Vec<Encoding>,
     },
 }
 

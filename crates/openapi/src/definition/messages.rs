@@ -38,7 +38,11 @@ pub(super) fn value<'t>(
             loading.error(at, "has a `content` without a media type");
             return Err(Unusable);
         };
-        return Ok(ParameterValue::Content { media_type: first.range.clone(), schema: first.schema });
+        return Ok(ParameterValue::Content {
+            media_type: first.range.clone(),
+            schema: first.schema,
+            encoding: first.encoding.clone(),
+        });
     }
     let schema = match at.given("schema") {
         Some(schema) => schemas::read(loading, &schema, Form::Schema)?,

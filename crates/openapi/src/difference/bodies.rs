@@ -83,8 +83,18 @@ pub(super) fn media_type(
             "a sequence of values becomes one value, or one a sequence",
         );
     }
-    let before = old.encoding.iter().map(encoding);
-    let after: Vec<_> = new.encoding.iter().map(encoding).collect();
+    encodings(comparison, &old.encoding, &new.encoding, spans);
+}
+
+/// How the properties of a form are written.
+pub(super) fn encodings(
+    comparison: &mut Comparison<'_, '_>,
+    old: &[Encoding],
+    new: &[Encoding],
+    spans: Spans,
+) {
+    let before = old.iter().map(encoding);
+    let after: Vec<_> = new.iter().map(encoding).collect();
     for was in before {
         match after.iter().find(|is| is.0 == was.0) {
             Some(is) if *is == was => {}
@@ -95,7 +105,7 @@ pub(super) fn media_type(
         }
     }
     for is in &after {
-        if !old.encoding.iter().any(|was| *was.property == *is.0) {
+        if !old.iter().any(|was| *was.property == *is.0) {
             let why = format!("the encoding of `{}` is written out now", is.0);
             comparison.unknown("encoding-changed", spans, why);
         }

@@ -75,13 +75,14 @@ pub(super) fn value(
             comparison.schemas(Some(*before), Some(*after), direction, spans);
         }
         (
-            ParameterValue::Content { media_type, schema },
-            ParameterValue::Content { media_type: new_type, schema: new_schema },
+            ParameterValue::Content { media_type, schema, encoding },
+            ParameterValue::Content { media_type: new_type, schema: new_schema, encoding: new_encoding },
         ) => {
             if !media_type.eq_ignore_ascii_case(new_type) {
                 let why = format!("is written in another way: {media_type} becomes {new_type}");
                 comparison.breaking("parameter-style", spans, why);
             }
+            super::bodies::encodings(comparison, encoding, new_encoding, spans);
             comparison.schemas(*schema, *new_schema, direction, spans);
         }
         _ => comparison.breaking(

@@ -498,12 +498,11 @@ fn whole(parameter: &Parameter, how: How, read: &Read, schemas: &Schemas) -> Res
     let (member, is_required) = (read.member.clone(), parameter.is_required);
     match how {
         How::Form => {
-            let schema = match &parameter.value {
-                ParameterValue::Content { schema, .. } => *schema,
-                ParameterValue::Schema { .. } => return Err(MEDIA_TYPE),
+            let ParameterValue::Content { schema, encoding, .. } = &parameter.value else {
+                return Err(MEDIA_TYPE);
             };
-            let form =
-                super::encoded::compile(schema, &[], PAIRS_MAX, schemas).map_err(|unread| unread.why)?;
+            let form = super::encoded::compile(*schema, encoding, PAIRS_MAX, schemas);
+            let form = form.map_err(|unread| unread.why)?;
             Ok(Query::Form { member, is_required, form })
         }
         How::Json => Ok(Query::Text { member, is_required, shape: read.shape, is_json: true }),

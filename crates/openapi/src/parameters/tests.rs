@@ -2,6 +2,7 @@
 
 mod page;
 mod peers;
+mod table;
 
 use crate::value::{Builder, Limits};
 

@@ -1,11 +1,8 @@
-//! `docs/parameters.md`, read: each row of its tables is asked about.
-
-use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
+//! Each row of `docs/parameters.md` is asked about.
 
 use serde_json::Value as Json;
 
+use super::table::{Page, Row, is_same};
 use crate::contract::{Contract, Options, Violations};
 use crate::definition::documents::Unreadable;
 use crate::definition::{Bounds, Definition, Documents};
@@ -15,30 +12,13 @@ use crate::parameters::head::{Amiss, HeadFields, RequestHead};
 use crate::parameters::plan::Plan;
 use crate::value::{Builder, Kind, Limits, Value};
 
-/// One row: a declaration, a request, and what is made of it.
-#[derive(Debug)]
-pub(super) struct Row {
-    pub(super) line: usize,
-    pub(super) place: String,
-    pub(super) written: String,
-    pub(super) kind: String,
-    pub(super) request: String,
-    pub(super) expected: String,
-}
-
-struct Page {
-    types: HashMap<String, String>,
-    rows: Vec<Row>,
-}
-
 #[test]
 fn every_row_of_the_page_holds() {
     let page = Page::read();
     assert!(page.rows.len() > 200, "{} rows", page.rows.len());
     let mut wrong = Vec::new();
     for row in &page.rows {
-        let schema = page.types.get(&row.kind).unwrap_or_else(|| panic!("no type `{}`", row.kind));
-        let found = read_as(row, schema);
+        let found = read_as(row, page.schema(row));
         if !is_same(&found, &row.expected) {
             wrong.push(format!(
                 "line {}: {} `{}` {} `{}`: the page says {}, found {found}",
@@ -47,88 +27,6 @@ fn every_row_of_the_page_holds() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), page.rows.len(), wrong.join("\n"));
-}
-
-impl Page {
-    fn read() -> Self {
-        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/parameters.md");
-        let text = fs::read_to_string(page).expect("the page is there");
-        let mut page = Self { types: HashMap::new(), rows: Vec::new() };
-        for (index, line) in (1..).zip(text.lines()) {
-            let Some(row) = line.strip_prefix("| ").and_then(|line| line.strip_suffix(" |")) else {
-                continue;
-            };
-            let cells: Vec<String> = cells(row);
-            match &*cells {
-                [name, schema] if schema.starts_with('{') => {
-                    page.types.insert(name.clone(), schema.clone());
-                }
-                [place, written, kind, request, expected] if place != "in" && place != "---" => {
-                    page.rows.push(Row {
-                        line: index,
-                        place: place.clone(),
-                        written: written.clone(),
-                        kind: kind.clone(),
-                        request: request.clone(),
-                        expected: expected.clone(),
-                    });
-                }
-                _ => {}
-            }
-        }
-        page
-    }
-}
-
-/// The cells of a row; `\|` is a bar, and code stands in backticks.
-fn cells(row: &str) -> Vec<String> {
-    let whole = row.replace("\\|", "\u{1}");
-    let cell = |cell: &str| {
-        let cell = cell.trim().replace('\u{1}', "|");
-        if cell == "``" { String::new() } else { cell.trim_matches('`').to_owned() }
-    };
-    whole.split('|').map(cell).collect()
-}
-
-pub(super) fn is_same(found: &str, expected: &str) -> bool {
-    if found == expected {
-        return true;
-    }
-    let json = |text: &str| serde_json::from_str::<Json>(text).ok();
-    matches!((json(found), json(expected)), (Some(found), Some(expected)) if found == expected)
-}
-
-/// Members of `written` that go elsewhere than beside the schema.
-fn declaration(row: &Row, schema: &str) -> String {
-    let (place, is_2_0) = match row.place.strip_suffix(" 2.0") {
-        Some(place) => (place, true),
-        None => (&*row.place, false),
-    };
-    let mut members = vec![format!("in: {place}"), "name: color".to_owned()];
-    let mut content = None;
-    for member in row.written.split(", ").filter(|member| !member.is_empty()) {
-        match member.strip_prefix("content: ") {
-            Some(media_type) => content = Some(media_type),
-            None => members.push(member.to_owned()),
-        }
-    }
-    if place == "path" {
-        members.push("required: true".to_owned());
-    }
-    if is_2_0 {
-        members
-            .extend(schema.strip_prefix('{').and_then(|schema| schema.strip_suffix('}')).map(str::to_owned));
-    } else if let Some(media_type) = content {
-        members.push(format!("content: {{{media_type}: {{schema: {schema}}}}}"));
-    } else {
-        members.push(format!("schema: {schema}"));
-    }
-    let version = if is_2_0 { "swagger: '2.0'" } else { "openapi: 3.2.0" };
-    let path = if place == "path" { "/x/{color}" } else { "/x" };
-    format!(
-        "{version}\ninfo: {{title: t, version: '1'}}\npaths:\n  {path}:\n    get:\n      parameters:\n        - {{{}}}\n      responses: {{'200': {{description: ok}}}}\n",
-        members.join(", ")
-    )
 }
 
 pub(super) struct One(pub(super) String);
@@ -153,7 +51,12 @@ pub(super) fn read_as(row: &Row, schema: &str) -> String {
 }
 
 fn parameter(row: &Row, schema: &str) -> String {
-    let text = declaration(row, schema);
+    let version = if row.is_2_0() { "swagger: '2.0'" } else { "openapi: 3.2.0" };
+    let path = if row.part() == "path" { "/x/{color}" } else { "/x" };
+    let text = format!(
+        "{version}\ninfo: {{title: t, version: '1'}}\npaths:\n  {path}:\n    get:\n      parameters: [{}]\n      responses: {{'200': {{description: ok}}}}\n",
+        row.declaration(schema)
+    );
     let definition = Definition::load(&One(text.clone()), "root.yaml", &Bounds::DEFAULT);
     let definition =
         definition.unwrap_or_else(|refused| panic!("line {}: {:?}\n{text}", row.line, refused.notices));
@@ -166,16 +69,15 @@ fn parameter(row: &Row, schema: &str) -> String {
     if judged.has_request_gap() {
         return "gap".to_owned();
     }
-    let place = row.place.trim_end_matches(" 2.0");
+    let place = row.part();
     let path = format!("/x/{}", row.request);
-    let lines = row.request.split(" ⏎ ").map(str::to_owned);
-    let field = match place {
-        "header" if row.request != "none" => "color",
-        "cookie" => "cookie",
-        _ => "",
+    let name = match place {
+        "header" => Some("color"),
+        "cookie" => Some("cookie"),
+        _ => None,
     };
-    let fields =
-        Fields(lines.map(|line| (field.to_owned(), line)).filter(|(name, _)| !name.is_empty()).collect());
+    let lines = name.into_iter().flat_map(|name| row.lines().map(|line| (name.to_owned(), line.to_owned())));
+    let fields = Fields(lines.collect());
     let head = RequestHead {
         path: &path,
         spans: &[Span { start: 3, end: path.len() }],
@@ -197,12 +99,9 @@ fn parameter(row: &Row, schema: &str) -> String {
 }
 
 fn form(row: &Row, schema: &str) -> String {
-    let encoding = match &*row.written {
-        "" => String::new(),
-        written => format!(", encoding: {{color: {{{written}}}}}"),
-    };
     let text = format!(
-        "openapi: 3.2.0\ninfo: {{title: t, version: '1'}}\npaths:\n  /x:\n    post:\n      requestBody:\n        content:\n          application/x-www-form-urlencoded: {{schema: {{type: object, properties: {{color: {schema}}}}}{encoding}}}\n      responses: {{'200': {{description: ok}}}}\n"
+        "openapi: 3.2.0\ninfo: {{title: t, version: '1'}}\npaths:\n  /x:\n    post:\n      requestBody: {}\n      responses: {{'200': {{description: ok}}}}\n",
+        row.form(schema)
     );
     let definition = Definition::load(&One(text.clone()), "root.yaml", &Bounds::DEFAULT);
     let definition =
