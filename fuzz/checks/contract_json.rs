@@ -28,7 +28,7 @@ pub(crate) fn check(data: &[u8]) {
         Err(fault) => {
             assert!(fault.offset <= data.len() && fault.pointer.len() < 300, "out of bounds");
             match fault.reason {
-                Reason::Duplicate => assert!(data.iter().filter(|byte| **byte == b':').count() >= 2),
+                Reason::Duplicate => assert!(data.contains(&b':')),
                 Reason::Range => assert!(data.iter().any(|byte| matches!(byte, b'e' | b'E'))),
                 reason if reason.is_limit() => {}
                 reason => assert!(theirs.is_err(), "refused without need: {reason}"),

@@ -16,9 +16,9 @@
 //! The value is the caller's, the schemas are not. Nothing of a value is kept, or told to anyone: what leaves this
 //! module is pointers and keywords.
 
-mod annex_b;
 mod bounds;
 mod compile;
+mod ecma;
 mod formats;
 mod instance;
 mod meter;

@@ -47,21 +47,66 @@ fn every_judged_value_of_the_corpus_holds() {
     assert!(replay("contract_differential", contract_differential::check) > 10);
 }
 
-/// Values that no corpus has: what the bytes of a plain generator steer.
+/// Values that no corpus has: what the bytes of a plain generator steer. `PORTCULLIS_WHOLE=1` takes many more.
 #[test]
 fn values_written_at_random_are_judged_alike() {
-    let mut state = 0x2545_F491_4F6C_DD1D_u64;
-    for _ in 0..1500 {
-        let bytes: Vec<u8> = (0..120)
-            .map(|_| {
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 32) as u8
-            })
-            .collect();
-        let (first, rest) = bytes.split_first().unwrap();
-        contract_differential::check(&[&[first & 0x7F], rest].concat());
+    let mut random = Random(0x2545_F491_4F6C_DD1D);
+    for _ in 0..rounds(1500) {
+        let mut bytes: Vec<u8> = (0..120).map(|_| random.byte()).collect();
+        bytes[0] &= 0x7F;
+        contract_differential::check(&bytes);
+    }
+}
+
+/// The seeds with a few bytes changed, cut or joined.
+#[test]
+fn json_texts_changed_at_random_hold() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/contract_json");
+    let mut seeds: Vec<Vec<u8>> =
+        fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    seeds.sort();
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    const BYTES: &[u8] = b"{}[]\",:\\u0019dD8e.-+tfn \x00\xff\xc3\xa9";
+    for _ in 0..rounds(3000) {
+        let mut text = seeds[random.below(seeds.len())].clone();
+        for _ in 0..random.below(4) {
+            let at = random.below(text.len().max(1));
+            match random.below(4) {
+                0 => text.truncate(at),
+                1 if !text.is_empty() => text[at] = BYTES[random.below(BYTES.len())],
+                2 => text.insert(at.min(text.len()), BYTES[random.below(BYTES.len())]),
+                _ => text.extend_from_slice(&seeds[random.below(seeds.len())]),
+            }
+        }
+        contract_json::check(&text);
+    }
+}
+
+/// How many rounds: few, or many where the whole judgement is asked for.
+#[cfg(test)]
+fn rounds(few: usize) -> usize {
+    if std::env::var_os("PORTCULLIS_WHOLE").is_some_and(|whole| whole == "1") { few * 100 } else { few }
+}
+
+/// A plain generator, the same on every run.
+#[cfg(test)]
+struct Random(u64);
+
+#[cfg(test)]
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.next().to_le_bytes()[4]
+    }
+
+    fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() >> 33).unwrap() % end
     }
 }
 

@@ -4,7 +4,7 @@
 //! engine takes 96.4 % and the backtracking one 3.1 %: lookaround and backreferences. What neither takes, mostly
 //! because it is written for an engine of another language, has to become a gap of the operation. An engine that
 //! would take it (`regress`) has no budget, and a match that cannot be stopped is worse than an operation that is
-//! refused. One difference remains: at `\b` letters beyond ASCII count as letters.
+//! refused.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use jsonschema::error::ValidationErrorKind;
 use jsonschema::{Draft, Keyword, PatternOptions, ValidationError, Validator};
 use serde_json::json;
 
-use super::annex_b;
+use super::ecma;
 use super::instance::{At, Instance};
 
 /// Memory of one compiled pattern, and of the states it makes as it goes.
@@ -45,7 +45,8 @@ pub fn pattern_support(pattern: &str) -> PatternSupport {
 
 /// How a pattern for names (`patternProperties`) can be enforced: linearly or not at all.
 pub fn name_pattern_support(pattern: &str) -> PatternSupport {
-    if linear(pattern).is_some() { PatternSupport::Linear } else { PatternSupport::Unsupported }
+    let is_linear = ecma::boundaries_spelt(pattern).is_none() && linear(pattern).is_some();
+    if is_linear { PatternSupport::Linear } else { PatternSupport::Unsupported }
 }
 
 pub(super) fn linear_options() -> PatternOptions<jsonschema::Regex> {
@@ -70,18 +71,38 @@ struct Matcher {
     validator: Validator<Instance>,
     /// With a larger budget, for what the first could not finish. A linear pattern needs none.
     hard: Option<Validator<Instance>>,
+    /// For text beyond ASCII, where that makes a difference.
+    beyond_ascii: Option<Box<Matcher>>,
+}
+
+impl Matcher {
+    fn for_text(&self, text: &str) -> &Self {
+        match &self.beyond_ascii {
+            Some(beyond) if !text.is_ascii() => beyond,
+            _ => self,
+        }
+    }
 }
 
 fn compile(pattern: &str) -> Option<Matcher> {
-    compile_proper(pattern).or_else(|| compile_proper(&annex_b::mended(pattern)?))
+    let beyond_ascii = match ecma::boundaries_spelt(pattern) {
+        Some(spelt) => Some(Box::new(compile_read(&spelt)?)),
+        None => None,
+    };
+    Some(Matcher { beyond_ascii, ..compile_read(pattern)? })
+}
+
+fn compile_read(pattern: &str) -> Option<Matcher> {
+    compile_proper(pattern).or_else(|| compile_proper(&ecma::mended(pattern)?))
 }
 
 fn compile_proper(pattern: &str) -> Option<Matcher> {
     if let Some(validator) = linear(pattern) {
-        return Some(Matcher { validator, hard: None });
+        return Some(Matcher { validator, hard: None, beyond_ascii: None });
     }
     let validator = backtracking(pattern, BACKTRACKS_MAX)?;
-    Some(Matcher { validator, hard: Some(backtracking(pattern, BACKTRACKS_OF_HARD_MAX)?) })
+    let hard = Some(backtracking(pattern, BACKTRACKS_OF_HARD_MAX)?);
+    Some(Matcher { validator, hard, beyond_ascii: None })
 }
 
 fn backtracking(pattern: &str, backtracks_max: usize) -> Option<Validator<Instance>> {
@@ -115,11 +136,12 @@ impl<'i> Keyword<'i, Instance> for Matching {
     }
 
     fn is_valid(&self, instance: At<'i>) -> bool {
-        let Some(hard) = &self.0.hard else { return self.0.validator.is_valid(instance) };
-        let (Some(text), Some(meter)) = (instance.string(), instance.meter()) else {
-            return self.0.validator.is_valid(instance);
+        let Some(text) = instance.string() else { return true };
+        let matcher = self.0.for_text(text);
+        let (Some(hard), Some(meter)) = (&matcher.hard, instance.meter()) else {
+            return matcher.validator.is_valid(At::Name(None, text));
         };
-        let found = matches(&self.0.validator, text);
+        let found = matches(&matcher.validator, text);
         if let Some(found) = found.filter(|_| meter.backtrack(text.len())) {
             return found;
         }

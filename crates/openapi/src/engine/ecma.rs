@@ -1,6 +1,37 @@
-//! Patterns as ECMA-262's Annex B has them: what definitions write, and browsers take, though the grammar proper does not.
+//! Patterns as ECMA-262 reads them, where the engines below would read or take them otherwise.
 
-/// The same pattern within the grammar proper; nothing if Annex B would not help.
+/// One of the two is true at each place: ECMA-262's word characters are ASCII's.
+const BOUNDARY: &str = "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))";
+const NO_BOUNDARY: &str = "(?:(?<=[A-Za-z0-9_])(?=[A-Za-z0-9_])|(?<![A-Za-z0-9_])(?![A-Za-z0-9_]))";
+
+/// The same pattern with `\b` and `\B` spelt out; nothing if it has neither. The linear engine counts letters beyond
+/// ASCII as letters there, so it is asked about ASCII alone.
+pub(super) fn boundaries_spelt(pattern: &str) -> Option<String> {
+    let mut spelt = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    let mut in_class = false;
+    let mut has_any = false;
+    while let Some(c) = rest.chars().next() {
+        let taken = if c == '\\' { escape(rest) } else { rest.get(..c.len_utf8()).unwrap_or(rest) };
+        match taken {
+            "[" => in_class = true,
+            "]" => in_class = false,
+            _ => {}
+        }
+        let meant = match taken {
+            r"\b" if !in_class => BOUNDARY,
+            r"\B" if !in_class => NO_BOUNDARY,
+            taken => taken,
+        };
+        has_any |= meant != taken;
+        spelt.push_str(meant);
+        rest = rest.get(taken.len()..).unwrap_or_default();
+    }
+    has_any.then_some(spelt)
+}
+
+/// The same pattern within the grammar proper; nothing if Annex B would not help. Definitions write so, and browsers
+/// take it, though the grammar proper does not.
 ///
 /// Two things are mended, as B.1.2 says: a hyphen beside `\w` and its like in a class is a hyphen, and a brace that
 /// begins no quantifier is a brace. What else is outside the grammar (`\A`, `\Z`, `\p{Punct}` and such, which other
