@@ -316,4 +316,7 @@ impl fmt::Display for Notice {
 }
 
 #[cfg(test)]
+pub(crate) use schemas::CONSTRAINING_KEYWORDS;
+
+#[cfg(test)]
 mod tests;

@@ -28,6 +28,7 @@ mod unique;
 
 pub use compile::{Key, Uncompiled, Validators};
 pub use formats::is_asserted;
+pub(crate) use patterns::Patterns;
 pub use patterns::{PatternSupport, name_pattern_support, pattern_support};
 
 /// A keyword for dispatch documents: whatever is there is refused, and its string is the keyword that is named.

@@ -206,7 +206,8 @@ impl Own {
 impl Lowered<'_> {
     /// Compiles the dispatch document.
     pub(super) fn validators(&self) -> Result<Validators, Vec<Finding>> {
-        Validators::compile(&self.emitted.document).map_err(|error| vec![self.finding(&error)])
+        let patterns = Arc::clone(&self.emitted.patterns);
+        Validators::compile_with(&self.emitted.document, patterns).map_err(|error| vec![self.finding(&error)])
     }
 
     fn finding(&self, error: &Uncompiled) -> Finding {

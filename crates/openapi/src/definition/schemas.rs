@@ -32,6 +32,8 @@ mod discriminator;
 mod keywords;
 mod values;
 
+#[cfg(test)]
+pub(crate) use keywords::CONSTRAINING as CONSTRAINING_KEYWORDS;
 pub(super) use values::example;
 
 /// The graph while it is read.

@@ -53,6 +53,11 @@ impl fmt::Debug for Validators {
 impl Validators {
     /// Compiles a dispatch document: `{"properties": {"0": schema, "1": schema, …}, "$defs": …}`, by 2020-12.
     pub fn compile(document: &Document) -> Result<Self, Uncompiled> {
+        Self::compile_with(document, Arc::new(Patterns::default()))
+    }
+
+    /// The same, with patterns that were compiled when it was asked whether they can be.
+    pub(crate) fn compile_with(document: &Document, compiled: Arc<Patterns>) -> Result<Self, Uncompiled> {
         let mut options = jsonschema::options_for::<Instance>()
             .with_draft(Draft::Draft202012)
             .offline()
@@ -68,7 +73,6 @@ impl Validators {
                 Ok(Box::new(bound) as BoxedKeyword)
             });
         }
-        let compiled = Arc::new(Patterns::default());
         let formats = Arc::new(Formats::default());
         let validator = options
             .with_keyword("pattern", move |_, pattern, _| {

@@ -7,6 +7,7 @@
 //! refused.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonschema::error::ValidationErrorKind;
@@ -55,11 +56,22 @@ pub(super) fn linear_options() -> PatternOptions<jsonschema::Regex> {
 
 /// Patterns that were compiled already, by their text.
 #[derive(Default)]
-pub(super) struct Patterns {
+pub(crate) struct Patterns {
     compiled: Mutex<HashMap<Box<str>, Option<Arc<Matcher>>>>,
 }
 
+impl fmt::Debug for Patterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Patterns").finish_non_exhaustive()
+    }
+}
+
 impl Patterns {
+    /// Whether a pattern can be enforced, see [`pattern_support`]. What was compiled for the answer is kept.
+    pub(crate) fn supports(&self, pattern: &str) -> bool {
+        self.get(pattern).is_some()
+    }
+
     pub(super) fn get(&self, pattern: &str) -> Option<Matching> {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let matcher = compiled.entry(pattern.into()).or_insert_with(|| compile(pattern).map(Arc::new));

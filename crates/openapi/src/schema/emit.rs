@@ -8,6 +8,7 @@
 //! * **Closed objects.** Where a value's schema says nothing of further properties, those are refused that no part of its
 //!   composition declares: at the outermost schema, never within the branches. A composition that declares no property at all
 //!   describes a free map and stays open, as does a branch of `anyOf` or `oneOf` that says `type: object` and no more.
+//!   A property that several parts declare is closed to what they declare together, one level deep.
 //! * **Direction.** A `readOnly` property is refused in a request and required of none; a `writeOnly` one likewise in a
 //!   response. It is one if it says so itself, or what it refers to, or a part of its `allOf`.
 //! * **`not`, `if`, `contains`** ask a question about the value and do not describe it: they are neither closed nor directed.
@@ -20,12 +21,13 @@
 //! the value: it would never end. Looking through compositions takes at most [`VISITS_MAX`] steps for a document.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
 use super::{Schema, SchemaId, Schemas};
-use crate::engine::{PatternSupport, name_pattern_support, pattern_support};
+use crate::engine::{PatternSupport, Patterns, name_pattern_support};
 
 mod composition;
 mod discriminator;
@@ -95,7 +97,8 @@ pub(crate) struct Emitter<'a> {
     definitions: Vec<Written>,
     queue: Vec<usize>,
     roots: Vec<usize>,
-    patterns: HashMap<&'a str, PatternSupport, RandomState>,
+    /// PERF: compiling a pattern takes longer than anything else, so it is done once.
+    patterns: Arc<Patterns>,
     name_patterns: HashMap<&'a str, PatternSupport, RandomState>,
     /// Sets of names by their number: those that no message of a direction may have.
     hidden: HashMap<Vec<&'a str>, u32, RandomState>,
@@ -130,6 +133,8 @@ struct View {
     role: Role,
     /// Names that are refused by another part of the composition, so that this one does not require them.
     hidden: u32,
+    /// Properties that another part declares as well: they are closed where the whole is.
+    shared: u32,
     /// Set where a branch builds on what chose it.
     is_chosen: bool,
     /// What dynamic references mean on the way here.
@@ -154,6 +159,7 @@ struct Context {
     lens: Lens,
     role: Role,
     hidden: u32,
+    shared: u32,
     is_chosen: bool,
     scope: u32,
     is_in_place: bool,
@@ -174,6 +180,8 @@ pub(crate) struct Emitted {
     pub(crate) reach: Reach,
     /// The bounds that were written where none is stated.
     pub(crate) defaults: DefaultBounds,
+    /// Its patterns, compiled.
+    pub(crate) patterns: Arc<Patterns>,
 }
 
 impl<'a> Emitter<'a> {
@@ -185,7 +193,7 @@ impl<'a> Emitter<'a> {
             definitions: Vec::new(),
             queue: Vec::new(),
             roots: Vec::new(),
-            patterns: HashMap::default(),
+            patterns: Arc::default(),
             name_patterns: HashMap::default(),
             hidden: HashMap::from_iter([(Vec::new(), 0)]),
             hidden_names: vec![Vec::new()],
@@ -197,8 +205,15 @@ impl<'a> Emitter<'a> {
     /// Adds a schema by which whole values are judged; its name in the document.
     pub(crate) fn root(&mut self, schema: SchemaId, lens: Lens) -> usize {
         let scope = self.entered(schema, 0);
-        let index =
-            self.definition(View { schema, lens, role: Role::Whole, hidden: 0, is_chosen: false, scope });
+        let index = self.definition(View {
+            schema,
+            lens,
+            role: Role::Whole,
+            hidden: 0,
+            shared: 0,
+            is_chosen: false,
+            scope,
+        });
         self.roots.push(index);
         self.drain();
         index
@@ -207,13 +222,14 @@ impl<'a> Emitter<'a> {
     /// Adds an object whose members are judged by schemas of their own; its name in the document.
     pub(crate) fn object(&mut self, members: &[(Box<str>, SchemaId)], lens: Lens) -> usize {
         let schema = members.first().map_or(SchemaId(u32::MAX), |(_, schema)| *schema);
-        let view = View { schema, lens, role: Role::Part, hidden: 0, is_chosen: false, scope: 0 };
+        let view = View { schema, lens, role: Role::Part, hidden: 0, shared: 0, is_chosen: false, scope: 0 };
         let index = self.add(view);
         let context = Context {
             definition: index,
             lens,
             role: Role::Whole,
             hidden: 0,
+            shared: 0,
             is_chosen: false,
             scope: 0,
             is_in_place: false,
@@ -247,15 +263,23 @@ impl<'a> Emitter<'a> {
         document.insert("properties".to_owned(), Value::Object(roots));
         document.insert("$defs".to_owned(), Value::Object(definitions));
         let reach = Reach::new(self.definitions);
-        Emitted { document: Value::Object(document), reach, defaults: self.defaults }
+        Emitted { document: Value::Object(document), reach, defaults: self.defaults, patterns: self.patterns }
     }
 
     fn drain(&mut self) {
         while let Some(index) = self.queue.pop() {
             let Some(view) = self.definitions.get(index).map(|written| written.view) else { continue };
-            let View { schema, lens, role, hidden, is_chosen, scope } = view;
-            let context =
-                Context { definition: index, lens, role, hidden, is_chosen, scope, is_in_place: true };
+            let View { schema, lens, role, hidden, shared, is_chosen, scope } = view;
+            let context = Context {
+                definition: index,
+                lens,
+                role,
+                hidden,
+                shared,
+                is_chosen,
+                scope,
+                is_in_place: true,
+            };
             let value = self.write(schema, context);
             if let Some(written) = self.definitions.get_mut(index) {
                 written.value = value;
@@ -288,7 +312,7 @@ impl<'a> Emitter<'a> {
 
     /// A reference to a view, and that it is there.
     fn refer(&mut self, schema: SchemaId, context: Context, is_chosen: bool) -> Value {
-        let Context { lens, role, hidden, scope, .. } = context;
+        let Context { lens, role, hidden, shared, scope, .. } = context;
         let mut schema = schema;
         let mut scope = self.entered(schema, scope);
         for _ in 0..CHAIN_MAX {
@@ -298,7 +322,7 @@ impl<'a> Emitter<'a> {
             }
             scope = self.entered(schema, scope);
         }
-        let to = self.definition(View { schema, lens, role, hidden, is_chosen, scope });
+        let to = self.definition(View { schema, lens, role, hidden, shared, is_chosen, scope });
         if let Some(written) = self.definitions.get_mut(context.definition) {
             written.edges.push(Edge { to, is_in_place: context.is_in_place });
         }
@@ -318,9 +342,8 @@ impl<'a> Emitter<'a> {
     }
 
     /// Whether a pattern for texts can be enforced.
-    fn supports(&mut self, pattern: &'a str) -> bool {
-        let support = self.patterns.entry(pattern).or_insert_with(|| pattern_support(pattern));
-        *support != PatternSupport::Unsupported
+    fn supports(&self, pattern: &str) -> bool {
+        self.patterns.supports(pattern)
     }
 
     /// Whether a pattern for names can be enforced.

@@ -249,3 +249,31 @@ fn a_stated_bound_beyond_the_defaults_is_the_documents() {
     let defaults: Vec<String> = contract.coverage().defaults.iter().map(ToString::to_string).collect();
     assert_eq!(defaults[0], "bytes of a text: at most 8192 where the document states none (1 operations)");
 }
+
+#[test]
+fn a_property_of_several_members_has_what_they_declare_together() {
+    let components = "    base: { type: object, properties: { at: { type: object, properties: { a: { type: integer } } } } }\n";
+    check(
+        "3.0.0",
+        "{ allOf: [{ $ref: '#/components/schemas/base' }, { properties: { at: { type: object, properties: { b: { type: integer } } } } \
+         }] }",
+        components,
+        &[
+            (r#"{"at":{"a":1,"b":2}}"#, &[]),
+            (r#"{"at":{"a":1,"b":"x"}}"#, &["/at/b type"]),
+            (r#"{"at":{"a":1,"c":2}}"#, &["/at/c additionalProperties"]),
+            (r#"{"z":1}"#, &["/z additionalProperties"]),
+        ],
+    );
+}
+
+#[test]
+fn the_only_branch_for_objects_is_closed_by_itself() {
+    let components = "    base: { type: object, properties: { id: { type: integer } } }\n";
+    check(
+        "3.0.0",
+        "{ anyOf: [{ type: string, maxLength: 3 }, { $ref: '#/components/schemas/base' }] }",
+        components,
+        &[("\"abc\"", &[]), (r#"{"id":1}"#, &[]), (r#"{"id":1,"z":1}"#, &["/z additionalProperties"])],
+    );
+}

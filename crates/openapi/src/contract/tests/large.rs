@@ -46,6 +46,9 @@ fn large_definitions_compile_in_bounded_time_and_memory() {
             peak,
             memory("VmRSS"),
         );
+        for (reason, count) in reasons(&contract) {
+            println!("    {count:>6} {reason}");
+        }
         assert!(peak <= MEMORY_MAX, "{peak} KiB");
         if !cfg!(debug_assertions) {
             assert!(
@@ -54,6 +57,26 @@ fn large_definitions_compile_in_bounded_time_and_memory() {
             );
         }
     }
+}
+
+/// Why something is not enforced, the commonest first, and in how many operations no request can be judged.
+fn reasons(contract: &Contract) -> Vec<(String, usize)> {
+    let mut reasons: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+    let mut add = |reason: String| {
+        let count = reasons.entry(reason).or_default();
+        *count = count.saturating_add(1);
+    };
+    for index in 0..contract.coverage().operations.len() {
+        let operation = contract.operation(index).unwrap();
+        if operation.has_request_gap() {
+            add("no request can be judged".to_owned());
+        }
+        operation.gaps().iter().for_each(|gap| add(format!("{} {}: {}", gap.side, gap.what, gap.why)));
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    reasons.truncate(12);
+    reasons
 }
 
 /// The quickest of some runs: what the code takes, without what else the machine had to do.

@@ -8,7 +8,7 @@ use crate::schema::{CollectionFormat, Place, Property, SchemaId, Type, Types};
 use crate::source::{Key, Node};
 
 /// Keywords that a value may break.
-pub(super) const CONSTRAINING: &[&str] = &[
+pub(crate) const CONSTRAINING: &[&str] = &[
     "$ref",
     "$dynamicRef",
     "type",

@@ -1,21 +1,23 @@
 //! What schemas about one value say together: which properties they declare, which of them are hidden, which bounds they
 //! state.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use foldhash::fast::RandomState;
-use serde_json::Value;
+use serde_json::{Value, json};
 use smallvec::SmallVec;
 
 use super::super::{Reference, Schema, SchemaId, Schemas, Type, Types};
 use super::keywords::Keywords;
-use super::{COMPOSITION_MAX, Closing, Context, Direction, Emitter, Silence, VISITS_MAX};
+use super::{COMPOSITION_MAX, Closing, Context, Direction, Emitter, Role, Silence, VISITS_MAX};
 
 /// A schema and all others that it asks about the same value.
 pub(super) struct Composition {
     /// The first is the schema itself. Second, whether it holds for every value that the first allows.
     members: SmallVec<[(SchemaId, bool); 4]>,
     is_complete: bool,
+    /// The only branch that objects can take, where nothing beside it declares properties: it closes itself.
+    sole: Option<SchemaId>,
 }
 
 /// Whether an object is closed although its schema does not say so: where it is the outermost of its composition, declares
@@ -34,7 +36,7 @@ fn is_stated(schema: &Schema) -> bool {
 impl Composition {
     /// A schema that stands alone.
     pub(super) fn of_one(id: SchemaId) -> Self {
-        Self { members: SmallVec::from_slice(&[(id, true)]), is_complete: true }
+        Self { members: SmallVec::from_slice(&[(id, true)]), is_complete: true, sole: None }
     }
 
     /// A schema with all that it asks about its value, and how many steps that took.
@@ -75,6 +77,17 @@ impl Composition {
         })
     }
 
+    /// Whether a branch closes itself.
+    pub(super) fn is_sole(&self, branch: SchemaId) -> bool {
+        self.sole == Some(branch)
+    }
+
+    /// The types that all members which hold for certain allow.
+    fn types(&self, schemas: &Schemas) -> Types {
+        let stated = self.certain().filter_map(|member| schemas.get(member).types);
+        stated.fold(Types::ANY, Types::and)
+    }
+
     fn certain(&self) -> impl Iterator<Item = SchemaId> {
         self.members.iter().filter(|(_, is_certain)| *is_certain).map(|(id, _)| *id)
     }
@@ -100,6 +113,120 @@ impl<'a> Emitter<'a> {
         composition
     }
 
+    /// Finds the only branch that objects can take.
+    ///
+    /// PERF: such a branch (`anyOf: [{ type: string }, { $ref: … }]`) is closed as a schema by itself, once for all who refer
+    /// to it, and without gathering what was evaluated.
+    pub(super) fn find_sole(&mut self, id: SchemaId, composition: &mut Composition, context: Context) {
+        let schema = self.schemas.get(id);
+        let logic = schema.logic();
+        let is_simple = logic.condition.is_none()
+            && schema.discriminator.is_none()
+            && schema.object().dependent_schemas.is_empty()
+            && !is_stated(schema)
+            && !(logic.any_of.is_empty() && logic.one_of.is_empty());
+        if !is_simple || context.lens.closing != Closing::Closed || self.declares(composition, true) {
+            return;
+        }
+        let mut sole = None;
+        for branch in logic.any_of.iter().chain(&logic.one_of) {
+            let types =
+                self.composition(*branch, Context { is_chosen: false, ..context }).types(self.schemas);
+            if types.has(Type::Object) && sole.replace(*branch).is_some() {
+                return;
+            }
+        }
+        composition.sole = sole;
+    }
+
+    /// Properties that several members declare, each with members of its own: these are closed together.
+    pub(super) fn shared(&self, composition: &Composition) -> Vec<(&'a str, Vec<SchemaId>)> {
+        if composition.members.len() < 2 {
+            return Vec::new();
+        }
+        let mut by_name: HashMap<&'a str, Vec<SchemaId>, RandomState> = HashMap::default();
+        for member in composition.all() {
+            for property in &self.schemas.get(member).object().properties {
+                let known = by_name.entry(&property.name).or_default();
+                if !known.contains(&property.schema) {
+                    known.push(property.schema);
+                }
+            }
+        }
+        let declares = |id: &SchemaId| {
+            Composition::gather(self.schemas, *id, false, COMPOSITION_MAX).0.declares(self.schemas, false)
+        };
+        let mut shared: Vec<_> = by_name.into_iter().filter(|(_, schemas)| schemas.len() > 1).collect();
+        shared.retain(|(_, schemas)| schemas.iter().filter(|id| declares(id)).count() > 1);
+        shared.sort_unstable();
+        shared
+    }
+
+    /// Closes a value that several schemas describe together.
+    fn closed_together(&mut self, schemas: &[SchemaId], context: Context) -> Option<Value> {
+        let mut names = Keywords::new();
+        let mut is_plain = true;
+        for id in schemas {
+            let composition = self.composition(*id, Context { is_chosen: false, ..context });
+            for member in composition.all() {
+                let object = self.schemas.get(member).object();
+                if is_stated(self.schemas.get(member)) {
+                    // What it says of further members holds for all of them.
+                    return None;
+                }
+                is_plain &= object.pattern_properties.is_empty();
+                for property in &object.properties {
+                    names.insert(property.name.as_ref().to_owned(), Value::Bool(true));
+                }
+            }
+        }
+        if is_plain {
+            return Some(json!({ "properties": names, "additionalProperties": false }));
+        }
+        let part = Context {
+            role: Role::Part,
+            hidden: 0,
+            shared: 0,
+            is_chosen: false,
+            is_in_place: false,
+            ..context
+        };
+        let parts: Vec<Value> = schemas.iter().map(|id| self.write(*id, part)).collect();
+        Some(json!({ "allOf": parts, "unevaluatedProperties": false }))
+    }
+
+    /// Closes the properties that several members declare.
+    pub(super) fn close_shared(
+        &mut self,
+        keywords: &mut Keywords,
+        shared: &[(&'a str, Vec<SchemaId>)],
+        context: Context,
+    ) {
+        for (name, schemas) in shared {
+            let Some(closed) = self.closed_together(schemas, context) else { continue };
+            let known = keywords.entry("properties").or_insert_with(|| Value::Object(Keywords::new()));
+            let Some(known) = known.as_object_mut() else { continue };
+            let own = known.remove(*name).unwrap_or(Value::Bool(true));
+            known.insert((*name).to_owned(), json!({ "allOf": [own, closed] }));
+        }
+    }
+
+    /// Of what is shared here, what another schema declares.
+    pub(super) fn shared_for(&mut self, id: SchemaId, context: Context) -> u32 {
+        if context.shared == 0 {
+            return 0;
+        }
+        let composition = self.composition(id, Context { is_chosen: false, ..context });
+        let mut declared: HashSet<&str, RandomState> = HashSet::default();
+        for member in composition.all() {
+            declared
+                .extend(self.schemas.get(member).object().properties.iter().map(|property| &*property.name));
+        }
+        let names = self.hidden_names(context.shared).iter().copied();
+        let names: Vec<&'a str> = names.filter(|name| declared.contains(name)).collect();
+        self.hidden_set(names)
+    }
+
     pub(super) fn declares(&self, composition: &Composition, only_certain: bool) -> bool {
         composition.declares(self.schemas, only_certain)
     }
@@ -113,7 +240,11 @@ impl<'a> Emitter<'a> {
         context: Context,
     ) {
         let is_closed = context.lens.closing == Closing::Closed;
-        if !is_closed || is_stated(self.schemas.get(id)) || !self.declares(composition, false) {
+        if !is_closed
+            || composition.sole.is_some()
+            || is_stated(self.schemas.get(id))
+            || !self.declares(composition, false)
+        {
             return;
         }
         let others = || composition.all().skip(1).map(|other| self.schemas.get(other).object());
@@ -171,10 +302,7 @@ impl<'a> Emitter<'a> {
 
     /// Bounds where no member states any.
     pub(super) fn bounds(&mut self, keywords: &mut Keywords, composition: &Composition, context: Context) {
-        let mut types = Types::ANY;
-        for member in composition.certain() {
-            types = self.schemas.get(member).types.map_or(types, |own| types.and(own));
-        }
+        let types = composition.types(self.schemas);
         let is_finite = |schema: &Schema| schema.enumeration.is_some() || schema.constant.is_some();
         if composition.certain().any(|member| is_finite(self.schemas.get(member))) {
             return;

@@ -32,11 +32,18 @@ impl<'a> Emitter<'a> {
             let is_chosen = self.chose(target, id, context);
             return self.refer(target, context, is_chosen);
         }
-        let composition = self.composition(id, context);
-        let within = self.hide(&composition, context);
+        let mut composition = self.composition(id, context);
+        let mut within = self.hide(&composition, context);
+        let mut shared = Vec::new();
+        if context.role == Role::Whole && context.lens.closing == Closing::Closed {
+            self.find_sole(id, &mut composition, context);
+            shared = self.shared(&composition);
+            within.shared = self.hidden_set(shared.iter().map(|(name, _)| *name).collect());
+        }
         let mut keywords = self.keywords(id, &composition, within);
         match context.role {
             Role::Whole => {
+                self.close_shared(&mut keywords, &shared, context);
                 self.close(&mut keywords, id, &composition, context);
                 self.bounds(&mut keywords, &composition, context);
             }
@@ -134,8 +141,14 @@ impl<'a> Emitter<'a> {
 
     /// A schema that describes a value within this one.
     fn inner(&mut self, id: SchemaId, context: Context) -> Value {
-        let context =
-            Context { role: Role::Whole, hidden: 0, is_chosen: false, is_in_place: false, ..context };
+        let context = Context {
+            role: Role::Whole,
+            hidden: 0,
+            shared: 0,
+            is_chosen: false,
+            is_in_place: false,
+            ..context
+        };
         self.write(id, context)
     }
 
@@ -148,7 +161,8 @@ impl<'a> Emitter<'a> {
     /// Where a part of this composition stands.
     pub(super) fn part(&mut self, id: SchemaId, context: Context) -> Context {
         let hidden = self.hidden_for(id, context);
-        Context { role: Role::Part, hidden, is_chosen: false, ..context }
+        let shared = self.shared_for(id, context);
+        Context { role: Role::Part, hidden, shared, is_chosen: false, ..context }
     }
 
     fn numbers(&mut self, keywords: &mut Keywords, rules: &NumberRules) {
@@ -302,6 +316,11 @@ impl<'a> Emitter<'a> {
         for Property { name, schema } in properties {
             let value = match self.forbidden(*schema, context.lens) {
                 Some(keyword) => forbid(keyword),
+                None if self.hidden_names(context.shared).binary_search(&&**name).is_ok() => {
+                    let context =
+                        Context { role: Role::Part, hidden: 0, shared: 0, is_chosen: false, ..context };
+                    self.write(*schema, Context { is_in_place: false, ..context })
+                }
                 None => self.inner(*schema, context),
             };
             written.insert(name.as_ref().to_owned(), value);
@@ -362,6 +381,9 @@ impl<'a> Emitter<'a> {
     /// One of several schemas that may describe the value.
     pub(super) fn branch(&mut self, id: SchemaId, composition: &Composition, context: Context) -> Value {
         let part = self.part(id, context);
+        if composition.is_sole(id) {
+            return self.write(id, Context { role: Role::Whole, shared: 0, ..part });
+        }
         let is_alone = context.role != Role::Part && !self.declares(composition, true);
         let role = if is_alone { Role::Alternative } else { Role::Part };
         self.write(id, Context { role, ..part })
@@ -396,6 +418,7 @@ fn asking(context: Context) -> Context {
         lens: Lens { direction: None, closing: Closing::Open },
         role: Role::Part,
         hidden: 0,
+        shared: 0,
         is_chosen: false,
         ..context
     }
