@@ -9,6 +9,7 @@ use super::{FORBIDDEN, Key, PatternSupport, Validators, is_asserted, pattern_sup
 
 mod bench;
 mod hostile;
+mod page;
 
 const WIDE: Limits = Limits {
     depth: 64,
