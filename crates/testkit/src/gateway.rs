@@ -31,6 +31,7 @@ pub struct Builder {
     limits: Vec<String>,
     launcher: Vec<String>,
     has_config: bool,
+    verb: &'static str,
     folder: Option<Arc<TempDir>>,
     passed: Option<TcpListener>,
 }
@@ -56,6 +57,7 @@ impl Builder {
             limits: Vec::new(),
             launcher: Vec::new(),
             has_config: true,
+            verb: "run",
             folder: None,
             passed: None,
         }
@@ -69,6 +71,13 @@ impl Builder {
     /// One that gets no configuration file: its arguments stand behind `run`.
     pub fn without_config(executable: impl Into<PathBuf>) -> Self {
         Self { has_config: false, ..Self::new(executable, "") }
+    }
+
+    /// Has it serve by another verb than `run`.
+    #[must_use]
+    pub fn verb(mut self, verb: &'static str) -> Self {
+        self.verb = verb;
+        self
     }
 
     /// Puts a file beside the configuration.
@@ -133,7 +142,7 @@ impl Builder {
         let folder = self.prepare();
         let mut command = self.command(folder.path());
         let with: &[&str] = if self.has_config { &["-c", "portcullis.yaml"] } else { &[] };
-        command.arg("run").args(with).args(&self.arguments);
+        command.arg(self.verb).args(with).args(&self.arguments);
         let mut child = command.spawn().expect("the executable starts");
         let stdout = Lines::of(child.stdout.take().expect("a pipe"));
         let stderr = Lines::of(child.stderr.take().expect("a pipe"));

@@ -34,8 +34,8 @@ with_settings! {
         pub trust_definition: Option<bool>,
         /// Verifiers for the security schemes of the definition, by their names there; for `auth: definition`.
         pub schemes: Option<IndexMap<String, Auth>>,
-        /// Name of the backend its requests go to.
-        pub backend: String,
+        /// Name of the backend its requests go to. Only an API of which every operation is answered by `mock` needs none.
+        pub backend: Option<String>,
         /// Whether the base path is left out toward the backend. Default: `false`, the path goes as published.
         pub strip_base_path: Option<bool>,
         /// Its operations. With a definition, keys select from it: an `operationId`, `METHOD /path`, `/path` (all its

@@ -54,6 +54,9 @@ macro_rules! with_settings {
             /// Which form of a body a backend gets when a control looked into a compressed one: `decoded`, what was
             /// judged, or `encoded`, as it came. Default: `decoded`.
             pub forward: Option<$crate::config::Forward>,
+            /// Whether it is answered from its definition, by examples and values made from schemas, in place of its backend: `true`,
+            /// `false`, or `{ seed: 7 }` for other values. Counts only from the configuration. Default: `false`.
+            pub mock: Option<$crate::config::Mock>,
             /// Bounds that differ from the gateway's own.
             pub bounds: Option<$crate::config::OperationBoundsSettings>,
         }
@@ -254,6 +257,7 @@ pub(super) const KEYS: &[&str] = &[
     "stream",
     "fields",
     "forward",
+    "mock",
     "bounds",
 ];
 

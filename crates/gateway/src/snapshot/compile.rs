@@ -15,6 +15,7 @@ mod declared;
 mod issuers;
 mod listeners;
 mod logins;
+mod mocks;
 mod operations;
 mod operators;
 mod security;
@@ -22,6 +23,7 @@ mod selection;
 
 use std::sync::Arc;
 
+use portcullis_openapi::mock::Mock;
 use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
@@ -80,6 +82,8 @@ struct Compiler<'a> {
     issuers: Vec<Arc<Issuer>>,
     authorizers: Vec<Arc<Authorizer>>,
     logins: Vec<Arc<Login>>,
+    /// What answers operations of the API at hand that have no backend.
+    mock: Option<(Box<str>, Arc<Mock>)>,
     /// Those that operations of the API at hand ask for.
     asked_logins: Vec<Arc<Login>>,
 }
@@ -114,6 +118,7 @@ pub fn compile(
         issuers: Vec::new(),
         authorizers: Vec::new(),
         logins: Vec::new(),
+        mock: None,
         asked_logins: Vec::new(),
     };
     compiler.issuers = compiler.issuers(resources);

@@ -25,7 +25,7 @@ pub(crate) enum Unwritten {
     NotUnderstood,
 }
 
-/// Whether examples and defaults are written, too.
+/// Whether examples and defaults are written, too: to make values from, which are judged by another document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Notes {
     /// They are, as `examples` and `default`.
@@ -60,6 +60,19 @@ pub(crate) fn of(
     }
     definitions.sort_keys();
     Ok(json!({ "$ref": reference(id), "$defs": definitions }))
+}
+
+/// All that some schemas reach, to make values from: what is not understood says nothing here.
+pub(crate) fn whole(schemas: &Schemas, roots: &[SchemaId], direction: Direction) -> Value {
+    let writer = Writer { schemas, direction, notes: Notes::Written };
+    let mut reached: BTreeSet<SchemaId> = roots.iter().copied().collect();
+    let mut waiting: Vec<SchemaId> = reached.iter().copied().collect();
+    let mut definitions = Map::new();
+    while let Some(id) = waiting.pop() {
+        definitions.insert(id.index().to_string(), writer.write(id).unwrap_or_else(|_| true.into()));
+        waiting.extend(children(schemas.get(id)).filter(|inner| reached.insert(*inner)));
+    }
+    json!({ "$defs": definitions })
 }
 
 /// One schema with references to others in the place of its members, items and branches.
@@ -168,16 +181,19 @@ struct Writer<'s> {
 impl Writer<'_> {
     fn write(&self, id: SchemaId) -> Result<Value, Unwritten> {
         let schema = self.schemas.get(id);
+        let is_strict = self.notes == Notes::LeftOut;
         if let Some(always) = schema.always {
             return Ok(always.into());
         }
-        if !schema.faults.is_empty() {
+        if is_strict && !schema.faults.is_empty() {
             return Err(Unwritten::NotUnderstood);
         }
         let mut out = Map::new();
         match &schema.reference {
-            Some(Reference::To(target)) => drop(out.insert("$ref".into(), reference(*target).into())),
-            Some(Reference::Dynamic { .. }) => return Err(Unwritten::NotUnderstood),
+            Some(Reference::Dynamic { .. }) if is_strict => return Err(Unwritten::NotUnderstood),
+            Some(Reference::To(target) | Reference::Dynamic { target, .. }) => {
+                out.insert("$ref".into(), reference(*target).into());
+            }
             None => {}
         }
         let is_plain = schema.reference.is_none() && schema.logic.is_none() && schema.constant.is_none();
@@ -318,7 +334,8 @@ fn names(types: Types) -> Value {
     }
 }
 
-fn refer(id: SchemaId) -> Value {
+/// A schema that refers to one of such a document.
+pub(crate) fn refer(id: SchemaId) -> Value {
     json!({ "$ref": reference(id) })
 }
 

@@ -61,6 +61,7 @@ mod logins;
 mod loops;
 mod memory;
 mod minted_tokens;
+mod mock;
 mod mutual_tls;
 mod neighbours;
 mod nodes;

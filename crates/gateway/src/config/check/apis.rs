@@ -9,7 +9,7 @@ use super::authentication::PASTE;
 use super::names::{base_path_fault, host_fault, is_field_name, is_id};
 use super::{Judge, attestation, authentication, authorizers, gateway, repeated, root};
 use crate::config::{
-    Api, Auth, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
+    Api, Auth, Config, ForwardedFields, Match, Operation, OperationBoundsSettings, Require, Settings,
 };
 
 pub(super) fn judge(judge: &mut Judge<'_>) {
@@ -86,6 +86,12 @@ pub(super) fn settings(judge: &mut Judge<'_>, path: &Pointer, settings: &Setting
     );
 }
 
+/// Whether an operation of it may be answered without a backend; which ones are is known when they are compiled.
+fn is_mocked(config: &Config, api: &Api) -> bool {
+    let own = api.operations.values().map(|operation| operation.mock);
+    own.chain([api.mock, config.defaults.mock]).flatten().any(|mock| mock.is_on)
+}
+
 fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
     let config = judge.config;
     shared(
@@ -100,7 +106,14 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
             bounds: api.bounds.as_ref(),
         },
     );
-    judge.reference(&path.key("backend"), "backend", &api.backend, &config.backends);
+    match &api.backend {
+        Some(backend) => judge.reference(&path.key("backend"), "backend", backend, &config.backends),
+        None if is_mocked(config, api) => {}
+        None => {
+            let span = judge.tree.find(path).map_or(judge.tree.span, |node| node.span);
+            judge.push(span, path, "the key `backend` is missing".to_owned(), String::new());
+        }
+    }
     match (&api.listen, config.listeners.len()) {
         (None, 0) => {
             judge.key(path, "is published nowhere: there is no listener", "add one under `listeners`")

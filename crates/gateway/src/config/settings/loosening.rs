@@ -55,6 +55,12 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     if above.forward == Some(Forward::Encoded) && below.forward != Some(Forward::Encoded) {
         push("forward", "sends on another form of a body than the one that was judged");
     }
+    let is_mocked = |settings: &Settings| settings.mock.is_some_and(|mock| mock.is_on);
+    match (is_mocked(below), is_mocked(above)) {
+        (false, true) => push("mock", "answers in place of the backend"),
+        (true, false) => push("mock", "asks a backend that is not asked otherwise"),
+        _ => {}
+    }
     let inherited = below.bounds.clone().unwrap_or_default().over(general);
     for key in above.bounds.clone().unwrap_or_default().loosened(&inherited, general) {
         found.push((format!("bounds.{key}"), "allows more than the bound that holds otherwise".to_owned()));

@@ -45,7 +45,7 @@ struct Draft<'a> {
 
 /// Where an operation comes from.
 #[derive(Clone, Copy)]
-enum Origin<'a> {
+pub(super) enum Origin<'a> {
     /// An entry of the configuration, by its key.
     Entry(&'a str),
     /// The API's definition.
@@ -334,11 +334,9 @@ impl Compiler<'_> {
             Some(own) => Arc::new(own.over(&self.bounds)),
             None => Arc::clone(&self.bounds),
         };
-        let Some(backend) = self.config.backends.get_index_of(&api.backend) else {
-            self.wrong_at(&at.key("backend"), "no backend of this name");
-            return None;
-        };
-        let handover = self.hand_over(&at.key("auth"), &who.expression, backend, &mut chain);
+        let mocked = self.mocked(api_name, settings, draft.origin, spelt("mock"));
+        let mocked = mocked.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?;
+        let (backend, handover) = self.destination((&at, api), draft, mocked, &who.expression, &mut chain)?;
         let handover = said_by_nobody_else(handover, &chain);
         let base = api.base_path().trim_end_matches('/');
         let stream = self.stream(api_name, api, settings, draft.origin);
@@ -375,6 +373,32 @@ impl Compiler<'_> {
             matches!(draft.origin, Origin::Definition(_, operation) if operation.is_deprecated);
         metrics.deprecate(is_deprecated);
         metrics
+    }
+
+    /// Where requests of an operation go, and what becomes of the caller's credential. What is answered here goes nowhere,
+    /// and nobody is told of the caller.
+    fn destination(
+        &mut self,
+        (at, api): (&Pointer, &Api),
+        draft: &Draft<'_>,
+        mocked: Option<Arc<dyn Policy>>,
+        authentication: &Expression,
+        chain: &mut Vec<Arc<dyn Policy>>,
+    ) -> Option<(usize, Option<Arc<Handover>>)> {
+        if let Some(mocked) = mocked {
+            chain.push(mocked);
+            return Some((Operation::NO_BACKEND, None));
+        }
+        let Some(name) = &api.backend else {
+            let what = "is not answered by `mock`, and its API names no backend; hint: add `backend: NAME` to the API, or `mock: true` here";
+            self.wrong_operation(at, draft.origin, what.to_owned());
+            return None;
+        };
+        let Some(backend) = self.config.backends.get_index_of(name) else {
+            self.wrong_at(&at.key("backend"), "no backend of this name");
+            return None;
+        };
+        Some((backend, self.hand_over(&at.key("auth"), authentication, backend, chain)))
     }
 
     /// The place of an `auth`, one text for all neighbours that have the same.
