@@ -190,6 +190,7 @@ fn kept() -> Kept {
         strip: 0,
         resends: 0,
         verdicts: &[],
+        observed: None,
         revision: "abc123",
     });
     observe.explain("known").unwrap()

@@ -113,6 +113,9 @@ macro_rules! each_bound {
                 /// Passwords that were right and are not hashed again for five minutes, by a keyed hash of them. Beyond it: the
                 /// one that was right longest ago is forgotten.
                 passwords_remembered: count = 4_096, 0..=1_000_000;
+                /// Bodies above 16 KiB that wait to be looked into, in the whole process, for two seconds at most. Protects
+                /// processors and memory. Beyond it: 503.
+                inspections_waiting: count = 256, 0..=1_000_000;
                 /// Proofs of possession (DPoP) that are remembered for as long as they could be presented again, twice at most:
                 /// 32 bytes each. Beyond it: 503, for nobody can say whether a proof is new.
                 proofs_remembered: count = 500_000, 1_000..=50_000_000;

@@ -66,7 +66,10 @@ pub use caller::{
 };
 pub(crate) use check::authentication::never_together;
 pub(crate) use check::names::{is_field_name, is_id, is_name, is_scope, is_user};
-pub use controls::{Antivirus, Contract, Cors, Limit, LimitPer, Mode, OnError, ResponseMode, Scanner, Waf};
+pub use controls::{
+    Antivirus, Contract, ContractErrors, Cors, Limit, LimitPer, Mode, OnError, OnUncovered, ResponseMode,
+    Scanner, Waf,
+};
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,
     ExchangeActor, FieldValue, MintJwt, PhantomToken, SecretIn, TokenEndpoint, TokenExchange, TokenType,

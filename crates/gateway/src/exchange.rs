@@ -265,12 +265,12 @@ fn ambiguous(why: &'static str, cx: &mut Context) -> Stop {
 }
 
 /// Judges a request as if it had come over `peer`, and asks no backend: what would become of it.
-pub async fn rehearse(head: Head, live: &Arc<Live>, peer: &Arc<Peer>) -> Option<Kept> {
+pub async fn rehearse(head: Head, body: Body, live: &Arc<Live>, peer: &Arc<Peer>) -> Option<Kept> {
     let snapshot = live.snapshot();
     let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::default());
     cx.rehearsal = Rehearsal::Judging;
     cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
-    let judged = judge(head, Body::Empty, &snapshot, live, &mut cx).await;
+    let judged = judge(head, body, &snapshot, live, &mut cx).await;
     let status = match judged {
         Ok(answered) => answered.status(),
         Err(_) if cx.rehearsal == Rehearsal::Passed => StatusCode::OK,

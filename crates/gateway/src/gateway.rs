@@ -22,6 +22,7 @@ use crate::chores::Chores;
 use crate::config::Loaded;
 use crate::dns::Resolver;
 pub use crate::http::term::LEAVING;
+use crate::inspections::Inspections;
 use crate::listener::accept::{Doorway, Post, Sign};
 use crate::listener::cores::Cores;
 use crate::listener::sockets::{self, Prepared};
@@ -203,6 +204,7 @@ impl Gateway {
             files: Room::new(snapshot.bounds.bodies_in_files),
             requests: Room::new(u64::from(snapshot.bounds.requests)),
             attempts: Attempts::default(),
+            inspections: Inspections::default(),
             spool: options.state,
         });
         let counted = Arc::downgrade(&ground);

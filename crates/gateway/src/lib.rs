@@ -42,6 +42,7 @@ pub mod chores;
 pub mod clock;
 pub mod descriptors;
 pub mod files;
+pub mod inspections;
 pub mod once;
 pub mod panics;
 pub mod protobuf;

@@ -331,6 +331,11 @@ impl Observe {
         self.shared.metrics.credential_failed(begins);
     }
 
+    /// Counts a contract that was compiled.
+    pub fn contract_compiled(&self) {
+        self.shared.metrics.contract_compiled();
+    }
+
     /// All metrics as text of the type [`METRICS_CONTENT_TYPE`].
     pub fn metrics_text(&self) -> String {
         self.shared.metrics.text()

@@ -9,6 +9,7 @@ pub mod backend_credentials;
 pub mod basic;
 pub mod certificate;
 pub mod condition;
+pub mod contract;
 pub mod external_authorization;
 pub mod fields;
 pub mod jwt;
@@ -64,6 +65,7 @@ pub static POLICIES: &[Kind] = &[
     condition::KIND,
     fields::KIND,
     external_authorization::KIND,
+    contract::KIND,
     backend_credentials::KIND,
     mock::KIND,
 ];

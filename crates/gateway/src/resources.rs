@@ -7,6 +7,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use portcullis_openapi::contract::{self, Contract};
+use portcullis_openapi::source::Finding;
 use tokio::sync::Semaphore;
 
 use crate::acme::{Acme, Spec};
@@ -16,7 +18,7 @@ use crate::callers::Callers;
 use crate::certificates::Certificates;
 use crate::chores::Chores;
 use crate::clock;
-use crate::config::{ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
+use crate::config::{ApiDefinition, ClientCertificates, Listener, Protocol, ProxyProtocol, TlsVersion};
 use crate::dns::Resolver;
 use crate::fetch::RemoteError;
 use crate::http::term::Term;
@@ -63,6 +65,8 @@ pub struct Resources {
     /// What exchanges tokens of callers.
     pub exchanges: Vec<Arc<Exchange>>,
     acme: Vec<Arc<Acme>>,
+    /// Contracts, by the digest of what they were made of.
+    contracts: Vec<([u8; 32], Arc<Contract>)>,
     /// One certificate is ordered at a time.
     orders: Orders,
     /// Where what must survive is kept.
@@ -208,6 +212,25 @@ impl Resources {
         Ok(acme)
     }
 
+    /// The contract of a definition: the one that was made of the same documents, or a new one.
+    ///
+    /// # Errors
+    /// What cannot be understood of it.
+    pub fn contract(
+        &mut self,
+        definition: &ApiDefinition,
+        observe: &Observe,
+    ) -> Result<Arc<Contract>, Vec<Finding>> {
+        let digest = *definition.digest();
+        if let Some((_, contract)) = self.contracts.iter().find(|(own, _)| *own == digest) {
+            return Ok(Arc::clone(contract));
+        }
+        let contract = Arc::new(Contract::compile(definition.definition(), &contract::Options::default())?);
+        observe.contract_compiled();
+        self.contracts.push((digest, Arc::clone(&contract)));
+        Ok(contract)
+    }
+
     /// Begins what `current` needs besides requests: names and checks of its backends and no others any more, keys,
     /// certificates.
     pub fn settle(&self, current: &Snapshot, chores: &Chores, resolver: &Resolver, observe: &Observe) {
@@ -241,6 +264,7 @@ impl Resources {
         self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
         self.authorizers.retain(|authorizer| Arc::strong_count(authorizer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
+        self.contracts.retain(|(_, contract)| Arc::strong_count(contract) > 1);
         self.acme.retain(|acme| Arc::strong_count(acme) > 1);
         // A policy holds those that count; a chore at work holds one for a while longer.
         self.exchanges.retain(|exchange| Arc::strong_count(exchange) > 1);

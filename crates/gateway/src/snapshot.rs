@@ -5,6 +5,7 @@
 
 pub mod access;
 mod compile;
+pub mod coverage;
 pub mod lease;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use portcullis_openapi::source::Finding;
 use tokio::sync::Notify;
 
 pub use compile::{Compiled, ListenerPlan, compile};
+use coverage::ApiReport;
 
 use crate::acme::Acme;
 use crate::authorizers::Authorizer;
@@ -76,6 +78,8 @@ pub struct Snapshot {
     pub logins: Vec<Arc<Login>>,
     /// Certificates that authorities give, and where the configuration asks for each.
     pub acme: Vec<(Arc<str>, Arc<Acme>)>,
+    /// How much of each definition is enforced.
+    pub coverage: Vec<ApiReport>,
     /// What should be known and does not keep it from serving.
     pub warnings: Vec<Finding>,
     /// Counts this snapshot for as long as a request holds it.

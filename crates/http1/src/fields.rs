@@ -119,7 +119,7 @@ impl Fields {
 
     /// The lines called `name`, compared without case.
     #[inline]
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+    pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
         self.named(name).map(|line| self.slice(line.value))
     }
 

@@ -31,6 +31,8 @@ pub(crate) enum Verb {
     Init(Init),
     /// List the published operations: who may call what, and where it goes
     Routes(Routes),
+    /// Show how much of each definition is enforced, and each gap with its reason
+    Coverage(Coverage),
     /// Make API keys, for the configuration or the store
     Keys(Keys),
     /// Make, list and delete the consumers in the store of a running gateway
@@ -99,6 +101,8 @@ pub(crate) struct Run {
     /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
     #[arg(long = "overlay", value_name = "FILE", requires = "openapi")]
     pub(crate) overlays: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) contract: QuickContract,
     /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
     #[arg(long, value_name = "KEY", requires = "openapi")]
     pub(crate) skip: Vec<String>,
@@ -133,9 +137,20 @@ pub(crate) struct Subject {
     /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
     #[arg(long = "overlay", value_name = "FILE", requires = "openapi")]
     pub(crate) overlays: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) contract: QuickContract,
     /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
     #[arg(long, value_name = "KEY", requires = "openapi")]
     pub(crate) skip: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Coverage {
+    #[command(flatten)]
+    pub(crate) subject: Subject,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -165,6 +180,55 @@ pub(crate) struct QuickWho {
     /// An audience of which its tokens must name one; may be given several times. Unless given, the name of the API, which is that of the definition's file
     #[arg(long = "audience", value_name = "NAME", requires = "issuer")]
     pub(crate) audiences: Vec<String>,
+}
+
+/// How the contract of an API is kept that is served without a configuration file.
+#[derive(Debug, Clone, Copy, ClapArgs)]
+pub(crate) struct QuickContract {
+    /// Whether requests must follow the definition
+    #[arg(long, value_name = "MODE", default_value = "enforce", requires = "openapi")]
+    pub(crate) contract: QuickMode,
+    /// What becomes of operations of which the definition says something that cannot be enforced
+    #[arg(long, value_name = "WHAT", default_value = "refuse", requires = "openapi")]
+    pub(crate) on_uncovered: QuickUncovered,
+}
+
+/// Whether the contract acts, without a configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum QuickMode {
+    /// It does not look
+    Off,
+    /// It looks, counts and logs what it would have refused
+    Observe,
+    /// It refuses
+    Enforce,
+}
+
+/// What becomes of uncovered operations, without a configuration file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum QuickUncovered {
+    /// Their requests are answered 501
+    Refuse,
+    /// What cannot be judged passes
+    Pass,
+}
+
+impl QuickContract {
+    /// As the configuration writes it.
+    pub(crate) fn words(self) -> String {
+        let mode = match self.contract {
+            QuickMode::Off => "off",
+            QuickMode::Observe => "observe",
+            QuickMode::Enforce => "enforce",
+        };
+        let uncovered = match self.on_uncovered {
+            QuickUncovered::Refuse => "refuse",
+            QuickUncovered::Pass => "pass",
+        };
+        format!("{{ mode: {mode}, on_uncovered: {uncovered} }}")
+    }
 }
 
 /// The ways to say who may call, without a configuration file.
@@ -513,6 +577,9 @@ pub(crate) struct Explain {
     /// A field of that request, "Name: value"; may be given several times. Unless one is `Host`, the host is `localhost`
     #[arg(long = "header", value_name = "FIELD", requires = "request")]
     pub(crate) headers: Vec<String>,
+    /// The body of that request, as it would be sent
+    #[arg(long, value_name = "TEXT", requires = "request")]
+    pub(crate) body: Option<String>,
     /// The listener that request would come over; the first unless given
     #[arg(long, value_name = "NAME", requires = "request")]
     pub(crate) listener: Option<String>,

@@ -8,6 +8,7 @@ pub(crate) mod certs;
 pub(crate) mod check;
 pub(crate) mod completions;
 pub(crate) mod consumers;
+pub(crate) mod coverage;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod drain;

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
         Verb::Check(check) => commands::check::check(&check),
         Verb::Init(init) => commands::init::init(&init),
         Verb::Routes(routes) => commands::routes::routes(&routes),
+        Verb::Coverage(coverage) => commands::coverage::coverage(&coverage),
         Verb::Keys(keys) => commands::keys::keys(&keys),
         Verb::Consumers(consumers) => commands::consumers::consumers(&consumers),
         Verb::Operators(operators) => commands::operators::operators(&operators),

@@ -13,7 +13,7 @@ use portcullis_gateway::config::{self, ApiKeyAuth, Finding, Loaded};
 use portcullis_gateway::oauth::form::escaped;
 use serde_json::json;
 
-use crate::args::{QuickAuth, QuickWho};
+use crate::args::{QuickAuth, QuickContract, QuickWho};
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -28,6 +28,8 @@ pub(crate) struct Quick {
     pub(crate) probes: Option<SocketAddr>,
     /// Who may call.
     pub(crate) who: QuickWho,
+    /// How the contract is kept.
+    pub(crate) contract: QuickContract,
     /// SHA-256 of the key that is good.
     pub(crate) key_sha256: Option<String>,
     /// What is laid on the definition.
@@ -106,6 +108,7 @@ impl Quick {
         }
         let _ = writeln!(text, "    base_path: {}\n    strip_base_path: {has_path}", literal(base));
         let _ = writeln!(text, "    backend: backend\n    auth: {}", self.who.auth.word());
+        let _ = writeln!(text, "    contract: {}", self.contract.words());
         text
     }
 }

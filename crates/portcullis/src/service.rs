@@ -28,6 +28,7 @@ use portcullis_gateway::gateway::{Gateway, LEAVING, Lent, Options, Refused};
 use portcullis_gateway::observe::lifecycle::Log;
 use portcullis_gateway::observe::{Destination, Kept, Observe, Settings, traces};
 use portcullis_gateway::operators::Operators;
+use portcullis_gateway::snapshot::coverage::ApiReport;
 use portcullis_gateway::store::Store;
 use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -168,6 +169,7 @@ impl Service {
         let gateway = Gateway::prepare(loaded, observe.clone(), options, &mut estate.listeners)
             .map_err(|refused| refused_error(&refused))?;
         observe.config_applied(&loaded.hash, clock::wall());
+        tell_coverage(&gateway.live().snapshot().coverage);
         let config = ConfigStatus {
             hash: Some(loaded.hash.clone()),
             applied: Some(clock::wall()),
@@ -470,6 +472,32 @@ impl Control for Service {
 
     fn keep(&self, reason: &str) {
         self.go_on(reason);
+    }
+}
+
+/// Tells how much of each definition is enforced: what is, in one line, and a line for each API of which something is not.
+fn tell_coverage(reports: &[ApiReport]) {
+    const LOUDEST: usize = 3;
+    let whole = reports.iter().filter(|report| report.gaps.is_empty());
+    let (apis, operations) = whole.fold((0_usize, 0_usize), |(apis, operations), report| {
+        (apis.saturating_add(1), operations.saturating_add(report.operations))
+    });
+    if apis > 0 {
+        tracing::info!(apis, operations, "definitions are enforced without a gap");
+    }
+    for report in reports.iter().filter(|report| !report.gaps.is_empty()) {
+        let ApiReport { api, operations, enforced, refused, passing, .. } = report;
+        let loudest: Vec<String> = report.loudest(LOUDEST).iter().map(ToString::to_string).collect();
+        let loudest = loudest.join("; ");
+        tracing::warn!(
+            api,
+            operations,
+            enforced,
+            refused,
+            passing,
+            loudest,
+            "not all of the definition is enforced; `portcullis coverage` lists it"
+        );
     }
 }
 

@@ -24,6 +24,7 @@ impl Subject {
                 key_sha256: (self.who.auth != QuickAuth::None).then(|| NO_KEY.to_owned()),
                 who: self.who.clone(),
                 overlays: self.overlays.clone(),
+                contract: self.contract,
                 skip: self.skip.clone(),
             }
             .load(&mut Vec::new()),

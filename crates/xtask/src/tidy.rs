@@ -6,6 +6,7 @@
 //! long tables in one function, and import from a higher floor.
 
 mod arrows;
+mod bodies;
 mod dependencies;
 mod layers;
 mod links;
@@ -42,6 +43,7 @@ pub(crate) fn judge(root: &Path) -> Result<Vec<Finding>> {
     let sources = read_sources(root, &files)?;
     let mut findings = Vec::new();
     for source in &sources {
+        bodies::judge(source, &mut findings);
         layers::judge(source, &mut findings);
         shape::judge(source, &mut findings);
         words::judge(source, &mut findings);

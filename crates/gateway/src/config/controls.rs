@@ -80,10 +80,38 @@ pub enum LimitPer {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Contract {
-    /// Whether requests are judged.
+    /// Whether requests are judged: parameters, media type and body. Default: `enforce` for every operation of a definition;
+    /// operations declared with `match` have no contract.
     pub mode: Option<Mode>,
     /// What happens to responses that break it.
     pub response: Option<ResponseMode>,
+    /// How much a refused caller is told. Default: `full`.
+    pub errors: Option<ContractErrors>,
+    /// What becomes of an operation of which some constraint on requests cannot be enforced. `portcullis coverage` names each
+    /// with its reason. Default: `refuse`.
+    pub on_uncovered: Option<OnUncovered>,
+}
+
+/// How much a caller is told whose request breaks the contract.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ContractErrors {
+    /// What is wrong: where, by JSON Pointer, and the keyword it breaks, ten at most. Never a value.
+    #[default]
+    Full,
+    /// That something is wrong. The log has the rest.
+    Terse,
+}
+
+/// What becomes of an operation whose contract cannot be enforced in full.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnUncovered {
+    /// Its requests are answered 501.
+    #[default]
+    Refuse,
+    /// Its requests are judged as far as they can be, and the rest of them passes unjudged.
+    Pass,
 }
 
 /// Attack rules.

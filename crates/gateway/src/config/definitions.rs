@@ -27,12 +27,18 @@ use super::{Api, Config, Loaded, Settings, check, settings, unbuilt};
 pub struct ApiDefinition {
     definition: Definition,
     shift: Shift,
+    digest: [u8; 32],
 }
 
 impl ApiDefinition {
     /// What the documents say.
     pub fn definition(&self) -> &Definition {
         &self.definition
+    }
+
+    /// Tells what it was made of: its documents, and what was left out of them.
+    pub fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// A place in one of its documents, among the configuration's files.
@@ -79,13 +85,17 @@ impl Loaded {
                 }
             };
             let Some(overlays) = overlays else { continue };
-            let skip = self.config.apis.get(&name).map_or(&[][..], |api| &api.skip);
+            let skip = self.config.apis.get(&name).map(|api| api.skip.clone()).unwrap_or_default();
+            let skip = skip.as_slice();
             let texts: Vec<Text<'_>> = overlays.iter().map(Laid::text).collect();
             let loads = Loads { skip, overlays: &texts };
             let read = Definition::load_with(&reading, reading.folder.root(), &Bounds::DEFAULT, &loads);
-            self.note(reading, &mut hash, files);
+            let documents = self.note(reading, &mut hash, files);
             match read {
-                Ok(definition) => self.take_in(&name, definition, &mut findings),
+                Ok(definition) => {
+                    let digest = made_of(&documents, &overlays, skip);
+                    self.take_in(&name, definition, digest, &mut findings);
+                }
                 Err(refused) => findings.extend(errors(&refused.notices)),
             }
         }
@@ -126,8 +136,13 @@ impl Loaded {
         (laid.len() == named.len()).then_some(laid)
     }
 
-    /// Notes what was read for a definition: to be watched, kept, and counted in the revision.
-    fn note(&mut self, reading: Reading<'_>, hash: &mut digest::Context, files: &mut Vec<PathBuf>) {
+    /// Notes what was read for a definition: to be watched, kept, and counted in the revision. Tells a digest of it.
+    fn note(
+        &mut self,
+        reading: Reading<'_>,
+        hash: &mut digest::Context,
+        files: &mut Vec<PathBuf>,
+    ) -> Vec<u8> {
         let (documents, read_texts, digest) = reading.end();
         hash.update(&digest);
         self.documents.extend(read_texts);
@@ -138,6 +153,7 @@ impl Loaded {
                 }
             }
         }
+        digest
     }
 
     /// The definition of an API, if it has one.
@@ -155,7 +171,13 @@ impl Loaded {
         format!("{}:{}", self.names.name(span.file), span.line)
     }
 
-    fn take_in(&mut self, name: &str, mut definition: Definition, findings: &mut Vec<Finding>) {
+    fn take_in(
+        &mut self,
+        name: &str,
+        mut definition: Definition,
+        digest: [u8; 32],
+        findings: &mut Vec<Finding>,
+    ) {
         let is_error = |notice: &&Notice| notice.severity == Severity::Error;
         findings.extend(errors(&definition.notices));
         findings.extend(self.way_out(name, &definition));
@@ -176,7 +198,7 @@ impl Loaded {
         if let Some(api) = self.config.apis.get(name) {
             self.remark_base_path(name, api, &definition).into_iter().for_each(|it| self.warnings.push(it));
         }
-        self.definitions.insert(name.to_owned(), Arc::new(ApiDefinition { definition, shift }));
+        self.definitions.insert(name.to_owned(), Arc::new(ApiDefinition { definition, shift, digest }));
     }
 
     /// Of several operations that cannot be routed, what to write to publish the rest.
@@ -201,6 +223,18 @@ impl Loaded {
             )),
         )
     }
+}
+
+/// Tells documents with this laid on and these parts left out from all others.
+fn made_of(documents: &[u8], overlays: &[Laid], skip: &[String]) -> [u8; 32] {
+    let mut hash = digest::Context::new(&digest::SHA256);
+    hash.update(documents);
+    for Laid { name, bytes, must_match } in overlays {
+        hash.update(format!("{name:?} {must_match:?} {}", bytes.len()).as_bytes());
+        hash.update(bytes);
+    }
+    hash.update(format!("{skip:?}").as_bytes());
+    hash.finish().as_ref().try_into().unwrap_or_default()
 }
 
 fn errors(notices: &[Notice]) -> impl Iterator<Item = Finding> {

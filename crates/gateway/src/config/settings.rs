@@ -31,7 +31,8 @@ macro_rules! with_settings {
             pub require: Option<$crate::config::Require>,
             /// How often and how much a caller may call. Adds to what it inherits; one of the same `name` replaces.
             pub limits: Option<Vec<$crate::config::Limit>>,
-            /// Whether requests and responses must follow the API's definition.
+            /// Whether requests and responses must follow the API's definition. What has one is judged by it unless this says
+            /// otherwise.
             pub contract: Option<$crate::config::Contract>,
             /// Attack rules on requests and responses.
             pub waf: Option<$crate::config::Waf>,

@@ -16,7 +16,7 @@ pub const UNBUILT: &[&str] = &[
     "floor",
     "consumers.*.plan",
     "settings.limits",
-    "settings.contract",
+    "settings.contract.response",
     "settings.waf",
     "settings.antivirus",
     "settings.cors",

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::{Refused, Sent, Wire, exchange, refuse};
 use crate::config;
 use crate::http::{Body, BodyError, Frame, Head, Peer, Reply, Size, Source, Wire as HttpVersion};
+use crate::inspections::Inspections;
 use crate::observe::{Destination, Observe, Settings};
 use crate::pipeline::Context;
 use crate::pipeline::attempts::Attempts;
@@ -106,6 +107,7 @@ apis:
             files: Room::new(0),
             requests: Room::new(1_000),
             attempts: Attempts::default(),
+            inspections: Inspections::default(),
             spool: None,
         };
         Self { live: Arc::new(Live::new(snapshot, Arc::new(ground))), folder, backend }

@@ -12,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use portcullis_http1::RequestHead;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -21,7 +22,8 @@ use crate::chores::Chores;
 use crate::config::Loaded;
 use crate::exchange;
 use crate::http::peer::Way;
-use crate::http::{Head, Peer, Size, TlsFacts, Wire};
+use crate::http::{Body, Head, Peer, Size, TlsFacts, Wire};
+use crate::inspections::Inspections;
 use crate::observe::{Kept, Observe};
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
@@ -37,6 +39,8 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 pub struct Rehearsal {
     /// Its head.
     pub head: RequestHead,
+    /// Its body; an empty one is none.
+    pub body: Bytes,
     /// The listener it would come over; `None`: the first.
     pub listener: Option<String>,
     /// The address it would come from.
@@ -60,7 +64,7 @@ pub async fn rehearse(
     rehearsal: Rehearsal,
 ) -> Result<Option<Kept>, Refused> {
     let snapshot = look(loaded, state)?;
-    let Rehearsal { head, listener, client, certificate } = rehearsal;
+    let Rehearsal { head, body, listener, client, certificate } = rehearsal;
     let listener = listener.or_else(|| loaded.config.listeners.keys().next().cloned()).unwrap_or_default();
     let settings = loaded.config.listeners.get(&listener);
     let tls = settings.and_then(|settings| settings.tls.as_ref()).map(|_| TlsFacts {
@@ -84,6 +88,7 @@ pub async fn rehearse(
         files: Room::new(0),
         requests: Room::new(1),
         attempts: Attempts::default(),
+        inspections: Inspections::default(),
         spool: None,
     });
     let chores = Chores::start().map_err(|error: io::Error| Refused::System(error))?;
@@ -91,8 +96,10 @@ pub async fn rehearse(
     let live = Arc::new(Live::new(snapshot, ground));
     // One whose keys do not come is told of by what becomes of the request.
     let _ = tokio::time::timeout(ISSUERS_PATIENCE, keys(&live)).await;
-    let head = Head { request: head, wire: Wire::Http11, size: Size::None };
-    Ok(exchange::rehearse(head, &live, &Arc::new(peer)).await)
+    let size = if body.is_empty() { Size::None } else { Size::Exactly(body.len() as u64) };
+    let body = if body.is_empty() { Body::Empty } else { Body::from_bytes(body) };
+    let head = Head { request: head, wire: Wire::Http11, size };
+    Ok(exchange::rehearse(head, body, &live, &Arc::new(peer)).await)
 }
 
 /// The name a client asks for at the handshake: that of the host, without its port.

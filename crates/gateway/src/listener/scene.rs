@@ -13,6 +13,7 @@ use super::http2;
 use crate::config;
 use crate::http::Peer;
 use crate::http::term::Term;
+use crate::inspections::Inspections;
 use crate::observe::Observe;
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
@@ -43,6 +44,7 @@ pub(super) fn live_with(bounds: &str, change: impl FnOnce(Snapshot) -> Snapshot)
         files: Room::new(0),
         requests: Room::new(1_000),
         attempts: Attempts::default(),
+        inspections: Inspections::default(),
         spool: None,
     });
     Arc::new(Live::new(change(compiled.snapshot), ground))

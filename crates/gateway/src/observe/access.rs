@@ -43,6 +43,10 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     line.word_if(names::FLAG, record.problem.map(|kind| kind.blame.as_str()));
     line.word_if(names::ERROR_TYPE, record.problem.map(|kind| kind.code));
     line.text_if(names::CAUSE, record.cause);
+    if let Some((kind, cause)) = record.observed {
+        line.word(names::OBSERVED, kind.code);
+        line.text_if(names::OBSERVED_CAUSE, cause);
+    }
     if let Some((authorizer, took)) = record.authorizer {
         line.text(names::AUTHORIZER, authorizer);
         line.millis(names::AUTHORIZER_DURATION, took);
@@ -64,7 +68,7 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
 
 fn severity(decision: Decision) -> &'static str {
     match decision {
-        Decision::Allowed | Decision::Answered | Decision::Aborted => "INFO",
+        Decision::Allowed | Decision::Answered | Decision::Aborted | Decision::Observed => "INFO",
         Decision::Refused => "WARN",
         Decision::Failed => "ERROR",
     }

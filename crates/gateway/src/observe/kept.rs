@@ -68,6 +68,9 @@ pub struct Kept {
     /// Code of the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub problem: Option<&'static str>,
+    /// Code of the problem by which a control that only observes would have ended it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed: Option<&'static str>,
     /// What the caller was told.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
@@ -128,7 +131,8 @@ impl Rings {
     /// Keeps an exchange, if there is cause and no reader in the way.
     pub(super) fn keep(&self, record: &Record<'_>) {
         let Some(shard) = self.shards.get(home(self.shards.len())) else { return };
-        let went_well = matches!(record.decision, Decision::Allowed | Decision::Answered);
+        let went_well =
+            matches!(record.decision, Decision::Allowed | Decision::Answered) && record.observed.is_none();
         if went_well {
             let nanos = u64::try_from(record.wall.as_nanos()).unwrap_or(u64::MAX);
             // The wall clock may go backwards; then the ring fills a little faster.
@@ -202,6 +206,7 @@ impl Kept {
             decision: Decision::Allowed,
             status: None,
             problem: None,
+            observed: None,
             detail: String::new(),
             cause: String::new(),
             backend: String::new(),
@@ -227,7 +232,8 @@ impl Kept {
         self.status = record.status;
         self.problem = record.problem.map(|kind| kind.code);
         set(&mut self.detail, record.detail);
-        set(&mut self.cause, record.cause);
+        self.observed = record.observed.map(|(kind, _)| kind.code);
+        set(&mut self.cause, record.cause.or(record.observed.and_then(|(_, cause)| cause)));
         set(&mut self.backend, record.backend.map(|(target, _)| target));
         self.resends = record.resends;
         set(&mut self.config_hash, Some(record.revision));

@@ -52,6 +52,7 @@ pub(super) struct Metrics {
     panics: AtomicU64,
     credential_failures: AtomicU64,
     held_back: AtomicU64,
+    contracts_compiled: AtomicU64,
     pub(super) bodies: Ask<u64>,
     pub(super) targets: Ask<Vec<TargetFacts>>,
     pub(super) backends: Ask<Vec<BackendFacts>>,
@@ -360,6 +361,11 @@ impl Metrics {
     pub(super) fn credential_failed(&self, begins: bool) {
         self.credential_failures.fetch_add(1, Ordering::Relaxed);
         self.held_back.fetch_add(u64::from(begins), Ordering::Relaxed);
+    }
+
+    /// Counts a contract that was compiled.
+    pub(super) fn contract_compiled(&self) {
+        self.contracts_compiled.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a panic.

@@ -103,6 +103,8 @@ fields! {
     FLAG = "portcullis.flag" in ACCESS, "Whose fault it is when it did not end well: `client`, `backend` or `gateway`.";
     ERROR_TYPE = "error.type" in ACCESS, "The code of the problem that ended it.";
     CAUSE = "portcullis.cause" in REQUEST, "What the caller is not told.";
+    OBSERVED = "portcullis.observed" in ACCESS, "The code of the problem by which a control in mode `observe` would have ended it; the first, if several would have.";
+    OBSERVED_CAUSE = "portcullis.observed.cause" in ACCESS, "What the log is told of that problem.";
     EVIDENCE = "portcullis.incident.evidence" in INCIDENTS, "Method and path, or the request line as received when it never became a request; cut short, query values left out.";
     AUTHORIZER = "portcullis.authorizer" in ACCESS, "The authorizer that was asked.";
     AUTHORIZER_DURATION = "portcullis.authorizer.duration_ms" in ACCESS, "From asking the authorizer to its answer, or to giving up, in milliseconds.";
@@ -181,6 +183,7 @@ macro_rules! metrics {
 metrics! {
     REQUEST_DURATION = Histogram "http_server_request_duration_seconds" ["api", "operation", "http_route", "http_request_method", "http_response_status_code"], "Time from a request's head to the last byte of its reply";
     REQUESTS = Counter "portcullis_requests_total" ["api", "operation", "outcome"], "Exchanges by how they ended";
+    OBSERVED_TOTAL = Counter "portcullis_observed_total" ["api", "operation"], "Exchanges that a control in mode `observe` would have ended";
     DECISIONS = Counter "portcullis_decisions_total" ["control", "verdict"], "What each control decided";
     PROBLEMS = Counter "portcullis_problems_total" ["code"], "Error replies by problem";
     INCIDENTS_TOTAL = Counter "portcullis_incidents_total" ["kind", "severity"], "Incidents by kind";
@@ -215,6 +218,7 @@ metrics! {
     AUTHORIZER_CALLS = Counter "portcullis_authorizer_calls_total" ["authorizer", "outcome"], "Questions to an authorizer by outcome: `allowed`, `denied`, `let_through` (`on_error: allow`), or `failed`, and the request was answered 503";
     AUTHORIZER_SECONDS = Counter "portcullis_authorizer_seconds_total" ["authorizer"], "Time that requests waited for an authorizer";
     AUTHORIZER_IN_FLIGHT = Gauge "portcullis_authorizer_calls_in_flight" ["authorizer"], "Questions to an authorizer under way, against `authorizers.*.calls`";
+    CONTRACTS_COMPILED = Counter "portcullis_contracts_compiled_total" [], "Contracts that were compiled; one whose definition did not change is kept";
     CONFIG_INFO = Info "portcullis_config_info" ["hash"], "The configuration in force";
     CONFIG_LAST_RELOAD_SUCCESS = Gauge "portcullis_config_last_reload_success" [], "1 when the last configuration read is in force, 0 when it was refused";
     CONFIG_LAST_RELOAD_TIME = Gauge "portcullis_config_last_reload_timestamp_seconds" [], "When a configuration was last read, since 1970";

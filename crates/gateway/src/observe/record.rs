@@ -80,6 +80,8 @@ pub struct Record<'a> {
     pub resends: u32,
     /// What each control decided.
     pub verdicts: &'a [Verdict],
+    /// By which problem a control that only observes would have ended it, and what the log is told of that.
+    pub observed: Option<(&'static ProblemKind, Option<&'a str>)>,
     /// Hash of the configuration it was judged by.
     pub revision: &'a str,
 }
@@ -113,6 +115,8 @@ pub enum Decision {
     Failed,
     /// The client went away, or the answer broke off.
     Aborted,
+    /// A control that only observes would have refused. No exchange ends so.
+    Observed,
 }
 
 /// What one control decided, and where the configuration says so.
@@ -137,7 +141,11 @@ impl Record<'_> {
 
 impl Decision {
     /// Every decision, in the order of the enum.
-    pub const ALL: [Self; 5] = [Self::Allowed, Self::Refused, Self::Answered, Self::Failed, Self::Aborted];
+    pub const ALL: [Self; 6] =
+        [Self::Allowed, Self::Refused, Self::Answered, Self::Failed, Self::Aborted, Self::Observed];
+
+    /// How exchanges end.
+    pub const ENDS: [Self; 5] = [Self::Allowed, Self::Refused, Self::Answered, Self::Failed, Self::Aborted];
 
     /// The word in records and labels.
     pub fn as_str(self) -> &'static str {
@@ -147,6 +155,7 @@ impl Decision {
             Self::Answered => "answered",
             Self::Failed => "failed",
             Self::Aborted => "aborted",
+            Self::Observed => "observed",
         }
     }
 }

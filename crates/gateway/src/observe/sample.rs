@@ -112,6 +112,7 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         strip: 0,
         resends: 0,
         verdicts,
+        observed: None,
         revision: "5f2d",
     }
 }

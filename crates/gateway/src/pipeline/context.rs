@@ -22,6 +22,7 @@ use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::trace::{Trace, Tracing};
 use crate::http::{Canonical, Head, Peer, Wire};
+use crate::inspections::Inspections;
 use crate::observe::{Decision, Observe, Record, Try, Verdict};
 use crate::problem::{Problem, ProblemKind};
 
@@ -38,6 +39,8 @@ pub struct Ground {
     pub requests: Arc<Room>,
     /// Failed credentials by client address.
     pub attempts: Attempts,
+    /// Where large bodies are looked into.
+    pub inspections: Inspections,
     /// Where large bodies are spooled; `None` with `state: none`.
     pub spool: Option<PathBuf>,
 }
@@ -91,6 +94,8 @@ struct Facts {
     also_proven: Vec<Arc<Proof>>,
     verdicts: SmallVec<[Verdict; 4]>,
     problem: Option<Stopped>,
+    /// Boxed: it is rare, and would take its room in every exchange.
+    observed: Option<Box<Stopped>>,
     decision: Decision,
     control: &'static str,
     /// Boxed: it is rare, and would take its room in every exchange.
@@ -133,6 +138,16 @@ struct Stopped {
     cause: Option<String>,
 }
 
+impl Stopped {
+    fn by(problem: &Problem) -> Self {
+        Self {
+            kind: problem.kind(),
+            detail: problem.detail().into(),
+            cause: problem.cause().map(str::to_owned),
+        }
+    }
+}
+
 impl Facts {
     fn begin(wall: Duration, started: Instant, wire: Wire, write_idle: Duration) -> Self {
         Self {
@@ -146,6 +161,7 @@ impl Facts {
             also_proven: Vec::new(),
             verdicts: SmallVec::new(),
             problem: None,
+            observed: None,
             decision: Decision::Allowed,
             control: "read",
             decided: None,
@@ -296,11 +312,20 @@ impl Context {
             })
         });
         self.verdict(self.facts.control, self.facts.decision, place.as_ref());
-        self.facts.problem = Some(Stopped {
-            kind,
-            detail: problem.detail().into(),
-            cause: problem.cause().map(str::to_owned),
-        });
+        self.facts.problem = Some(Stopped::by(problem));
+    }
+
+    /// Remembers that `control`, which only observes, would have stopped the exchange.
+    pub fn observed(&mut self, control: &'static str, problem: &Problem, place: &Arc<str>) {
+        self.verdict(control, Decision::Observed, Some(place));
+        if self.facts.observed.is_none() {
+            self.facts.observed = Some(Box::new(Stopped::by(problem)));
+        }
+    }
+
+    /// Whether a control that only observes would have stopped it.
+    pub fn is_observed(&self) -> bool {
+        self.facts.observed.is_some()
     }
 
     /// Remembers that the gateway answered by itself.
@@ -455,6 +480,7 @@ impl Context {
             strip: self.facts.operation.as_ref().map_or(0, |operation| operation.strip),
             resends: self.facts.resends,
             verdicts: &self.facts.verdicts,
+            observed: self.facts.observed.as_ref().map(|observed| (observed.kind, observed.cause.as_deref())),
             revision: self.revision.as_deref().unwrap_or_default(),
         });
         self.let_go();

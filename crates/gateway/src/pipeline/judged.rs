@@ -82,6 +82,20 @@ pub struct Whole {
     held: Share,
 }
 
+/// The bytes of a whole body, in memory for as long as this lives.
+#[derive(Debug)]
+pub struct InMemory {
+    bytes: Bytes,
+    _held: Option<Share>,
+}
+
+impl InMemory {
+    /// All of them.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
 /// Judges the body of a request as the policies of `operation`, which is its own, need, and admits the request.
 pub(crate) async fn admit(
     mut identified: Identified,
@@ -99,6 +113,11 @@ pub(crate) async fn admit(
     {
         return Err(too_large().into());
     }
+    for policy in &operation.chain {
+        cx.at(policy.name());
+        policy.inspect_head(&identified, cx).decide().await?;
+    }
+    cx.at("inspect");
     let coding = match operation.decodes {
         Some(forward) => decoded::coding(identified.request(), &body)?.map(|coding| (coding, forward)),
         None => None,
@@ -275,6 +294,25 @@ impl Whole {
     /// The bytes, if they lie in memory; a larger body lies in a file.
     pub fn bytes(&self) -> Option<&Bytes> {
         self.file.is_none().then_some(&self.memory)
+    }
+
+    /// All of it in memory, for who has to judge it as one; what lies in a file is there twice as long as this lives.
+    pub(crate) async fn in_memory(&self, ground: &Arc<Ground>) -> Result<InMemory, Stop> {
+        let Some(file) = &self.file else { return Ok(InMemory { bytes: self.memory.clone(), _held: None }) };
+        let mut held = Share::of(&ground.memory);
+        if !held.grow(self.len) {
+            return Err(no_room("`bodies_in_memory` is used up"));
+        }
+        let mut file = file.try_clone().await.map_err(no_room)?;
+        file.seek(SeekFrom::Start(0)).await.map_err(no_room)?;
+        let len = usize::try_from(self.len).map_err(no_room)?;
+        let mut bytes = BytesMut::with_capacity(len);
+        while bytes.len() < len {
+            if file.read_buf(&mut bytes).await.map_err(no_room)? == 0 {
+                return Err(no_room("the spooled body ends early"));
+            }
+        }
+        Ok(InMemory { bytes: bytes.freeze(), _held: Some(held) })
     }
 
     async fn read(mut body: Body, bounds: &Bounds, ground: &Arc<Ground>) -> Result<Self, Stop> {

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use portcullis_identity::sha256::Digest;
+use serde::Serialize;
 
 use super::{Expression, Handover, Needs, Policy};
 use crate::bounds::Bounds;
-use crate::config::Forward;
+use crate::config::{ContractErrors, Forward, Mode, OnUncovered};
 use crate::observe::OperationMetrics;
 
 /// One method and path template of a published API, with all that applies to it.
@@ -35,6 +36,8 @@ pub struct Operation {
     pub auth_place: Arc<str>,
     /// Where it stands in the configuration, for `explain`.
     pub place: Arc<str>,
+    /// How its contract is kept, if it comes from a definition.
+    pub contract: Option<Keeping>,
     /// The most that any policy of the chain needs of the body.
     pub needs: Needs,
     /// Set where a policy of the chain reads bodies decoded: which form of one goes on.
@@ -64,6 +67,61 @@ impl Operation {
     /// Whether the gateway answers it itself.
     pub fn is_ours(&self) -> bool {
         self.backend == Self::NO_BACKEND
+    }
+}
+
+/// How the contract of an operation is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keeping {
+    /// Whether it is judged.
+    pub mode: Mode,
+    /// How much a refused caller is told.
+    pub errors: ContractErrors,
+    /// Whether some constraint on its requests cannot be enforced.
+    pub is_uncovered: bool,
+    /// What becomes of it then.
+    pub on_uncovered: OnUncovered,
+}
+
+/// What becomes of an operation's requests by its contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fate {
+    /// They are judged by all that the definition says.
+    Judged,
+    /// They are answered 501: something that the definition says cannot be judged.
+    Refused,
+    /// They pass as far as they cannot be judged.
+    Passes,
+    /// They pass, and what would be refused is counted.
+    Observed,
+    /// Nobody looks.
+    Ignored,
+}
+
+impl Keeping {
+    /// What becomes of requests.
+    pub fn fate(&self) -> Fate {
+        match (self.mode, self.is_uncovered, self.on_uncovered) {
+            (Mode::Off, _, _) => Fate::Ignored,
+            (Mode::Observe, _, _) => Fate::Observed,
+            (Mode::Enforce, false, _) => Fate::Judged,
+            (Mode::Enforce, true, OnUncovered::Refuse) => Fate::Refused,
+            (Mode::Enforce, true, OnUncovered::Pass) => Fate::Passes,
+        }
+    }
+}
+
+impl Fate {
+    /// For a reader, behind the operation's name.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Judged => "is judged, answers not by all of it",
+            Self::Refused => "answers 501",
+            Self::Passes => "passes what cannot be judged",
+            Self::Observed => "is watched only",
+            Self::Ignored => "is not judged",
+        }
     }
 }
 

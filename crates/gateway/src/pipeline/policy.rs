@@ -98,7 +98,12 @@ pub trait Policy: Send + Sync + fmt::Debug {
         Step::pass()
     }
 
-    /// Judges head and, for [`Needs::Whole`], the body.
+    /// Judges the head, before a byte of the body is read.
+    fn inspect_head<'a>(&'a self, _request: &'a Identified, _cx: &'a mut Context) -> Step<'a, ()> {
+        Step::pass()
+    }
+
+    /// For [`Needs::Whole`]: judges the body. Called for every policy, with or without one.
     fn inspect_request<'a>(
         &'a self,
         _request: &'a Identified,

@@ -10,6 +10,7 @@ mod authentication;
 mod authorizers;
 mod backends;
 mod callers;
+mod contract;
 mod credentials;
 mod declared;
 mod issuers;
@@ -23,10 +24,13 @@ mod selection;
 
 use std::sync::Arc;
 
+use foldhash::{HashMap, HashMapExt};
+use portcullis_openapi::contract::Contract;
 use portcullis_openapi::mock::Mock;
 use portcullis_openapi::source::{Finding, Pointer};
 
 use super::Snapshot;
+use super::coverage::ApiReport;
 use crate::acme::Acme;
 use crate::authorizers::Authorizer;
 use crate::bounds::Bounds;
@@ -81,6 +85,9 @@ struct Compiler<'a> {
     credentials: Vec<Option<Arc<BackendCredentials>>>,
     issuers: Vec<Arc<Issuer>>,
     authorizers: Vec<Arc<Authorizer>>,
+    /// By the name of their API.
+    contracts: HashMap<Box<str>, Arc<Contract>>,
+    coverage: Vec<ApiReport>,
     logins: Vec<Arc<Login>>,
     /// What answers operations of the API at hand that have no backend.
     mock: Option<(Box<str>, Arc<Mock>)>,
@@ -117,14 +124,14 @@ pub fn compile(
         credentials: Vec::new(),
         issuers: Vec::new(),
         authorizers: Vec::new(),
+        contracts: HashMap::new(),
+        coverage: Vec::new(),
         logins: Vec::new(),
         mock: None,
         asked_logins: Vec::new(),
     };
-    compiler.issuers = compiler.issuers(resources);
-    compiler.authorizers = compiler.authorizers(resources);
-    compiler.logins = compiler.logins(resources);
-
+    compiler.who_is_asked(resources);
+    compiler.contracts(resources);
     let callers = compiler.callers(resources);
     let upstreams = compiler.backends(resources, cores);
     compiler.credentials(resources);
@@ -156,6 +163,7 @@ pub fn compile(
         authorizers: compiler.authorizers,
         logins: compiler.logins,
         acme: compiler.acme,
+        coverage: compiler.coverage,
         operations,
         warnings: compiler.warnings,
         alive: observe.snapshot(),
@@ -197,6 +205,13 @@ fn parted(message: &str) -> (&str, Option<String>) {
 }
 
 impl Compiler<'_> {
+    /// Whose word counts: issuers, authorizers, and where users log in.
+    fn who_is_asked(&mut self, resources: &mut Resources) {
+        self.issuers = self.issuers(resources);
+        self.authorizers = self.authorizers(resources);
+        self.logins = self.logins(resources);
+    }
+
     /// Notes something wrong with the setting at `path`.
     fn wrong(&mut self, path: &str, message: impl Into<String>) {
         self.wrong_at(&path.parse().unwrap_or_default(), message);

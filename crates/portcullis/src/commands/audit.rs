@@ -55,7 +55,9 @@ rules! {
     TRUSTED_DEFINITION = Medium "trusted-definition" "API8:2023", "Whoever writes the definition may loosen what applies", "Take `trust_definition` out and say in the configuration what differs.";
     GUESSING = Medium "guessing" "API2:2023", "Many credentials of one address may fail before it is held back", "Take `bounds.credential_failures` back to 20.";
     PASSED_CREDENTIAL = Medium "passed-credential" "API10:2023", "A backend is given the caller's own credential", "Let the gateway speak for the caller: `credentials: { mint_jwt: … }`.";
-    NO_CONTRACT = Low "no-contract" "API8:2023", "Nothing judges requests and answers by a contract", "This release has no `contract` yet; let backends judge what they are sent.";
+    UNCOVERED_CONTRACT = Medium "uncovered-contract" "API8:2023", "Requests pass of which not everything is judged", "Mend what `portcullis coverage` names, or take `on_uncovered: pass` out.";
+    NO_CONTRACT = Low "no-contract" "API8:2023", "No contract judges the requests of an operation", "Describe it in the definition of its API, and take `contract: { mode: off }` out.";
+    OBSERVED_CONTRACT = Low "observed-contract" "API8:2023", "A contract is watched and not enforced", "Give it `mode: enforce` once nobody would be refused who should not be (`portcullis_observed_total`).";
     NO_DEFINITION = Low "no-definition" "API9:2023", "An API is published that no definition describes", "Describe it: `openapi: FILE`.";
     EVERY_PATH = Low "every-path" "API9:2023", "An operation takes every method and everything below a path", "Declare what there is, or describe the API by `openapi`.";
     NO_ATTACK_RULES = Low "no-attack-rules" "API8:2023", "Nothing looks for attacks or malware in what is sent", "This release has no `waf` and no `antivirus` yet; put them before or behind the gateway.";

@@ -1,9 +1,9 @@
 //! `portcullis demo`: a real gateway before a built-in backend, and requests to try.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use portcullis_gateway::config;
+use portcullis_gateway::config::{self, Desk, Documents};
 use portcullis_gateway::observe::lifecycle::{self, Format};
 use portcullis_identity::api_key::ApiKey;
 
@@ -12,14 +12,44 @@ use crate::output::{Outcome, findings, say};
 use crate::sample;
 use crate::service::{Service, Signals, Source, Wishes};
 
+/// What the API declares. Anything else does not pass.
+const DEFINITION: &str = r##"openapi: 3.1.0
+info: { title: Orders, version: "1" }
+paths:
+  /status:
+    get: { operationId: getStatus }
+  /:
+    get:
+      operationId: listOrders
+      parameters: [{ name: limit, in: query, schema: { type: integer, minimum: 1, maximum: 100 } }]
+    post:
+      operationId: createOrder
+      requestBody: { required: true, content: { application/json: { schema: { $ref: "#/components/schemas/Order" } } } }
+  /{id}:
+    parameters: [{ name: id, in: path, required: true, schema: { type: integer } }]
+    get: { operationId: getOrder }
+    delete: { operationId: deleteOrder }
+components:
+  schemas:
+    Order:
+      type: object
+      required: [item]
+      properties:
+        item: { type: string, maxLength: 40 }
+        quantity: { type: integer, minimum: 1 }
+"##;
+
 /// Serves until told to end.
 pub(crate) fn demo(demo: &Demo) -> anyhow::Result<Outcome> {
     let log = lifecycle::init(Format::Auto)?;
     let key = ApiKey::generate().map_err(|_| anyhow::anyhow!("the system gave no randomness"))?;
     let backend = sample::start()?;
     let text = text(demo, backend, &key.digest().to_string());
-    let loaded =
-        config::parse("demo.yaml", &text, Path::new("."), &|_| None).map_err(|found| findings(&found))?;
+    let documents = [("demo.yaml", text.as_str()), ("orders.yaml", DEFINITION)];
+    let documents: Documents =
+        documents.iter().map(|(name, text)| (PathBuf::from(name), text.as_bytes().into())).collect();
+    let loaded = config::load_from(Path::new("demo.yaml"), Desk::Only(&documents), &mut Vec::new());
+    let loaded = loaded.map_err(|found| findings(&found))?;
     let signals = Signals::install()?;
     let (service, doors) = Service::start(&loaded, Source::Made, Wishes::default(), &log)?;
     let listening = service.gateway().addresses().first().map_or(demo.listen, |(_, address, _)| *address);
@@ -43,19 +73,21 @@ consumers:
   visitor:
     apis: [orders]
     credentials:
-      - {{ id: demo, api_key: {{ sha256: "{sha256}", scopes: [orders.read] }} }}
+      - {{ id: demo, api_key: {{ sha256: "{sha256}", scopes: [orders.read, orders.write] }} }}
 backends:
   sample: {{ targets: ["http://{backend}"] }}
 apis:
   orders:
+    openapi: orders.yaml
     base_path: /orders
     backend: sample
     auth: {{ api_key: {{}} }}
     operations:
-      getStatus: {{ match: "GET /status", auth: none }}
-      listOrders: {{ match: "GET /" , require: {{ scopes: [orders.read] }} }}
-      getOrder: {{ match: "GET /{{id}}", require: {{ scopes: [orders.read] }} }}
-      createOrder: {{ match: "POST /", require: {{ scopes: [orders.write] }} }}
+      getStatus: {{ auth: none }}
+      listOrders: {{ require: {{ scopes: [orders.read] }} }}
+      getOrder: {{ require: {{ scopes: [orders.read] }} }}
+      createOrder: {{ require: {{ scopes: [orders.write] }} }}
+      deleteOrder: {{ require: {{ scopes: [orders.delete] }} }}
 "#,
         probes = demo.probes,
         listen = demo.listen,
@@ -82,8 +114,22 @@ fn tour(listening: SocketAddr, probes: SocketAddr, key: &str) -> Vec<String> {
         ),
         step("refused: no credential", format!("curl -i {base}/orders/42")),
         step(
-            "refused: the key does not carry `orders.write`",
-            format!("curl -i -H 'x-api-key: {key}' -d '{{\"item\":1}}' {base}/orders/"),
+            "refused: the key does not carry `orders.delete`",
+            format!("curl -i -H 'x-api-key: {key}' -X DELETE {base}/orders/42"),
+        ),
+        step(
+            "what the API's definition declares",
+            format!("curl -i -H 'x-api-key: {key}' -H 'content-type: application/json' -d '{{\"item\":\"tea\",\"quantity\":2}}' {base}/orders/"),
+        ),
+        step(
+            "refused: a quantity that is none, and a field that nobody declared",
+            format!(
+                "curl -i -H 'x-api-key: {key}' -H 'content-type: application/json' -d '{{\"item\":\"tea\",\"quantity\":\"two\",\"price\":0}}' {base}/orders/"
+            ),
+        ),
+        step(
+            "refused: a query parameter beyond its bound",
+            format!("curl -i -H 'x-api-key: {key}' '{base}/orders/?limit=1000'"),
         ),
         step("refused: not declared", format!("curl -i {base}/admin")),
         step(

@@ -58,7 +58,13 @@ fn rehearse(explain: &Explain, request: &str) -> anyhow::Result<Outcome> {
         Err(refusal) => bail!("this is no request: {}", refusal.as_str()),
     };
     let certificate = explain.certificate.as_ref().map(|path| certificate(path)).transpose()?;
-    let rehearsal = Rehearsal { head, listener: explain.listener.clone(), client: explain.from, certificate };
+    let rehearsal = Rehearsal {
+        head,
+        body: explain.body.clone().unwrap_or_default().into(),
+        listener: explain.listener.clone(),
+        client: explain.from,
+        certificate,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let path = &explain.socket.config.config;
     let state = service::state_of(path, &loaded.config, explain.state_dir.as_deref())?;

@@ -93,6 +93,7 @@ fn quickly(
         listen: run.listen,
         probes: run.probes,
         who: run.who.clone(),
+        contract: run.contract,
         key_sha256: key.as_ref().map(|key| key.digest().to_string()),
         overlays: run.overlays.clone(),
         skip: run.skip.clone(),

@@ -1,6 +1,7 @@
 //! What is made of a definition: the name, the text, the command.
 
 use super::*;
+use crate::args::{QuickMode, QuickUncovered};
 
 const DEFINITION: &str = "openapi: 3.0.3
 info: { title: t, version: '1' }
@@ -22,6 +23,7 @@ fn quick(folder: &Path, backend: &str) -> Quick {
         listen: ([127, 0, 0, 1], 0).into(),
         probes: None,
         who: QuickWho { auth: QuickAuth::None, issuer: None, audiences: Vec::new() },
+        contract: QuickContract { contract: QuickMode::Enforce, on_uncovered: QuickUncovered::Refuse },
         key_sha256: None,
         overlays: Vec::new(),
         skip: Vec::new(),

@@ -15,7 +15,7 @@ use portcullis_gateway::clock::{self, Instant};
 use portcullis_gateway::config::{self, Admin, Desk, Documents, Loaded};
 use serde_json::{Value, json};
 
-use super::{Service, Source, refused_error, settings, standing};
+use super::{Service, Source, refused_error, settings, standing, tell_coverage};
 use crate::{difference, output};
 
 /// A configuration that can be read again without its files.
@@ -317,6 +317,7 @@ impl Service {
         self.observe.adopt(outputs);
         self.course().admin = loaded.config.admin.clone();
         self.observe.config_applied(&loaded.hash, clock::wall());
+        tell_coverage(&self.gateway.live().snapshot().coverage);
         Ok(())
     }
 

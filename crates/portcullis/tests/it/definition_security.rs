@@ -108,9 +108,9 @@ fn a_scheme_of_signatures_brings_all_that_comes_with_them() {
     let document = r#"openapi: 3.1.0
 info: { title: Shop, version: "1" }
 paths:
-  /signed: { post: { security: [{ sig: [] }] } }
-  /scoped: { post: { security: [{ sig: [write] }, { sig: [read] }] } }
-  /shared: { post: { security: [{ sig: [], key: [] }, { sig: [], query: [] }] } }
+  /signed: { post: { requestBody: { content: { text/plain: {} } }, security: [{ sig: [] }] } }
+  /scoped: { post: { requestBody: { content: { text/plain: {} } }, security: [{ sig: [write] }, { sig: [read] }] } }
+  /shared: { post: { requestBody: { content: { text/plain: {} } }, security: [{ sig: [], key: [] }, { sig: [], query: [] }] } }
 components:
   securitySchemes:
     sig: { type: http, scheme: signature }
@@ -147,7 +147,8 @@ apis: { shop: { openapi: shop.yaml, backend: recorder, auth: definition, schemes
         let mut request = Request::new("POST", path)
             .field("Signature-Input", format!("sig1={input}"))
             .field("Signature", format!("sig1=:{signature}:"))
-            .field("Content-Digest", digest);
+            .field("Content-Digest", digest)
+            .field("Content-Type", "text/plain");
         request.body = b"hello".to_vec();
         request
     };

@@ -17,14 +17,17 @@ use crate::stage::executable;
 /// Where the admin API is in guides.
 const ADMIN: &str = "127.0.0.1:9443";
 
-/// The words of a command; one that begins with a quote goes on to the next.
+/// The words of a command; one that begins with a quote of either kind goes on to the next of that kind.
 fn words(arguments: &str) -> Vec<&str> {
     let mut words = Vec::new();
-    for (at, piece) in arguments.split('"').enumerate() {
-        match at % 2 {
-            0 => words.extend(piece.split_whitespace()),
-            _ => words.push(piece),
-        }
+    let mut rest = arguments.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (word, behind) = match first {
+            '"' | '\'' => rest[1..].split_once(first).expect("a closing quote"),
+            _ => rest.split_once(' ').unwrap_or((rest, "")),
+        };
+        words.push(word);
+        rest = behind.trim_start();
     }
     words
 }

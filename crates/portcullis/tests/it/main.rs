@@ -30,6 +30,7 @@ mod claims;
 mod clients;
 mod clocks;
 mod conditions;
+mod contract;
 mod credentials;
 mod crowds;
 mod definition_difference;

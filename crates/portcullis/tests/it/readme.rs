@@ -12,6 +12,9 @@ use portcullis_testkit::gateway::Builder;
 
 use crate::stage::executable;
 
+/// The definition that its commands name.
+const PETSTORE: &str = "openapi: 3.1.0\ninfo: { title: Pets, version: '1' }\npaths: { /pets: { get: {} } }\n";
+
 const README: &str = include_str!("../../../../README.md");
 
 #[test]
@@ -33,6 +36,7 @@ fn every_configuration_loads() {
 #[test]
 fn every_command_prints_what_is_shown() {
     let folder = tempfile::tempdir().expect("it works");
+    fs::write(folder.path().join("petstore.yaml"), PETSTORE).expect("it works");
     fs::write(folder.path().join("mistake.yaml"), "version: 1\nlisteners:\n  - public\n").expect("it works");
     let mut ran = 0;
     for block in blocks(README, "console") {
@@ -60,8 +64,7 @@ fn every_command_prints_what_is_shown() {
 
 /// Serves as `portcullis run` is told to, and waits for the lines that are shown.
 fn serve(arguments: &str, shown: &[String]) {
-    let document = "openapi: 3.1.0\ninfo: { title: Pets, version: '1' }\npaths: { /pets: { get: {} } }\n";
-    let builder = Builder::without_config(executable()).file("petstore.yaml", document);
+    let builder = Builder::without_config(executable()).file("petstore.yaml", PETSTORE);
     // The port that is shown may be taken here.
     let arguments = arguments.split(' ').chain(["--listen", "127.0.0.1:0"]);
     let gateway = arguments.fold(builder, |builder, argument| builder.argument(argument)).start();

@@ -60,7 +60,8 @@ fn real_definitions_are_served_whole_and_nothing_else_is() {
         let backend = Recorder::start();
         let url = backend.url();
         let shown = path.display().to_string();
-        let arguments = ["--openapi", &shown, "--backend", &url, "--listen", "127.0.0.1:0"];
+        let arguments =
+            ["--openapi", &shown, "--backend", &url, "--listen", "127.0.0.1:0", "--contract", "off"];
         let builder = Builder::without_config(executable());
         let gateway = arguments.iter().fold(builder, |builder, argument| builder.argument(*argument)).start();
         let public = gateway.address("public");

@@ -28,6 +28,7 @@ const FLOORS: &[&[&str]] = &[
         "bounds",
         "descriptors",
         "files",
+        "inspections",
         "once",
         "sealing",
         "answers",

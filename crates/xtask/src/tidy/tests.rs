@@ -3,6 +3,7 @@ use super::*;
 fn check(path: &str, text: &str, expected: &[(usize, &str)]) {
     let source = Source::new(path.to_owned(), text.to_owned());
     let mut findings = Vec::new();
+    bodies::judge(&source, &mut findings);
     layers::judge(&source, &mut findings);
     shape::judge(&source, &mut findings);
     words::judge(&source, &mut findings);
@@ -49,6 +50,30 @@ fn an_import_points_down() {
         "//! x\nuse super::super::gateway::Gateway;\n",
         &[(2, "`gateway`")],
     );
+}
+
+#[test]
+fn no_json_value_is_made_of_a_body() {
+    let read =
+        "//! x\nfn f(text: &[u8]) {\n    let _ = serde_json::from_slice::<serde_json::Value>(text);\n}\n";
+    check("crates/gateway/src/http/body.rs", read, &[(3, "two members of one name")]);
+    check(
+        "crates/gateway/src/http/body.rs",
+        "//! x\nuse serde_json::{Value, de::from_str};\n",
+        &[(2, "`serde_json`")],
+    );
+    check("crates/gateway/src/store/rows.rs", read, &[]);
+    check("crates/gateway/src/http/body/tests.rs", read, &[]);
+    check("crates/gateway/src/problem.rs", "//! x\nuse serde_json::Value;\n", &[]);
+    for touches in ["openapi/src/value/parse.rs", "openapi/src/contract.rs", "gateway/src/pipeline/judged.rs"]
+    {
+        check(
+            &format!("crates/{touches}"),
+            "//! x\nuse serde_json::Value;\n",
+            &[(2, "nothing that touches bodies")],
+        );
+    }
+    check("crates/gateway/src/policies/contract/problems.rs", "//! x\nuse serde_json::json;\n", &[]);
 }
 
 #[test]

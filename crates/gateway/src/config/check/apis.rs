@@ -214,7 +214,16 @@ fn place(
     }
 }
 
+/// What has no definition has no contract that could be kept.
+fn contract(judge: &mut Judge<'_>, path: &Pointer, what: &str, hint: &str) {
+    judge.key(&path.key("contract"), format!("has nothing to keep to: {what}"), hint);
+}
+
 fn operations(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
+    if api.openapi.is_none() && api.contract.is_some() {
+        let hint = "add `openapi: definition.yaml`, or take it out";
+        contract(judge, path, "no definition describes this API", hint);
+    }
     if api.openapi.is_none() && api.operations.is_empty() {
         let hint = "add `openapi: definition.yaml`, or `operations: { all: { match: \"* /{rest*}\" } }`";
         judge.key(path, "publishes no operation", hint);
@@ -255,6 +264,9 @@ fn entry(judge: &mut Judge<'_>, path: &Pointer, key: &str, api: &Api, operation:
             bounds: operation.bounds.as_ref(),
         },
     );
+    if operation.matches.is_some() && operation.contract.is_some() {
+        contract(judge, path, "the operation is declared here and not in a definition", "take it out");
+    }
     let selects = key.contains(['/', ' ']) || key.starts_with("tag:");
     match &operation.matches {
         Some(_) if selects => {

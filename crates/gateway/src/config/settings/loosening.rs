@@ -5,7 +5,7 @@
 
 use super::{Forward, ForwardedFields, Settings};
 use crate::bounds::Bounds;
-use crate::config::Auth;
+use crate::config::{Auth, Contract, ContractErrors, Mode, OnUncovered};
 
 /// The keys by which `above` allows more than `below`, and how. `general` are the gateway's own bounds.
 pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(String, String)> {
@@ -39,6 +39,9 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     if when(below).is_some_and(|condition| when(above).as_ref() != Some(&condition)) {
         push("require.when", "asks for another condition than the one that holds otherwise");
     }
+    for (key, why) in looser_contract(below, above) {
+        push(key, why);
+    }
     if above.stream.is_some() && below.stream != above.stream {
         push("stream", "takes the total time away that requests have otherwise");
     }
@@ -64,6 +67,30 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
     let inherited = below.bounds.clone().unwrap_or_default().over(general);
     for key in above.bounds.clone().unwrap_or_default().loosened(&inherited, general) {
         found.push((format!("bounds.{key}"), "allows more than the bound that holds otherwise".to_owned()));
+    }
+    found
+}
+
+/// What of the contract is no longer kept, or told of. Nothing said is what holds for an operation of a definition.
+fn looser_contract(below: &Settings, above: &Settings) -> Vec<(&'static str, &'static str)> {
+    let weight = |mode: Option<Mode>| match mode {
+        Some(Mode::Off) => 0,
+        Some(Mode::Observe) => 1,
+        Some(Mode::Enforce) | None => 2,
+    };
+    let (below, above) =
+        (below.contract.clone().unwrap_or_default(), above.contract.clone().unwrap_or_default());
+    let mut found = Vec::new();
+    if weight(above.mode) < weight(below.mode) {
+        found.push(("contract.mode", "lets requests through that break the contract"));
+    }
+    let passes = |contract: &Contract| contract.on_uncovered == Some(OnUncovered::Pass);
+    if passes(&above) && !passes(&below) {
+        found.push(("contract.on_uncovered", "lets through what cannot be judged"));
+    }
+    let is_terse = |contract: &Contract| contract.errors == Some(ContractErrors::Terse);
+    if is_terse(&below) && !is_terse(&above) {
+        found.push(("contract.errors", "tells callers more than they are told otherwise"));
     }
     found
 }

@@ -63,6 +63,7 @@ impl Collector for Scrape {
         self.authorizers(&mut encoder)?;
         self.store(&mut encoder)?;
         self.signing(&mut encoder)?;
+        self.contracts(&mut encoder)?;
         self.configuration(&mut encoder)?;
         self.streams(&mut encoder)?;
         process(&mut encoder)
@@ -84,6 +85,10 @@ impl Scrape {
             for (outcome, count) in series.outcomes() {
                 family.counter(&[&series.key.api, &series.key.operation, outcome], count)?;
             }
+        }
+        let mut family = Family::begin(encoder, &names::OBSERVED_TOTAL)?;
+        for series in &alive {
+            family.counter_if_used(&[&series.key.api, &series.key.operation], series.observed())?;
         }
         Ok(())
     }
@@ -140,6 +145,11 @@ impl Scrape {
         Family::begin(encoder, &names::CREDENTIAL_FAILURES)?.counter(&[], failures)?;
         let held_back = self.0.held_back.load(Ordering::Relaxed);
         Family::begin(encoder, &names::HELD_BACK)?.counter(&[], held_back)
+    }
+
+    fn contracts(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let compiled = self.0.contracts_compiled.load(Ordering::Relaxed);
+        Family::begin(encoder, &names::CONTRACTS_COMPILED)?.counter(&[], compiled)
     }
 
     fn connections(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {

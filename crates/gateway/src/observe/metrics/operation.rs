@@ -86,7 +86,8 @@ pub(super) struct Key {
 #[derive(Debug, Default)]
 pub(super) struct Series {
     pub(super) key: Key,
-    outcomes: [AtomicU64; Decision::ALL.len()],
+    outcomes: [AtomicU64; Decision::ENDS.len()],
+    observed: AtomicU64,
     /// Method and status that ended here first, and their durations: for most operations the only ones.
     // PERF: beside the outcomes, where the rest is three steps away, each to a cold line.
     usual: OnceLock<(usize, usize)>,
@@ -145,8 +146,11 @@ impl OperationMetrics {
         if record.backend.is_some() || matches!(record.decision, Decision::Allowed | Decision::Answered) {
             self.0.usage.used(record.wall);
         }
-        if let Some(counter) = self.0.outcomes.get(place(&Decision::ALL, &record.decision)) {
+        if let Some(counter) = self.0.outcomes.get(place(&Decision::ENDS, &record.decision)) {
             counter.fetch_add(1, Ordering::Relaxed);
+        }
+        if record.observed.is_some() {
+            self.0.observed.fetch_add(1, Ordering::Relaxed);
         }
         let other = METHODS.len().saturating_sub(1);
         let method = record.method.and_then(|wanted| METHODS.iter().position(|method| *method == wanted));
@@ -172,7 +176,7 @@ impl Series {
 
     /// How many exchanges ended in each way.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Decision::ALL
+        Decision::ENDS
             .iter()
             .zip(&self.outcomes)
             .map(|(outcome, count)| (outcome.as_str(), count.load(Ordering::Relaxed)))
@@ -181,6 +185,11 @@ impl Series {
     /// Whether callers are asked to use it no more.
     pub(super) fn is_deprecated(&self) -> bool {
         self.is_deprecated.load(Ordering::Relaxed)
+    }
+
+    /// How many exchanges a control that only observes would have ended.
+    pub(super) fn observed(&self) -> u64 {
+        self.observed.load(Ordering::Relaxed)
     }
 
     /// Method, status and durations of every series that was used.

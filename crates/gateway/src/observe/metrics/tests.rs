@@ -102,6 +102,7 @@ fn busy() -> Arc<Metrics> {
     let mut record = sample::allowed(&peer, &verdicts);
     record.metrics = Some(&operation);
     metrics.record(&record);
+    record.observed = Some((&sample::KEY_UNKNOWN, None));
     metrics.record(&record);
     let mut refused = sample::ended(&peer, &sample::KEY_UNKNOWN, &refusal);
     refused.metrics = Some(&operation);
@@ -339,13 +340,13 @@ fn more_names_than_the_table_holds_are_counted_together() {
 fn every_decision_has_a_counter_of_its_own() {
     let metrics = Arc::new(Metrics::default());
     let (peer, verdicts) = (sample::peer(), sample::verdicts());
-    for decision in Decision::ALL {
+    for decision in Decision::ENDS {
         let mut record = sample::allowed(&peer, &verdicts);
         record.decision = decision;
         metrics.record(&record);
     }
     let samples = parse(&metrics.text());
-    for decision in Decision::ALL {
+    for decision in Decision::ENDS {
         let labels = [("outcome", decision.as_str())];
         assert_eq!(value(&samples, "portcullis_requests_total", &labels), Some(1.0));
     }

@@ -11,6 +11,7 @@ use crate::config::Forward;
 use crate::http::canonical::Rules;
 use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, Wire};
+use crate::inspections::Inspections;
 use crate::observe::Observe;
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
@@ -159,6 +160,7 @@ impl Case {
             files: Room::new(self.files_max),
             requests: Room::new(1),
             attempts: Attempts::default(),
+            inspections: Inspections::default(),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let outcome = self.judge(&ground, &saw).await;
@@ -218,6 +220,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         template: "/".into(),
         method: "POST".into(),
         authentication: Arc::new(Expression::anonymous()),
+        contract: None,
         needs: nosy.needs,
         decodes: None,
         chain: vec![Arc::new(nosy)],

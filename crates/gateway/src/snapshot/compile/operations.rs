@@ -32,15 +32,17 @@ use crate::route::HostPattern;
 use crate::snapshot::Listening;
 
 /// An operation that is to be published.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     name: String,
+    /// Which operation of the definition it is, if it is one of it.
+    pub(super) index: Option<usize>,
     /// As shown: a method, or `*`.
     method: &'a str,
     methods: Methods,
     /// Below the base path.
     path: &'a str,
     layers: Vec<Layer<'a>>,
-    origin: Origin<'a>,
+    pub(super) origin: Origin<'a>,
 }
 
 /// Where an operation comes from.
@@ -99,6 +101,7 @@ impl Compiler<'_> {
         let mut builder = MatcherBuilder::new();
         let mut silent = Silent::default();
         let mut origins: Vec<Origin<'_>> = Vec::new();
+        let mut kept: Vec<(usize, Arc<Operation>)> = Vec::new();
         for draft in self.drafts(&at, api, definition, &selection) {
             let template = match Template::parse(&format!("{base}{}", draft.path)) {
                 Ok(template) => template,
@@ -113,6 +116,7 @@ impl Compiler<'_> {
             match builder.insert(draft.methods, template, Arc::clone(&operation)) {
                 Ok(()) => {
                     origins.push(draft.origin);
+                    kept.extend(draft.index.map(|index| (index, Arc::clone(&operation))));
                     operations.push(operation);
                 }
                 Err(clash) => {
@@ -125,6 +129,7 @@ impl Compiler<'_> {
                 }
             }
         }
+        self.report_coverage(name, &kept);
         self.serve_logins(name, api, &mut builder, operations);
         self.report_silent(name, &at, &silent.names);
         self.report_unsecured(name, &at, &silent.unsecured);
@@ -209,6 +214,7 @@ impl Compiler<'_> {
             decodes: None,
             chain: vec![policy],
             backend: Operation::NO_BACKEND,
+            contract: None,
             handover: None,
             strip: 0,
             bounds: Arc::clone(&self.bounds),
@@ -256,6 +262,7 @@ impl Compiler<'_> {
         if let Some(own) = definition {
             let document = own.definition();
             drafts.extend(document.operations.iter().enumerate().map(|(index, operation)| Draft {
+                index: Some(index),
                 name: operation.id.as_deref().map_or_else(|| spelled(operation), str::to_owned),
                 method: operation.method.as_str(),
                 methods: Methods::One(operation.method.clone()),
@@ -285,6 +292,7 @@ impl Compiler<'_> {
                 }
             };
             drafts.push(Draft {
+                index: None,
                 name: key.clone(),
                 method: method.as_deref().unwrap_or("*"),
                 methods,
@@ -306,16 +314,7 @@ impl Compiler<'_> {
         silent: &mut Silent,
     ) -> Option<Arc<Operation>> {
         let at = Pointer::new().key("apis").key(api_name);
-        let effective = match self.loaded.effective(api_name, &draft.layers) {
-            Ok(effective) => effective,
-            Err(findings) => {
-                // What stands at an API is found again with each of its operations.
-                let new = findings.into_iter().filter(|finding| !self.findings.contains(finding));
-                let new: Vec<Finding> = new.collect();
-                self.findings.extend(new);
-                return None;
-            }
-        };
+        let effective = self.effective(api_name, draft)?;
         let settings = &effective.settings;
         let who = self.who_may_call((api_name, api), draft, settings, callers, silent)?;
         let place: Arc<str> = self.origin_place(&at, draft.origin).into();
@@ -330,6 +329,9 @@ impl Compiler<'_> {
         condition.into_iter().for_each(|condition| chain.insert(after, condition));
         let authorization = self.external_authorization(settings, spelt("authorize"));
         chain.extend(authorization.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?);
+        let (contract, keeper) =
+            self.contract_of((api_name, &at), draft, &effective, &who.verifiers, template).ok()?;
+        chain.extend(keeper);
         let bounds = match &settings.bounds {
             Some(own) => Arc::new(own.over(&self.bounds)),
             None => Arc::clone(&self.bounds),
@@ -357,6 +359,7 @@ impl Compiler<'_> {
             handover,
             strip: if api.strip_base_path.unwrap_or(false) { base.len() } else { 0 },
             bounds,
+            contract,
             terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings, &who.asked)),
             stream,
             base_path: base.into(),
@@ -364,6 +367,19 @@ impl Compiler<'_> {
             auth_place: self.shared(who.place.unwrap_or_else(|| spell(effective.place("auth"), "auth"))),
             place,
         }))
+    }
+
+    /// What applies to an operation; `None` where something of it is wrong, and noted.
+    fn effective(&mut self, api: &str, draft: &Draft<'_>) -> Option<Effective> {
+        let found = match self.loaded.effective(api, &draft.layers) {
+            Ok(effective) => return Some(effective),
+            Err(found) => found,
+        };
+        // What stands at an API is found again with each of its operations.
+        let new = found.into_iter().filter(|finding| !self.findings.contains(finding));
+        let new: Vec<Finding> = new.collect();
+        self.findings.extend(new);
+        None
     }
 
     /// The counters of an operation.
@@ -548,7 +564,7 @@ impl Compiler<'_> {
     }
 
     /// Notes something wrong with an operation; a message may end in `; hint: …`.
-    fn wrong_operation(&mut self, at: &Pointer, origin: Origin<'_>, message: String) {
+    pub(super) fn wrong_operation(&mut self, at: &Pointer, origin: Origin<'_>, message: String) {
         match origin {
             Origin::Entry(key) => self.wrong_at(&at.key("operations").key(key).key("match"), message),
             Origin::Definition(definition, operation) => {

@@ -1,13 +1,15 @@
 //! Looks a configuration over.
 
 use portcullis_gateway::config::{AttestationMode, Auth, Listener, Loaded, values::Bind};
+use portcullis_gateway::pipeline::operation::Fate;
 use portcullis_gateway::pipeline::{Expression, Operation};
 use portcullis_gateway::snapshot::Snapshot;
 
 use super::{
     ANONYMOUS_READ, ANONYMOUS_WRITE, CLEARTEXT, CLEARTEXT_BACKEND, ENDLESS_CREDENTIAL, EVERY_API, EVERY_PATH,
     Found, GUESSING, KEY_IN_COOKIE, KEY_IN_QUERY, LENIENCY, NO_ATTACK_RULES, NO_CONTRACT, NO_DEFINITION,
-    NO_LIMIT, OBSERVED_ATTESTATION, PASSED_CREDENTIAL, PASSWORDS, Rule, TRUSTED_DEFINITION,
+    NO_LIMIT, OBSERVED_ATTESTATION, OBSERVED_CONTRACT, PASSED_CREDENTIAL, PASSWORDS, Rule,
+    TRUSTED_DEFINITION, UNCOVERED_CONTRACT,
 };
 
 /// Failures of one address that the audit takes without a word.
@@ -72,6 +74,26 @@ impl Look<'_> {
         if **method == *"*" && template.ends_with("*}") {
             self.note_operation(&EVERY_PATH, operation, format!("{named} takes whatever is asked for"));
         }
+        match operation.contract.map(|contract| contract.fate()) {
+            None | Some(Fate::Ignored) => {
+                self.note_operation(&NO_CONTRACT, operation, format!("{named} is judged by no contract"));
+            }
+            Some(Fate::Observed) => {
+                self.note_operation(
+                    &OBSERVED_CONTRACT,
+                    operation,
+                    format!("{named} is watched and not judged"),
+                );
+            }
+            Some(Fate::Passes) => {
+                self.note_operation(
+                    &UNCOVERED_CONTRACT,
+                    operation,
+                    format!("{named} passes what cannot be judged"),
+                );
+            }
+            Some(Fate::Judged | Fate::Refused) => {}
+        }
         if operation.handover.as_ref().is_some_and(|handover| handover.passes_credential) {
             self.note_operation(&PASSED_CREDENTIAL, operation, format!("{named} passes credentials on"));
         }
@@ -81,11 +103,9 @@ impl Look<'_> {
     /// asked of each operation above.
     fn unbuilt(&mut self, snapshot: &Snapshot) {
         let count = snapshot.operations.iter().filter(|operation| !operation.is_ours()).count();
-        for (rule, what) in [
-            (&NO_LIMIT, "have no limit"),
-            (&NO_CONTRACT, "have no contract"),
-            (&NO_ATTACK_RULES, "are not looked at for attacks or malware"),
-        ] {
+        for (rule, what) in
+            [(&NO_LIMIT, "have no limit"), (&NO_ATTACK_RULES, "are not looked at for attacks or malware")]
+        {
             let message = format!("{count} operations {what}, since this release has none");
             self.note(rule, "apis", message);
         }

@@ -1,0 +1,291 @@
+//! Lets a request through only if it is what the API's definition says: its parameters, its media type, its body.
+//!
+//! A definition that is only documentation goes out of date; one that is enforced cannot. So an operation that comes from a
+//! definition is judged by it unless somebody says otherwise, and what of the definition cannot be enforced is said at the
+//! start, by name: such an operation answers 501. Other gateways let pass what they cannot check; then nobody knows what is
+//! protected. `portcullis coverage` shows it.
+//!
+//! What is judged was made, by a strict parser, of the very bytes that are forwarded; objects are closed where the document does
+//! not say that they are open; texts, lists and numbers have bounds where it is silent.
+//!
+//! # Example
+//! ```yaml
+//! contract: { mode: enforce, errors: terse }
+//! ```
+//!
+//! # Order
+//! Inspect: callers are known and permitted. Parameters and media type are judged before a byte of the body is read, the body
+//! before a byte of it goes on.
+//!
+//! # Limits
+//! `bounds.body`, `bounds.bodies_in_memory`, and those that [the guide](../guides/contract.md) lists. Bodies above 16 KiB are judged on
+//! a bounded pool (`bounds.inspections_waiting`; beyond it: 503).
+//!
+//! # Failure
+//! 400 for parameters, for a missing body and for one that is no document of its type, 413 for one with more in it than is judged, 415 for
+//! another type, 422 for one that is not what the schema says, 501 for an operation that cannot be judged. `mode: observe` lets
+//! everything pass, counts it (`portcullis_observed_total`) and names it in the access record.
+//!
+//! # Threats
+//! The caller controls every byte. Answers hold pointers and keywords, never a value. Fuzz targets: `contract`, `json_body`.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+use portcullis_openapi::contract::{
+    self, BodyFault, BodyNeeds, Chosen, HeadFields, OperationContract, RequestHead, Violations,
+};
+use portcullis_openapi::matcher::{Match, Matcher, Spans};
+
+use super::{Kind, Phase};
+use crate::config::{Mode, OnUncovered};
+use crate::http::{Canonical, Size};
+use crate::inspections::{Busy, INLINE_BYTES_MAX};
+use crate::observe::Decision;
+use crate::pipeline::judged::Whole;
+use crate::pipeline::operation::Keeping;
+use crate::pipeline::{Context, Form, Identified, Needs, Operation, Policy, Step, Stop};
+use crate::problem::Problem;
+
+mod problems;
+
+pub use problems::{
+    BODY_MALFORMED, BODY_MISSING, BODY_TOO_COMPLEX, BODY_UNDECLARED, CONTRACT_BODY, CONTRACT_PARAMETER,
+    INSPECTION_BUSY, NOT_ENFORCEABLE, UNSUPPORTED_MEDIA_TYPE,
+};
+
+/// Its line in the list of policies.
+pub const KIND: Kind = Kind {
+    name: "contract",
+    phase: Phase::Inspect,
+    problems: &[
+        &NOT_ENFORCEABLE,
+        &CONTRACT_PARAMETER,
+        &UNSUPPORTED_MEDIA_TYPE,
+        &BODY_MISSING,
+        &BODY_UNDECLARED,
+        &BODY_MALFORMED,
+        &BODY_TOO_COMPLEX,
+        &CONTRACT_BODY,
+        &INSPECTION_BUSY,
+    ],
+};
+
+/// Keeps one operation to its contract.
+#[derive(Debug)]
+pub struct Keeper {
+    /// The contract of its API.
+    pub contract: Arc<contract::Contract>,
+    /// Which operation of the definition it is.
+    pub operation: usize,
+    /// Finds its path parameters, where it has some.
+    pub path: Option<Matcher<()>>,
+    /// Query parameters by which callers prove themselves.
+    pub others: Box<[Box<str>]>,
+    /// How it is kept.
+    pub keeping: Keeping,
+    /// Where that is said.
+    pub place: Arc<str>,
+}
+
+/// Fields as parameters are looked for in them: also those of which the canonical request keeps elsewhere what they say.
+struct InFields<'a> {
+    request: &'a Canonical,
+    authority: OnceCell<Cow<'a, str>>,
+    length: OnceCell<String>,
+}
+
+impl<'a> InFields<'a> {
+    fn of(request: &'a Canonical) -> Self {
+        Self { request, authority: OnceCell::new(), length: OnceCell::new() }
+    }
+}
+
+impl HeadFields for InFields<'_> {
+    fn each<'s>(&'s self, name: &str, take: &mut dyn FnMut(&'s [u8])) {
+        match (name, self.request.size()) {
+            ("host", _) => take(self.authority.get_or_init(|| self.request.authority()).as_bytes()),
+            ("content-length", Size::Exactly(length)) => {
+                take(self.length.get_or_init(|| length.to_string()).as_bytes());
+            }
+            _ => {
+                for value in self.request.fields().all(name) {
+                    take(value);
+                }
+            }
+        }
+    }
+}
+
+impl Keeper {
+    /// The rules of its operation, unless none of it is judged.
+    fn rules(&self) -> Option<&OperationContract> {
+        let is_closed = self.keeping.is_uncovered && self.keeping.on_uncovered == OnUncovered::Refuse;
+        self.contract.operation(self.operation).filter(|_| !is_closed)
+    }
+
+    /// Whether a body passes that nobody can judge.
+    fn lets_pass(&self, fault: &BodyFault) -> bool {
+        matches!(fault, BodyFault::NotEnforceable(_)) && self.keeping.on_uncovered == OnUncovered::Pass
+    }
+
+    /// Stops the exchange, or notes that it would have been stopped.
+    fn object(&self, problem: Problem, cx: &mut Context) -> Result<(), Stop> {
+        if self.keeping.mode == Mode::Enforce {
+            return Err(problem.into());
+        }
+        cx.observed(KIND.name, &problem, &self.place);
+        Ok(())
+    }
+
+    fn allow(&self, cx: &mut Context) {
+        if !cx.is_observed() {
+            cx.verdict(KIND.name, Decision::Allowed, Some(&self.place));
+        }
+    }
+
+    /// Judges parameters and media type.
+    fn head(&self, request: &Canonical, cx: &mut Context) -> Result<(), Stop> {
+        let errors = self.keeping.errors;
+        let Some(rules) = self.rules() else {
+            let operation = self.contract.operation(self.operation);
+            let gap = operation.and_then(|operation| operation.request_gaps().next());
+            return self.object(problems::uncovered(gap), cx);
+        };
+        let mut found = Violations::new();
+        let spans = self.spans(request);
+        let fields = InFields::of(request);
+        let head = RequestHead {
+            path: request.path(),
+            spans: &spans,
+            query: request.query(),
+            fields: &fields,
+            others: &self.others,
+        };
+        rules.judge_head(&head, &mut found);
+        if !found.is_empty() {
+            self.object(problems::parameters(&found, errors), cx)?;
+        }
+        let has_body = !matches!(request.size(), Size::None | Size::Exactly(0));
+        match choose(rules, request, has_body) {
+            Ok(_) => Ok(()),
+            Err(fault) if self.lets_pass(&fault) => Ok(()),
+            Err(fault) => self.object(problems::unreadable(&fault, errors), cx),
+        }
+    }
+
+    /// Where its parameters stand in the path.
+    fn spans(&self, request: &Canonical) -> Spans {
+        let found = self.path.as_ref().map(|path| path.find(&Method::GET, request.path()));
+        match found {
+            Some(Match::Found { parameters, .. }) => parameters.into_spans(),
+            Some(Match::MethodNotAllowed { .. } | Match::NotFound) | None => Spans::new(),
+        }
+    }
+
+    /// Judges a body that was read to its end.
+    fn whole<'a>(&'a self, request: &'a Identified, whole: &'a Whole, cx: &'a mut Context) -> Step<'a, ()> {
+        let Some(rules) = self.rules() else { return Step::pass() };
+        let chosen = match choose(rules, request.request(), !whole.is_empty()) {
+            Ok(chosen) => chosen,
+            Err(fault) if self.lets_pass(&fault) => {
+                return Step::Now(self.conclude(Ok(Violations::new()), cx));
+            }
+            // One of unknown length that was empty: this is known now.
+            Err(fault) => return Step::Now(self.conclude(Err(fault), cx)),
+        };
+        if chosen.needs() == BodyNeeds::Nothing {
+            return Step::Now(self.conclude(Ok(Violations::new()), cx));
+        }
+        match whole.bytes().filter(|bytes| bytes.len() <= INLINE_BYTES_MAX) {
+            Some(bytes) => Step::Now(self.conclude(judge(rules, chosen, bytes), cx)),
+            None => Step::Later(Box::pin(self.large(request.operation(), chosen, whole, cx))),
+        }
+    }
+
+    /// Judges a large body on the pool.
+    async fn large(
+        &self,
+        operation: &Operation,
+        chosen: Chosen,
+        whole: &Whole,
+        cx: &mut Context,
+    ) -> Result<(), Stop> {
+        let held = whole.in_memory(&cx.ground).await?;
+        let (contract, index, bytes) = (Arc::clone(&self.contract), self.operation, held.bytes().clone());
+        let judging = move || match contract.operation(index) {
+            Some(rules) => judge(rules, chosen, &bytes),
+            None => Ok(Violations::new()),
+        };
+        let ground = Arc::clone(&cx.ground);
+        match ground.inspections.run(operation.bounds.inspections_waiting, judging).await {
+            Ok(verdict) => self.conclude(verdict, cx),
+            // Nobody knows what is in it, and so it passes in no mode.
+            Err(Busy) => Err(problems::busy().into()),
+        }
+    }
+
+    /// What becomes of a request whose body was judged.
+    fn conclude(&self, verdict: Result<Violations, BodyFault>, cx: &mut Context) -> Result<(), Stop> {
+        match verdict {
+            Ok(found) if found.is_empty() => {
+                self.allow(cx);
+                Ok(())
+            }
+            Ok(found) => self.object(problems::body(&found, self.keeping.errors), cx),
+            Err(fault) => self.object(problems::unreadable(&fault, self.keeping.errors), cx),
+        }
+    }
+}
+
+/// What of the contract a body is to be judged by.
+fn choose(rules: &OperationContract, request: &Canonical, has_body: bool) -> Result<Chosen, BodyFault> {
+    let fields = request.fields();
+    rules.body().choose(&mut fields.all("content-type"), has_body)
+}
+
+fn judge(rules: &OperationContract, chosen: Chosen, bytes: &Bytes) -> Result<Violations, BodyFault> {
+    let mut found = Violations::new();
+    rules.judge_body(chosen, bytes, &mut found)?;
+    Ok(found)
+}
+
+impl Policy for Keeper {
+    fn name(&self) -> &'static str {
+        KIND.name
+    }
+
+    fn form(&self) -> Form {
+        Form::Decoded
+    }
+
+    fn needs(&self) -> Needs {
+        match self.rules().map_or(BodyNeeds::Nothing, |rules| rules.body().needs()) {
+            BodyNeeds::Nothing => Needs::Head,
+            // Held until it is judged: nothing of it goes on before.
+            BodyNeeds::Stream | BodyNeeds::Whole => Needs::Whole,
+        }
+    }
+
+    fn inspect_head<'a>(&'a self, request: &'a Identified, cx: &'a mut Context) -> Step<'a, ()> {
+        Step::Now(self.head(request.request(), cx))
+    }
+
+    fn inspect_request<'a>(
+        &'a self,
+        request: &'a Identified,
+        body: Option<&'a Whole>,
+        cx: &'a mut Context,
+    ) -> Step<'a, ()> {
+        match body {
+            Some(whole) => self.whole(request, whole, cx),
+            None => {
+                self.allow(cx);
+                Step::pass()
+            }
+        }
+    }
+}
