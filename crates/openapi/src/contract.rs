@@ -214,6 +214,11 @@ impl OperationContract {
         self.body.judge(chosen, bytes, &self.limits, &self.validators, found)
     }
 
+    /// Judges a body by its length, if that is all that is judged of it; says whether it is.
+    pub fn judge_length(&self, chosen: Chosen, length: u64, found: &mut Violations) -> bool {
+        self.body.judge_length(chosen, length, found)
+    }
+
     /// Begins to judge a body piece by piece.
     ///
     /// # Errors

@@ -239,6 +239,7 @@ impl Reading {
     fn needs(&self) -> BodyNeeds {
         match self {
             Self::Json(_) | Self::Text(..) | Self::Form(..) | Self::Any { .. } => BodyNeeds::Whole,
+            Self::Bytes(Length::ANY) => BodyNeeds::Nothing,
             Self::Parts(_) | Self::Bytes(_) => BodyNeeds::Stream,
             Self::Gap => BodyNeeds::Nothing,
         }

@@ -43,6 +43,24 @@ impl BodyContract {
         }
     }
 
+    /// Judges a body by its length, if that is all that is judged of it; says whether it is.
+    pub(in crate::contract) fn judge_length(
+        &self,
+        chosen: Chosen,
+        length: u64,
+        found: &mut Violations,
+    ) -> bool {
+        let rule = match (chosen.kind, self.declared(chosen).map(|declared| &declared.reading)) {
+            (Kind::Nothing, _) => return true,
+            (Kind::Bytes, Some(Reading::Bytes(rule) | Reading::Any { bytes: Some(rule), .. })) => rule,
+            _ => return false,
+        };
+        if let Some(keyword) = rule.wrong(length) {
+            found.push(Place::Body, "", keyword);
+        }
+        true
+    }
+
     /// Begins to judge a body whose pieces are to come.
     ///
     /// # Errors
@@ -103,18 +121,13 @@ impl BodyContract {
             (Kind::Json | Kind::Text | Kind::Form, _) => {
                 return self.at_once(chosen, &held, limits, validators, found);
             }
-            (Kind::Bytes, Some(Reading::Bytes(rule) | Reading::Any { bytes: Some(rule), .. })) => {
-                if let Some(keyword) = rule.wrong(length) {
-                    found.push(Place::Body, "", keyword);
-                }
-            }
             (Kind::Parts, Some(Reading::Parts(rules))) => {
                 let (parser, taken) = *parts.ok_or(BodyFault::Type)?;
                 parser.finish().map_err(of_parts)?;
                 rules.judge(taken, limits, validators, found).map_err(BodyFault::Malformed)?;
             }
-            (Kind::Nothing, _) => {}
-            (Kind::Bytes | Kind::Parts, _) => return Err(BodyFault::Type),
+            _ if self.judge_length(chosen, length, found) => {}
+            _ => return Err(BodyFault::Type),
         }
         Ok(())
     }

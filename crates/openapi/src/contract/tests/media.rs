@@ -123,7 +123,12 @@ fn bytes_are_judged_by_their_length() {
     }
     good(&contract, "image/png", "anything");
     good(&contract, "application/pdf", "anything");
-    assert_eq!(contract.operation(0).unwrap().body().needs(), BodyNeeds::Stream);
+    let operation = contract.operation(0).unwrap();
+    assert_eq!(operation.body().needs(), BodyNeeds::Stream);
+    let png = operation.body().choose(&mut [&b"image/png"[..]].into_iter(), true).unwrap();
+    assert!(operation.judge_length(png, 1 << 40, &mut Violations::new()));
+    let open = taking("          image/*: {}");
+    assert_eq!(open.operation(0).unwrap().body().needs(), BodyNeeds::Nothing);
     let only_json = taking("          application/json: {}");
     assert_eq!(judged(&only_json, &[], b"{}"), Err("type".into()));
     refused(
