@@ -36,6 +36,10 @@ enum Order {
 /// Orders that may wait for a core: far more listeners than one configuration has.
 const ORDERS_MAX: usize = 1024;
 
+/// Threads of one core that wait for disks and look into large bodies, so that it need not. Each holds some 2 MiB once it has
+/// begun; what comes beyond waits for one.
+const DISK_THREADS_MAX: usize = 8;
+
 /// How often a core says that it turns: through its own queue of tasks, so that whatever holds it up shows.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -50,7 +54,10 @@ impl Core {
     pub(super) fn start(post: Post, arrivals: mpsc::Receiver<Arrival>) -> io::Result<Self> {
         let (orders, inbox) = mpsc::channel(ORDERS_MAX);
         let (number, cores) = (post.core, Arc::clone(&post.cores));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .max_blocking_threads(DISK_THREADS_MAX)
+            .enable_all()
+            .build()?;
         std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
             runtime.block_on(turn(Arc::new(post), inbox, arrivals));
             runtime.shutdown_background();

@@ -11,7 +11,8 @@
 //! answer is 503 without a state directory).
 
 use std::future::Future;
-use std::io::SeekFrom;
+use std::io::{self, SeekFrom};
+use std::os::unix::fs::FileExt;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -93,6 +94,38 @@ impl InMemory {
     /// All of them.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
+    }
+}
+
+/// A whole body, read piece by piece by whoever may wait for a disk.
+#[derive(Debug)]
+pub(crate) enum Pieces {
+    Memory(Bytes),
+    /// And its length.
+    File(std::fs::File, u64),
+}
+
+impl Pieces {
+    /// Hands out each piece, until one is refused. The outer error is the disk's.
+    pub(crate) fn each<E>(&self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> io::Result<Result<(), E>> {
+        let (file, len) = match self {
+            Self::Memory(bytes) => return Ok(take(bytes)),
+            Self::File(file, len) => (file, *len),
+        };
+        let mut buffer = vec![0; SPOOL_PIECE_BYTES];
+        let mut at = 0_u64;
+        while at < len {
+            // Read at a place of its own: the place in the file is for whoever sends it on.
+            let read = file.read_at(&mut buffer, at)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            at = at.saturating_add(read as u64);
+            if let Err(refused) = take(buffer.get(..read).unwrap_or_default()) {
+                return Ok(Err(refused));
+            }
+        }
+        Ok(Ok(()))
     }
 }
 
@@ -272,7 +305,8 @@ fn take(room: &mut Share, more: usize) -> Result<(), Stop> {
     if room.grow(more as u64) { Ok(()) } else { Err(no_room("`bodies_in_files` is used up")) }
 }
 
-fn no_room(cause: impl std::fmt::Display) -> Stop {
+/// There is no room for a body, or no way to it.
+pub(crate) fn no_room(cause: impl std::fmt::Display) -> Stop {
     BODY_NO_ROOM
         .with("the body cannot be held for inspection now")
         .because(cause)
@@ -294,6 +328,13 @@ impl Whole {
     /// The bytes, if they lie in memory; a larger body lies in a file.
     pub fn bytes(&self) -> Option<&Bytes> {
         self.file.is_none().then_some(&self.memory)
+    }
+
+    /// The same bytes, to be read piece by piece off the threads that serve.
+    pub(crate) async fn pieces(&self) -> Result<Pieces, Stop> {
+        let Some(file) = &self.file else { return Ok(Pieces::Memory(self.memory.clone())) };
+        let file = file.try_clone().await.map_err(no_room)?;
+        Ok(Pieces::File(file.into_std().await, self.len))
     }
 
     /// All of it in memory, for who has to judge it as one; what lies in a file is there twice as long as this lives.

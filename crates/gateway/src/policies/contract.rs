@@ -31,6 +31,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -45,7 +46,7 @@ use crate::config::{Mode, OnUncovered};
 use crate::http::{Canonical, Size};
 use crate::inspections::{Busy, INLINE_BYTES_MAX};
 use crate::observe::Decision;
-use crate::pipeline::judged::Whole;
+use crate::pipeline::judged::{Pieces, Whole, no_room};
 use crate::pipeline::operation::Keeping;
 use crate::pipeline::{Context, Form, Identified, Needs, Operation, Policy, Step, Stop};
 use crate::problem::Problem;
@@ -197,13 +198,20 @@ impl Keeper {
             // One of unknown length that was empty: this is known now.
             Err(fault) => return Step::Now(self.conclude(Err(fault), cx)),
         };
-        if chosen.needs() == BodyNeeds::Nothing {
-            return Step::Now(self.conclude(Ok(Violations::new()), cx));
+        let mut found = Violations::new();
+        if self.is_hidden(request.request()) || rules.judge_length(chosen, whole.len(), &mut found) {
+            return Step::Now(self.conclude(Ok(found), cx));
         }
         match whole.bytes().filter(|bytes| bytes.len() <= INLINE_BYTES_MAX) {
             Some(bytes) => Step::Now(self.conclude(judge(rules, chosen, bytes), cx)),
             None => Step::Later(Box::pin(self.large(request.operation(), chosen, whole, cx))),
         }
+    }
+
+    /// Whether nobody looks into a body because of its content coding. Where requests are only watched a coding is not undone,
+    /// for that would change what goes on, or refuse it.
+    fn is_hidden(&self, request: &Canonical) -> bool {
+        self.form() == Form::AsSent && request.fields().first("content-encoding").is_some()
     }
 
     /// Judges a large body on the pool.
@@ -214,15 +222,25 @@ impl Keeper {
         whole: &Whole,
         cx: &mut Context,
     ) -> Result<(), Stop> {
-        let held = whole.in_memory(&cx.ground).await?;
-        let (contract, index, bytes) = (Arc::clone(&self.contract), self.operation, held.bytes().clone());
-        let judging = move || match contract.operation(index) {
-            Some(rules) => judge(rules, chosen, &bytes),
-            None => Ok(Violations::new()),
+        let (contract, index) = (Arc::clone(&self.contract), self.operation);
+        let pieces = match chosen.needs() {
+            BodyNeeds::Stream => whole.pieces().await?,
+            BodyNeeds::Nothing | BodyNeeds::Whole => Pieces::Memory(Bytes::new()),
+        };
+        let held = match chosen.needs() {
+            BodyNeeds::Whole => Some(whole.in_memory(&cx.ground).await?),
+            BodyNeeds::Nothing | BodyNeeds::Stream => None,
+        };
+        let bytes = held.as_ref().map(|held| held.bytes().clone());
+        let judging = move || match (contract.operation(index), bytes) {
+            (Some(rules), Some(bytes)) => Ok(judge(rules, chosen, &bytes)),
+            (Some(rules), None) => judge_pieces(rules, chosen, &pieces),
+            (None, _) => Ok(Ok(Violations::new())),
         };
         let ground = Arc::clone(&cx.ground);
         match ground.inspections.run(operation.bounds.inspections_waiting, judging).await {
-            Ok(verdict) => self.conclude(verdict, cx),
+            Ok(Ok(verdict)) => self.conclude(verdict, cx),
+            Ok(Err(disk)) => Err(no_room(disk)),
             // Nobody knows what is in it, and so it passes in no mode.
             Err(Busy) => Err(problems::busy().into()),
         }
@@ -253,19 +271,34 @@ fn judge(rules: &OperationContract, chosen: Chosen, bytes: &Bytes) -> Result<Vio
     Ok(found)
 }
 
+/// The same for a body that is not held as one. The outer error is the disk's.
+fn judge_pieces(
+    rules: &OperationContract,
+    chosen: Chosen,
+    pieces: &Pieces,
+) -> io::Result<Result<Violations, BodyFault>> {
+    let mut judging = match rules.begin_body(chosen) {
+        Ok(judging) => judging,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let read = pieces.each(|piece| rules.body_piece(&mut judging, piece))?;
+    let mut found = Violations::new();
+    Ok(read.and_then(|()| rules.end_body(judging, &mut found)).map(|()| found))
+}
+
 impl Policy for Keeper {
     fn name(&self) -> &'static str {
         KIND.name
     }
 
     fn form(&self) -> Form {
-        Form::Decoded
+        if self.keeping.mode == Mode::Enforce { Form::Decoded } else { Form::AsSent }
     }
 
     fn needs(&self) -> Needs {
         match self.rules().map_or(BodyNeeds::Nothing, |rules| rules.body().needs()) {
             BodyNeeds::Nothing => Needs::Head,
-            // Held until it is judged: nothing of it goes on before.
+            // Nothing of a body goes on before all of it was judged; a large one lies in a file meanwhile.
             BodyNeeds::Stream | BodyNeeds::Whole => Needs::Whole,
         }
     }

@@ -1,4 +1,4 @@
-//! A gigabyte each way: as much memory as for a page.
+//! A gigabyte each way: as much memory as for a page. A large file in a form that is judged: no more.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,6 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use portcullis_testkit::Gateway;
+use portcullis_testkit::gateway::Builder;
 
 use crate::stage::executable;
 
@@ -87,7 +88,11 @@ struct Scene {
 }
 
 fn start() -> Scene {
-    let gateway = Gateway::start(executable(), CONFIG.replace("BACKEND", &backend().to_string()));
+    before(Gateway::start(executable(), CONFIG.replace("BACKEND", &backend().to_string())))
+}
+
+/// A scene of this gateway, which has served one small request.
+fn before(gateway: Gateway) -> Scene {
     let client = TcpStream::connect(gateway.address("public")).expect("a listener");
     client.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
     let reader = BufReader::with_capacity(256 << 10, client.try_clone().expect("a descriptor"));
@@ -126,4 +131,74 @@ fn a_gigabyte_comes_down_in_the_memory_of_a_page() {
     assert!(line.starts_with("HTTP/1.1 200") && length == GIB, "{line}");
     skip(&mut scene.reader, length).expect("all of it");
     judge(&scene);
+}
+
+/// An API that takes a file in a form, and every byte of it is judged before the first goes on.
+const JUDGED: &str = r#"version: 1
+state: state
+listeners: { public: { bind: 127.0.0.1:0 } }
+bounds: { body: 200MiB }
+backends: { large: { targets: ["http://BACKEND"] } }
+apis:
+  files: { backend: large, base_path: /files, openapi: files.yaml, auth: none }
+  open: { backend: large, auth: none, operations: { all: { match: "* /{rest*}" } } }
+"#;
+
+const FILES: &str = r#"openapi: 3.1.0
+info: { title: Files, version: "1" }
+paths:
+  /up:
+    post:
+      requestBody:
+        required: true
+        content:
+          multipart/form-data:
+            schema:
+              type: object
+              required: [name, file]
+              properties: { name: { type: string, maxLength: 9 }, file: { type: string, format: binary } }
+"#;
+
+/// Sends a file of so many MiB in a form, and gives the first line of the answer.
+fn upload(scene: &mut Scene, mib: u64, name: &str) -> String {
+    let field = format!("--XX\r\nContent-Disposition: form-data; name=name\r\n\r\n{name}\r\n");
+    let file = "--XX\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n";
+    let end = "\r\n--XX--\r\n";
+    let length = field.len() as u64 + file.len() as u64 + end.len() as u64 + mib * MIB;
+    let head_line = format!(
+        "POST /files/up HTTP/1.1\r\nHost: gw.test\r\nContent-Type: multipart/form-data; boundary=XX\r\n\
+         Content-Length: {length}\r\n\r\n{field}{file}"
+    );
+    scene.client.write_all(head_line.as_bytes()).expect("written");
+    let piece = vec![b'x'; 1 << 20];
+    (0..mib).for_each(|_| scene.client.write_all(&piece).expect("the gateway takes it all"));
+    scene.client.write_all(end.as_bytes()).expect("written");
+    let (line, answer) = head(&mut scene.reader).expect("an answer");
+    let mut body = String::new();
+    (&mut scene.reader).take(answer).read_to_string(&mut body).expect("text");
+    assert!(!line.contains(" 200 ") || body == length.to_string(), "the backend counted {body}");
+    line
+}
+
+/// Threads of the gateway. One more may begin at any time to wait for a disk, up to a bound, and takes on some 2 MiB once.
+fn threads(gateway: &Gateway) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("a process");
+    let threads = status.lines().find_map(|line| line.strip_prefix("Threads:")).expect("a count");
+    threads.trim().parse().expect("a number")
+}
+
+#[test]
+fn a_large_file_in_a_form_is_judged_in_no_more_memory_than_a_small_one() {
+    let config = JUDGED.replace("BACKEND", &backend().to_string());
+    let mut scene = before(Builder::new(executable(), config).file("files.yaml", FILES).start());
+    scene.client.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket");
+    for _ in 0..3 {
+        assert!(upload(&mut scene, 4, "small").starts_with("HTTP/1.1 200"));
+    }
+    let (before, threads_before) = (scene.gateway.usage().memory_peak, threads(&scene.gateway));
+    assert!(upload(&mut scene, 100, "large").starts_with("HTTP/1.1 200"));
+    let grown = scene.gateway.usage().memory_peak.saturating_sub(before);
+    let begun = threads(&scene.gateway).saturating_sub(threads_before);
+    assert!(grown <= MIB + begun * 3 * MIB, "{} KiB more for 100 MiB, and {begun} threads", grown >> 10);
+    assert!(upload(&mut scene, 4, "a long name").starts_with("HTTP/1.1 422"));
 }

@@ -31,6 +31,7 @@ mod clients;
 mod clocks;
 mod conditions;
 mod contract;
+mod contract_bodies;
 mod credentials;
 mod crowds;
 mod definition_difference;
