@@ -15,6 +15,7 @@ mod nghttpd;
 mod node;
 mod otlp;
 mod requests;
+mod uploads;
 mod websockets;
 
 use std::io::{BufRead, BufReader, Write};

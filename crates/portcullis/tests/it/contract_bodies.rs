@@ -36,7 +36,7 @@ components:
     Thing: { type: object, required: [name], properties: { name: { type: string }, count: { type: integer } } }
 "##;
 
-fn stage(api: &str) -> Stage {
+pub(crate) fn stage(api: &str) -> Stage {
     Stage::built(|backend| {
         let config = format!(
             r#"version: 1
