@@ -210,6 +210,19 @@ fn a_backend_that_decodes_itself_gets_what_came() {
     check(&stage, &rows);
 }
 
+#[test]
+fn where_requests_are_only_watched_no_coding_is_undone() {
+    let stage = stage("contract: { mode: observe }");
+    let (good, wrong) = (gzip(TEA), gzip(b"{\"name\":1}"));
+    let rows: Vec<(&str, Request, Wanted<'_>)> = vec![
+        ("gzip", coded("gzip", &good), Ok((&good, true))),
+        ("not what the contract says", coded("gzip", &wrong), Ok((&wrong, true))),
+        ("another coding", coded("zstd", TEA), Ok((TEA, true))),
+        ("cut short", coded("gzip", &good[..20]), Ok((&good[..20], true))),
+    ];
+    check(&stage, &rows);
+}
+
 fn parts(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (head, content) in parts {
