@@ -90,6 +90,20 @@ pub struct Contract {
     /// What becomes of an operation of which some constraint on requests cannot be enforced. `portcullis coverage` names each
     /// with its reason. Default: `refuse`.
     pub on_uncovered: Option<OnUncovered>,
+    /// When a body that is judged goes on. Default: `hold`.
+    pub body: Option<JudgedBody>,
+}
+
+/// When a body that is judged goes on to its backend.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JudgedBody {
+    /// Once all of it was judged. A large one lies in a file in the state directory until then.
+    #[default]
+    Hold,
+    /// As it comes; the backend's message does not end before all of it was judged, and breaks off when it breaks the contract.
+    /// The backend must not act on a message before its end. Only with `mode: enforce`.
+    Tee,
 }
 
 /// How much a caller is told whose request breaks the contract.

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{Expression, Handover, Needs, Policy};
 use crate::bounds::Bounds;
-use crate::config::{ContractErrors, Forward, Mode, OnUncovered};
+use crate::config::{ContractErrors, Forward, JudgedBody, Mode, OnUncovered};
 use crate::observe::OperationMetrics;
 
 /// One method and path template of a published API, with all that applies to it.
@@ -81,6 +81,8 @@ pub struct Keeping {
     pub is_uncovered: bool,
     /// What becomes of it then.
     pub on_uncovered: OnUncovered,
+    /// When bodies go on.
+    pub body: JudgedBody,
 }
 
 /// What becomes of an operation's requests by its contract.
@@ -100,6 +102,11 @@ pub enum Fate {
 }
 
 impl Keeping {
+    /// Whether bodies go on while they are judged.
+    pub fn is_teed(&self) -> bool {
+        self.mode == Mode::Enforce && self.body == JudgedBody::Tee
+    }
+
     /// What becomes of requests.
     pub fn fate(&self) -> Fate {
         match (self.mode, self.is_uncovered, self.on_uncovered) {

@@ -48,15 +48,19 @@ use crate::inspections::{Busy, INLINE_BYTES_MAX};
 use crate::observe::Decision;
 use crate::pipeline::judged::{Pieces, Whole, no_room};
 use crate::pipeline::operation::Keeping;
+use crate::pipeline::policy::Inspector;
 use crate::pipeline::{Context, Form, Identified, Needs, Operation, Policy, Step, Stop};
 use crate::problem::Problem;
 
 mod problems;
+mod tee;
 
 pub use problems::{
     BODY_MALFORMED, BODY_MISSING, BODY_TOO_COMPLEX, BODY_UNDECLARED, CONTRACT_BODY, CONTRACT_PARAMETER,
     INSPECTION_BUSY, NOT_ENFORCEABLE, UNSUPPORTED_MEDIA_TYPE,
 };
+
+use tee::Tee;
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {
@@ -298,9 +302,20 @@ impl Policy for Keeper {
     fn needs(&self) -> Needs {
         match self.rules().map_or(BodyNeeds::Nothing, |rules| rules.body().needs()) {
             BodyNeeds::Nothing => Needs::Head,
+            BodyNeeds::Stream | BodyNeeds::Whole if self.keeping.is_teed() => Needs::Stream,
             // Nothing of a body goes on before all of it was judged; a large one lies in a file meanwhile.
             BodyNeeds::Stream | BodyNeeds::Whole => Needs::Whole,
         }
+    }
+
+    fn stream_inspector(&self, request: &Identified, _cx: &mut Context) -> Option<Box<dyn Inspector>> {
+        let rules = self.rules().filter(|_| self.keeping.is_teed())?;
+        let request = request.request();
+        let has_body = !matches!(request.size(), Size::None | Size::Exactly(0));
+        // What is not taken was refused by its head.
+        let chosen = choose(rules, request, has_body).ok()?;
+        let judging = rules.begin_body(chosen).ok()?;
+        Some(Box::new(Tee::new(Arc::clone(&self.contract), self.operation, self.keeping.errors, judging)))
     }
 
     fn inspect_head<'a>(&'a self, request: &'a Identified, cx: &'a mut Context) -> Step<'a, ()> {

@@ -56,6 +56,7 @@ rules! {
     GUESSING = Medium "guessing" "API2:2023", "Many credentials of one address may fail before it is held back", "Take `bounds.credential_failures` back to 20.";
     PASSED_CREDENTIAL = Medium "passed-credential" "API10:2023", "A backend is given the caller's own credential", "Let the gateway speak for the caller: `credentials: { mint_jwt: … }`.";
     UNCOVERED_CONTRACT = Medium "uncovered-contract" "API8:2023", "Requests pass of which not everything is judged", "Mend what `portcullis coverage` names, or take `on_uncovered: pass` out.";
+    TEED_CONTRACT = Low "teed-contract" "API8:2023", "Bodies reach a backend before all of them was judged", "Take `contract: { body: tee }` out, unless the backend acts on no message before its end.";
     NO_CONTRACT = Low "no-contract" "API8:2023", "No contract judges the requests of an operation", "Describe it in the definition of its API, and take `contract: { mode: off }` out.";
     OBSERVED_CONTRACT = Low "observed-contract" "API8:2023", "A contract is watched and not enforced", "Give it `mode: enforce` once nobody would be refused who should not be (`portcullis_observed_total`).";
     NO_DEFINITION = Low "no-definition" "API9:2023", "An API is published that no definition describes", "Describe it: `openapi: FILE`.";

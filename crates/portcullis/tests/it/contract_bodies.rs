@@ -223,6 +223,46 @@ fn where_requests_are_only_watched_no_coding_is_undone() {
     check(&stage, &rows);
 }
 
+/// A backend that was sent a part of a message sees it break off, and never its end.
+#[test]
+fn a_body_that_goes_on_while_it_is_judged_ends_only_when_it_was() {
+    let stage = stage("contract: { body: tee }");
+    let good = parts(&[("name=name", b"tea"), ("name=file; filename=a", &[b'x'; 200_000])]);
+    let wrong = parts(&[("name=file; filename=a", &[b'x'; 200_000]), ("name=name", b"much longer than ten")]);
+    let multipart = "multipart/form-data; boundary=XX";
+    let pieces = gzip(TEA);
+    let mut findings = Findings::default();
+    for wire in Wire::ALL {
+        for (name, request, expected, body) in [
+            ("parts", post(multipart, &good), 200, Some(&good[..])),
+            ("JSON", post("application/json", TEA), 200, Some(TEA)),
+            ("coded JSON", coded("gzip", &pieces), 200, Some(TEA)),
+            ("wrong parts", post(multipart, &wrong), 422, None),
+            ("parts cut short", post(multipart, &good[..good.len() - 9]), 400, None),
+            ("wrong JSON", post("application/json", b"{\"name\":1}"), 422, None),
+            ("malformed JSON", post("application/json", b"{\"name\":"), 400, None),
+            ("cut code", coded("gzip", &pieces[..20]), 400, None),
+            ("another type", post("image/png", b"x"), 415, None),
+        ] {
+            let mark = stage.backend.mark();
+            let status = wire.send(stage.public(), &request).status;
+            let arrived = stage.backend.since(mark);
+            let whole: Vec<&[u8]> = arrived
+                .iter()
+                .filter(|message| message.is_complete)
+                .map(|message| &message.body[..])
+                .collect();
+            let outcome = match (status == expected, body, &whole[..]) {
+                (true, Some(body), [one]) if *one == body => Ok(()),
+                (true, None, []) => Ok(()),
+                _ => Err(format!("{status}, {} whole messages arrived", whole.len())),
+            };
+            findings.note(format!("{name} ({wire:?})"), outcome);
+        }
+    }
+    findings.conclude(18);
+}
+
 fn parts(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut body = Vec::new();
     for (head, content) in parts {

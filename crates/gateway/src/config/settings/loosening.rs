@@ -5,7 +5,7 @@
 
 use super::{Forward, ForwardedFields, Settings};
 use crate::bounds::Bounds;
-use crate::config::{Auth, Contract, ContractErrors, Mode, OnUncovered};
+use crate::config::{Auth, Contract, ContractErrors, JudgedBody, Mode, OnUncovered};
 
 /// The keys by which `above` allows more than `below`, and how. `general` are the gateway's own bounds.
 pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(String, String)> {
@@ -87,6 +87,10 @@ fn looser_contract(below: &Settings, above: &Settings) -> Vec<(&'static str, &'s
     let passes = |contract: &Contract| contract.on_uncovered == Some(OnUncovered::Pass);
     if passes(&above) && !passes(&below) {
         found.push(("contract.on_uncovered", "lets through what cannot be judged"));
+    }
+    let tees = |contract: &Contract| contract.body == Some(JudgedBody::Tee);
+    if tees(&above) && !tees(&below) {
+        found.push(("contract.body", "sends bodies on before they are judged"));
     }
     let is_terse = |contract: &Contract| contract.errors == Some(ContractErrors::Terse);
     if is_terse(&below) && !is_terse(&above) {

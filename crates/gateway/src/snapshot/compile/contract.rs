@@ -55,6 +55,7 @@ impl Compiler<'_> {
             errors: settings.errors.unwrap_or_default(),
             is_uncovered: rules.has_request_gap(),
             on_uncovered: settings.on_uncovered.unwrap_or_default(),
+            body: settings.body.unwrap_or_default(),
         };
         if keeping.mode == Mode::Off {
             return Ok((Some(keeping), None));

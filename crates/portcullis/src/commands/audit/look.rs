@@ -8,7 +8,7 @@ use portcullis_gateway::snapshot::Snapshot;
 use super::{
     ANONYMOUS_READ, ANONYMOUS_WRITE, CLEARTEXT, CLEARTEXT_BACKEND, ENDLESS_CREDENTIAL, EVERY_API, EVERY_PATH,
     Found, GUESSING, KEY_IN_COOKIE, KEY_IN_QUERY, LENIENCY, NO_ATTACK_RULES, NO_CONTRACT, NO_DEFINITION,
-    NO_LIMIT, OBSERVED_ATTESTATION, OBSERVED_CONTRACT, PASSED_CREDENTIAL, PASSWORDS, Rule,
+    NO_LIMIT, OBSERVED_ATTESTATION, OBSERVED_CONTRACT, PASSED_CREDENTIAL, PASSWORDS, Rule, TEED_CONTRACT,
     TRUSTED_DEFINITION, UNCOVERED_CONTRACT,
 };
 
@@ -73,6 +73,10 @@ impl Look<'_> {
         }
         if **method == *"*" && template.ends_with("*}") {
             self.note_operation(&EVERY_PATH, operation, format!("{named} takes whatever is asked for"));
+        }
+        if operation.contract.is_some_and(|contract| contract.is_teed()) {
+            let what = format!("{named} sends bodies on while they are judged");
+            self.note_operation(&TEED_CONTRACT, operation, what);
         }
         match operation.contract.map(|contract| contract.fate()) {
             None | Some(Fate::Ignored) => {
