@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use portcullis_openapi::contract::{Contract, Options};
 use portcullis_openapi::definition::documents::Unreadable;
 use portcullis_openapi::definition::{Bounds, Definition, Documents, Loads, Notice, Refused, Severity};
 use portcullis_openapi::jsonpath::Budget;
@@ -54,6 +55,7 @@ pub(crate) fn check(data: &[u8]) {
             assert_eq!(definition.notices, again.notices);
             assert_eq!(definition.operations.len(), again.operations.len());
             judge(&definition);
+            judge_contract(&definition);
         }
         (Err(refused), Err(again)) => {
             assert_eq!(refused.notices, again.notices);
@@ -115,6 +117,18 @@ fn judge(definition: &Definition) {
         for (name, span) in parameters.iter() {
             assert!(span.of(&path).is_some_and(|value| !value.is_empty()), "`{name}` has no value in {path}");
         }
+    }
+}
+
+/// Whatever is published compiles: what cannot be enforced is a gap and no end of the contract.
+fn judge_contract(definition: &Definition) {
+    let contract = match Contract::compile(definition, &Options::default()) {
+        Ok(contract) => contract,
+        Err(findings) => panic!("{findings:?}"),
+    };
+    for (index, operation) in definition.operations.iter().enumerate() {
+        let contract = contract.operation(index).expect("a contract for each operation");
+        let _ = (contract.has_request_gap(), operation);
     }
 }
 

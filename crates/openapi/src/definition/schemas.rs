@@ -10,6 +10,7 @@
 //! * 2.0, 3.0: what stands beside `$ref` does not count, but for `nullable: true`, which only adds null; what would have
 //!   constrained is warned about. `nullable` allows null whatever `type`, `enum` or `allOf` say beside it.
 //! * A keyword without a value (`items:`) is not there.
+//! * A dialect that is not known (`$schema`, `jsonSchemaDialect`) is a fault: what its keywords mean is not known either.
 //! * Unknown keywords annotate. One that is nearly a known one is warned about.
 //!
 //! # Failure
@@ -90,7 +91,30 @@ impl Graph<'_> {
 pub(super) fn read<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>, form: Form) -> Result<SchemaId, Unusable> {
     let id = within(loading, at, || Place::Root(at.pointer()), form)?;
     drain(loading)?;
+    let root = loading.root;
+    if let Some(stated) = root.given("jsonSchemaDialect").filter(|_| loading.dialect >= Dialect::V3_1)
+        && !is_known_dialect(stated.node)
+        && let Some(schema) = loading.graph.schemas.get_mut(id.index())
+        && schema.faults.is_empty()
+    {
+        let what = format!("is {}, which is not known here", stated.node.describe()).into();
+        schema.faults.push(Fault { span: stated.node.span, keyword: "jsonSchemaDialect".into(), what });
+    }
     Ok(id)
+}
+
+/// Whether schemas of a dialect are read as they are meant.
+fn is_known_dialect(node: &Node) -> bool {
+    const KNOWN: &[&str] = &[
+        "https://spec.openapis.org/oas/3.1/dialect/",
+        "https://spec.openapis.org/oas/3.2/dialect/",
+        "https://json-schema.org/draft/2020-12/schema",
+        "https://json-schema.org/draft/2019-09/schema",
+        "http://json-schema.org/draft-07/schema",
+        "http://json-schema.org/draft-06/schema",
+        "http://json-schema.org/draft-04/schema",
+    ];
+    node.as_str().is_some_and(|text| KNOWN.iter().any(|known| text.starts_with(known)))
 }
 
 /// Adds a schema that stands in no document as such: the form of 2.0.

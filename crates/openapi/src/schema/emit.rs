@@ -166,9 +166,9 @@ struct Context {
 }
 
 /// Most schemas of one composition.
-const COMPOSITION_MAX: usize = 4096;
+const COMPOSITION_MAX: usize = 2048;
 /// Most steps through compositions for one document.
-const VISITS_MAX: usize = 50_000_000;
+const VISITS_MAX: usize = 10_000_000;
 /// Chains of references are shortened as far as that.
 const CHAIN_MAX: usize = 32;
 

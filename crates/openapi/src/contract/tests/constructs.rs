@@ -69,6 +69,7 @@ const GAPS: &[(&str, &str)] = &[
     ("{ allOf: {} }", "allOf expected a list of schemas, found a mapping"),
     ("{ items: 5 }", "schema expected a schema, found the number 5"),
     ("{ enum: [123456789012345678901234567890] }", "enum holds a number that cannot be compared exactly"),
+    ("{ $schema: 'https://x.example/s' }", "$schema is \"https://x.example/s\", which is not known here"),
     ("{ required: true }", "required expected a list of names, found `true`"),
 ];
 
@@ -106,4 +107,36 @@ fn a_gap_of_responses_refuses_no_request() {
     let (_, contract) = compiled(text);
     assert!(!contract.operation(0).unwrap().has_request_gap());
     assert_eq!(super::gaps(&contract).len(), 1);
+}
+
+#[test]
+fn a_dialect_that_is_not_known_is_a_gap_of_everything() {
+    let text = posting("3.1.0\njsonSchemaDialect: https://x.example/dialect", "{ type: string }", "");
+    let (_, contract) = compiled(&text);
+    assert!(contract.operation(0).unwrap().has_request_gap());
+    let text = posting(
+        "3.1.0\njsonSchemaDialect: https://spec.openapis.org/oas/3.1/dialect/base",
+        "{ type: string }",
+        "",
+    );
+    let (_, contract) = compiled(&text);
+    assert!(!contract.operation(0).unwrap().has_request_gap());
+}
+
+#[test]
+fn a_long_chain_of_schemas_compiles() {
+    let mut components = String::new();
+    for at in 0..2100 {
+        let next = at + 1;
+        components += &format!(
+            "    s{at}: {{ properties: {{ a: {{ $ref: '#/components/schemas/s{next}' }} }} }}\n    t{at}: {{ allOf: [{{ $ref: \
+             '#/components/schemas/t{next}' }}] }}\n"
+        );
+    }
+    components += "    s2100: { type: string }\n    t2100: { type: string }\n";
+    let (_, contract) = compiled(&posting("3.0.0", "{ $ref: '#/components/schemas/s0' }", &components));
+    assert_eq!(judged(&contract, r#"{"a":{"a":{"b":1}}}"#), ["/a/a/b additionalProperties"]);
+    // So many schemas about one value are more than is looked through.
+    let (_, contract) = compiled(&posting("3.0.0", "{ $ref: '#/components/schemas/t0' }", &components));
+    assert!(contract.operation(0).unwrap().has_request_gap());
 }

@@ -3,7 +3,7 @@
 use super::super::loading::{Loading, Unusable};
 use super::super::trail::At;
 use super::values::{count, example, number, value};
-use super::{Draft, Form, fault, kept, notes, within};
+use super::{Draft, Form, fault, is_known_dialect, kept, notes, within};
 use crate::schema::{CollectionFormat, Place, Property, SchemaId, Type, Types};
 use crate::source::{Key, Node};
 
@@ -145,6 +145,15 @@ fn core(loading: &mut Loading<'_>, draft: &mut Draft<'_>, key: &Key, at: &At<'_,
         "$ref" if at.node.as_str().is_none() => {
             let what = format!("expected the text of a reference, found {}", at.node.describe());
             fault(loading, draft, at, "$ref", what);
+        }
+        "$schema" if !is_known_dialect(at.node) => {
+            fault(
+                loading,
+                draft,
+                at,
+                "$schema",
+                format!("is {}, which is not known here", at.node.describe()),
+            );
         }
         "$recursiveRef" => {
             fault(loading, draft, at, &key.text, format!("`{}` is not enforced", key.text));

@@ -140,13 +140,15 @@ impl<'a> Emitter<'a> {
     }
 
     /// Properties that several members declare, each with members of its own: these are closed together.
-    pub(super) fn shared(&self, composition: &Composition) -> Vec<(&'a str, Vec<SchemaId>)> {
+    pub(super) fn shared(&mut self, composition: &Composition) -> Vec<(&'a str, Vec<SchemaId>)> {
         if composition.members.len() < 2 {
             return Vec::new();
         }
         let mut by_name: HashMap<&'a str, Vec<SchemaId>, RandomState> = HashMap::default();
         for member in composition.all() {
+            self.visits = self.visits.saturating_add(1);
             for property in &self.schemas.get(member).object().properties {
+                self.visits = self.visits.saturating_add(1);
                 let known = by_name.entry(&property.name).or_default();
                 if !known.contains(&property.schema) {
                     known.push(property.schema);
