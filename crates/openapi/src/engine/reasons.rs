@@ -45,8 +45,17 @@ fn branch(error: &ValidationError<'_>, deeper: usize, found: &mut dyn FnMut(&str
         ValidationErrorKind::Custom { keyword, message } if keyword == FORBIDDEN => {
             found(&here.finish(), message);
         }
+        ValidationErrorKind::FalseSchema => found(&here.finish(), denying(error)),
         kind => found(&here.finish(), kind.keyword()),
     }
+}
+
+/// The keyword whose schema is `false`.
+fn denying(error: &ValidationError<'_>) -> &'static str {
+    const KEYWORDS: [&str; 6] =
+        ["items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "then", "else"];
+    let last = error.schema_path().as_str().rsplit('/').next().unwrap_or_default();
+    KEYWORDS.into_iter().find(|keyword| *keyword == last).unwrap_or("false")
 }
 
 /// The one branch that was meant: all others fail by their type or by a constant, right at the value.

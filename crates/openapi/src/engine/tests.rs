@@ -90,6 +90,16 @@ fn a_key_that_is_not_there_takes_nothing() {
 }
 
 #[test]
+fn a_schema_that_denies_is_told_by_what_holds_it() {
+    let tuple = json!({ "prefixItems": [{ "type": "string" }], "items": false });
+    assert_eq!(told(&tuple, r#"["x",1]"#), ["/1 items"]);
+    assert_eq!(told(&json!({ "properties": { "items": false } }), r#"{"items":1}"#), ["/items items"]);
+    assert_eq!(told(&json!({ "properties": { "a": false } }), r#"{"a":1}"#), ["/a false"]);
+    let tuple = json!({ "allOf": [{ "prefixItems": [{ "type": "string" }] }], "unevaluatedItems": false });
+    assert_eq!(told(&tuple, r#"["x",1]"#), [" unevaluatedItems"]);
+}
+
+#[test]
 fn no_more_than_ten_are_told_and_none_has_a_value() {
     let schema = json!({ "type": "array", "items": { "type": "integer" } });
     let body = format!("[{}]", vec!["\"secret\""; 500].join(","));
