@@ -22,7 +22,10 @@ use super::slice;
 use crate::instance::{self, Manner};
 
 /// Most values (keys and items counted) of one schema in a question.
-pub const NODES_MAX: usize = 20_000;
+pub const NODES_MAX: usize = 5_000;
+
+/// Most schemas that one in a question may reach.
+pub const SCHEMAS_MAX: usize = 1_000;
 
 /// A thread that answers needs that much stack: the algebra recurses as deep as schemas do.
 pub const STACK_BYTES: usize = 64 << 20;

@@ -82,7 +82,7 @@ impl Comparison<'_, '_> {
             Direction::Request => &self.new.schemas,
             Direction::Response => &self.old.schemas,
         };
-        let written = slice::of(schemas, receiver, direction, Notes::LeftOut, algebra::NODES_MAX);
+        let written = slice::of(schemas, receiver, direction, Notes::LeftOut, algebra::SCHEMAS_MAX);
         let answer = match written {
             Ok(receiver) => (self.ask)(Question { sender: true.into(), receiver, is_receiver_closed: false }),
             Err(why) => Answer::Undecided { why: why.why().into() },
@@ -231,21 +231,54 @@ impl Walk<'_, '_, '_> {
             let own = if sends.shell == takes.shell { String::new() } else { format!("{changed}, ") };
             changed = format!("{own}what stands under `{}` changed", unique(named).join("`, `"));
         }
-        let answer = self.answer(pair);
-        if matches!(answer, Answer::Undecided { .. })
-            && sends.shell == takes.shell
-            && let Some(differing) = differing
-            && differing.iter().all(|(slot, ..)| matches!(slot, Slot::Other("allOf" | "anyOf" | "$ref", _)))
-        {
-            for (_, one, other) in differing {
-                self.pair(one, other, true);
+        let is_alike = |slot: &Slot| matches!(slot, Slot::Other("allOf" | "anyOf" | "$ref", _));
+        match differing {
+            Some(differing) if sends.shell == takes.shell && differing.iter().all(|it| is_alike(&it.0)) => {
+                self.branches(pair, sends, takes, &differing, &changed);
             }
-            self.required(pair, sends, takes);
-            self.members(pair, sends, takes, true);
-            self.items(pair, sends, takes);
-            return;
+            _ => {
+                let answer = self.answer(pair);
+                self.conclude(pair, answer, &changed);
+            }
         }
-        self.conclude(pair, answer, &changed);
+    }
+
+    /// Branches side by side, which is cheaper than the whole and names the place. What is safe in each of them is safe; where
+    /// something is not, the whole decides, since another branch may take it or declare it.
+    fn branches(
+        &mut self,
+        pair: Pair,
+        sends: &Parts,
+        takes: &Parts,
+        differing: &[(Slot, SchemaId, SchemaId)],
+        changed: &str,
+    ) {
+        let before = self.found.len();
+        for (_, one, other) in differing {
+            self.pair(*one, *other, true);
+        }
+        self.required(pair, sends, takes);
+        self.members(pair, sends, takes, true);
+        self.items(pair, sends, takes);
+        let mut found = self.found.split_off(before);
+        if found.iter().all(|change| change.verdict == Verdict::Safe) {
+            return self.found.append(&mut found);
+        }
+        let is_choice = differing.iter().any(|(slot, ..)| matches!(slot, Slot::Other("anyOf", _)));
+        match self.answer(pair) {
+            Answer::Undecided { .. } if is_choice => {
+                for change in found.iter_mut().filter(|change| change.verdict == Verdict::Breaking) {
+                    (change.verdict, change.lost, change.witness) = (Verdict::Unknown, None, None);
+                }
+                self.found.append(&mut found);
+            }
+            Answer::Undecided { .. } => self.found.append(&mut found),
+            answer @ Answer::Lost { .. } => {
+                let names_it = !is_choice && found.iter().any(|change| change.verdict == Verdict::Breaking);
+                if names_it { self.found.append(&mut found) } else { self.conclude(pair, answer, changed) }
+            }
+            answer @ Answer::Covered => self.conclude(pair, answer, changed),
+        }
     }
 
     fn conclude(&mut self, pair: Pair, answer: Answer, changed: &str) {
@@ -499,7 +532,7 @@ impl Walk<'_, '_, '_> {
         }
         let (senders, receivers) = self.graphs();
         let written =
-            |schemas, id| slice::of(schemas, id, self.direction, Notes::LeftOut, algebra::NODES_MAX);
+            |schemas, id| slice::of(schemas, id, self.direction, Notes::LeftOut, algebra::SCHEMAS_MAX);
         let sides = written(senders, pair.0).and_then(|sender| Ok((sender, written(receivers, pair.1)?)));
         self.comparison.schemas.questions = self.comparison.schemas.questions.saturating_add(1);
         let answer = match sides {

@@ -1,8 +1,8 @@
 //! `portcullis diff OLD NEW`: what a new definition breaks for callers of the old one.
 //!
-//! Each question about schemas is answered on a thread of its own, with a stack of its own and [`PATIENCE`]: the algebra
-//! may take long, or fail. What has no answer then is unknown. After [`LATE_MAX`] such questions no more are asked, so that
-//! the whole ends.
+//! Each question about schemas is answered on a thread of its own, with a stack of its own and [`TICKS_MAX`]: the algebra
+//! may take long, or fail. What has no answer then is unknown. After [`ALL_TICKS_MAX`] no more are asked, so that the whole
+//! ends.
 
 use std::path::Path;
 use std::sync::mpsc;
@@ -17,11 +17,14 @@ use serde_json::json;
 
 use crate::output::{Outcome, findings, remark, say};
 
-/// How long one question may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long is waited before it is counted.
+const TICK: Duration = Duration::from_millis(5);
 
-/// Questions without an answer in time, after which no more are asked.
-const LATE_MAX: u32 = 8;
+/// How often is waited for one answer: five seconds.
+const TICKS_MAX: u32 = 1_000;
+
+/// How often is waited for all answers, after which no more are asked: a minute.
+const ALL_TICKS_MAX: u32 = 12_000;
 
 /// Longest text of a schema that is printed.
 const SHOWN_CHARS_MAX: usize = 400;
@@ -29,9 +32,9 @@ const SHOWN_CHARS_MAX: usize = 400;
 /// Good when nothing is broken; with `strict` when that is proven.
 pub(super) fn compare(old: &Path, new: &Path, is_json: bool, is_strict: bool) -> anyhow::Result<Outcome> {
     let (before, after) = (load(old)?, load(new)?);
-    let mut late = 0;
+    let mut waited = 0;
     let changes =
-        difference::between(&before, &after, &Limits::DEFAULT, &mut |question| ask(question, &mut late));
+        difference::between(&before, &after, &Limits::DEFAULT, &mut |question| ask(question, &mut waited));
     let unread = before.refused.saturating_add(after.refused);
     if is_json {
         let document = json!({
@@ -68,10 +71,10 @@ fn load(path: &Path) -> anyhow::Result<Definition> {
 }
 
 /// Answers a question in bounded time.
-fn ask(question: Question, late: &mut u32) -> Answer {
+fn ask(question: Question, waited: &mut u32) -> Answer {
     let undecided = |why: &str| Answer::Undecided { why: why.into() };
-    if *late >= LATE_MAX {
-        return undecided("too many schemas took too long");
+    if *waited >= ALL_TICKS_MAX {
+        return undecided("the comparison as a whole took too long");
     }
     let (sender, receiver) = mpsc::sync_channel(1);
     let work = move || {
@@ -82,14 +85,14 @@ fn ask(question: Question, late: &mut u32) -> Answer {
     if thread.spawn(work).is_err() {
         return undecided("the system gave no thread");
     }
-    match receiver.recv_timeout(PATIENCE) {
-        Ok(answer) => answer,
-        Err(mpsc::RecvTimeoutError::Timeout) => {
-            *late = late.saturating_add(1);
-            undecided("the comparison took too long")
+    for _ in 0..TICKS_MAX {
+        match receiver.recv_timeout(TICK) {
+            Ok(answer) => return answer,
+            Err(mpsc::RecvTimeoutError::Timeout) => *waited = waited.saturating_add(1),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return undecided("the comparison failed"),
         }
-        Err(mpsc::RecvTimeoutError::Disconnected) => undecided("the comparison failed"),
     }
+    undecided("the comparison took too long")
 }
 
 fn tell(changes: &[Change]) {
