@@ -147,6 +147,9 @@ macro_rules! each_bound {
                 /// Bytes that a byte of a compressed request body may become, on average and beyond the first 64 KiB, where a
                 /// control looks into it. Protects against bodies that unfold. Beyond it: 413.
                 body_ratio: count = 100, 1..=100_000;
+                /// Bytes of an answer that is judged whole (`contract.response`), its coding undone. Beyond it: 502 under `strip`
+                /// and `block`; `log` does not look at it.
+                response_body: size = 1 << 20, 1 << 10..=1 << 30;
                 /// Time a request body may bring no byte. Beyond it: 408.
                 body_idle: time = 30, 1..=3_600;
                 /// Bytes per second a request body brings at least, on average, once it has been waited for longer

@@ -68,7 +68,7 @@ pub(crate) use check::authentication::never_together;
 pub(crate) use check::names::{is_field_name, is_id, is_name, is_scope, is_user};
 pub use controls::{
     Antivirus, Contract, ContractErrors, Cors, JudgedBody, Limit, LimitPer, Mode, OnError, OnUncovered,
-    ResponseMode, Scanner, Waf,
+    ResponseMode, Scanner, StackTraces, Waf,
 };
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,

@@ -26,9 +26,9 @@ pub use json::VALUE_BYTES_MAX;
 pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
-    AcmeFacts, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts,
-    IssuerFacts, ListenerMetrics, NameFacts, OpenConnection, OperationMetrics, PlacesFacts, SnapshotAlive,
-    StoreMetrics, TargetFacts,
+    AcmeFacts, AnswerOutcome, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome,
+    HealthFacts, IssuerFacts, ListenerMetrics, NameFacts, OpenConnection, OperationMetrics, PlacesFacts,
+    SnapshotAlive, StoreMetrics, TargetFacts,
 };
 pub use record::{Decision, Record, Try, Verdict};
 

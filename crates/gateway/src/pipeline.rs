@@ -25,6 +25,7 @@ pub mod request_id;
 pub mod room;
 pub mod routed;
 pub mod step;
+pub mod whole_answer;
 
 pub use admitted::Admitted;
 pub use answered::Answered;

@@ -10,6 +10,7 @@ pub mod basic;
 pub mod certificate;
 pub mod condition;
 pub mod contract;
+pub mod contract_response;
 pub mod external_authorization;
 pub mod fields;
 pub mod jwt;
@@ -68,4 +69,5 @@ pub static POLICIES: &[Kind] = &[
     contract::KIND,
     backend_credentials::KIND,
     mock::KIND,
+    contract_response::KIND,
 ];

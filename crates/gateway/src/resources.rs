@@ -65,8 +65,8 @@ pub struct Resources {
     /// What exchanges tokens of callers.
     pub exchanges: Vec<Arc<Exchange>>,
     acme: Vec<Arc<Acme>>,
-    /// Contracts, by the digest of what they were made of.
-    contracts: Vec<([u8; 32], Arc<Contract>)>,
+    /// Contracts, and what each was made of.
+    contracts: Vec<Compiled>,
     /// One certificate is ordered at a time.
     orders: Orders,
     /// Where what must survive is kept.
@@ -117,6 +117,14 @@ impl Terms {
             }),
         }
     }
+}
+
+/// A contract, and what it was made of.
+#[derive(Debug, Clone)]
+struct Compiled {
+    digest: [u8; 32],
+    options: contract::Options,
+    contract: Arc<Contract>,
 }
 
 impl Resources {
@@ -219,15 +227,17 @@ impl Resources {
     pub fn contract(
         &mut self,
         definition: &ApiDefinition,
+        options: contract::Options,
         observe: &Observe,
     ) -> Result<Arc<Contract>, Vec<Finding>> {
         let digest = *definition.digest();
-        if let Some((_, contract)) = self.contracts.iter().find(|(own, _)| *own == digest) {
-            return Ok(Arc::clone(contract));
+        let known = self.contracts.iter().find(|known| known.digest == digest && known.options == options);
+        if let Some(known) = known {
+            return Ok(Arc::clone(&known.contract));
         }
-        let contract = Arc::new(Contract::compile(definition.definition(), &contract::Options::default())?);
+        let contract = Arc::new(Contract::compile(definition.definition(), &options)?);
         observe.contract_compiled();
-        self.contracts.push((digest, Arc::clone(&contract)));
+        self.contracts.push(Compiled { digest, options, contract: Arc::clone(&contract) });
         Ok(contract)
     }
 
@@ -264,7 +274,7 @@ impl Resources {
         self.issuers.retain(|issuer| Arc::strong_count(issuer) > 1);
         self.authorizers.retain(|authorizer| Arc::strong_count(authorizer) > 1);
         self.backends.retain(|backend| Arc::strong_count(backend) > 1);
-        self.contracts.retain(|(_, contract)| Arc::strong_count(contract) > 1);
+        self.contracts.retain(|known| Arc::strong_count(&known.contract) > 1);
         self.acme.retain(|acme| Arc::strong_count(acme) > 1);
         // A policy holds those that count; a chore at work holds one for a while longer.
         self.exchanges.retain(|exchange| Arc::strong_count(exchange) > 1);

@@ -83,8 +83,13 @@ pub struct Contract {
     /// Whether requests are judged: parameters, media type and body. Default: `enforce` for every operation of a definition;
     /// operations declared with `match` have no contract.
     pub mode: Option<Mode>,
-    /// What happens to responses that break it.
+    /// What happens to responses that break it. Default: `log` where requests are judged.
     pub response: Option<ResponseMode>,
+    /// The classes (`x-data-class` of schemas) of which values in responses are masked; under `response: strip` or `block`.
+    /// Default: none.
+    pub mask: Option<Vec<String>>,
+    /// What becomes of stack traces in responses; under `response: strip` or `block`. Default: `remove`.
+    pub stack_traces: Option<StackTraces>,
     /// How much a refused caller is told. Default: `full`.
     pub errors: Option<ContractErrors>,
     /// What becomes of an operation of which some constraint on requests cannot be enforced. `portcullis coverage` names each
@@ -104,6 +109,17 @@ pub enum JudgedBody {
     /// As it comes; the backend's message does not end before all of it was judged, and breaks off when it breaks the contract.
     /// The backend must not act on a message before its end. Only with `mode: enforce`.
     Tee,
+}
+
+/// What becomes of stack traces in responses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StackTraces {
+    /// A text with one in it is taken out, or is no response at all under `block`.
+    #[default]
+    Remove,
+    /// They pass, for APIs whose business they are.
+    Pass,
 }
 
 /// How much a caller is told whose request breaks the contract.

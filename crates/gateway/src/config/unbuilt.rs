@@ -16,7 +16,6 @@ pub const UNBUILT: &[&str] = &[
     "floor",
     "consumers.*.plan",
     "settings.limits",
-    "settings.contract.response",
     "settings.waf",
     "settings.antivirus",
     "settings.cors",

@@ -11,7 +11,7 @@ mod process;
 mod table;
 
 pub use listener::{ConnectionOutcome, ListenerMetrics, OpenConnection};
-pub use operation::OperationMetrics;
+pub use operation::{AnswerOutcome, OperationMetrics};
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -190,6 +190,7 @@ metrics! {
     SHADOW_REQUESTS = Counter "portcullis_shadow_requests_total" ["answer"], "Requests for what no API publishes, by the status that was answered; `portcullis drift` names them";
     OPERATION_LAST_USED = Gauge "portcullis_operation_last_used_timestamp_seconds" ["api", "operation"], "When an operation was last used, since 1970; 0 while it never was";
     DEPRECATED_REQUESTS = Counter "portcullis_deprecated_requests_total" ["api", "operation"], "Uses of operations that the definition calls deprecated";
+    RESPONSES_JUDGED = Counter "portcullis_responses_judged_total" ["api", "operation", "outcome"], "Answers that were judged by their contract, by what became of them: `conforms`; `objected`, and gone as it was (`log`); `stripped`; `masked`; `replaced`; `blocked`";
     UNDECLARED_NAMES = Counter "portcullis_undeclared_names_total" ["api", "operation", "side"], "Names that were seen and are not declared, in a `request` or a `response`; `portcullis drift` tells them";
     CREDENTIAL_FAILURES = Counter "portcullis_credential_failures_total" [], "Credentials that were checked and failed";
     HELD_BACK = Counter "portcullis_addresses_held_back_total" [], "How often a client address was held back, because too many of its credentials failed";

@@ -40,6 +40,11 @@ impl Answered {
     }
 
     /// Its end-to-end fields.
+    pub fn fields(&self) -> &Fields {
+        &self.reply.fields
+    }
+
+    /// Its end-to-end fields, to be changed.
     pub fn fields_mut(&mut self) -> &mut Fields {
         &mut self.reply.fields
     }

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::attempts::Attempts;
 use super::request_id::{RequestId, random};
 use super::room::Room;
+use super::whole_answer::Later;
 use super::{Changes, Operation, Proof, Routed, UnderWay};
 use crate::clock::{self, Instant};
 use crate::http::canonical::Reading;
@@ -23,7 +24,7 @@ use crate::http::interim::Interim;
 use crate::http::trace::{Trace, Tracing};
 use crate::http::{Canonical, Head, Peer, Wire};
 use crate::inspections::Inspections;
-use crate::observe::{Decision, Observe, Record, Try, Verdict};
+use crate::observe::{Decision, Evidence, Incident, Observe, Record, Try, Verdict};
 use crate::problem::{Problem, ProblemKind};
 
 /// What every exchange of the process stands on.
@@ -100,6 +101,8 @@ struct Facts {
     control: &'static str,
     /// Boxed: it is rare, and would take its room in every exchange.
     decided: Option<Box<Decided>>,
+    /// Boxed for the same reason.
+    later: Option<Box<Later>>,
     /// How long the target at `at_target` took to the head of its answer.
     backend: Option<Duration>,
     overhead: Option<Duration>,
@@ -165,6 +168,7 @@ impl Facts {
             decision: Decision::Allowed,
             control: "read",
             decided: None,
+            later: None,
             backend: None,
             overhead: None,
             tries: Vec::new(),
@@ -386,6 +390,39 @@ impl Context {
         self.facts.decided.as_ref().map(|decided| &decided.changes)
     }
 
+    /// Has the answer looked at when all of it has gone. The last one to say so is heard.
+    pub fn looks_later(&mut self, later: Later) {
+        self.facts.later = Some(Box::new(later));
+    }
+
+    /// Tells of an incident that does not end the exchange.
+    pub fn incident(&self, kind: &'static ProblemKind, cause: &str) {
+        let Some(severity) = kind.severity else { return };
+        let seen = self.facts.seen.as_deref();
+        let operation = self.facts.operation.as_deref();
+        let proof = self.facts.proof.as_deref();
+        self.ground.observe.incident(&Incident {
+            wall: self.facts.wall,
+            kind: kind.code,
+            severity,
+            id: Some(self.id.as_str()),
+            span: Some(self.trace.own),
+            listener: Some(&self.peer.listener),
+            client: Some(seen.map_or_else(|| self.peer.ip(), Reading::client)),
+            peer: Some(self.peer.ip()),
+            api: operation.map(|operation| &*operation.api),
+            operation: operation.map(|operation| &*operation.name),
+            consumer: proof.map(|proof| &*proof.consumer.name),
+            credential: proof.map(|proof| &*proof.credential),
+            control: Some(self.facts.control),
+            cause: Some(cause),
+            evidence: seen.map_or(Evidence::None, |seen| Evidence::Request {
+                method: seen.method().as_str(),
+                path: seen.path(),
+            }),
+        });
+    }
+
     /// Has the reply set a cookie, whatever the reply is: that of a session that was renewed.
     pub fn set_cookie(&mut self, line: Arc<str>) {
         self.facts.cookie = Some(line);
@@ -445,6 +482,12 @@ impl Context {
     pub fn finish(&mut self, response_bytes: u64, complete: bool) {
         let now = clock::now();
         self.facts.ended = Some(now);
+        if let Some(later) = self.facts.later.take().filter(|_| complete) {
+            let (control, place) = (later.control, Arc::clone(&later.place));
+            if let Some(problem) = later.look() {
+                self.observed(control, &problem, &place);
+            }
+        }
         let seen = self.facts.seen.as_deref();
         let decision = if complete { self.facts.decision } else { Decision::Aborted };
         self.ground.observe.record(&Record {

@@ -1,6 +1,7 @@
 //! Problems as replies: rendered once, as `application/problem+json` (RFC 9457 §3).
 
 use bytes::Bytes;
+use http::StatusCode;
 use portcullis_http1::Fields;
 
 use crate::http::{Body, Reply};
@@ -17,18 +18,30 @@ pub fn render(problem: &Problem, request_id: &str) -> Reply {
     for (name, value) in problem.fields() {
         fields.push(name, value);
     }
+    let status = problem.kind().status;
+    let body = document(problem, status, request_id);
+    Reply { status, fields, body: Body::from_bytes(Bytes::from(body)) }
+}
+
+/// The document of a problem, in a reply of `status`.
+pub fn document(problem: &Problem, status: StatusCode, request_id: &str) -> Vec<u8> {
     let mut body = Vec::with_capacity(DOCUMENT_BYTES);
-    if document(&mut body, problem, request_id).is_err() {
+    if write(&mut body, problem, status, request_id).is_err() {
         // Half a document is worse than none; the status says what is to be said.
         body.clear();
     }
-    Reply { status: problem.kind().status, fields, body: Body::from_bytes(Bytes::from(body)) }
+    body
 }
 
 /// A problem as its caller reads it.
 // PERF: written by hand, because refusals are what a flood consists of: a serialiser that looks at each byte for what to
 // escape took a seventh of the instructions of a refusal.
-fn document(out: &mut Vec<u8>, problem: &Problem, request_id: &str) -> serde_json::Result<()> {
+fn write(
+    out: &mut Vec<u8>,
+    problem: &Problem,
+    status: StatusCode,
+    request_id: &str,
+) -> serde_json::Result<()> {
     let kind = problem.kind();
     debug_assert!(is_plain(kind.code) && is_plain(request_id), "names that need no escaping");
     out.extend_from_slice(b"{\"type\":\"urn:portcullis:problem:");
@@ -36,7 +49,7 @@ fn document(out: &mut Vec<u8>, problem: &Problem, request_id: &str) -> serde_jso
     out.extend_from_slice(b"\",\"title\":");
     text(out, kind.title)?;
     out.extend_from_slice(b",\"status\":");
-    out.extend_from_slice(kind.status.as_str().as_bytes());
+    out.extend_from_slice(status.as_str().as_bytes());
     out.extend_from_slice(b",\"detail\":");
     text(out, problem.detail())?;
     out.extend_from_slice(b",\"instance\":\"urn:uuid:");

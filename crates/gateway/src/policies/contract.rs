@@ -53,6 +53,7 @@ use crate::pipeline::{Context, Form, Identified, Needs, Operation, Policy, Step,
 use crate::problem::Problem;
 
 mod problems;
+mod seen;
 mod tee;
 
 pub use problems::{
@@ -172,6 +173,7 @@ impl Keeper {
         };
         rules.judge_head(&head, &mut found);
         if !found.is_empty() {
+            seen::note(&found, cx);
             self.object(problems::parameters(&found, errors), cx)?;
         }
         let has_body = !matches!(request.size(), Size::None | Size::Exactly(0));
@@ -257,7 +259,10 @@ impl Keeper {
                 self.allow(cx);
                 Ok(())
             }
-            Ok(found) => self.object(problems::body(&found, self.keeping.errors), cx),
+            Ok(found) => {
+                seen::note(&found, cx);
+                self.object(problems::body(&found, self.keeping.errors), cx)
+            }
             Err(fault) => self.object(problems::unreadable(&fault, self.keeping.errors), cx),
         }
     }

@@ -97,3 +97,21 @@ fn what_is_published_and_unused_and_what_is_deprecated_and_used_is_told() {
     let series = r#"portcullis_operation_last_used_timestamp_seconds{api="shop",operation="listReports"} 0"#;
     assert!(metrics.contains(series), "{metrics}");
 }
+
+#[test]
+fn names_in_requests_that_are_not_declared_are_told_without_their_values() {
+    let stage = start();
+    for wire in Wire::ALL {
+        let answer = wire.send(stage.public(), &Request::get("/shop/orders?debug=hunter2"));
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
+    let report = drift(&stage.gateway);
+    let row = report["undeclared"].as_array().expect("a list").iter().find(|row| row["side"] == "request");
+    let row = row.unwrap_or_else(|| panic!("{report}"));
+    assert_eq!((&row["what"], &row["name"], &row["count"]), (&"query".into(), &"debug".into(), &2.into()));
+    assert!(!report.to_string().contains("hunter2"), "{report}");
+    let metrics = Wire::Http1.send(stage.gateway.probes(), &Request::get("/metrics"));
+    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    let series = r#"portcullis_undeclared_names_total{api="shop",operation="listOrders",side="request"} 2"#;
+    assert!(metrics.contains(series), "{metrics}");
+}

@@ -32,6 +32,7 @@ mod clocks;
 mod conditions;
 mod contract;
 mod contract_bodies;
+mod contract_responses;
 mod credentials;
 mod crowds;
 mod definition_difference;

@@ -5,7 +5,9 @@
 
 use super::{Forward, ForwardedFields, Settings};
 use crate::bounds::Bounds;
-use crate::config::{Auth, Contract, ContractErrors, JudgedBody, Mode, OnUncovered};
+use crate::config::{
+    Auth, Contract, ContractErrors, JudgedBody, Mode, OnUncovered, ResponseMode, StackTraces,
+};
 
 /// The keys by which `above` allows more than `below`, and how. `general` are the gateway's own bounds.
 pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(String, String)> {
@@ -84,6 +86,7 @@ fn looser_contract(below: &Settings, above: &Settings) -> Vec<(&'static str, &'s
     if weight(above.mode) < weight(below.mode) {
         found.push(("contract.mode", "lets requests through that break the contract"));
     }
+    found.extend(looser_answers(&below, &above));
     let passes = |contract: &Contract| contract.on_uncovered == Some(OnUncovered::Pass);
     if passes(&above) && !passes(&below) {
         found.push(("contract.on_uncovered", "lets through what cannot be judged"));
@@ -95,6 +98,30 @@ fn looser_contract(below: &Settings, above: &Settings) -> Vec<(&'static str, &'s
     let is_terse = |contract: &Contract| contract.errors == Some(ContractErrors::Terse);
     if is_terse(&below) && !is_terse(&above) {
         found.push(("contract.errors", "tells callers more than they are told otherwise"));
+    }
+    found
+}
+
+/// What of answers is no longer kept back. Nothing said is that they are looked at.
+fn looser_answers(below: &Contract, above: &Contract) -> Vec<(&'static str, &'static str)> {
+    let weight = |mode: Option<ResponseMode>| match mode {
+        Some(ResponseMode::Off) => 0,
+        Some(ResponseMode::Log) | None => 1,
+        Some(ResponseMode::Strip) => 2,
+        Some(ResponseMode::Block) => 3,
+    };
+    let mut found = Vec::new();
+    if weight(above.response) < weight(below.response) {
+        found.push(("contract.response", "lets more of responses through that break the contract"));
+    }
+    let classes = |contract: &Contract| contract.mask.clone().unwrap_or_default();
+    let masked = classes(above);
+    if classes(below).iter().any(|class| !masked.contains(class)) {
+        found.push(("contract.mask", "shows values that are masked otherwise"));
+    }
+    let passes = |contract: &Contract| contract.stack_traces == Some(StackTraces::Pass);
+    if passes(above) && !passes(below) {
+        found.push(("contract.stack_traces", "lets stack traces out"));
     }
     found
 }

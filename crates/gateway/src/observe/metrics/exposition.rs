@@ -131,6 +131,12 @@ impl Scrape {
             let count = series.usage.seen().map_or(0, |seen| seen.count);
             family.counter(&[&series.key.api, &series.key.operation], count)?;
         }
+        let mut family = Family::begin(encoder, &names::RESPONSES_JUDGED)?;
+        for series in &alive {
+            for (outcome, count) in series.answers() {
+                family.counter_if_used(&[&series.key.api, &series.key.operation, outcome], count)?;
+            }
+        }
         let mut family = Family::begin(encoder, &names::UNDECLARED_NAMES)?;
         for series in &alive {
             for (side, count) in series.usage.counts() {

@@ -94,6 +94,8 @@ pub(super) struct Series {
     usual_durations: Histogram,
     durations: [OnceLock<Box<ByStatus>>; METHODS.len()],
     pub(super) usage: Usage,
+    /// What became of answers that were judged; most operations judge none.
+    answers: OnceLock<Box<[AtomicU64; AnswerOutcome::ALL.len()]>>,
     /// Whether callers are asked to use it no more.
     is_deprecated: AtomicBool,
     drift: Arc<Drift>,
@@ -101,6 +103,41 @@ pub(super) struct Series {
 
 #[derive(Debug)]
 struct ByStatus([OnceLock<Box<Histogram>>; STATUSES.len() + CLASSES.len()]);
+
+/// What became of an answer that was judged by its contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerOutcome {
+    /// It is what its definition says.
+    Conforms,
+    /// It is not, and went as it was.
+    Objected,
+    /// Something was taken out of it.
+    Stripped,
+    /// Values of it were masked.
+    Masked,
+    /// Something else went in place of its content.
+    Replaced,
+    /// It did not go.
+    Blocked,
+}
+
+impl AnswerOutcome {
+    /// Every outcome, in the order of the enum.
+    pub const ALL: [Self; 6] =
+        [Self::Conforms, Self::Objected, Self::Stripped, Self::Masked, Self::Replaced, Self::Blocked];
+
+    /// The word in labels.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Conforms => "conforms",
+            Self::Objected => "objected",
+            Self::Stripped => "stripped",
+            Self::Masked => "masked",
+            Self::Replaced => "replaced",
+            Self::Blocked => "blocked",
+        }
+    }
+}
 
 impl OperationMetrics {
     pub(super) fn of(series: Arc<Series>) -> Self {
@@ -139,6 +176,14 @@ impl OperationMetrics {
     /// The names that are not declared and were seen, and how many of them were forgotten.
     pub fn undeclared_names(&self) -> (Vec<NameSeen>, u64) {
         self.0.usage.names()
+    }
+
+    /// Counts an answer that was judged by its contract.
+    pub fn answered(&self, outcome: AnswerOutcome) {
+        let answers = self.0.answers.get_or_init(Box::default);
+        if let Some(counter) = answers.get(place(&AnswerOutcome::ALL, &outcome)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Counts an ended exchange.
@@ -190,6 +235,15 @@ impl Series {
     /// How many exchanges a control that only observes would have ended.
     pub(super) fn observed(&self) -> u64 {
         self.observed.load(Ordering::Relaxed)
+    }
+
+    /// How many answers that were judged ended in each way; none where none was.
+    pub(super) fn answers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counters = self.answers.get().into_iter().flat_map(|answers| answers.iter());
+        AnswerOutcome::ALL
+            .iter()
+            .zip(counters)
+            .map(|(outcome, counter)| (outcome.as_str(), counter.load(Ordering::Relaxed)))
     }
 
     /// Method, status and durations of every series that was used.

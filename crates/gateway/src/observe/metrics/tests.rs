@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    AcmeFacts, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome, HealthFacts,
-    IssuerFacts, Metrics, NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
+    AcmeFacts, AnswerOutcome, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome,
+    HealthFacts, IssuerFacts, Metrics, NameFacts, PlacesFacts, StoreMetrics, TargetFacts,
 };
 use crate::observe::drift::{Side, Undeclared};
 use crate::observe::incident::Incident;
@@ -112,6 +112,7 @@ fn busy() -> Arc<Metrics> {
     let listener = metrics.listener("public");
     listener.outcome(ConnectionOutcome::Accepted);
     operation.deprecate(true);
+    operation.answered(AnswerOutcome::Stripped);
     operation.undeclared(Side::Request, Undeclared::Query, "debug", Duration::from_secs(1_700_000_000));
     std::mem::forget((operation, listener.open(), metrics.snapshot()));
     metrics.applied("abc123", Duration::from_secs(1_700_000_000));

@@ -5,16 +5,19 @@
 
 use std::sync::Arc;
 
+use portcullis_openapi::contract;
+use portcullis_openapi::definition;
 use portcullis_openapi::matcher::{Matcher, MatcherBuilder, Methods};
-use portcullis_openapi::source::Pointer;
+use portcullis_openapi::source::{Node, Pointer};
 use portcullis_openapi::template::Template;
 
 use super::operations::{Draft, Origin};
 use super::{Compiler, spell};
-use crate::config::{Auth, Effective, Mode};
-use crate::pipeline::operation::Keeping;
+use crate::config::{self, ApiDefinition, Auth, Effective, Mode, ResponseMode};
+use crate::pipeline::operation::{Keeping, Stream};
 use crate::pipeline::{Needs, Operation, Policy};
 use crate::policies::contract::Keeper;
+use crate::policies::contract_response::{AnswerKeeper, AnswerRules};
 use crate::resources::Resources;
 use crate::snapshot::coverage::{ApiReport, Kept};
 
@@ -26,7 +29,9 @@ impl Compiler<'_> {
     pub(super) fn contracts(&mut self, resources: &mut Resources) {
         for name in self.config.apis.keys() {
             let Some(definition) = self.loaded.definition(name) else { continue };
-            match resources.contract(definition, self.observe) {
+            let chooses_branches = self.strips(name, definition);
+            let options = contract::Options { chooses_branches, ..contract::Options::default() };
+            match resources.contract(definition, options, self.observe) {
                 Ok(contract) => {
                     self.contracts.insert(name.as_str().into(), contract);
                 }
@@ -76,7 +81,7 @@ impl Compiler<'_> {
             place,
         };
         if let Some(stream) = effective.settings.stream.filter(|_| keeper.needs() == Needs::Whole)
-            && !matches!(stream, crate::config::Stream::Sse)
+            && !matches!(stream, config::Stream::Sse)
         {
             let what = "has a body that must be judged whole, and may become a stream; hint: take `stream` out, or write \
                         `contract: { mode: off }` at this operation";
@@ -84,6 +89,94 @@ impl Compiler<'_> {
             return Err(());
         }
         Ok((Some(keeping), Some(Arc::new(keeper))))
+    }
+
+    /// Whether answers of any operation of an API are stripped, as far as can be told before settings are merged.
+    fn strips(&self, name: &str, definition: &ApiDefinition) -> bool {
+        let is_strip = |contract: Option<&config::Contract>| {
+            contract.is_some_and(|contract| contract.response == Some(ResponseMode::Strip))
+        };
+        let api = self.config.apis.get(name);
+        let mut own = api.into_iter().flat_map(|api| api.operations.values());
+        let document = definition.definition();
+        let says = |settings: &Arc<definition::Settings>| {
+            let said = settings.node.get("contract").and_then(|contract| contract.get("response"));
+            said.and_then(Node::as_str) == Some("strip")
+        };
+        let mut of_operations = document.operations.iter().flat_map(|operation| {
+            let responses = operation.response_settings.iter().map(|(_, settings)| settings);
+            operation.settings.iter().chain(&operation.path_settings).chain(responses)
+        });
+        is_strip(self.config.defaults.contract.as_ref())
+            || is_strip(api.and_then(|api| api.contract.as_ref()))
+            || own.any(|operation| is_strip(operation.contract.as_ref()))
+            || document.settings.iter().any(says)
+            || document.tags.iter().filter_map(|tag| tag.settings.as_ref()).any(says)
+            || of_operations.any(says)
+    }
+
+    /// What becomes of an operation's answers; an error was noted.
+    pub(super) fn answers_of(
+        &mut self,
+        (api, at): (&str, &Pointer),
+        draft: &Draft<'_>,
+        effective: &Effective,
+        stream: Option<Stream>,
+    ) -> Result<Option<Arc<dyn Policy>>, ()> {
+        let Origin::Definition(definition, operation) = draft.origin else { return Ok(None) };
+        let contract = self.contracts.get(api).cloned().ok_or(())?;
+        let index = draft.index.ok_or(())?;
+        let settings = effective.settings.contract.clone().unwrap_or_default();
+        let silent = if settings.mode == Some(Mode::Off) { ResponseMode::Off } else { ResponseMode::Log };
+        let mode = settings.response.unwrap_or(silent);
+        let changes = matches!(mode, ResponseMode::Strip | ResponseMode::Block);
+        let masked: Arc<[Box<str>]> =
+            settings.mask.unwrap_or_default().into_iter().map(String::into_boxed_str).collect();
+        if !changes && !masked.is_empty() {
+            let what = "masks nothing, because answers go as they are";
+            let hint = "write `response: strip` or `block` beside it, or `mask: []`";
+            self.wrong_setting("contract.mask", (at, draft), effective, what, hint);
+            return Err(());
+        }
+        if changes && stream.is_some() {
+            let what = "answers of a stream cannot be judged whole";
+            let hint = "write `contract: { response: log }` at this operation, or take `stream` out";
+            self.wrong_setting("contract.response", (at, draft), effective, what, hint);
+            return Err(());
+        }
+        if mode == ResponseMode::Off {
+            return Ok(None);
+        }
+        let place = match effective.place("contract.response") {
+            Some(place) => spell(Some(place), "contract.response"),
+            None => {
+                let place = self.loaded.place_of(definition.span(operation.span));
+                format!("{place} {}", operation.pointer).into()
+            }
+        };
+        let rules = AnswerRules { mode, masked, stack_traces: settings.stack_traces.unwrap_or_default() };
+        Ok(Some(Arc::new(AnswerKeeper::new(contract, index, rules, place))))
+    }
+
+    /// Notes something wrong with a setting of an operation, where it was written.
+    fn wrong_setting(
+        &mut self,
+        key: &str,
+        (at, draft): (&Pointer, &Draft<'_>),
+        effective: &Effective,
+        what: &str,
+        hint: &str,
+    ) {
+        match effective.finding(key, what) {
+            Some(finding) => {
+                let finding = finding.with_hint(hint);
+                // What stands at an API is found again with each of its operations.
+                if !self.findings.contains(&finding) {
+                    self.findings.push(finding);
+                }
+            }
+            None => self.wrong_operation(at, draft.origin, format!("{what}; hint: {hint}")),
+        }
     }
 
     /// What of an API's definition is enforced.

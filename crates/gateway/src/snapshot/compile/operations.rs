@@ -339,9 +339,10 @@ impl Compiler<'_> {
         let mocked = self.mocked(api_name, settings, draft.origin, spelt("mock"));
         let mocked = mocked.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?;
         let (backend, handover) = self.destination((&at, api), draft, mocked, &who.expression, &mut chain)?;
+        let stream = self.stream(api_name, api, settings, draft.origin);
+        chain.extend(self.answers_of((api_name, &at), draft, &effective, stream).ok()?);
         let handover = said_by_nobody_else(handover, &chain);
         let base = api.base_path().trim_end_matches('/');
-        let stream = self.stream(api_name, api, settings, draft.origin);
         Some(Arc::new(Operation {
             api: api_name.into(),
             name: draft.name.as_str().into(),
