@@ -90,7 +90,9 @@ pub use operators::{Admin, Operator, OperatorCertificate, OperatorCredential, Op
 pub use overlay::Overlay;
 pub use portcullis_openapi::definition;
 pub use portcullis_openapi::difference;
+pub use portcullis_openapi::lint;
 pub use portcullis_openapi::mock as mocking;
+pub use portcullis_openapi::overlay as overlays;
 pub use portcullis_openapi::source as tree;
 pub use portcullis_openapi::source::Finding;
 pub use settings::{ClaimRule, ClaimValue, Forward, ForwardedFields, Require, Settings, Stream};

@@ -96,6 +96,8 @@ pub struct Definition {
     pub documents: Vec<Box<str>>,
     /// The names of the files that spans speak of.
     pub files: Files,
+    /// How many of those files make the root document: itself, and the Overlays that are laid on it.
+    pub(crate) root_files: usize,
 }
 
 /// A version of OpenAPI.
@@ -281,6 +283,11 @@ impl Definition {
     /// The base path of the first server that has one.
     pub fn base_path(&self) -> Option<&str> {
         self.servers.iter().find_map(|server| server.base_path.as_deref())
+    }
+
+    /// Whether something stands in the root document, be it that an Overlay put it there.
+    pub fn is_in_root(&self, span: Span) -> bool {
+        span.file.index() < self.root_files
     }
 
     /// Whether an operation was refused.

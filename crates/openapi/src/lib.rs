@@ -18,6 +18,7 @@
 //! * [`parameters`]: parameters and url-encoded forms, read as values.
 //! * [`jsonpath`]: queries on such trees.
 //! * [`overlay`]: changes that are laid on a document before it is read.
+//! * [`lint`]: how much of a definition protects.
 //! * [`matcher`]: from a method and a canonical path to the operation that takes the request.
 
 pub mod coding;
@@ -27,6 +28,7 @@ pub mod difference;
 pub mod engine;
 pub mod instance;
 pub mod jsonpath;
+pub mod lint;
 pub mod matcher;
 pub mod media_type;
 pub mod mock;

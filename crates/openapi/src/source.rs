@@ -190,6 +190,13 @@ impl Files {
     }
 }
 
+impl FileId {
+    /// Which of its set's files it is, from 0.
+    pub(crate) fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
 impl Span {
     /// Nowhere: what stands in no text.
     pub const NOWHERE: Self = Self { file: FileId(0), line: 0, column: 0 };

@@ -45,6 +45,8 @@ pub(crate) enum Verb {
     Access(Access),
     /// List what a configuration leaves open
     Audit(Audit),
+    /// Score how much of a definition protects, and write an Overlay that mends it
+    Lint(Lint),
     /// Show how a running gateway is: phase, configuration, listeners
     Status(Ask),
     /// Show what the configuration file, or a candidate, would change of what runs; or, of two API definitions, what the new one breaks
@@ -536,6 +538,28 @@ pub(crate) struct Audit {
     /// Say no (exit code 1) when something of this grade or a higher one is found
     #[arg(long, value_name = "GRADE")]
     pub(crate) fail_on: Option<Grade>,
+    /// Print JSON
+    #[arg(long, conflicts_with = "sarif")]
+    pub(crate) json: bool,
+    /// Print SARIF 2.1.0
+    #[arg(long)]
+    pub(crate) sarif: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Lint {
+    /// The definition: an OpenAPI document, 2.0 to 3.2
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
+    #[arg(long = "overlay", value_name = "FILE")]
+    pub(crate) overlays: Vec<PathBuf>,
+    /// Say no (exit code 1) when it scores less than this, of 100 points
+    #[arg(long, value_name = "POINTS")]
+    pub(crate) fail_below: Option<u8>,
+    /// Write what can be mended without knowing the API as one Overlay
+    #[arg(long, value_name = "FILE")]
+    pub(crate) fixes: Option<PathBuf>,
     /// Print JSON
     #[arg(long, conflicts_with = "sarif")]
     pub(crate) json: bool,

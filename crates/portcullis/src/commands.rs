@@ -17,6 +17,7 @@ pub(crate) mod explain;
 pub(crate) mod healthcheck;
 pub(crate) mod init;
 pub(crate) mod keys;
+pub(crate) mod lint;
 pub(crate) mod mock;
 pub(crate) mod operators;
 pub(crate) mod routes;

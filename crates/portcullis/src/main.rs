@@ -11,6 +11,7 @@ mod output;
 mod quick;
 mod revisions;
 mod sample;
+mod sarif;
 mod service;
 mod standing;
 mod subject;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
         Verb::Explain(explain) => commands::explain::explain(&explain),
         Verb::Access(access) => commands::access::access(&access),
         Verb::Audit(audit) => commands::audit::audit(&audit),
+        Verb::Lint(lint) => commands::lint::lint(&lint),
         Verb::Status(ask) => commands::status::status(&ask),
         Verb::Diff(diff) => commands::diff::diff(&diff),
         Verb::Apply(apply) => commands::apply::apply(&apply),

@@ -65,9 +65,13 @@ pub(super) fn load(
         notices
     };
     match result {
-        Ok((definition, notices)) => {
-            Ok(Definition { notices: complete(notices), documents, files, ..definition })
-        }
+        Ok((definition, notices)) => Ok(Definition {
+            notices: complete(notices),
+            documents,
+            files,
+            root_files: loads.overlays.len().saturating_add(1),
+            ..definition
+        }),
         Err(notices) => Err(Refused { notices: complete(notices), documents }),
     }
 }
@@ -182,6 +186,7 @@ impl<'t> Loading<'t> {
             notices: Vec::new(),
             documents: Vec::new(),
             files: Files::new(),
+            root_files: 1,
         })
     }
 

@@ -6,13 +6,13 @@
 //! mend it at an operation.
 
 mod look;
-mod sarif;
 
 use portcullis_gateway::gateway;
 use serde_json::{Value, json};
 
 use crate::args::{Audit, Grade};
 use crate::output::{Outcome, findings, say};
+use crate::sarif;
 
 /// A kind of finding.
 #[derive(Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ pub(crate) fn audit(args: &Audit) -> anyhow::Result<Outcome> {
     let mut found = look::over(&loaded, &snapshot, &args.subject.name());
     found.sort_by(|one, other| one.key().cmp(&other.key()));
     if args.sarif {
-        say(serde_json::to_string_pretty(&sarif::document(&found))?);
+        say(serde_json::to_string_pretty(&as_sarif(&found))?);
     } else if args.json {
         say(serde_json::to_string_pretty(&found.iter().map(Found::json).collect::<Vec<_>>())?);
     } else {
@@ -93,6 +93,29 @@ pub(crate) fn audit(args: &Audit) -> anyhow::Result<Outcome> {
     }
     let fails = args.fail_on.is_some_and(|grade| found.iter().any(|one| one.rule.grade <= grade));
     Ok(if fails { Outcome::No } else { Outcome::Good })
+}
+
+fn as_sarif(found: &[Found]) -> Value {
+    let rules: Vec<sarif::Rule<'_>> = RULES
+        .iter()
+        .map(|rule| sarif::Rule {
+            id: rule.id,
+            grade: rule.grade,
+            title: rule.title,
+            help: rule.help,
+            owasp: Some(rule.owasp.to_owned()),
+        })
+        .collect();
+    let found = found.iter().filter_map(|one| {
+        Some(sarif::Found {
+            rule: RULES.iter().position(|rule| rule.id == one.rule.id)?,
+            message: &one.message,
+            file: &one.file,
+            line: one.line,
+            column: None,
+        })
+    });
+    sarif::document("audit", &rules, found)
 }
 
 impl Found {

@@ -59,6 +59,7 @@ mod http2_floods;
 mod http2_frames;
 mod issuers;
 mod leniency;
+mod lint;
 mod listeners;
 mod logins;
 mod loops;
