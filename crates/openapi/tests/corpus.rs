@@ -61,24 +61,39 @@ fn values_written_at_random_are_judged_alike() {
 /// The seeds with a few bytes changed, cut or joined.
 #[test]
 fn json_texts_changed_at_random_hold() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/contract_json");
+    changed("contract_json", 3000, b"{}[]\",:\\u0019dD8e.-+tfn \x00\xff\xc3\xa9", contract_json::check);
+}
+
+#[test]
+fn multipart_bodies_changed_at_random_hold() {
+    changed("contract_multipart", 3000, b"-X\r\n:;=\"a* \x00\xff", contract_multipart::check);
+}
+
+#[test]
+fn coded_contents_changed_at_random_hold() {
+    changed("contract_coding", 150, b"\x00\x01\x08\x1f\x7f\x80\x8b\xff", contract_coding::check);
+}
+
+/// Checks seeds of `target` with a few bytes changed, cut or joined.
+#[cfg(test)]
+fn changed(target: &str, few: usize, bytes: &[u8], check: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
     let mut seeds: Vec<Vec<u8>> =
         fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
     seeds.sort();
     let mut random = Random(0x9E37_79B9_7F4A_7C15);
-    const BYTES: &[u8] = b"{}[]\",:\\u0019dD8e.-+tfn \x00\xff\xc3\xa9";
-    for _ in 0..rounds(3000) {
+    for _ in 0..rounds(few) {
         let mut text = seeds[random.below(seeds.len())].clone();
         for _ in 0..random.below(4) {
             let at = random.below(text.len().max(1));
             match random.below(4) {
                 0 => text.truncate(at),
-                1 if !text.is_empty() => text[at] = BYTES[random.below(BYTES.len())],
-                2 => text.insert(at.min(text.len()), BYTES[random.below(BYTES.len())]),
+                1 if !text.is_empty() => text[at] = bytes[random.below(bytes.len())],
+                2 => text.insert(at.min(text.len()), bytes[random.below(bytes.len())]),
                 _ => text.extend_from_slice(&seeds[random.below(seeds.len())]),
             }
         }
-        contract_json::check(&text);
+        check(&text);
     }
 }
 
