@@ -68,7 +68,7 @@ fn text(mock: &Mock, base: &str) -> String {
     let literal = |text: &str| json!(text.replace("${", "$${"));
     let skip: Vec<_> = mock.skip.iter().map(|key| literal(key)).collect();
     format!(
-        "version: 1\nstate: none\nlisteners: {{ public: {{ bind: {}, protocols: [http1, http2] }} }}\napis:\n  {API}:\n    openapi: {}\n    skip: {}\n    base_path: {}\n    auth: none\n    mock: {{ seed: {} }}\n",
+        "version: 1\nstate: none\nlisteners: {{ public: {{ bind: {}, protocols: [http1, http2] }} }}\napis:\n  {API}:\n    openapi: {}\n    skip: {}\n    base_path: {}\n    auth: none\n    contract: {{ mode: enforce }}\n    mock: {{ seed: {} }}\n",
         json!(mock.listen.to_string()),
         literal(&mock.openapi.to_string_lossy()),
         json!(skip),

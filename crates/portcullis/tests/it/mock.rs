@@ -74,6 +74,9 @@ fn a_definition_is_served_without_a_backend() {
         let head = wire.send(gateway.address("public"), &Request::new("HEAD", "/v3/pets/7"));
         assert_eq!((head.status, head.body.len()), (200, 0));
         assert_eq!(get(&gateway, wire, "/v3/other", &[]).status, 404);
+        // Requests are judged as ever.
+        assert_eq!(get(&gateway, wire, "/v3/pets/none", &[]).status, 400);
+        assert_eq!(get(&gateway, wire, "/v3/pets?undeclared=1", &[]).status, 400);
     }
 }
 
