@@ -97,6 +97,72 @@ fn changed(target: &str, few: usize, bytes: &[u8], check: fn(&[u8])) {
     }
 }
 
+/// The seeds with words of the styles written into them, cut or joined.
+#[test]
+fn heads_changed_at_random_are_read_as_plainer_readers_do() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/contract_parameters");
+    let mut seeds: Vec<Vec<u8>> =
+        fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap()).collect();
+    seeds.sort();
+    let mut random = Random(0x853C_49E6_748F_EA9B);
+    const WORDS: &[&str] = &[
+        "&",
+        "=",
+        ";",
+        ",",
+        "|",
+        ".",
+        "+",
+        "[",
+        "]",
+        "[]",
+        "[0]",
+        "[1]",
+        "one",
+        "many",
+        "free",
+        "json",
+        "sort",
+        "deep[b]",
+        "deep[c][0][k]=v&",
+        "joined",
+        "bars",
+        "%2C",
+        "%7C",
+        "%5B",
+        "%20",
+        "%",
+        "%00",
+        "%C3%A9",
+        "\n",
+        "cookie=",
+        "plain=",
+        "\"",
+        " ",
+        "5",
+        "-",
+        "1e5",
+        "null",
+        "{",
+        "}",
+        ":",
+    ];
+    for _ in 0..rounds(1000) {
+        let mut text = seeds[random.below(seeds.len())].clone();
+        for _ in 0..1 + random.below(5) {
+            let at = random.below(text.len() + 1);
+            let word = WORDS[random.below(WORDS.len())].bytes();
+            match random.below(4) {
+                0 => text.truncate(at),
+                1 => drop(text.splice(at..(at + 2).min(text.len()), [random.byte()])),
+                2 => drop(text.splice(at..at, word)),
+                _ => text.extend_from_slice(&seeds[random.below(seeds.len())]),
+            }
+        }
+        contract_parameters::check(&text);
+    }
+}
+
 /// How many rounds: few, or many where the whole judgement is asked for.
 #[cfg(test)]
 fn rounds(few: usize) -> usize {
