@@ -72,6 +72,7 @@ mod nodes;
 mod operators;
 mod overlays;
 mod overload;
+mod parameters;
 mod path_confusion;
 mod phantom_tokens;
 mod poison;

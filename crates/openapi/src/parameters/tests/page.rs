@@ -2,7 +2,7 @@
 
 use serde_json::Value as Json;
 
-use super::table::{Page, Row, is_same};
+use super::table::{Page, Row};
 use crate::contract::{Contract, Options, Violations};
 use crate::definition::documents::Unreadable;
 use crate::definition::{Bounds, Definition, Documents};
@@ -137,4 +137,13 @@ pub(super) fn json(value: Value<'_>) -> String {
             format!("{{{}}}", value.members().map(member).collect::<Vec<_>>().join(","))
         }
     }
+}
+
+/// Whether two values are the same as JSON.
+pub(super) fn is_same(found: &str, expected: &str) -> bool {
+    if found == expected {
+        return true;
+    }
+    let json = |text: &str| serde_json::from_str::<Json>(text).ok();
+    matches!((json(found), json(expected)), (Some(found), Some(expected)) if found == expected)
 }

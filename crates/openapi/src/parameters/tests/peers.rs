@@ -1,7 +1,7 @@
 //! What users of other validators reported about parameters and forms: here it holds.
 
-use super::page::read_as;
-use super::table::{Row, is_same};
+use super::page::{is_same, read_as};
+use super::table::Row;
 
 /// Where it was reported, the place, what is written, the schema, the request, what it has to be.
 type Case = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str);

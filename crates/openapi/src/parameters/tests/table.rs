@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value as Json;
-
 /// One row: a declaration, a request, and what is made of it.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -124,13 +122,4 @@ fn cells(row: &str) -> Vec<String> {
         if cell == "``" { String::new() } else { cell.trim_matches('`').to_owned() }
     };
     whole.split('|').map(cell).collect()
-}
-
-/// Whether two values are the same as JSON.
-pub(super) fn is_same(found: &str, expected: &str) -> bool {
-    if found == expected {
-        return true;
-    }
-    let json = |text: &str| serde_json::from_str::<Json>(text).ok();
-    matches!((json(found), json(expected)), (Some(found), Some(expected)) if found == expected)
 }
