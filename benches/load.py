@@ -28,6 +28,7 @@ class Case:
     status: int = 200
     body: bytes = BODY_1K.encode()  # of the answer; of a refusal it is not compared
     upload: int = 0
+    content: str = ""  # what is uploaded, in which NNNN becomes a number; else so many bytes of one letter
     fields: dict = field(default_factory=dict)
     tls: bool = False
     h2: bool = False
@@ -41,7 +42,8 @@ class Case:
     def path(self, n):
         """The same target as Lua's, for a single request."""
         operation = f'" .. n % {OPERATIONS} .. "'
-        return self.target.replace(operation, str(n % OPERATIONS)).strip('"').replace('" .. n', str(n))
+        return (self.target.replace(operation, str(n % OPERATIONS)).strip('"')
+                .replace('" .. n .. "', str(n)).replace('" .. n', str(n)))
 
     def lines(self, folder):
         """The tokens that are presented."""
@@ -53,6 +55,10 @@ class Case:
         path = server.folder / f"{server.name}-{self.tokens}.tokens"
         path.write_text("".join(f"{line}\n" for line in self.lines(server.folder)))
         return path
+
+    def uploaded(self, n):
+        """The same body as Lua's, for a single request."""
+        return (self.content.replace("NNNN", f"{n:04}") or "x" * self.upload).encode()
 
     def head(self, path):
         fields = FIELDS | self.fields | ({"Authorization": "Bearer {token}"} if self.tokens else {})
@@ -86,6 +92,26 @@ WRONG_KEY = Case("wrong key", f'"/keyed/resource" .. n % {OPERATIONS} .. "/" .. 
 EXPIRED = Case("expired token", '"/es/1k?n=" .. n', status=401, tokens="expired")
 STRANGER = Case("token of an unknown key", '"/es/1k?n=" .. n', status=401, tokens="stranger")
 FORGED = Case("forged token", '"/es/1k?n=" .. n', status=401, tokens="forged")
+# The same requests with the contract and without: the operations of conf/contract.yaml.
+ORDER = ('{"id":"order-NNNN","placed":"2026-11-29T08:15:30Z","paid":true,"note":"leave it at the door, please","state":"open","lines":['
+         '{"sku":"AB-1234","count":3,"price":12.50},{"sku":"CD-56789","count":1,"price":199},'
+         '{"sku":"EF-0001","count":25,"price":0.99}]}')
+
+
+def orders(count):
+    return f'{{"orders":[{",".join([ORDER] * count)}]}}'
+
+
+def contract(name, base, target, content="", **others):
+    fields = {"Content-Type": "application/json"} if content else {"X-Tenant": "acme-07"}
+    return Case(name, f'"/{base}{target}', upload=len(content), content=content, fields=fields, **others)
+
+
+FIVE = '/things/" .. n .. "?limit=20&sort=-created&tags=red,green,blue"'
+FIVE_PARAMETERS, FIVE_UNJUDGED = contract("five parameters", "contract", FIVE), contract("the same, not judged", "open", FIVE)
+JSON_1K, JSON_1K_UNJUDGED = (contract("1 KiB of JSON", base, '/orders"', orders(4)) for base in ("contract", "open"))
+JSON_27K, JSON_27K_UNJUDGED = (contract("27 KiB of JSON", base, '/orders"', orders(108)) for base in ("contract", "open"))
+
 # At a fixed rate, with ten times as many forged ones beside.
 GOOD = replace(ES256, name="good tokens", kind="rate", rate=300)
 BESIDE = replace(GOOD, name="good tokens beside forged ones", beside=replace(
@@ -145,7 +171,7 @@ def verify(server, case):
         return
     tokens = case.lines(server.folder)
     for n in range(3):
-        request = case.head(case.path(n)).replace("{token}", tokens[n % len(tokens)]).encode() + b"x" * case.upload
+        request = case.head(case.path(n)).replace("{token}", tokens[n % len(tokens)]).encode() + case.uploaded(n)
         status, _, body = exchange(server, request, case.tls)
         if status != case.status or (status == 200 and body != case.body):
             raise RuntimeError(f"{server.name} answers {case.name} with {status} and {len(body)} bytes: {body[:200]!r}")
@@ -161,6 +187,8 @@ def lua(server, case):
     head, _, tail = case.head("\0").partition("\0")
     quote = lambda text: '"' + text.replace("\r\n", "\\r\\n") + '"'
     body = f'string.rep("x", {case.upload})'
+    if case.content:
+        body = f"string.gsub([[{case.content}]], 'NNNN', string.format('%04d', n))"
     ready = f"for n = 0, 15 do ready[n] = {quote(head)} .. {case.target} .. tail .. {body} end" if case.upload else ""
     give = "ready[n % 16]" if case.upload else f"{quote(head)} .. {case.target} .. tail"
     tokens = ""

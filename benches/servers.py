@@ -102,7 +102,7 @@ class Server:
         config = self.render(
             "portcullis.yaml", CONSUMERS=keys, FAILURES=", credential_failures: 1000000000" if self.unheld else "", LOG=f"file:{self.records}" if self.log else "off",
             TLS=', tls: { certificates: [{ cert: "${file:tls.crt}", key: "${file:tls.key}" }] }' if self.tls else "",
-            KEY_SHA256=sha256(API_KEY), OPERATIONS=operations)
+            KEY_SHA256=sha256(API_KEY), OPERATIONS=operations, CONTRACT=self.render("contract.yaml"))
         if self.tls:
             self.tls_port = self.port
         check = subprocess.run([self.executable, "check", "-c", config], capture_output=True, text=True)
