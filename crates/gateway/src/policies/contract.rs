@@ -27,7 +27,7 @@
 //! everything pass, counts it (`portcullis_observed_total`) and names it in the access record.
 //!
 //! # Threats
-//! The caller controls every byte. Answers hold pointers and keywords, never a value. Fuzz targets: `contract`, `json_body`.
+//! The caller controls every byte. Answers hold pointers and keywords, never a value. Fuzz targets: those whose names begin with `contract_`.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -93,6 +93,8 @@ pub struct Keeper {
     pub others: Box<[Box<str>]>,
     /// How it is kept.
     pub keeping: Keeping,
+    /// Whether it may become a stream, which nobody can hold.
+    pub may_stream: bool,
     /// Where that is said.
     pub place: Arc<str>,
 }
@@ -179,9 +181,21 @@ impl Keeper {
         let has_body = !matches!(request.size(), Size::None | Size::Exactly(0));
         match choose(rules, request, has_body) {
             Ok(_) => Ok(()),
-            Err(fault) if self.lets_pass(&fault) => Ok(()),
+            Err(fault) if self.lets_pass(&fault) || self.may_be_none(&fault, request) => Ok(()),
             Err(fault) => self.object(problems::unreadable(&fault, errors), cx),
         }
+    }
+
+    /// Whether a body that is not taken may turn out to be none: its length is not known, and it is read to its end before
+    /// anything goes on. Clients over HTTP/2 end a request so that has no body.
+    fn may_be_none(&self, fault: &BodyFault, request: &Canonical) -> bool {
+        let has_no_type = || request.fields().first("content-type").is_none();
+        let is_open = match fault {
+            BodyFault::Undeclared => true,
+            BodyFault::Type => has_no_type(),
+            BodyFault::Missing | BodyFault::NotEnforceable(_) | BodyFault::Malformed(_) => false,
+        };
+        is_open && request.size() == Size::Unknown && self.needs() == Needs::Whole
     }
 
     /// Where its parameters stand in the path.
@@ -305,7 +319,10 @@ impl Policy for Keeper {
     }
 
     fn needs(&self) -> Needs {
-        match self.rules().map_or(BodyNeeds::Nothing, |rules| rules.body().needs()) {
+        let Some(body) = self.rules().map(OperationContract::body) else { return Needs::Head };
+        match body.needs() {
+            // Whether one of unknown length is none is known at its end.
+            BodyNeeds::Nothing if !body.is_declared() && !self.may_stream => Needs::Whole,
             BodyNeeds::Nothing => Needs::Head,
             BodyNeeds::Stream | BodyNeeds::Whole if self.keeping.is_teed() => Needs::Stream,
             // Nothing of a body goes on before all of it was judged; a large one lies in a file meanwhile.

@@ -179,6 +179,11 @@ impl BodyContract {
         Ok(Chosen { declared, kind, boundary })
     }
 
+    /// Whether a request may have a body.
+    pub fn is_declared(&self) -> bool {
+        self.is_declared
+    }
+
     /// The most that any of its types needs.
     pub fn needs(&self) -> BodyNeeds {
         let needs = self.types.iter().map(|declared| declared.reading.needs());

@@ -304,6 +304,38 @@ fn a_body_where_none_is_declared_does_not_pass() {
 }
 
 #[test]
+fn a_body_of_unknown_length_that_is_empty_is_none() {
+    let stage = stage("auth: none");
+    let mut findings = Findings::default();
+    let nothing = "0\r\n\r\n";
+    let rows = [
+        ("none declared, empty", "GET /items/7", nothing, (200, None)),
+        ("none declared", "GET /items/7", "1\r\nx\r\n0\r\n\r\n", (400, Some("body-undeclared"))),
+        ("one may be there, empty", "PATCH /items/7", nothing, (200, None)),
+        (
+            "one may be there, of no type",
+            "PATCH /items/7",
+            "2\r\n{}\r\n0\r\n\r\n",
+            (415, Some("unsupported-media-type")),
+        ),
+        ("one must be there, empty", "POST /items", nothing, (400, Some("body-missing"))),
+    ];
+    for (name, line, chunks, (status, code)) in rows {
+        let mark = stage.backend.mark();
+        let mut client = stage.connect();
+        client
+            .send(format!("{line} HTTP/1.1\r\nHost: gw.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}"));
+        let method = line.split(' ').next().unwrap_or_default();
+        let response = client.response(method, Deadline::soon()).expect("an answer");
+        let arrived = stage.arrived_since(mark).expect("a sentinel").len();
+        let right =
+            response.verdict() == (status, code.map(str::to_owned)) && arrived == usize::from(status == 200);
+        findings.note(name, if right { Ok(()) } else { Err(format!("{response:?}, {arrived} arrived")) });
+    }
+    findings.conclude(5);
+}
+
+#[test]
 fn callers_are_known_before_anything_is_said_of_their_request() {
     let stage = stage("auth: { api_key: {} }");
     for wire in Wire::ALL {

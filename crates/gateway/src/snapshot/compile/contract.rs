@@ -78,11 +78,13 @@ impl Compiler<'_> {
             path: captures(template),
             others: hidden(verifiers),
             keeping,
+            may_stream: effective
+                .settings
+                .stream
+                .is_some_and(|stream| !matches!(stream, config::Stream::Sse)),
             place,
         };
-        if let Some(stream) = effective.settings.stream.filter(|_| keeper.needs() == Needs::Whole)
-            && !matches!(stream, config::Stream::Sse)
-        {
+        if keeper.may_stream && keeper.needs() == Needs::Whole {
             let what = "has a body that must be judged whole, and may become a stream; hint: take `stream` out, or write \
                         `contract: { mode: off }` at this operation";
             self.wrong_operation(at, draft.origin, what.to_owned());
