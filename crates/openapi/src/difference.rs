@@ -16,8 +16,8 @@
 //! answered is unknown.
 //!
 //! # Threats
-//! Both documents are somebody else's text. The walk over schemas is as deep as [`Limits::depth_max`] and as long as
-//! [`Limits::steps_max`].
+//! Both documents are somebody else's text. The walk over schemas does not recurse and ends after [`Limits::steps_max`];
+//! what is left is unknown, and that is told.
 
 use std::cmp::Ordering;
 
@@ -30,6 +30,7 @@ use crate::source::{Files, Span};
 pub mod algebra;
 mod bodies;
 mod describe;
+mod graph;
 mod operations;
 mod parameters;
 mod parts;
@@ -47,20 +48,18 @@ pub type Ask<'a> = dyn FnMut(Question) -> Answer + 'a;
 /// What a comparison allows itself.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Pairs of schemas that are looked at.
+    /// Steps of work: pairs of schemas that are looked at, each of their members and branches, and schemas that are written
+    /// for a question.
     pub steps_max: usize,
-    /// Deepest way into a value.
-    pub depth_max: usize,
     /// Questions to the algebra.
     pub questions_max: usize,
-    /// Findings that are kept; the comparison ends there.
+    /// Findings that are kept, the gravest; one more says what was left out.
     pub findings_max: usize,
 }
 
 impl Limits {
     /// What the command line compares with.
-    pub const DEFAULT: Self =
-        Self { steps_max: 4_000_000, depth_max: 100, questions_max: 5_000, findings_max: 10_000 };
+    pub const DEFAULT: Self = Self { steps_max: 2_000_000, questions_max: 5_000, findings_max: 10_000 };
 }
 
 /// What follows from a change.
@@ -90,6 +89,10 @@ pub struct Change {
     pub pointer: Box<str>,
     /// What changed, and what comes of it.
     pub why: Box<str>,
+    /// Other operations that share what changed, up to a bound.
+    pub also: Vec<Box<str>>,
+    /// How many more there are, about: one that shares it in two places may be counted twice.
+    pub also_left_out: usize,
     /// Where it is in the old definition.
     pub old: Option<Place>,
     /// Where it is in the new one.
@@ -102,7 +105,7 @@ pub struct Change {
 }
 
 /// A place in a file, as messages show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 pub struct Place {
     /// The file, as it was named.
     pub file: Box<str>,
@@ -125,10 +128,8 @@ pub fn between(old: &Definition, new: &Definition, limits: &Limits, ask: &mut As
     };
     servers::compare(&mut comparison);
     operations::compare(&mut comparison);
-    let mut changes = comparison.changes;
-    changes.sort_by(Change::order);
-    changes.dedup();
-    changes
+    comparison.walk();
+    graph::merged(comparison.changes, limits.findings_max)
 }
 
 /// The gravest verdict; safe where nothing changed.
@@ -178,24 +179,13 @@ impl Spans {
 impl Comparison<'_, '_> {
     /// Notes a change of what is being looked at.
     fn note(&mut self, verdict: Verdict, rule: &'static str, spans: Spans, why: impl Into<Box<str>>) {
-        self.push(Change {
-            verdict,
-            rule,
+        self.changes.push(Change {
             operation: self.subject.operation.clone(),
             part: self.subject.part.clone(),
-            pointer: "".into(),
-            why: why.into(),
             old: spans.old.map(|span| Place::of(&self.old.files, span)),
             new: spans.new.map(|span| Place::of(&self.new.files, span)),
-            lost: None,
-            witness: None,
+            ..Change::of_all(verdict, rule, why.into().into())
         });
-    }
-
-    fn push(&mut self, change: Change) {
-        if self.changes.len() < self.limits.findings_max {
-            self.changes.push(change);
-        }
     }
 
     fn breaking(&mut self, rule: &'static str, spans: Spans, why: impl Into<Box<str>>) {

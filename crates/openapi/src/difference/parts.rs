@@ -14,6 +14,7 @@ const CHAIN_MAX: usize = 64;
 pub(super) const DISCRIMINATOR: &str = "discriminator";
 
 /// A schema in two parts.
+#[derive(Debug)]
 pub(super) struct Parts {
     /// What it asks by itself: an object without members, or a boolean.
     pub(super) shell: Value,

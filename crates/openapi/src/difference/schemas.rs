@@ -5,43 +5,56 @@
 //! that refers to itself is gone through once. What a place itself asks (types, bounds, expressions) is a question of its
 //! own; what is put together from other schemas in different ways is one question as a whole.
 //!
-//! A pair that was met before is taken to hold: whatever is wrong below it was found the first time.
+//! Each pair is looked at once for all operations ([`super::graph`]): whatever is wrong with it is found there.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use serde_json::Value;
 
 use super::algebra::{self, Answer, Question};
+use super::graph::{Composition, Graph, Key, Outcome, Pair, Sight};
 use super::parts::{DISCRIMINATOR, Parts, Slot, closing, escaped, followed, unique, without_members};
 use super::slice::{self, Notes, Unwritten};
 use super::{Change, Comparison, Place, Spans, Verdict, describe};
 use crate::schema::{Direction, SchemaId, Schemas};
 
+/// So many schemas are counted in the time in which one is written.
+const COUNTED_PER_STEP: usize = 16;
+
 /// What was found out and holds for the whole comparison.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    clean: HashSet<Pair>,
-    same: HashMap<Pair, bool>,
+    pub(super) graph: Graph,
+    parts: HashMap<(Side, SchemaId, Direction), Option<Rc<Parts>>>,
+    pub(super) same: HashMap<Pair, bool>,
     answers: HashMap<Pair, Answer>,
+    /// Answers about what places ask by themselves, by sender and receiver: that is much the same everywhere.
+    own: HashMap<(String, String), Answer>,
+    anything: HashMap<(SchemaId, Direction), Answer>,
+    too_large: HashSet<(Side, SchemaId, Direction)>,
     steps: usize,
     questions: usize,
 }
 
-/// Sender, receiver, and who they are.
-type Pair = (SchemaId, SchemaId, Direction);
+/// Who a schema belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Side {
+    Sender,
+    Receiver,
+}
 
-/// A walk over one pair of schemas.
+/// A look at one pair of schemas.
 struct Walk<'c, 'd, 'a> {
     comparison: &'c mut Comparison<'d, 'a>,
     direction: Direction,
-    met: HashSet<Pair>,
     path: Vec<String>,
-    found: Vec<Change>,
-    is_cut: bool,
+    sight: Sight,
 }
 
 impl Comparison<'_, '_> {
-    /// Compares what a part of an operation takes (requests) or sends (responses). Without a schema it is anything.
+    /// Compares what a part of an operation takes (requests) or sends (responses). Without a schema it is anything. Pairs of
+    /// schemas are only noted; [`Self::walk`] looks at them.
     pub(super) fn schemas(
         &mut self,
         old: Option<SchemaId>,
@@ -55,25 +68,58 @@ impl Comparison<'_, '_> {
         };
         match (sender, receiver) {
             (Some(sender), Some(receiver)) => {
-                let mut walk = Walk {
-                    comparison: self,
-                    direction,
-                    met: HashSet::new(),
-                    path: Vec::new(),
-                    found: Vec::new(),
-                    is_cut: false,
-                };
-                walk.pair(sender, receiver, false);
-                let Walk { met, found, is_cut, .. } = walk;
-                if found.is_empty() && !is_cut {
-                    self.schemas.clean.extend(met);
-                }
-                found.into_iter().for_each(|change| self.push(change));
+                let key = Walk::at(self, direction).key(sender, receiver, false);
+                self.schemas.graph.root(self.subject.clone(), key);
             }
             (Some(_), None) => self.safe("schema-removed", spans, "any value is spoken of now"),
             (None, Some(receiver)) => self.anything(receiver, direction, spans),
             (None, None) => {}
         }
+    }
+
+    /// Looks at all pairs of schemas that operations lead to, each once, and notes what was found.
+    pub(super) fn walk(&mut self) {
+        while let Some((pair, is_composed)) = self.schemas.graph.next() {
+            if !self.goes_on(1) {
+                break;
+            }
+            let mut walk = Walk::at(self, pair.2);
+            walk.look(pair, is_composed);
+            let sight = walk.sight;
+            self.schemas.graph.saw(sight);
+        }
+        for (id, (pair, _), composition) in self.schemas.graph.compositions() {
+            let gravest = self.schemas.graph.gravest(id, composition.is_choice);
+            if gravest != Verdict::Safe {
+                let outcome = Walk::at(self, pair.2).decided(pair, &composition, gravest);
+                self.schemas.graph.settle(id, outcome);
+            }
+        }
+        let graph = std::mem::take(&mut self.schemas.graph);
+        let left = graph.left();
+        self.changes.extend(graph.tell());
+        if !self.goes_on(0) {
+            let why = format!(
+                "the comparison of schemas ended after {} steps: {left} pairs of schemas were not looked at, and are not known",
+                self.limits.steps_max
+            );
+            self.changes.push(Change::of_all(Verdict::Unknown, "too-large", why));
+        }
+    }
+
+    /// Counts steps, and says whether there were not too many.
+    fn goes_on(&mut self, steps: usize) -> bool {
+        self.schemas.steps = self.schemas.steps.saturating_add(steps);
+        self.schemas.steps <= self.limits.steps_max
+    }
+
+    /// Asks, as often as the limits let it.
+    fn asked(&mut self, question: Question) -> Answer {
+        self.schemas.questions = self.schemas.questions.saturating_add(1);
+        if self.schemas.questions > self.limits.questions_max {
+            return Answer::Undecided { why: "too many schemas changed".into() };
+        }
+        (self.ask)(question)
     }
 
     /// Something that could be anything has a schema on the receiver's side.
@@ -82,11 +128,16 @@ impl Comparison<'_, '_> {
             Direction::Request => &self.new.schemas,
             Direction::Response => &self.old.schemas,
         };
-        let written = slice::of(schemas, receiver, direction, Notes::LeftOut, algebra::SCHEMAS_MAX);
-        let answer = match written {
-            Ok(receiver) => (self.ask)(Question { sender: true.into(), receiver, is_receiver_closed: false }),
-            Err(why) => Answer::Undecided { why: why.why().into() },
+        let answer = match self.schemas.anything.get(&(receiver, direction)) {
+            Some(answer) => answer.clone(),
+            None => match slice::of(schemas, receiver, direction, Notes::LeftOut, algebra::SCHEMAS_MAX) {
+                Ok(receiver) => {
+                    self.asked(Question { sender: true.into(), receiver, is_receiver_closed: false })
+                }
+                Err(why) => Answer::Undecided { why: why.why().into() },
+            },
         };
+        self.schemas.anything.insert((receiver, direction), answer.clone());
         let why = match direction {
             Direction::Request => "any value was taken, and now only those of a schema",
             Direction::Response => "values were of a schema, and now it is not said what is sent",
@@ -104,6 +155,12 @@ impl Comparison<'_, '_> {
     }
 }
 
+impl<'c, 'd, 'a> Walk<'c, 'd, 'a> {
+    fn at(comparison: &'c mut Comparison<'d, 'a>, direction: Direction) -> Self {
+        Self { comparison, direction, path: Vec::new(), sight: Sight::default() }
+    }
+}
+
 impl Walk<'_, '_, '_> {
     fn graphs(&self) -> (&Schemas, &Schemas) {
         let (old, new) = (&self.comparison.old.schemas, &self.comparison.new.schemas);
@@ -113,16 +170,37 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Compares one pair. In a composition members may be declared elsewhere.
-    fn pair(&mut self, sender: SchemaId, receiver: SchemaId, is_composed: bool) {
+    fn key(&self, sender: SchemaId, receiver: SchemaId, is_composed: bool) -> Key {
         let (senders, receivers) = self.graphs();
-        let pair = (followed(senders, sender), followed(receivers, receiver), self.direction);
-        if self.comparison.schemas.clean.contains(&pair) || !self.met.insert(pair) || !self.goes_on(pair) {
-            return;
+        ((followed(senders, sender), followed(receivers, receiver), self.direction), is_composed)
+    }
+
+    /// A pair that is to be compared, too, at the place that is looked at.
+    fn pair(&mut self, sender: SchemaId, receiver: SchemaId, is_composed: bool) {
+        let key = self.key(sender, receiver, is_composed);
+        self.sight.edges.push((self.pointer(), key));
+    }
+
+    fn pointer(&self) -> Box<str> {
+        self.path.iter().flat_map(|step| ["/", step]).collect::<String>().into()
+    }
+
+    /// A schema of either side, taken apart once.
+    fn parts(&mut self, side: Side, id: SchemaId) -> Option<Rc<Parts>> {
+        let direction = self.direction;
+        if let Some(parts) = self.comparison.schemas.parts.get(&(side, id, direction)) {
+            return parts.clone();
         }
         let (senders, receivers) = self.graphs();
-        let parts =
-            (Parts::of(senders, pair.0, self.direction), Parts::of(receivers, pair.1, self.direction));
+        let schemas = if side == Side::Sender { senders } else { receivers };
+        let parts = Parts::of(schemas, id, direction).map(Rc::new);
+        self.comparison.schemas.parts.insert((side, id, direction), parts.clone());
+        parts
+    }
+
+    /// Compares one pair. In a composition members may be declared elsewhere.
+    fn look(&mut self, pair: Pair, is_composed: bool) {
+        let parts = (self.parts(Side::Sender, pair.0), self.parts(Side::Receiver, pair.1));
         let (Some(sends), Some(takes)) = parts else {
             if !self.is_same(pair) {
                 let why =
@@ -131,6 +209,7 @@ impl Walk<'_, '_, '_> {
             }
             return;
         };
+        self.comparison.goes_on(sends.inner.len().max(takes.inner.len()));
         self.defaults(pair);
         let (was, is) = self.by_age(&sends.shell, &takes.shell);
         if was.get(DISCRIMINATOR) != is.get(DISCRIMINATOR) {
@@ -172,25 +251,6 @@ impl Walk<'_, '_, '_> {
         }
     }
 
-    /// Whether the limits let a pair be looked at; where they do not for the first time, that is told.
-    fn goes_on(&mut self, pair: Pair) -> bool {
-        self.comparison.schemas.steps = self.comparison.schemas.steps.saturating_add(1);
-        let limits = self.comparison.limits;
-        if self.comparison.schemas.steps > limits.steps_max || self.path.len() > limits.depth_max {
-            self.is_cut = true;
-            if self.comparison.schemas.steps <= limits.steps_max.saturating_add(1) {
-                self.note(
-                    Verdict::Unknown,
-                    "too-large",
-                    pair,
-                    "is not compared: the schemas are too large or too deep".into(),
-                );
-            }
-            return false;
-        }
-        true
-    }
-
     /// What a place asks by itself. Says whether there is more to look at.
     fn own(&mut self, pair: Pair, sends: &Parts, takes: &Parts) -> bool {
         let (sent, taken) = (without_members(&sends.shell), without_members(&takes.shell));
@@ -200,8 +260,7 @@ impl Walk<'_, '_, '_> {
         let has_inner = !sends.inner.is_empty() || !takes.inner.is_empty();
         let (old, new) = self.by_age(&sent, &taken);
         let changed = describe::changed(old, new);
-        let own =
-            (self.comparison.ask)(Question { sender: sent, receiver: taken, is_receiver_closed: false });
+        let own = self.own_answer(sent, taken);
         if own == Answer::Covered {
             self.note(Verdict::Safe, "schema-changed", pair, format!("{changed}: {}", self.words().safe));
             return true;
@@ -210,6 +269,16 @@ impl Walk<'_, '_, '_> {
         let is_covered = answer == Answer::Covered;
         self.conclude(pair, answer, &changed);
         !is_covered
+    }
+
+    fn own_answer(&mut self, sender: Value, receiver: Value) -> Answer {
+        let key = (sender.to_string(), receiver.to_string());
+        if let Some(answer) = self.comparison.schemas.own.get(&key) {
+            return answer.clone();
+        }
+        let answer = self.comparison.asked(Question { sender, receiver, is_receiver_closed: false });
+        self.comparison.schemas.own.insert(key, answer.clone());
+        answer
     }
 
     /// What is put together in different ways is one question. Where that is not decided, parts that all hold together may
@@ -234,7 +303,7 @@ impl Walk<'_, '_, '_> {
         let is_alike = |slot: &Slot| matches!(slot, Slot::Other("allOf" | "anyOf" | "$ref", _));
         match differing {
             Some(differing) if sends.shell == takes.shell && differing.iter().all(|it| is_alike(&it.0)) => {
-                self.branches(pair, sends, takes, &differing, &changed);
+                self.branches(pair, sends, takes, &differing, changed);
             }
             _ => {
                 let answer = self.answer(pair);
@@ -244,40 +313,36 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Branches side by side, which is cheaper than the whole and names the place. What is safe in each of them is safe; where
-    /// something is not, the whole decides, since another branch may take it or declare it.
+    /// something is not, the whole decides, since another branch may take it or declare it ([`Self::decided`]).
     fn branches(
         &mut self,
         pair: Pair,
         sends: &Parts,
         takes: &Parts,
         differing: &[(Slot, SchemaId, SchemaId)],
-        changed: &str,
+        changed: String,
     ) {
-        let before = self.found.len();
         for (_, one, other) in differing {
             self.pair(*one, *other, true);
         }
         self.required(pair, sends, takes);
         self.members(pair, sends, takes, true);
         self.items(pair, sends, takes);
-        let mut found = self.found.split_off(before);
-        if found.iter().all(|change| change.verdict == Verdict::Safe) {
-            return self.found.append(&mut found);
-        }
         let is_choice = differing.iter().any(|(slot, ..)| matches!(slot, Slot::Other("anyOf", _)));
+        self.sight.composition = Some(Composition { is_choice, changed });
+    }
+
+    /// What becomes of what was found in branches, the gravest of which is not safe.
+    fn decided(mut self, pair: Pair, composition: &Composition, gravest: Verdict) -> Outcome {
+        let names_it = !composition.is_choice && gravest == Verdict::Breaking;
         match self.answer(pair) {
-            Answer::Undecided { .. } if is_choice => {
-                for change in found.iter_mut().filter(|change| change.verdict == Verdict::Breaking) {
-                    (change.verdict, change.lost, change.witness) = (Verdict::Unknown, None, None);
-                }
-                self.found.append(&mut found);
+            Answer::Undecided { .. } if composition.is_choice => Outcome::Weak,
+            Answer::Undecided { .. } => Outcome::Stands,
+            Answer::Lost { .. } if names_it => Outcome::Stands,
+            answer @ (Answer::Lost { .. } | Answer::Covered) => {
+                self.conclude(pair, answer, &composition.changed);
+                Outcome::Instead(self.sight.found)
             }
-            Answer::Undecided { .. } => self.found.append(&mut found),
-            answer @ Answer::Lost { .. } => {
-                let names_it = !is_choice && found.iter().any(|change| change.verdict == Verdict::Breaking);
-                if names_it { self.found.append(&mut found) } else { self.conclude(pair, answer, changed) }
-            }
-            answer @ Answer::Covered => self.conclude(pair, answer, changed),
         }
     }
 
@@ -383,7 +448,7 @@ impl Walk<'_, '_, '_> {
                 let own = self.path.pop();
                 let change = self.change(Verdict::Breaking, rule, spans, why, lost, witness);
                 self.path.extend(own);
-                self.found.push(change);
+                self.sight.found.push(change);
             }
         }
     }
@@ -530,18 +595,16 @@ impl Walk<'_, '_, '_> {
         if let Some(answer) = self.comparison.schemas.answers.get(&pair) {
             return answer.clone();
         }
-        let (senders, receivers) = self.graphs();
-        let written =
-            |schemas, id| slice::of(schemas, id, self.direction, Notes::LeftOut, algebra::SCHEMAS_MAX);
-        let sides = written(senders, pair.0).and_then(|sender| Ok((sender, written(receivers, pair.1)?)));
-        self.comparison.schemas.questions = self.comparison.schemas.questions.saturating_add(1);
+        let sides = self
+            .written(Side::Sender, pair.0)
+            .and_then(|sender| Ok((sender, self.written(Side::Receiver, pair.1)?)));
         let answer = match sides {
-            _ if self.comparison.schemas.questions > self.comparison.limits.questions_max => {
-                Answer::Undecided { why: "too many schemas changed".into() }
+            _ if !self.comparison.goes_on(0) => {
+                Answer::Undecided { why: "the comparison as a whole is too much".into() }
             }
             Ok((sender, receiver)) => {
                 let is_receiver_closed = self.direction == Direction::Request;
-                (self.comparison.ask)(Question { sender, receiver, is_receiver_closed })
+                self.comparison.asked(Question { sender, receiver, is_receiver_closed })
             }
             Err(why) => Answer::Undecided { why: why.why().into() },
         };
@@ -549,40 +612,84 @@ impl Walk<'_, '_, '_> {
         answer
     }
 
-    /// Whether two schemas are the same, word for word, with all they refer to.
+    /// A schema with all it is put together from. That one is too large is found out once.
+    fn written(&mut self, side: Side, id: SchemaId) -> Result<Value, Unwritten> {
+        let key = (side, id, self.direction);
+        if !self.comparison.goes_on(0) || self.comparison.schemas.too_large.contains(&key) {
+            return Err(Unwritten::TooLarge);
+        }
+        let (senders, receivers) = self.graphs();
+        let schemas = if side == Side::Sender { senders } else { receivers };
+        let is_known = |id| self.comparison.schemas.too_large.contains(&(side, id, self.direction));
+        let (reached, is_large) = slice::reached(schemas, id, algebra::SCHEMAS_MAX, is_known);
+        let mut written = if is_large {
+            Err(Unwritten::TooLarge)
+        } else {
+            slice::of(schemas, id, self.direction, Notes::LeftOut, algebra::SCHEMAS_MAX)
+        };
+        if written.as_ref().is_ok_and(|schema| slice::nodes(schema) > algebra::NODES_MAX) {
+            written = Err(Unwritten::TooLarge);
+        }
+        match written {
+            Err(Unwritten::TooLarge) => drop(self.comparison.schemas.too_large.insert(key)),
+            // Counting is much cheaper than writing.
+            Ok(_) | Err(Unwritten::NotUnderstood) => drop(self.comparison.goes_on(reached)),
+        }
+        self.comparison.goes_on(reached.div_ceil(COUNTED_PER_STEP));
+        written
+    }
+
+    /// Whether two schemas are the same, word for word, with all they refer to. All pairs on the way are decided with it, so
+    /// that each is looked at once.
     fn is_same(&mut self, pair: Pair) -> bool {
         if let Some(is_same) = self.comparison.schemas.same.get(&pair) {
             return *is_same;
         }
-        let (senders, receivers) = self.graphs();
         let mut met = HashSet::from([pair]);
         let mut waiting = vec![pair];
-        let mut is_same = true;
-        while let Some(pair) = waiting.pop() {
-            let (one, other) = (Parts::of(senders, pair.0, pair.2), Parts::of(receivers, pair.1, pair.2));
-            let (Some(one), Some(other)) = (one, other) else {
-                is_same = false;
-                break;
+        let mut differing = Vec::new();
+        let mut above: HashMap<Pair, Vec<Pair>> = HashMap::new();
+        while let Some(at) = waiting.pop() {
+            let sides = (self.parts(Side::Sender, at.0), self.parts(Side::Receiver, at.1));
+            let (Some(one), Some(other)) = sides else {
+                differing.push(at);
+                continue;
             };
-            is_same = one.shell == other.shell
+            if !self.comparison.goes_on(one.inner.len().saturating_add(1)) {
+                return false;
+            }
+            let is_alike = one.shell == other.shell
                 && one.required == other.required
                 && one.hidden == other.hidden
-                && one.inner.len() == other.inner.len()
                 && one.inner.keys().eq(other.inner.keys());
-            if !is_same || met.len() > self.comparison.limits.steps_max {
-                is_same = false;
-                break;
+            if !is_alike {
+                differing.push(at);
+                continue;
             }
-            let inner =
-                one.inner.values().zip(other.inner.values()).map(|(one, other)| (*one, *other, pair.2));
-            waiting.extend(inner.filter(|pair| met.insert(*pair)));
+            for (one, other) in one.inner.values().zip(other.inner.values()) {
+                let inner = (*one, *other, at.2);
+                match self.comparison.schemas.same.get(&inner) {
+                    Some(true) => {}
+                    Some(false) => differing.push(at),
+                    None => {
+                        above.entry(inner).or_default().push(at);
+                        if met.insert(inner) {
+                            waiting.push(inner);
+                        }
+                    }
+                }
+            }
         }
-        if is_same {
-            self.comparison.schemas.same.extend(met.into_iter().map(|pair| (pair, true)));
-        } else {
-            self.comparison.schemas.same.insert(pair, false);
+        let same = &mut self.comparison.schemas.same;
+        while let Some(at) = differing.pop() {
+            if same.insert(at, false).is_none() {
+                differing.extend(above.remove(&at).unwrap_or_default());
+            }
         }
-        is_same
+        for pair in met {
+            same.entry(pair).or_insert(true);
+        }
+        same.get(&pair).copied().unwrap_or_default()
     }
 
     fn by_age<'v>(&self, sends: &'v Value, takes: &'v Value) -> (&'v Value, &'v Value) {
@@ -621,7 +728,7 @@ impl Walk<'_, '_, '_> {
         witness: Option<Value>,
     ) {
         let change = self.change(verdict, rule, pair, why, lost, witness);
-        self.found.push(change);
+        self.sight.found.push(change);
     }
 
     fn change(
@@ -643,16 +750,12 @@ impl Walk<'_, '_, '_> {
             (span.line > 0).then(|| Place::of(&definition.files, span))
         };
         Change {
-            verdict,
-            rule,
-            operation: comparison.subject.operation.clone(),
-            part: comparison.subject.part.clone(),
-            pointer: self.path.iter().flat_map(|step| ["/", step]).collect::<String>().into(),
-            why: why.into(),
+            pointer: self.pointer(),
             old: place(comparison.old, old),
             new: place(comparison.new, new),
             lost,
             witness,
+            ..Change::of_all(verdict, rule, why)
         }
     }
 }

