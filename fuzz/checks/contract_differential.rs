@@ -58,9 +58,10 @@ pub(crate) fn check(data: &[u8]) {
         return;
     }
     assert_eq!(theirs, told.is_empty(), "schema {at}, {}: {told:?}", String::from_utf8_lossy(&text));
-    // Each pointer leads to something, or to a member that is missing.
+    // Each pointer leads to something, or to a member that is missing. Long names are cut, controls in them are not told.
     for (pointer, keyword) in &told {
-        let is_there = document.pointer(pointer).is_some() || pointer.len() > 200;
+        let is_whole = pointer.len() <= 200 && !pointer.contains(char::REPLACEMENT_CHARACTER);
+        let is_there = document.pointer(pointer).is_some() || !is_whole;
         assert!(is_there || keyword == "required", "{pointer} {keyword}");
     }
 }

@@ -284,14 +284,14 @@ impl Parser {
 
     fn head<S: Sink>(&mut self, bytes: &[u8], sink: &mut S) -> Result<Look, Stopped<S::Stop>> {
         const END: &[u8] = b"\r\n\r\n";
+        // A part without any field: nobody could say what it is.
+        if bytes.starts_with(b"\r\n") {
+            return Err(self.fault(What::Disposition).into());
+        }
         let within = bytes.get(..self.limits.head_bytes).unwrap_or(bytes);
         let Some(end) = memmem::find(within, END) else {
             if bytes.len() >= self.limits.head_bytes {
                 return Err(self.fault(What::HeadSize).into());
-            }
-            // A part without any field: nobody could say what it is.
-            if bytes.starts_with(b"\r\n") {
-                return Err(self.fault(What::Disposition).into());
             }
             return Ok(Look::Wants(0));
         };
