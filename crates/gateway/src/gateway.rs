@@ -22,7 +22,6 @@ use crate::chores::Chores;
 use crate::config::Loaded;
 use crate::dns::Resolver;
 pub use crate::http::term::LEAVING;
-use crate::inspections::Inspections;
 use crate::listener::accept::{Doorway, Post, Sign};
 use crate::listener::cores::Cores;
 use crate::listener::sockets::{self, Prepared};
@@ -38,6 +37,7 @@ use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
 use crate::store::{Fed, Place, Store};
 use crate::tasks::Tasks;
 use crate::vault::Vault;
+use crate::workers::Workers;
 
 /// What the command line decides.
 #[derive(Debug, Default)]
@@ -204,7 +204,7 @@ impl Gateway {
             files: Room::new(snapshot.bounds.bodies_in_files),
             requests: Room::new(u64::from(snapshot.bounds.requests)),
             attempts: Attempts::default(),
-            inspections: Inspections::default(),
+            inspections: Workers::of_all_cores(),
             spool: options.state,
         });
         let counted = Arc::downgrade(&ground);

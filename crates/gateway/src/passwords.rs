@@ -12,7 +12,6 @@
 //! `bounds.passwords_waiting`, `bounds.passwords_remembered`, each for [`REMEMBERED_FOR`].
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,16 +19,13 @@ use argon2::{Argon2, PasswordVerifier};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use foldhash::{HashMap, HashMapExt};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
 
 use crate::bounds::Bounds;
 use crate::clock::{self, Instant};
+use crate::workers::{Busy, Workers};
 
 /// How long a password that was right is not hashed again.
 pub const REMEMBERED_FOR: Duration = Duration::from_secs(300);
-/// The longest time a password waits for its turn.
-const WAIT_MAX: Duration = Duration::from_secs(2);
 /// Parallel lanes, work and salt that no password was ever hashed with: the result is 32 bytes of nothing.
 const NOBODYS_END: &str = "$bm9ib2R5IGlzIGhlcmU$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 /// The work where no configuration says more (OWASP Password Storage Cheat Sheet).
@@ -37,8 +33,7 @@ const USUAL_WORK: &str = "m=19456,t=2,p=1";
 
 /// The pool and what it remembers. One of the process.
 pub struct Passwords {
-    running: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    workers: Workers,
     key: hmac::Key,
     right: Mutex<HashMap<Mark, Instant>>,
 }
@@ -47,27 +42,17 @@ pub struct Passwords {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mark([u8; 32]);
 
-/// There is no room or no time for one more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
-
 /// What nobody's password is compared with: as costly as the costliest hash there is.
 #[derive(Debug, Clone)]
 pub struct Nobody(Arc<str>);
 
 impl Default for Passwords {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // Without randomness of the system the key is fixed for this process, and nothing worse than guessable by whoever
         // reads its memory: what is remembered never leaves it.
         let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
             .unwrap_or_else(|_| hmac::Key::new(hmac::HMAC_SHA256, b"portcullis"));
-        Self {
-            running: Arc::new(Semaphore::new((cores / 2).max(1))),
-            waiting: AtomicUsize::new(0),
-            key,
-            right: Mutex::new(HashMap::new()),
-        }
+        Self { workers: Workers::of_half_the_cores(), key, right: Mutex::new(HashMap::new()) }
     }
 }
 
@@ -112,18 +97,12 @@ impl Passwords {
     /// # Errors
     /// No room or no time to find out.
     pub async fn verify(&self, password: Vec<u8>, hash: Arc<str>, bounds: &Bounds) -> Result<bool, Busy> {
-        let turn = {
-            let _waiting = Waiting::among(&self.waiting, bounds.passwords_waiting as usize).ok_or(Busy)?;
-            let turn = timeout(WAIT_MAX, Arc::clone(&self.running).acquire_owned()).await;
-            turn.map_err(|_| Busy)?.map_err(|_| Busy)?
-        };
-        let hashing = tokio::task::spawn_blocking(move || {
-            let is_right = Argon2::default().verify_password(&password, &*hash).is_ok();
-            // Held until here: whoever asked may be gone, and the work goes on.
-            drop(turn);
-            is_right
-        });
-        hashing.await.map_err(|_| Busy)
+        // Every password stands in the line, if only for a moment: where nobody may wait none is hashed.
+        if bounds.passwords_waiting == 0 {
+            return Err(Busy);
+        }
+        let hashing = move || Argon2::default().verify_password(&password, &*hash).is_ok();
+        self.workers.run(bounds.passwords_waiting, hashing).await
     }
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Mark, Instant>> {
@@ -155,25 +134,9 @@ fn cost(work: &str) -> u64 {
     number("m=").saturating_mul(number("t="))
 }
 
-/// A place among those who wait.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn among(count: &'a AtomicUsize, most: usize) -> Option<Self> {
-        let place = Self(count);
-        (count.fetch_add(1, Ordering::Relaxed) < most).then_some(place)
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passwords").field("waiting", &self.waiting).finish_non_exhaustive()
+        f.debug_struct("Passwords").field("workers", &self.workers).finish_non_exhaustive()
     }
 }
 

@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::{Refused, Sent, Wire, exchange, refuse};
 use crate::config;
 use crate::http::{Body, BodyError, Frame, Head, Peer, Reply, Size, Source, Wire as HttpVersion};
-use crate::inspections::Inspections;
 use crate::observe::{Destination, Observe, Settings};
 use crate::pipeline::Context;
 use crate::pipeline::attempts::Attempts;
@@ -18,6 +17,7 @@ use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::snapshot::{Live, compile};
+use crate::workers::Workers;
 
 /// A client that takes what it is given, in the way it was told to.
 #[derive(Default)]
@@ -107,7 +107,7 @@ apis:
             files: Room::new(0),
             requests: Room::new(1_000),
             attempts: Attempts::default(),
-            inspections: Inspections::default(),
+            inspections: Workers::of_all_cores(),
             spool: None,
         };
         Self { live: Arc::new(Live::new(snapshot, Arc::new(ground))), folder, backend }

@@ -23,12 +23,12 @@ use crate::config::Loaded;
 use crate::exchange;
 use crate::http::peer::Way;
 use crate::http::{Body, Head, Peer, Size, TlsFacts, Wire};
-use crate::inspections::Inspections;
 use crate::observe::{Kept, Observe};
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::snapshot::Live;
+use crate::workers::Workers;
 
 /// How long the keys of issuers are waited for.
 const ISSUERS_PATIENCE: Duration = Duration::from_secs(5);
@@ -88,7 +88,7 @@ pub async fn rehearse(
         files: Room::new(0),
         requests: Room::new(1),
         attempts: Attempts::default(),
-        inspections: Inspections::default(),
+        inspections: Workers::of_all_cores(),
         spool: None,
     });
     let chores = Chores::start().map_err(|error: io::Error| Refused::System(error))?;

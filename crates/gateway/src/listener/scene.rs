@@ -13,13 +13,13 @@ use super::http2;
 use crate::config;
 use crate::http::Peer;
 use crate::http::term::Term;
-use crate::inspections::Inspections;
 use crate::observe::Observe;
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::snapshot::{Live, Snapshot, compile};
+use crate::workers::Workers;
 
 /// A snapshot that publishes nothing on a listener `public`, with these bounds.
 pub(super) fn live(bounds: &str) -> Arc<Live> {
@@ -44,7 +44,7 @@ pub(super) fn live_with(bounds: &str, change: impl FnOnce(Snapshot) -> Snapshot)
         files: Room::new(0),
         requests: Room::new(1_000),
         attempts: Attempts::default(),
-        inspections: Inspections::default(),
+        inspections: Workers::of_all_cores(),
         spool: None,
     });
     Arc::new(Live::new(change(compiled.snapshot), ground))

@@ -23,9 +23,9 @@ use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::trace::{Trace, Tracing};
 use crate::http::{Canonical, Head, Peer, Wire};
-use crate::inspections::Inspections;
 use crate::observe::{Decision, Evidence, Incident, Observe, Record, Try, Verdict};
 use crate::problem::{Problem, ProblemKind};
+use crate::workers::Workers;
 
 /// What every exchange of the process stands on.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ pub struct Ground {
     /// Failed credentials by client address.
     pub attempts: Attempts,
     /// Where large bodies are looked into.
-    pub inspections: Inspections,
+    pub inspections: Workers,
     /// Where large bodies are spooled; `None` with `state: none`.
     pub spool: Option<PathBuf>,
 }

@@ -35,11 +35,12 @@ use portcullis_identity::base64;
 use super::{Kind, Phase};
 use crate::callers::{Directory, Known, Scene};
 use crate::http::Canonical;
-use crate::passwords::{Busy, Nobody, Passwords};
+use crate::passwords::{Nobody, Passwords};
 use crate::pipeline::attempts::CREDENTIAL_ATTEMPTS_EXCEEDED;
 use crate::pipeline::identified::{API_NOT_GRANTED, CREDENTIAL_INVALID, CREDENTIAL_MISSING};
 use crate::pipeline::{Authenticator, Context, Glance, Presented, Routed, Step};
 use crate::problem::{Blame, Problem, ProblemKind};
+use crate::workers::Busy;
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {

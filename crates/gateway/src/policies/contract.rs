@@ -44,13 +44,13 @@ use portcullis_openapi::matcher::{Match, Matcher, Spans};
 use super::{Kind, Phase};
 use crate::config::{Mode, OnUncovered};
 use crate::http::{Canonical, Size};
-use crate::inspections::{Busy, INLINE_BYTES_MAX};
 use crate::observe::Decision;
 use crate::pipeline::judged::{Pieces, Whole, no_room};
 use crate::pipeline::operation::Keeping;
 use crate::pipeline::policy::Inspector;
 use crate::pipeline::{Context, Form, Identified, Needs, Operation, Policy, Step, Stop};
 use crate::problem::Problem;
+use crate::workers::Busy;
 
 mod problems;
 mod seen;
@@ -62,6 +62,9 @@ pub use problems::{
 };
 
 use tee::Tee;
+
+/// Bodies up to here are judged where they are, faster than they could be handed over.
+pub(super) const INLINE_BYTES_MAX: usize = 16 << 10;
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {

@@ -48,16 +48,16 @@ pub use problems::{
     RESPONSE_TOO_LARGE,
 };
 
-use super::contract::INSPECTION_BUSY;
+use super::contract::{INLINE_BYTES_MAX, INSPECTION_BUSY};
 use super::{Kind, Phase};
 use crate::config::{ResponseMode, StackTraces};
 use crate::http::{Body, Size};
-use crate::inspections::{Busy, INLINE_BYTES_MAX};
 use crate::observe::drift::{Side, Undeclared};
 use crate::observe::{AnswerOutcome, Decision, OperationMetrics};
 use crate::pipeline::whole_answer::{Later, Look, WholeAnswer};
 use crate::pipeline::{Answered, Context, Identified, Operation, Policy, Step, Stop};
 use crate::problem::Problem;
+use crate::workers::Busy;
 
 /// Its line in the list of policies.
 pub const KIND: Kind = Kind {

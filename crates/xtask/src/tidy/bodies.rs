@@ -34,7 +34,7 @@ const BODY_PATH: &[(&str, &[&str])] = &[
         "crates/openapi/src/contract",
         &["crates/openapi/src/contract/coverage.rs", "crates/openapi/src/contract/lowering.rs"],
     ),
-    ("crates/gateway/src/inspections", &[]),
+    ("crates/gateway/src/workers", &[]),
     ("crates/gateway/src/pipeline/decoded", &[]),
     ("crates/gateway/src/pipeline/judged", &[]),
     // Problems: members of an answer of our own.

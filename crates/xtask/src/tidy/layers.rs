@@ -28,7 +28,6 @@ const FLOORS: &[&[&str]] = &[
         "bounds",
         "descriptors",
         "files",
-        "inspections",
         "once",
         "sealing",
         "answers",
@@ -37,6 +36,7 @@ const FLOORS: &[&[&str]] = &[
         "chores",
         "panics",
         "protobuf",
+        "workers",
     ],
 ];
 

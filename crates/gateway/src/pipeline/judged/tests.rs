@@ -11,7 +11,6 @@ use crate::config::Forward;
 use crate::http::canonical::Rules;
 use crate::http::interim::Interim;
 use crate::http::{Body, BodyError, Canonical, Frame, Head, Peer, Size, Source, Wire};
-use crate::inspections::Inspections;
 use crate::observe::Observe;
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
@@ -22,6 +21,7 @@ use crate::pipeline::{
     Admitted, Context, Expression, Form, Identified, Needs, Operation, Policy, Routed, Step, Stop,
 };
 use crate::problem::Problem;
+use crate::workers::Workers;
 
 /// A policy that needs `needs`, remembers what it saw, and refuses a body with `evil` in it.
 #[derive(Debug)]
@@ -160,7 +160,7 @@ impl Case {
             files: Room::new(self.files_max),
             requests: Room::new(1),
             attempts: Attempts::default(),
-            inspections: Inspections::default(),
+            inspections: Workers::of_all_cores(),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let outcome = self.judge(&ground, &saw).await;

@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 
 use super::*;
-use crate::inspections::Inspections;
 use crate::observe::Observe;
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::room::Room;
+use crate::workers::Workers;
 
 fn ground(spool: Option<PathBuf>, memory: u64) -> Ground {
     Ground {
@@ -16,7 +16,7 @@ fn ground(spool: Option<PathBuf>, memory: u64) -> Ground {
         files: Room::new(0),
         requests: Room::new(1),
         attempts: Attempts::default(),
-        inspections: Inspections::default(),
+        inspections: Workers::of_all_cores(),
         spool,
     }
 }

@@ -1,12 +1,11 @@
-//! Looking into bodies off the threads that serve: on a bounded pool.
+//! Work off the threads that serve: on a bounded pool.
 //!
-//! A small body is judged where it is, faster than it could be handed over. A large one would hold up every other request of
-//! its core for milliseconds. So many are judged at a time as there are cores, so many wait as
-//! `bounds.inspections_waiting` says, for two seconds at most; whoever comes beyond that is told to come again (503). What was
-//! begun runs to its end, also when whoever asked has gone: it is bounded by the size of the body.
+//! What takes milliseconds of a processor would hold up every other request of its core. So much of a kind is done at a time as
+//! its pool has workers, and so many wait as whoever asks says, for two seconds at most; who comes beyond that is told so at
+//! once. What was begun runs to its end, also when whoever asked has gone.
 //!
 //! # Limits
-//! `bounds.inspections_waiting`, [`WAIT_MAX`].
+//! The bound of whoever asks (`bounds.inspections_waiting`, `bounds.passwords_waiting`), [`WAIT_MAX`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,14 +14,12 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-/// Bodies up to here are judged where they are.
-pub const INLINE_BYTES_MAX: usize = 16 << 10;
-/// The longest time a body waits for its turn.
+/// The longest time that somebody waits for a turn.
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// The pool. One of the process.
+/// The pool. One of the process for each kind of work.
 #[derive(Debug)]
-pub struct Inspections {
+pub struct Workers {
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
@@ -34,22 +31,29 @@ pub struct Busy;
 /// A place in the line, given back when it is left.
 struct Place<'a>(&'a AtomicUsize);
 
-impl Default for Inspections {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { running: Arc::new(Semaphore::new(cores)), waiting: AtomicUsize::new(0) }
+impl Workers {
+    /// One for each core.
+    pub fn of_all_cores() -> Self {
+        Self::new(cores())
     }
-}
 
-impl Inspections {
-    /// What `judge` says, once it has its turn; at most `waiting_max` wait for theirs.
+    /// One for every other core, and one at least.
+    pub fn of_half_the_cores() -> Self {
+        Self::new((cores() / 2).max(1))
+    }
+
+    fn new(count: usize) -> Self {
+        Self { running: Arc::new(Semaphore::new(count)), waiting: AtomicUsize::new(0) }
+    }
+
+    /// What `work` says, once it has its turn; at most `waiting_max` wait for theirs.
     ///
     /// # Errors
     /// No room or no time to find out.
     pub async fn run<T: Send + 'static>(
         &self,
         waiting_max: u32,
-        judge: impl FnOnce() -> T + Send + 'static,
+        work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let turn = match Arc::clone(&self.running).try_acquire_owned() {
             Ok(turn) => turn,
@@ -59,13 +63,14 @@ impl Inspections {
                 turn.map_err(|_| Busy)?.map_err(|_| Busy)?
             }
         };
-        let judging = tokio::task::spawn_blocking(move || {
-            let verdict = judge();
+        let working = tokio::task::spawn_blocking(move || {
+            let done = work();
+            // Held until here: whoever asked may be gone, and the work goes on.
             drop(turn);
-            verdict
+            done
         });
-        match judging.await {
-            Ok(verdict) => Ok(verdict),
+        match working.await {
+            Ok(done) => Ok(done),
             // Whoever catches a panic of this exchange catches that one, too.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => Err(Busy),
@@ -79,6 +84,10 @@ impl Inspections {
     }
 }
 
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
@@ -89,11 +98,11 @@ impl Drop for Place<'_> {
 mod tests {
     use std::sync::mpsc;
 
-    use super::{Busy, Inspections};
+    use super::{Busy, Workers};
 
     #[tokio::test]
     async fn who_finds_the_line_full_is_told() {
-        let pool = Inspections::default();
+        let pool = Workers::of_all_cores();
         let cores = pool.running.available_permits();
         let (end, ended) = mpsc::sync_channel::<()>(cores);
         let ended = std::sync::Arc::new(std::sync::Mutex::new(ended));
