@@ -14,6 +14,7 @@ pub mod consumer;
 pub mod context;
 pub mod decoded;
 pub mod handover;
+mod held;
 pub mod identified;
 pub mod in_flight;
 pub mod judged;

@@ -26,6 +26,7 @@ use tokio::io::{AsyncReadExt, AsyncSeek, AsyncSeekExt, AsyncWriteExt};
 
 use super::context::{Ground, Rehearsal};
 use super::decoded::{self, Decoded, Undoing, Undone};
+use super::held;
 use super::policy::Inspector;
 use super::room::Share;
 use super::{Admitted, Context, Form, Identified, Needs, Operation, Stop};
@@ -406,11 +407,7 @@ impl Whole {
 
     async fn into_body(self) -> Result<Body, Stop> {
         match self.file {
-            None if self.memory.is_empty() => Ok(Body::Empty),
-            None => {
-                let bytes = self.memory;
-                Ok(Body::Stream(Box::new(Held { bytes, is_taken: false, _held: self.held })))
-            }
+            None => Ok(held::body(self.memory, self.held)),
             Some(mut file) => {
                 file.seek(SeekFrom::Start(0)).await.map_err(no_room)?;
                 Ok(Body::Stream(Box::new(Spooled {
@@ -423,29 +420,6 @@ impl Whole {
                 })))
             }
         }
-    }
-}
-
-/// A whole body in memory, which gives its share of `bodies_in_memory` back when it has been sent.
-struct Held {
-    bytes: Bytes,
-    is_taken: bool,
-    _held: Share,
-}
-
-impl Source for Held {
-    fn poll_frame(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
-        let is_taken = std::mem::replace(&mut self.is_taken, true);
-        Poll::Ready(Ok(if is_taken { Frame::End } else { Frame::Data(self.bytes.clone()) }))
-    }
-
-    fn rewind(&mut self) -> bool {
-        self.is_taken = false;
-        true
-    }
-
-    fn size(&self) -> Size {
-        Size::Exactly(self.bytes.len() as u64)
     }
 }
 

@@ -16,6 +16,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use super::context::Ground;
+use super::held;
 use super::room::Share;
 use crate::http::{Body, BodyError, Frame, Size, Source};
 use crate::problem::Problem;
@@ -99,28 +100,7 @@ impl WholeAnswer {
 
     /// As a body that can be sent.
     pub fn into_body(self) -> Body {
-        if self.bytes.is_empty() {
-            return Body::Empty;
-        }
-        Body::Stream(Box::new(Held { bytes: self.bytes, is_taken: false, _held: self.held }))
-    }
-}
-
-/// A whole answer on its way to the client; its share of `bodies_in_memory` is given back when it is gone.
-struct Held {
-    bytes: Bytes,
-    is_taken: bool,
-    _held: Share,
-}
-
-impl Source for Held {
-    fn poll_frame(&mut self, _cx: &mut TaskContext<'_>) -> Poll<Result<Frame, BodyError>> {
-        let is_taken = std::mem::replace(&mut self.is_taken, true);
-        Poll::Ready(Ok(if is_taken { Frame::End } else { Frame::Data(self.bytes.clone()) }))
-    }
-
-    fn size(&self) -> Size {
-        Size::Exactly(self.bytes.len() as u64)
+        held::body(self.bytes, self.held)
     }
 }
 
