@@ -66,10 +66,15 @@ impl Share {
         }
         has_room
     }
+
+    /// Gives all of it back, before its own end.
+    pub(super) fn give_back(&mut self) {
+        self.room.give_back(std::mem::take(&mut self.bytes));
+    }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.room.give_back(self.bytes);
+        self.give_back();
     }
 }

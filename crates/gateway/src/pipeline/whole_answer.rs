@@ -237,6 +237,8 @@ impl Pieces {
     fn give_up(&mut self) {
         self.state = Watching::GivenUp;
         self.all = SmallVec::new();
+        // What is left of the body may take hours.
+        self.held.give_back();
     }
 }
 

@@ -118,6 +118,20 @@ async fn a_body_is_looked_at_when_all_of_it_has_gone() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_too_long_to_be_looked_at_holds_nothing_while_the_rest_of_it_goes() {
+    let ground = ground(None, 1_000);
+    let look: Look = Box::new(|_| panic!("looked at a body that is too long"));
+    let parts = pieces(&["one", "two", "three"], Size::Unknown);
+    let (mut body, later) = Later::watch(parts, 5, &ground, look, ("test", "".into()));
+    assert!(matches!(body.frame().await, Ok(Frame::Data(_))));
+    assert_eq!(ground.memory.held(), 3);
+    assert!(matches!(body.frame().await, Ok(Frame::Data(_))));
+    assert_eq!(ground.memory.held(), 0);
+    assert_eq!(read(&mut body).await, b"three");
+    assert!(later.look().is_none());
+}
+
+#[tokio::test]
 async fn half_a_body_is_not_looked_at() {
     let ground = ground(None, 1_000);
     let look = || -> Look { Box::new(|_| panic!("looked at half a body")) };
