@@ -11,11 +11,11 @@ use crate::http::{Body, BodyError, Frame, Size, Source};
 struct Held {
     bytes: Bytes,
     is_taken: bool,
-    _share: Share,
+    _share: Option<Share>,
 }
 
 /// These bytes as a body that can be sent; `share` is what they take of `bodies_in_memory`.
-pub(super) fn body(bytes: Bytes, share: Share) -> Body {
+pub(super) fn body(bytes: Bytes, share: Option<Share>) -> Body {
     if bytes.is_empty() {
         return Body::Empty;
     }

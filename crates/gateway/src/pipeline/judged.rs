@@ -81,7 +81,8 @@ pub struct Whole {
     memory: Bytes,
     file: Option<File>,
     len: u64,
-    held: Share,
+    /// What it takes of the room where it lies; a body that is none takes nothing.
+    held: Option<Share>,
 }
 
 /// The bytes of a whole body, in memory for as long as this lives.
@@ -230,7 +231,7 @@ async fn undone(
         }
         (Needs::Whole, Forward::Encoded) => {
             let sent = Whole::read(body, bounds, &cx.ground).await?;
-            let copy = sent.copy(&cx.ground).await?;
+            let copy = sent.copy().await?;
             let whole = Whole::read(guarded(decode(copy, undoing), decoded), bounds, &cx.ground).await?;
             inspect(Some(&whole), identified, operation, cx).await?;
             drop(whole);
@@ -358,6 +359,10 @@ impl Whole {
     }
 
     async fn read(mut body: Body, bounds: &Bounds, ground: &Arc<Ground>) -> Result<Self, Stop> {
+        // PERF: most requests have none: no count that all cores share is touched for it.
+        if matches!(body, Body::Empty) {
+            return Ok(Self { memory: Bytes::new(), file: None, len: 0, held: None });
+        }
         let (most, in_memory) = (bounds.body, bounds.body_in_memory);
         let mut memory = BytesMut::new();
         let mut held = Share::of(&ground.memory);
@@ -393,16 +398,14 @@ impl Whole {
         if let Some(spool) = &mut file {
             spool.flush().await.map_err(no_room)?;
         }
-        Ok(Self { memory: memory.freeze(), file, len, held })
+        Ok(Self { memory: memory.freeze(), file, len, held: Some(held) })
     }
 
     /// The same bytes, to be read before [`Whole::into_body`]: what lies in a file is read through the one place in it.
-    async fn copy(&self, ground: &Arc<Ground>) -> Result<Body, Stop> {
+    async fn copy(&self) -> Result<Body, Stop> {
         let Some(file) = &self.file else { return Ok(Body::from_bytes(self.memory.clone())) };
         let file = file.try_clone().await.map_err(no_room)?;
-        Self { memory: Bytes::new(), file: Some(file), len: self.len, held: Share::of(&ground.files) }
-            .into_body()
-            .await
+        Self { memory: Bytes::new(), file: Some(file), len: self.len, held: None }.into_body().await
     }
 
     async fn into_body(self) -> Result<Body, Stop> {
@@ -431,7 +434,7 @@ struct Spooled {
     left: u64,
     len: u64,
     buffer: BytesMut,
-    _held: Share,
+    _held: Option<Share>,
 }
 
 const SPOOL_PIECE_BYTES: usize = 64 * 1024;

@@ -100,7 +100,7 @@ impl WholeAnswer {
 
     /// As a body that can be sent.
     pub fn into_body(self) -> Body {
-        held::body(self.bytes, self.held)
+        held::body(self.bytes, Some(self.held))
     }
 }
 
