@@ -4,12 +4,14 @@
 //! place among the files of the configuration, and each operation what becomes of its requests.
 
 use std::fmt;
+use std::sync::Arc;
 
 use portcullis_openapi::contract::{Contract, Gap, Side};
 use serde::Serialize;
 
 use crate::config::{ApiDefinition, Loaded};
-use crate::pipeline::operation::{Fate, Keeping};
+use crate::pipeline::Operation;
+use crate::pipeline::operation::Fate;
 
 /// How much of one API's definition is enforced.
 #[derive(Debug, Serialize)]
@@ -60,27 +62,18 @@ pub struct GapReport {
     pub why: String,
 }
 
-/// One operation of a definition, and how it is kept.
-#[derive(Debug)]
-pub(super) struct Kept {
-    pub(super) index: usize,
-    pub(super) keeping: Keeping,
-    pub(super) method: String,
-    pub(super) path: String,
-    pub(super) name: String,
-}
-
 impl ApiReport {
+    /// Of the operations of a definition by their index there.
     pub(super) fn of(
         api: &str,
         contract: &Contract,
-        kept: &[Kept],
+        published: &[(usize, Arc<Operation>)],
         definition: &ApiDefinition,
         loaded: &Loaded,
     ) -> Self {
         let mut report = Self {
             api: api.to_owned(),
-            operations: kept.len(),
+            operations: 0,
             enforced: 0,
             refused: 0,
             passing: 0,
@@ -88,9 +81,11 @@ impl ApiReport {
             gaps: Vec::new(),
             defaults: contract.coverage().defaults.iter().map(ToString::to_string).collect(),
         };
-        for one in kept {
-            let gaps = contract.operation(one.index).map_or(&[][..], |operation| operation.gaps());
-            let fate = one.keeping.fate();
+        for (index, operation) in published {
+            let Some(keeping) = operation.contract else { continue };
+            report.operations = report.operations.saturating_add(1);
+            let gaps = contract.operation(*index).map_or(&[][..], |rules| rules.gaps());
+            let fate = keeping.fate();
             match fate {
                 Fate::Judged if gaps.is_empty() => report.enforced = report.enforced.saturating_add(1),
                 Fate::Judged => {}
@@ -102,9 +97,9 @@ impl ApiReport {
             }
             if !gaps.is_empty() {
                 report.gaps.push(OperationReport {
-                    method: one.method.clone(),
-                    path: one.path.clone(),
-                    operation: one.name.clone(),
+                    method: operation.method.to_string(),
+                    path: operation.template.to_string(),
+                    operation: operation.name.to_string(),
                     fate,
                     gaps: gaps.iter().map(|gap| place(gap, definition, loaded)).collect(),
                 });

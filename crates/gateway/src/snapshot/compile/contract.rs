@@ -19,7 +19,7 @@ use crate::pipeline::{Needs, Operation, Policy};
 use crate::policies::contract::Keeper;
 use crate::policies::contract_response::{AnswerKeeper, AnswerRules};
 use crate::resources::Resources;
-use crate::snapshot::coverage::{ApiReport, Kept};
+use crate::snapshot::coverage::ApiReport;
 
 /// How an operation keeps to its contract, and what judges it by that.
 type Keeps = (Option<Keeping>, Option<Arc<dyn Policy>>);
@@ -185,17 +185,7 @@ impl Compiler<'_> {
     pub(super) fn report_coverage(&mut self, name: &str, own: &[(usize, Arc<Operation>)]) {
         let Some(contract) = self.contracts.get(name).cloned() else { return };
         let Some(definition) = self.loaded.definition(name) else { return };
-        let kept = own.iter().filter_map(|(index, operation)| {
-            Some(Kept {
-                index: *index,
-                keeping: operation.contract?,
-                method: operation.method.to_string(),
-                path: operation.template.to_string(),
-                name: operation.name.to_string(),
-            })
-        });
-        let kept: Vec<Kept> = kept.collect();
-        self.coverage.push(ApiReport::of(name, &contract, &kept, definition, self.loaded));
+        self.coverage.push(ApiReport::of(name, &contract, own, definition, self.loaded));
     }
 }
 
