@@ -11,8 +11,8 @@ use portcullis_openapi::matcher::{Matcher, MatcherBuilder, Methods};
 use portcullis_openapi::source::{Node, Pointer};
 use portcullis_openapi::template::Template;
 
+use super::Compiler;
 use super::operations::{Draft, Origin};
-use super::{Compiler, spell};
 use crate::config::{self, ApiDefinition, Auth, Effective, Mode, ResponseMode};
 use crate::pipeline::operation::{Keeping, Stream};
 use crate::pipeline::{Needs, Operation, Policy};
@@ -40,7 +40,7 @@ impl Compiler<'_> {
         }
     }
 
-    /// How an operation keeps to its contract, and what judges it by that; an error was noted.
+    /// How an operation keeps to its contract, and what judges it by that; `place` is where that is said. An error was noted.
     pub(super) fn contract_of(
         &mut self,
         (api, at): (&str, &Pointer),
@@ -48,11 +48,11 @@ impl Compiler<'_> {
         effective: &Effective,
         verifiers: &[Auth],
         template: &Template,
+        place: Arc<str>,
     ) -> Result<Keeps, ()> {
-        let Origin::Definition(definition, operation) = draft.origin else { return Ok((None, None)) };
+        let Origin::Definition(.., index) = draft.origin else { return Ok((None, None)) };
         // What did not compile was told.
         let contract = self.contracts.get(api).cloned().ok_or(())?;
-        let index = draft.index.ok_or(())?;
         let rules = contract.operation(index).ok_or(())?;
         let settings = effective.settings.contract.clone().unwrap_or_default();
         let keeping = Keeping {
@@ -65,13 +65,6 @@ impl Compiler<'_> {
         if keeping.mode == Mode::Off {
             return Ok((Some(keeping), None));
         }
-        let place = match effective.place("contract.mode") {
-            Some(place) => spell(Some(place), "contract.mode"),
-            None => {
-                let place = self.loaded.place_of(definition.span(operation.span));
-                format!("{place} {}", operation.pointer).into()
-            }
-        };
         let keeper = Keeper {
             contract,
             operation: index,
@@ -117,17 +110,17 @@ impl Compiler<'_> {
             || of_operations.any(says)
     }
 
-    /// What becomes of an operation's answers; an error was noted.
+    /// What becomes of an operation's answers; `place` is where that is said. An error was noted.
     pub(super) fn answers_of(
         &mut self,
         (api, at): (&str, &Pointer),
         draft: &Draft<'_>,
         effective: &Effective,
         stream: Option<Stream>,
+        place: Arc<str>,
     ) -> Result<Option<Arc<dyn Policy>>, ()> {
-        let Origin::Definition(definition, operation) = draft.origin else { return Ok(None) };
+        let Origin::Definition(.., index) = draft.origin else { return Ok(None) };
         let contract = self.contracts.get(api).cloned().ok_or(())?;
-        let index = draft.index.ok_or(())?;
         let settings = effective.settings.contract.clone().unwrap_or_default();
         let silent = if settings.mode == Some(Mode::Off) { ResponseMode::Off } else { ResponseMode::Log };
         let mode = settings.response.unwrap_or(silent);
@@ -149,13 +142,6 @@ impl Compiler<'_> {
         if mode == ResponseMode::Off {
             return Ok(None);
         }
-        let place = match effective.place("contract.response") {
-            Some(place) => spell(Some(place), "contract.response"),
-            None => {
-                let place = self.loaded.place_of(definition.span(operation.span));
-                format!("{place} {}", operation.pointer).into()
-            }
-        };
         let rules = AnswerRules { mode, masked, stack_traces: settings.stack_traces.unwrap_or_default() };
         Ok(Some(Arc::new(AnswerKeeper::new(contract, index, rules, place))))
     }

@@ -20,14 +20,11 @@ impl Compiler<'_> {
         place: Arc<str>,
     ) -> Result<Option<Arc<dyn Policy>>, String> {
         let Some(settings) = settings.mock.filter(|mock| mock.is_on) else { return Ok(None) };
-        let Origin::Definition(definition, operation) = origin else {
+        let Origin::Definition(definition, operation, index) = origin else {
             return Err(
                 "is in no definition that `mock` could answer from; hint: declare it there".to_owned()
             );
         };
-        let operations = &definition.definition().operations;
-        let index = operations.iter().position(|own| std::ptr::eq(own, operation));
-        let index = index.ok_or("is in no definition that `mock` could answer from")?;
         let mock = self.mock_of(api, definition)?;
         for (response, why) in mock.faults(index, settings.seed) {
             let message = format!("the response {response} cannot be made: {why}");

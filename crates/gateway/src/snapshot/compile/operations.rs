@@ -34,8 +34,6 @@ use crate::snapshot::Listening;
 /// An operation that is to be published.
 pub(super) struct Draft<'a> {
     name: String,
-    /// Which operation of the definition it is, if it is one of it.
-    pub(super) index: Option<usize>,
     /// As shown: a method, or `*`.
     method: &'a str,
     methods: Methods,
@@ -50,8 +48,8 @@ pub(super) struct Draft<'a> {
 pub(super) enum Origin<'a> {
     /// An entry of the configuration, by its key.
     Entry(&'a str),
-    /// The API's definition.
-    Definition(&'a ApiDefinition, &'a definition::Operation),
+    /// The API's definition, and which of its operations.
+    Definition(&'a ApiDefinition, &'a definition::Operation, usize),
 }
 
 /// Operations without `auth`, to be reported together.
@@ -116,7 +114,9 @@ impl Compiler<'_> {
             match builder.insert(draft.methods, template, Arc::clone(&operation)) {
                 Ok(()) => {
                     origins.push(draft.origin);
-                    kept.extend(draft.index.map(|index| (index, Arc::clone(&operation))));
+                    if let Origin::Definition(_, _, index) = draft.origin {
+                        kept.push((index, Arc::clone(&operation)));
+                    }
                     operations.push(operation);
                 }
                 Err(clash) => {
@@ -262,13 +262,12 @@ impl Compiler<'_> {
         if let Some(own) = definition {
             let document = own.definition();
             drafts.extend(document.operations.iter().enumerate().map(|(index, operation)| Draft {
-                index: Some(index),
                 name: operation.id.as_deref().map_or_else(|| spelled(operation), str::to_owned),
                 method: operation.method.as_str(),
                 methods: Methods::One(operation.method.clone()),
                 path: operation.template.as_str(),
                 layers: selection.layers(document, index, operation),
-                origin: Origin::Definition(own, operation),
+                origin: Origin::Definition(own, operation, index),
             }));
         }
         // Entries have a key each: only an operation of the definition can have the name of one.
@@ -292,7 +291,6 @@ impl Compiler<'_> {
                 }
             };
             drafts.push(Draft {
-                index: None,
                 name: key.clone(),
                 method: method.as_deref().unwrap_or("*"),
                 methods,
@@ -329,8 +327,9 @@ impl Compiler<'_> {
         condition.into_iter().for_each(|condition| chain.insert(after, condition));
         let authorization = self.external_authorization(settings, spelt("authorize"));
         chain.extend(authorization.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?);
-        let (contract, keeper) =
-            self.contract_of((api_name, &at), draft, &effective, &who.verifiers, template).ok()?;
+        let (contract, keeper) = self
+            .contract_of((api_name, &at), draft, &effective, &who.verifiers, template, spelt("contract.mode"))
+            .ok()?;
         chain.extend(keeper);
         let bounds = match &settings.bounds {
             Some(own) => Arc::new(own.over(&self.bounds)),
@@ -340,7 +339,8 @@ impl Compiler<'_> {
         let mocked = mocked.map_err(|why| self.wrong_operation(&at, draft.origin, why)).ok()?;
         let (backend, handover) = self.destination((&at, api), draft, mocked, &who.expression, &mut chain)?;
         let stream = self.stream(api_name, api, settings, draft.origin);
-        chain.extend(self.answers_of((api_name, &at), draft, &effective, stream).ok()?);
+        let answers = self.answers_of((api_name, &at), draft, &effective, stream, spelt("contract.response"));
+        chain.extend(answers.ok()?);
         let handover = said_by_nobody_else(handover, &chain);
         let base = api.base_path().trim_end_matches('/');
         Some(Arc::new(Operation {
@@ -387,7 +387,7 @@ impl Compiler<'_> {
     fn counters(&self, api: &str, draft: &Draft<'_>, template: &Template) -> OperationMetrics {
         let metrics = self.observe.operation(api, &draft.name, template.as_str());
         let is_deprecated =
-            matches!(draft.origin, Origin::Definition(_, operation) if operation.is_deprecated);
+            matches!(draft.origin, Origin::Definition(_, operation, _) if operation.is_deprecated);
         metrics.deprecate(is_deprecated);
         metrics
     }
@@ -441,7 +441,7 @@ impl Compiler<'_> {
             return None;
         };
         let who = match (auth, draft.origin) {
-            (Auth::Definition, Origin::Definition(own, operation)) => {
+            (Auth::Definition, Origin::Definition(own, operation, _)) => {
                 silent.asked_by_definition = true;
                 let secured = Secured { api: (api_name, api), own, operation };
                 match self.who_by_definition(secured, callers) {
@@ -541,7 +541,7 @@ impl Compiler<'_> {
             StreamConfig::Websocket => Stream::WebSocket,
             StreamConfig::Grpc => Stream::Grpc,
         });
-        let Origin::Definition(definition, operation) = origin else { return said };
+        let Origin::Definition(definition, operation, _) = origin else { return said };
         let (declared, word) = match operation.stream {
             Some(definition::Stream::Events) => (Stream::Events, "sse"),
             Some(definition::Stream::Grpc) => (Stream::Grpc, "grpc"),
@@ -568,7 +568,7 @@ impl Compiler<'_> {
     pub(super) fn wrong_operation(&mut self, at: &Pointer, origin: Origin<'_>, message: String) {
         match origin {
             Origin::Entry(key) => self.wrong_at(&at.key("operations").key(key).key("match"), message),
-            Origin::Definition(definition, operation) => {
+            Origin::Definition(definition, operation, _) => {
                 let span = definition.span(operation.span);
                 let (what, hint) = parted(&message);
                 let finding = self.loaded.finding_at(span, &operation.pointer, what);
@@ -581,7 +581,7 @@ impl Compiler<'_> {
     fn origin_place(&self, at: &Pointer, origin: Origin<'_>) -> String {
         match origin {
             Origin::Entry(key) => self.place(&at.key("operations").key(key).to_string()).to_string(),
-            Origin::Definition(definition, operation) => {
+            Origin::Definition(definition, operation, _) => {
                 let place = self.loaded.place_of(definition.span(operation.span));
                 format!("{place} {}", operation.pointer)
             }
@@ -679,7 +679,7 @@ fn chain(
     }
     let declared = match origin {
         Origin::Entry(_) => None,
-        Origin::Definition(definition, operation) => {
+        Origin::Definition(definition, operation, _) => {
             Some(declared::fields(definition.definition(), operation))
         }
     };
