@@ -172,13 +172,12 @@ impl Drift {
     /// Notes an ended exchange that found no operation.
     pub(super) fn unrouted(&self, record: &Record<'_>) {
         let (Some(method), Some(path)) = (record.method, record.path) else { return };
-        let place = ANSWERS.iter().position(|(status, _)| record.status == Some(*status));
-        let Some((place, (answered, _))) = place.and_then(|place| Some((place, ANSWERS.get(place)?))) else {
+        let mut counters = ANSWERS.iter().zip(&self.answered);
+        let Some(((answered, _), counter)) = counters.find(|((status, _), _)| record.status == Some(*status))
+        else {
             return;
         };
-        if let Some(counter) = self.answered.get(place) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        counter.fetch_add(1, Ordering::Relaxed);
         // Nobody waits here: what a reader or another core looks at is counted above, and kept the next time.
         let Ok(mut shadow) = self.shadow.try_lock() else { return };
         let key = Shadow { method: cut(method, 16), path: shape(path), answered: *answered };

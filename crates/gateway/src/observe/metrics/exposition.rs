@@ -38,12 +38,11 @@ impl Metrics {
         out
     }
 
+    /// The operations that are published, or answer their last requests.
     fn alive(&self) -> Vec<Arc<Series>> {
         let mut operations = lock(&self.operations);
         operations.retain(|_, series| series.strong_count() > 0);
-        let mut alive: Vec<_> = operations.values().filter_map(Weak::upgrade).collect();
-        alive.push(Arc::clone(self.unrouted.series()));
-        alive
+        operations.values().filter_map(Weak::upgrade).collect()
     }
 }
 
@@ -52,9 +51,10 @@ struct Scrape(Arc<Metrics>);
 
 impl Collector for Scrape {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
-        self.requests(&mut encoder)?;
+        let alive = self.0.alive();
+        self.requests(&alive, &mut encoder)?;
         self.judgements(&mut encoder)?;
-        self.drift(&mut encoder)?;
+        self.drift(&alive, &mut encoder)?;
         self.credentials(&mut encoder)?;
         self.connections(&mut encoder)?;
         self.targets(&mut encoder)?;
@@ -71,23 +71,24 @@ impl Collector for Scrape {
 }
 
 impl Scrape {
-    fn requests(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let alive = self.0.alive();
+    fn requests(&self, alive: &[Arc<Series>], encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        // What found no operation is counted beside them.
+        let all = || alive.iter().chain([self.0.unrouted.series()]);
         let mut family = Family::begin(encoder, &names::REQUEST_DURATION)?;
-        for series in &alive {
+        for series in all() {
             let (api, operation, route) = (&*series.key.api, &*series.key.operation, &*series.key.template);
             for (method, status, histogram) in series.durations() {
                 family.histogram(&[api, operation, route, method, status], histogram)?;
             }
         }
         let mut family = Family::begin(encoder, &names::REQUESTS)?;
-        for series in &alive {
+        for series in all() {
             for (outcome, count) in series.outcomes() {
                 family.counter(&[&series.key.api, &series.key.operation, outcome], count)?;
             }
         }
         let mut family = Family::begin(encoder, &names::OBSERVED_TOTAL)?;
-        for series in &alive {
+        for series in all() {
             family.counter_if_used(&[&series.key.api, &series.key.operation], series.observed())?;
         }
         Ok(())
@@ -113,16 +114,13 @@ impl Scrape {
         Ok(())
     }
 
-    fn drift(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+    fn drift(&self, alive: &[Arc<Series>], encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let mut family = Family::begin(encoder, &names::SHADOW_REQUESTS)?;
         for (answered, count) in self.0.drift.answered() {
             family.counter(&[answered], count)?;
         }
-        let mut alive = self.0.alive();
-        // The last one stands for what found no operation.
-        alive.pop();
         let mut family = Family::begin(encoder, &names::OPERATION_LAST_USED)?;
-        for series in &alive {
+        for series in alive {
             let last = series.usage.seen().map_or(0, |seen| seen.last.as_secs());
             family.gauge(&[&series.key.api, &series.key.operation], last)?;
         }
@@ -132,13 +130,13 @@ impl Scrape {
             family.counter(&[&series.key.api, &series.key.operation], count)?;
         }
         let mut family = Family::begin(encoder, &names::RESPONSES_JUDGED)?;
-        for series in &alive {
+        for series in alive {
             for (outcome, count) in series.answers() {
                 family.counter_if_used(&[&series.key.api, &series.key.operation, outcome], count)?;
             }
         }
         let mut family = Family::begin(encoder, &names::UNDECLARED_NAMES)?;
-        for series in &alive {
+        for series in alive {
             for (side, count) in series.usage.counts() {
                 family.counter_if_used(&[&series.key.api, &series.key.operation, side], count)?;
             }
