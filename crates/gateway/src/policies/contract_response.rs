@@ -28,10 +28,10 @@
 //! The backend says all of it, on behalf of whoever made it do so. Nobody outside ever sees a value that broke the contract;
 //! records have pointers and keywords. JSON is read by the strict parser and written anew from the very bytes that were read.
 
-pub mod banners;
+mod banners;
 mod changes;
 mod problems;
-pub mod traces;
+mod traces;
 
 use std::fmt;
 use std::sync::Arc;
@@ -89,6 +89,8 @@ pub struct AnswerKeeper {
     contract: Arc<Contract>,
     operation: usize,
     rules: AnswerRules,
+    /// Whether answers are asked for whole: they are judged before they go, and some of them are JSON.
+    asks_whole: bool,
     place: Arc<str>,
     /// Seconds since 1970 when an incident about what was stripped or replaced was told last.
     told: AtomicU64,
@@ -101,7 +103,15 @@ const TOLD_EVERY_SECONDS: u64 = 60;
 impl AnswerKeeper {
     /// Keeps the operation at `operation` of a contract; `place` is where the configuration says how.
     pub fn new(contract: Arc<Contract>, operation: usize, rules: AnswerRules, place: Arc<str>) -> Self {
-        Self { contract, operation, rules, place, told: AtomicU64::new(0) }
+        let mut keeper =
+            Self { contract, operation, rules, asks_whole: false, place, told: AtomicU64::new(0) };
+        keeper.asks_whole = keeper.changes() && keeper.responses().is_some_and(Responses::has_json);
+        keeper
+    }
+
+    /// Whether there is nothing to do: nothing is documented, and nothing is taken out.
+    pub fn is_idle(&self) -> bool {
+        !self.changes() && self.responses().is_none()
     }
 
     /// What is documented; `None` where nothing is.
@@ -496,7 +506,7 @@ impl Policy for AnswerKeeper {
     }
 
     fn transform_request<'a>(&'a self, request: &'a mut Identified, _cx: &'a mut Context) -> Step<'a, ()> {
-        if self.changes() && self.responses().is_some_and(Responses::has_json) {
+        if self.asks_whole {
             let fields = request.request_mut().fields_mut();
             // A part of an answer cannot be judged, and what is judged is not sent on coded.
             fields.remove("range");

@@ -3,7 +3,7 @@
 use portcullis_http1::Fields;
 
 /// The fields, in order, in lower case.
-pub const BANNERS: &[&str] = &[
+const BANNERS: &[&str] = &[
     "liferay-portal",
     "oracle-dms-ecid",
     "powered-by",

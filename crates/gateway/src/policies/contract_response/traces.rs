@@ -3,26 +3,23 @@
 //! Looked for in texts of answers. Each shape is a line that a runtime puts together, with a place in a source file in it:
 //! prose that speaks of errors, exceptions or files is none.
 //!
+//! - Python: `Traceback (most recent call last)`, and frames `File "…", line 1, in`
+//! - Java, Kotlin, Scala: `at package.Class.method(File.java:1)`
+//! - .NET: `at Namespace.Class.Method() in File.cs:line 1`
+//! - JavaScript: `at function (/path/file.js:1:2)`
+//! - Go: `goroutine 1 [running]:`
+//! - Ruby: `file.rb:1:in 'method'`
+//! - PHP: `Stack trace:` with `#0`, and `PHP Fatal error:`
+//! - Rust: `thread 'main' panicked at`
+//!
 //! # Limits
 //! One pass over the text for each shape; of a place at most [`PLACE_BYTES_MAX`] bytes are looked at.
-
-/// The shapes, in words: for documentation.
-pub const SHAPES: &[&str] = &[
-    "Python: `Traceback (most recent call last)`, and frames `File \"…\", line 1, in`",
-    "Java, Kotlin, Scala: `at package.Class.method(File.java:1)`",
-    ".NET: `at Namespace.Class.Method() in File.cs:line 1`",
-    "JavaScript: `at function (/path/file.js:1:2)`",
-    "Go: `goroutine 1 [running]:`",
-    "Ruby: `file.rb:1:in 'method'`",
-    "PHP: `Stack trace:` with `#0`, and `PHP Fatal error:`",
-    "Rust: `thread 'main' panicked at`",
-];
 
 /// Bytes of a frame that are looked at.
 const PLACE_BYTES_MAX: usize = 256;
 
 /// Whether a text has a stack trace in it.
-pub fn is_in(text: &str) -> bool {
+pub(super) fn is_in(text: &str) -> bool {
     // Nothing of the kind is shorter.
     if text.len() < 12 {
         return false;

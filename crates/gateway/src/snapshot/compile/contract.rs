@@ -143,7 +143,8 @@ impl Compiler<'_> {
             return Ok(None);
         }
         let rules = AnswerRules { mode, masked, stack_traces: settings.stack_traces.unwrap_or_default() };
-        Ok(Some(Arc::new(AnswerKeeper::new(contract, index, rules, place))))
+        let keeper = AnswerKeeper::new(contract, index, rules, place);
+        Ok((!keeper.is_idle()).then(|| -> Arc<dyn Policy> { Arc::new(keeper) }))
     }
 
     /// Notes something wrong with a setting of an operation, where it was written.
