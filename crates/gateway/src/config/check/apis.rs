@@ -131,7 +131,7 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
                 let path = path.key("listen").index(index);
                 judge.reference(&path, "listener", name, &config.listeners);
             }
-            twice(judge, &path.key("listen"), names);
+            twice(judge, &path.key("listen"), names.iter().map(String::as_str));
         }
     }
     if let Some(definition) = api.openapi.as_ref().filter(|definition| definition.contains("://")) {
@@ -141,7 +141,7 @@ fn one(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
     if api.openapi.is_none() && !api.skip.is_empty() {
         judge.key(&path.key("skip"), "leaves out of a definition, and the API has none", "take it out");
     }
-    twice(judge, &path.key("skip"), &api.skip);
+    twice(judge, &path.key("skip"), api.skip.iter().map(String::as_str));
     overlays(judge, &path.key("overlays"), api);
     for (scheme, auth) in api.schemes.iter().flatten() {
         authentication::judge(judge, &path.key("schemes").key(scheme), auth);
@@ -157,16 +157,15 @@ fn overlays(judge: &mut Judge<'_>, path: &Pointer, api: &Api) {
         if overlay.file.contains("://") {
             judge.value(&path, format!("{:?} is not a file", overlay.file), "Overlays are read from files");
         }
-        if api.overlays.iter().take(index).any(|earlier| earlier.file == overlay.file) {
-            judge.value(&path, format!("{:?} stands here twice", overlay.file), "");
-        }
     }
+    twice(judge, path, api.overlays.iter().map(|overlay| overlay.file.as_str()));
 }
 
 /// A list in which nothing may stand twice.
-fn twice(judge: &mut Judge<'_>, path: &Pointer, names: &[String]) {
-    for index in repeated(names) {
-        let name = names.get(index).map_or("", String::as_str);
+fn twice<'a>(judge: &mut Judge<'_>, path: &Pointer, names: impl IntoIterator<Item = &'a str>) {
+    let names: Vec<&str> = names.into_iter().collect();
+    for index in repeated(&names) {
+        let name = names.get(index).copied().unwrap_or_default();
         judge.value(&path.index(index), format!("{name:?} stands here twice"), "");
     }
 }
