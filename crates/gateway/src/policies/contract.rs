@@ -245,20 +245,28 @@ impl Keeper {
         whole: &Whole,
         cx: &mut Context,
     ) -> Result<(), Stop> {
+        match chosen.needs() {
+            BodyNeeds::Nothing | BodyNeeds::Stream => {
+                let pieces = whole.pieces().await?;
+                self.on_the_pool(operation, move |rules| judge_pieces(rules, chosen, &pieces), cx).await
+            }
+            BodyNeeds::Whole => {
+                let held = whole.in_memory(&cx.ground).await?;
+                self.on_the_pool(operation, move |rules| Ok(judge(rules, chosen, held.bytes())), cx).await
+            }
+        }
+    }
+
+    async fn on_the_pool(
+        &self,
+        operation: &Operation,
+        judge: impl FnOnce(&OperationContract) -> io::Result<Result<Violations, BodyFault>> + Send + 'static,
+        cx: &mut Context,
+    ) -> Result<(), Stop> {
         let (contract, index) = (Arc::clone(&self.contract), self.operation);
-        let pieces = match chosen.needs() {
-            BodyNeeds::Stream => whole.pieces().await?,
-            BodyNeeds::Nothing | BodyNeeds::Whole => Pieces::Memory(Bytes::new()),
-        };
-        let held = match chosen.needs() {
-            BodyNeeds::Whole => Some(whole.in_memory(&cx.ground).await?),
-            BodyNeeds::Nothing | BodyNeeds::Stream => None,
-        };
-        let bytes = held.as_ref().map(|held| held.bytes().clone());
-        let judging = move || match (contract.operation(index), bytes) {
-            (Some(rules), Some(bytes)) => Ok(judge(rules, chosen, &bytes)),
-            (Some(rules), None) => judge_pieces(rules, chosen, &pieces),
-            (None, _) => Ok(Ok(Violations::new())),
+        let judging = move || match contract.operation(index) {
+            Some(rules) => judge(rules),
+            None => Ok(Ok(Violations::new())),
         };
         let ground = Arc::clone(&cx.ground);
         match ground.inspections.run(operation.bounds.inspections_waiting, judging).await {
