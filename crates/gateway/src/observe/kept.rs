@@ -246,8 +246,7 @@ impl Kept {
 fn set(slot: &mut String, value: Option<&str>) {
     slot.clear();
     let value = value.unwrap_or_default();
-    let end = (0..=TEXT_BYTES_MAX.min(value.len())).rev().find(|at| value.is_char_boundary(*at));
-    slot.push_str(value.get(..end.unwrap_or_default()).unwrap_or_default());
+    slot.push_str(value.get(..value.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default());
 }
 
 fn as_time<S: Serializer>(wall: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -209,8 +209,7 @@ fn named(method: Option<&str>) -> &str {
 
 /// A text, cut short at a character.
 fn cut(text: &str) -> &str {
-    let end = (0..=TEXT_BYTES_MAX.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
-    text.get(..end.unwrap_or_default()).unwrap_or_default()
+    text.get(..text.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default()
 }
 
 /// Host and port of a target's URL, as it is known by.

@@ -135,8 +135,7 @@ fn each<'t>(text: &'t str, mark: &'t str) -> impl Iterator<Item = (Option<char>,
 
 /// The first bytes of a text, to a character's end.
 fn start(text: &str, bytes_max: usize) -> &str {
-    let end = (0..=bytes_max.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    text.get(..end.unwrap_or_default()).unwrap_or_default()
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
 }
 
 fn is_number(text: &str) -> bool {
