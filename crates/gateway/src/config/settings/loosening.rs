@@ -23,8 +23,7 @@ pub fn loosened(below: &Settings, above: &Settings, general: &Bounds) -> Vec<(St
         );
     }
     let scopes = |settings: &Settings| settings.require.clone().unwrap_or_default().scopes;
-    let kept = scopes(above);
-    if scopes(below).iter().any(|scope| !kept.contains(scope)) {
+    if lacks(&scopes(above), &scopes(below)) {
         push("require.scopes", "no longer asks for every scope that is asked for otherwise");
     }
     for (key, why) in looser_requirements(below, above) {
@@ -115,8 +114,7 @@ fn looser_answers(below: &Contract, above: &Contract) -> Vec<(&'static str, &'st
         found.push(("contract.response", "lets more of responses through that break the contract"));
     }
     let classes = |contract: &Contract| contract.mask.clone().unwrap_or_default();
-    let masked = classes(above);
-    if classes(below).iter().any(|class| !masked.contains(class)) {
+    if lacks(&classes(above), &classes(below)) {
         found.push(("contract.mask", "shows values that are masked otherwise"));
     }
     let passes = |contract: &Contract| contract.stack_traces == Some(StackTraces::Pass);
@@ -131,7 +129,6 @@ fn looser_requirements(below: &Settings, above: &Settings) -> Vec<(&'static str,
     let (below, above) =
         (below.require.clone().unwrap_or_default(), above.require.clone().unwrap_or_default());
     let mut found = Vec::new();
-    let lacks = |all: &[String], some: &[String]| some.iter().any(|one| !all.contains(one));
     if lacks(&above.roles, &below.roles) {
         found.push(("require.roles", "no longer asks for every role that is asked for otherwise"));
     }
@@ -146,6 +143,11 @@ fn looser_requirements(below: &Settings, above: &Settings) -> Vec<(&'static str,
         found.push(("require.claims", "no longer asks for every claim that is asked for otherwise"));
     }
     found
+}
+
+/// Whether some of these are not among all of those.
+fn lacks(all: &[String], some: &[String]) -> bool {
+    some.iter().any(|one| !all.contains(one))
 }
 
 /// Whether somebody gets in by `above` whom `below` would refuse. Where nothing was said nothing is loosened, but by
