@@ -16,7 +16,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::Deadline;
+use crate::{Deadline, Request, Wire};
 pub use lines::Lines;
 pub use process::{Signal, Usage};
 
@@ -219,6 +219,15 @@ impl Gateway {
     /// Where health and metrics are served.
     pub fn probes(&self) -> SocketAddr {
         self.address(PROBES)
+    }
+
+    /// Its metrics at this moment, as text.
+    ///
+    /// # Panics
+    /// When they are no text.
+    pub fn metrics(&self) -> String {
+        let scraped = Wire::Http1.send(self.probes(), &Request::get("/metrics"));
+        String::from_utf8(scraped.body).expect("text")
     }
 
     /// Where the admin API is served.

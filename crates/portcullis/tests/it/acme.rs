@@ -142,10 +142,7 @@ fn a_certificate_comes_from_pebble_and_is_used_on_both_wires() {
             r#"portcullis_acme_orders_total{name="api.acme.test",outcome="good"} 1"#,
             r#"place="listeners.public.tls.certificates[0].acme"} "#,
         ] {
-            in_time().poll(series, || {
-                let metrics = Wire::Http1.send(gateway.probes(), &Request::get("/metrics")).body;
-                String::from_utf8_lossy(&metrics).contains(series).then_some(())
-            });
+            in_time().poll(series, || gateway.metrics().contains(series).then_some(()));
         }
         let status = status(&gateway, scene.state.path());
         assert_eq!(status["acme"][0]["state"], "valid", "{status}");

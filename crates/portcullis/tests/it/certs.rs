@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use portcullis_testkit::certificates::{Authority, Validity};
 use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::{Deadline, Gateway, Request, Wire};
+use portcullis_testkit::{Deadline, Gateway};
 use serde_json::Value;
 
 use crate::stage::executable;
@@ -79,11 +79,6 @@ fn incident(gateway: &Gateway, kind: &str, place: &str) -> Value {
     })
 }
 
-fn metrics(gateway: &Gateway) -> String {
-    let answer = Wire::Http1.send(gateway.probes(), &Request::get("/metrics"));
-    String::from_utf8_lossy(&answer.body).into_owned()
-}
-
 #[test]
 fn every_certificate_is_listed_with_its_place_and_the_days_it_has_left() {
     let scene = start();
@@ -132,7 +127,7 @@ fn an_end_is_told_of_before_it_comes_once_for_each_time_and_a_renewal_is_seen() 
     assert!(cause.contains("api.example.com") && cause.ends_with("20 days left"), "{cause}");
     incident(gateway, "certificate-expires", "backends.orders.tls.client_certificate.cert");
     incident(gateway, "revocation-list-expires", LIST);
-    let text = metrics(gateway);
+    let text = gateway.metrics();
     for part in [
         &format!(
             "portcullis_cert_not_after_timestamp_seconds{{role=\"server\",name=\"api.example.com\",place=\"{SERVER}\"}} "
@@ -152,7 +147,7 @@ fn an_end_is_told_of_before_it_comes_once_for_each_time_and_a_renewal_is_seen() 
     Deadline::soon().poll("the renewed certificate", || {
         (listed(gateway, "certs --json")[SERVER]["days_left"].as_i64() == Some(60)).then_some(())
     });
-    let again = metrics(gateway);
+    let again = gateway.metrics();
     assert!(
         again.contains("portcullis_incidents_total{kind=\"certificate-expires\",severity=\"medium\"} 2"),
         "what was told once is not told again: {again}"

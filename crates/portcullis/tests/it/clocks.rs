@@ -142,8 +142,7 @@ fn what_is_left_out_and_what_is_pooled_do_not_go_by_the_wall() {
     let scene = Scene::start("2999-12-31");
     let hour = i64::try_from(HOUR).expect("small");
     let left_out = || {
-        let text = Wire::Http1.send(scene.gateway.probes(), &Request::get("/metrics")).body;
-        let text = String::from_utf8(text).expect("text");
+        let text = scene.gateway.metrics();
         let marked =
             |line: &&str| line.starts_with("portcullis_backend_target_left_out") && line.ends_with(" 1");
         text.lines().filter(marked).count()

@@ -412,7 +412,7 @@ fn observing_lets_pass_counts_and_names() {
     }
     let wrong = Wire::Http1.send(stage.public(), &Request::get("/items?kind=water&x=1"));
     assert_eq!(wrong.status, 200, "{wrong:?}");
-    let metrics = metrics(&stage);
+    let metrics = stage.gateway.metrics();
     for line in [
         r#"portcullis_observed_total{api="shop",operation="addItem"} 2"#,
         r#"portcullis_observed_total{api="shop",operation="listItems"} 1"#,
@@ -439,7 +439,7 @@ fn refusals_are_counted_and_are_incidents() {
     for wire in Wire::ALL {
         wire.send(stage.public(), &json_post("/items", "{}"));
     }
-    let metrics = metrics(&stage);
+    let metrics = stage.gateway.metrics();
     for line in [
         r#"portcullis_problems_total{code="contract-body"} 2"#,
         r#"portcullis_incidents_total{kind="contract-body",severity="low"} 2"#,
@@ -450,14 +450,9 @@ fn refusals_are_counted_and_are_incidents() {
     }
 }
 
-fn metrics(stage: &Stage) -> String {
-    let scraped = Wire::Http1.send(stage.gateway.probes(), &Request::get("/metrics"));
-    String::from_utf8(scraped.body).expect("text")
-}
-
 /// How often a contract was compiled, as the gateway counts it.
 fn compiled(stage: &Stage) -> u64 {
-    let metrics = metrics(stage);
+    let metrics = stage.gateway.metrics();
     let line = metrics.lines().find_map(|line| line.strip_prefix("portcullis_contracts_compiled_total "));
     line.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in:\n{metrics}"))
 }

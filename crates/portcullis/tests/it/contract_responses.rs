@@ -130,11 +130,6 @@ impl Scene {
             record["request.id"] == id.as_str() && record["event.name"] == "portcullis.incident"
         })
     }
-
-    fn metrics(&self) -> String {
-        let answer = Wire::Http1.send(self.stage.gateway.probes(), &Request::get("/metrics"));
-        String::from_utf8_lossy(&answer.body).into_owned()
-    }
 }
 
 fn answer(status: &str, body: &str) -> Reply {
@@ -187,7 +182,7 @@ fn what_is_not_declared_is_taken_out_at_every_depth_and_the_rest_stays_byte_by_b
         }
     }
     findings.conclude(STRIPPED.len() * 2);
-    let metrics = scene.metrics();
+    let metrics = scene.stage.gateway.metrics();
     let series = |outcome: &str, count: usize| {
         format!(
             r#"portcullis_responses_judged_total{{api="shop",operation="strip",outcome="{outcome}"}} {count}"#
@@ -239,7 +234,7 @@ fn an_answer_that_breaks_its_contract_is_a_502_and_nobody_sees_the_value() {
         let answer = scene.json(*wire, "/whole/good", r#"{"id":7}"#);
         assert_eq!((answer.status, body(&answer).as_str()), (200, r#"{"id":7}"#));
     }
-    let metrics = scene.metrics();
+    let metrics = scene.stage.gateway.metrics();
     let series = r#"portcullis_responses_judged_total{api="shop",operation="whole",outcome="blocked"} 16"#;
     assert!(metrics.contains(series), "{metrics}");
 }

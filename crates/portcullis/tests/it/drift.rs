@@ -63,8 +63,7 @@ fn what_is_asked_for_and_not_published_is_told_with_what_was_answered() {
     let is_time = |text: &Value| text.as_str().is_some_and(|text| text.ends_with('Z') && text.len() > 19);
     assert!(shadow.iter().all(|row| is_time(&row["first_seen"]) && is_time(&row["last_seen"])), "{report}");
     assert!(!report.to_string().contains("hunter2"), "no value is kept: {report}");
-    let metrics = Wire::Http1.send(stage.gateway.probes(), &Request::get("/metrics"));
-    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    let metrics = stage.gateway.metrics();
     assert!(metrics.contains(r#"portcullis_shadow_requests_total{answer="404"} 6"#), "{metrics}");
     assert!(metrics.contains(r#"portcullis_shadow_requests_total{answer="405"} 2"#), "{metrics}");
     assert!(!metrics.contains("carts"), "no name of a stranger is a label: {metrics}");
@@ -90,8 +89,7 @@ fn what_is_published_and_unused_and_what_is_deprecated_and_used_is_told() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("GET /shop/reports (listReports of shop): since "), "{text}");
     assert!(text.contains("GET /shop/baskets (listBaskets of shop): 2 times, from "), "{text}");
-    let metrics = Wire::Http1.send(stage.gateway.probes(), &Request::get("/metrics"));
-    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    let metrics = stage.gateway.metrics();
     let series = r#"portcullis_deprecated_requests_total{api="shop",operation="listBaskets"} 2"#;
     assert!(metrics.contains(series), "{metrics}");
     let series = r#"portcullis_operation_last_used_timestamp_seconds{api="shop",operation="listReports"} 0"#;
@@ -110,8 +108,7 @@ fn names_in_requests_that_are_not_declared_are_told_without_their_values() {
     let row = row.unwrap_or_else(|| panic!("{report}"));
     assert_eq!((&row["what"], &row["name"], &row["count"]), (&"query".into(), &"debug".into(), &2.into()));
     assert!(!report.to_string().contains("hunter2"), "{report}");
-    let metrics = Wire::Http1.send(stage.gateway.probes(), &Request::get("/metrics"));
-    let metrics = String::from_utf8_lossy(&metrics.body).into_owned();
+    let metrics = stage.gateway.metrics();
     let series = r#"portcullis_undeclared_names_total{api="shop",operation="listOrders",side="request"} 2"#;
     assert!(metrics.contains(series), "{metrics}");
 }

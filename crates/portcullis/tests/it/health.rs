@@ -55,8 +55,7 @@ impl Scene {
 
     /// The value of the metric `name` for `target`.
     fn metric(&self, name: &str, target: SocketAddr) -> Option<u64> {
-        let answer = Wire::Http1.send(self.gateway.probes(), &Request::get("/metrics"));
-        let text = String::from_utf8(answer.body).expect("text");
+        let text = self.gateway.metrics();
         let line = format!("{name}{{backend=\"fleet\",target=\"http://{target}\"}} ");
         text.lines().find_map(|found| found.strip_prefix(&line)).and_then(|value| value.parse().ok())
     }

@@ -108,8 +108,7 @@ fn an_address_with_many_failures_is_held_back_and_its_neighbours_are_not() {
                 && record["portcullis.incident.kind"] == "credential-attempts-exceeded"
                 && record["client.address"] == "192.0.2.1"
         });
-        let metrics = Wire::Http1.send(scene.stage.gateway.probes(), &Request::get("/metrics"));
-        let text = String::from_utf8_lossy(&metrics.body).into_owned();
+        let text = scene.stage.gateway.metrics();
         for line in ["portcullis_credential_failures_total 20", "portcullis_addresses_held_back_total 1"] {
             assert!(text.lines().any(|own| own == line), "`{line}` is not in: {text}");
         }

@@ -120,8 +120,7 @@ impl Node {
     }
 
     fn metric(&self, line: &str) -> bool {
-        let answer = Wire::Http1.send(self.0.probes(), &Request::get("/metrics"));
-        String::from_utf8_lossy(&answer.body).lines().any(|found| found == line)
+        self.0.metrics().lines().any(|found| found == line)
     }
 
     /// Another process by the same configuration and state, once this one has been killed.
