@@ -6,7 +6,7 @@ use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::{Gateway, Request, Response, Wire};
 use serde_json::Value;
 
-use crate::stage::{Findings, KEY, KEY_FIELD, Stage, executable};
+use crate::stage::{Findings, HEAD, KEY, KEY_FIELD, Stage, executable};
 
 /// The same API in each version.
 const SHOP: [(&str, &str); 3] = [
@@ -77,17 +77,7 @@ paths:
 /// A gateway with the API `shop`; `api` is what is said of it, in flow style.
 fn config(api: &str) -> String {
     format!(
-        r#"version: 1
-state: none
-admin: {{ probes: 127.0.0.1:0 }}
-listeners: {{ public: {{ bind: 127.0.0.1:0, protocols: [http1, http2] }} }}
-consumers:
-  tester:
-    apis: ["*"]
-    credentials:
-      - {{ id: k1, api_key: {{ sha256: "87cbebfeebc05f7c54ac9336c4b4bbec831227a641951a4bde7edd56020f8590", scopes: [read] }} }}
-backends: {{ recorder: {{ targets: ["http://BACKEND"] }} }}
-apis:
+        r#"{HEAD}apis:
   shop: {{ backend: recorder, {api} }}
   rest: {{ backend: recorder, base_path: /sentinel, auth: none, operations: {{ all: {{ match: "* /{{rest*}}" }} }} }}
 "#

@@ -6,7 +6,7 @@ use portcullis_testkit::gateway::{Builder, Signal};
 use portcullis_testkit::{Request, Wire};
 use serde_json::Value;
 
-use crate::stage::{KEY, KEY_FIELD, Stage, executable};
+use crate::stage::{HEAD, KEY, KEY_FIELD, Stage, executable};
 
 const SHOP: &str = r#"openapi: 3.1.0
 info: { title: Shop, version: "1" }
@@ -24,17 +24,7 @@ fn overlay(actions: &str) -> String {
 /// A gateway with the API `shop`; `api` is what is said of it, in flow style.
 fn config(api: &str) -> String {
     format!(
-        r#"version: 1
-state: none
-admin: {{ probes: 127.0.0.1:0 }}
-listeners: {{ public: {{ bind: 127.0.0.1:0, protocols: [http1, http2] }} }}
-consumers:
-  tester:
-    apis: ["*"]
-    credentials:
-      - {{ id: k1, api_key: {{ sha256: "87cbebfeebc05f7c54ac9336c4b4bbec831227a641951a4bde7edd56020f8590", scopes: [read] }} }}
-backends: {{ recorder: {{ targets: ["http://BACKEND"] }} }}
-apis: {{ shop: {{ backend: recorder, openapi: shop.yaml, {api} }} }}
+        r#"{HEAD}apis: {{ shop: {{ backend: recorder, openapi: shop.yaml, {api} }} }}
 "#
     )
 }

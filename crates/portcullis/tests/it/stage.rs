@@ -43,6 +43,20 @@ apis:
     operations: { all: { match: "* /{rest*}" } }
 "#;
 
+/// What stands above `apis` where these are all that matters: every API takes the key, which has the scope `read`. Ten lines, so
+/// `apis` is line 11.
+pub(crate) const HEAD: &str = r#"version: 1
+state: none
+admin: { probes: 127.0.0.1:0 }
+listeners: { public: { bind: 127.0.0.1:0, protocols: [http1, http2] } }
+consumers:
+  tester:
+    apis: ["*"]
+    credentials:
+      - { id: k1, api_key: { sha256: "87cbebfeebc05f7c54ac9336c4b4bbec831227a641951a4bde7edd56020f8590", scopes: [read] } }
+backends: { recorder: { targets: ["http://BACKEND"] } }
+"#;
+
 /// A gateway and its backend.
 pub(crate) struct Stage {
     pub(crate) gateway: Gateway,
