@@ -5,7 +5,7 @@ use std::process::Output;
 use portcullis_testkit::gateway::Builder;
 use serde_json::Value;
 
-use crate::stage::{KEY, executable};
+use crate::stage::{KEY, executable, text};
 
 const OPEN: &str = r#"version: 1
 bounds: { credential_failures: 5000 }
@@ -25,10 +25,6 @@ apis:
 
 fn run(config: &str, arguments: &[&str]) -> Output {
     Builder::new(executable(), config).run(arguments)
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[test]

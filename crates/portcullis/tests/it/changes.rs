@@ -14,7 +14,7 @@ use portcullis_testkit::{Deadline, Gateway, Request, Wire};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::stage::executable;
+use crate::stage::{executable, text};
 
 /// `OPERATION` is filled in; nothing listens at the backend, and a published operation answers 502.
 const CONFIG: &str = r#"version: 1
@@ -92,9 +92,7 @@ fn published(gateway: &Gateway) -> &'static str {
 }
 
 fn said(output: &Output) -> (Option<i32>, String) {
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), text)
+    (output.status.code(), text(output))
 }
 
 const GOOD: &str = "portcullis_config_last_reload_success 1";

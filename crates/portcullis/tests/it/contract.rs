@@ -9,7 +9,7 @@ use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::{Deadline, Request, Response, Wire};
 use serde_json::{Value, json};
 
-use crate::stage::{Findings, HEAD, KEY, KEY_FIELD, Stage, executable};
+use crate::stage::{Findings, HEAD, KEY, KEY_FIELD, Stage, executable, text};
 
 /// An API with one of everything that the table below breaks.
 const SHOP: &str = r##"openapi: 3.1.0
@@ -73,10 +73,6 @@ fn json_post(target: &str, body: impl AsRef<[u8]>) -> Request {
 fn command(api: &str, definition: &str, arguments: &[&str]) -> Output {
     let config = config(api).replace("BACKEND", "127.0.0.1:9");
     Builder::new(executable(), config).file("shop.yaml", definition).run(arguments)
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// The errors that a problem lists, each as `in name pointer keyword`.

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::stage::executable;
+use crate::stage::{executable, text};
 
 const OLD: &str = r"openapi: 3.1.0
 info: { title: Shop, version: '1' }
@@ -35,10 +35,7 @@ fn diff(old: &str, new: &str, more: &[&str]) -> (Option<i32>, String) {
     fs::write(folder.path().join("old.yaml"), old).expect("a file");
     fs::write(folder.path().join("new.yaml"), new).expect("a file");
     let output = run(folder.path(), &[&["diff", "old.yaml", "new.yaml"], more].concat());
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr),
-    )
+    (output.status.code(), text(&output))
 }
 
 #[test]

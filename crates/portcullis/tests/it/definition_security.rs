@@ -5,7 +5,7 @@ use portcullis_testkit::tokens::{Signer, base64, claims, content_digest, key_set
 use portcullis_testkit::{Request, Wire};
 use serde_json::json;
 
-use crate::stage::{Findings, KEY, Stage, executable};
+use crate::stage::{Findings, KEY, Stage, executable, text};
 
 const CONFIG: &str = r#"version: 1
 state: none
@@ -288,8 +288,7 @@ fn a_definition_can_be_served_with_its_own_security() {
                 .replace("list: l } } } }", "list: l } } } } }"),
         )
         .run(&["routes", "--openapi", "shop.yaml", "--auth", "definition"]);
-    let printed =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let printed = text(&output);
     for (path, auth) in [("/open", "none"), ("/either", "api_key or basic"), ("/both", "api_key+api_key")] {
         let is_there = printed.lines().any(|line| line.contains(path) && line.contains(auth));
         assert!(is_there, "{path} with {auth} is not in: {printed}");

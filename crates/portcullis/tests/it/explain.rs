@@ -1,21 +1,15 @@
 //! What operators ask a running gateway from the command line.
 
-use std::process::Output;
-
 use portcullis_testkit::gateway::{Builder, Signal};
 use portcullis_testkit::{Deadline, Request, Wire};
 
-use crate::stage::{CONFIG, KEY, KEY_FIELD, Stage, executable};
+use crate::stage::{CONFIG, KEY, KEY_FIELD, Stage, executable, text};
 
 fn stage() -> Stage {
     Stage::built(|backend| {
         let config = CONFIG.replace("BACKEND", backend).replace("state: none", "state: state");
         Builder::new(executable(), config)
     })
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// What `portcullis explain` says of `id`.

@@ -3,7 +3,7 @@
 use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::{Gateway, Recorder, Request, Response, Wire};
 
-use crate::stage::{KEY, KEY_FIELD, executable};
+use crate::stage::{KEY, KEY_FIELD, executable, text};
 
 const PETS: &str = r##"openapi: 3.1.0
 info: { title: Pets, version: "1" }
@@ -178,8 +178,7 @@ fn an_operation_that_is_not_answered_here_needs_a_backend() {
     assert!(told.contains("is not answered by `mock`, and its API names no backend"), "{told}");
     let whole = config.replace("operations: { getPet: { mock: { seed: 3 } } }", "mock: true");
     let output = Builder::new(executable(), whole).file("pets.yaml", PETS).run(&["check"]);
-    let told =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let told = text(&output);
     assert_eq!(output.status.code(), Some(0), "{told}");
     assert!(told.contains("the response 201 cannot be made"), "{told}");
     let inline =

@@ -8,7 +8,7 @@ use portcullis_testkit::recorder::Gate;
 use portcullis_testkit::{Deadline, Gateway, Reply, Request};
 use serde_json::Value;
 
-use crate::stage::{CONFIG, Stage, executable};
+use crate::stage::{CONFIG, Stage, executable, text};
 
 fn stage(bounds: &str) -> Stage {
     let more = format!("bounds: {{ {bounds} }}\n");
@@ -24,9 +24,7 @@ fn run(gateway: &Gateway, arguments: &[&str]) -> (Option<i32>, String) {
 }
 
 fn said(output: &Output) -> (Option<i32>, String) {
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code(), text)
+    (output.status.code(), text(output))
 }
 
 #[test]

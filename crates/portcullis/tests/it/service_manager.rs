@@ -12,7 +12,7 @@ use portcullis_testkit::{Deadline, Gateway, Recorder, Request, Wire};
 use serde_json::Value;
 
 use crate::clients::client;
-use crate::stage::{CONFIG, executable};
+use crate::stage::{CONFIG, executable, text};
 
 /// What stands in for the service manager: hears what it is told.
 struct Manager {
@@ -281,9 +281,7 @@ fn packaging(name: &str) -> PathBuf {
 fn systemd_analyze(arguments: &[&str], file: &Path) -> Option<(bool, String)> {
     let mut command = client("systemd-analyze", &["--version"])?;
     let output = command.args(arguments).arg(file).output().expect("it runs");
-    let text =
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    Some((output.status.success(), text))
+    Some((output.status.success(), text(&output)))
 }
 
 #[test]

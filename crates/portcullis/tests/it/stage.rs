@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::SocketAddr;
+use std::process::Output;
 
 use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::raw::Client;
@@ -120,6 +121,11 @@ impl Stage {
     pub(crate) fn soon(&self) -> Deadline {
         Deadline::soon()
     }
+}
+
+/// All that a command printed.
+pub(crate) fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 /// Collects what went wrong in a table, so that one run shows every failing case.

@@ -9,7 +9,7 @@ use portcullis_testkit::{Deadline, Request, Wire};
 use serde_json::json;
 
 use super::{CONFIG, Scene, navigation, send_to, session_of, set_cookies};
-use crate::stage::executable;
+use crate::stage::{executable, text};
 
 fn page(session: &str) -> Request {
     navigation("/app/page").field("Cookie", session)
@@ -171,7 +171,7 @@ fn a_request_that_is_only_judged_uses_nothing_up() {
             .stage
             .gateway
             .run(&executable(), &[&words[..], &["--header", "X-Forwarded-Proto: https"]].concat());
-        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+        text(&output)
     };
     // Both are due for renewal; the issuer's word for the first is over.
     let over = scene.log_in(Wire::Http1, json!({ "expires_in": 0, "refresh_token": "one" }));
