@@ -32,8 +32,6 @@ components:
     Pet: { type: object, required: [id, name], properties: { id: { type: integer, minimum: 1 }, name: { type: string, minLength: 1 }, born: { type: string, format: date } } }
 "##;
 
-const WIRES: [Wire; 2] = [Wire::Http1, Wire::Http2];
-
 fn verb(arguments: &[&str]) -> Gateway {
     let builder = Builder::without_config(executable()).verb("mock").file("pets.yaml", PETS);
     let first = ["--openapi", "pets.yaml", "--listen", "127.0.0.1:0"];
@@ -51,7 +49,7 @@ fn a_definition_is_served_without_a_backend() {
     let command =
         gateway.stdout().expect("a command", |line| line.starts_with("curl ").then(|| line.to_owned()));
     assert!(command.ends_with("/v3/pets'"), "{command}");
-    for wire in WIRES {
+    for &wire in Wire::ALL {
         let response = get(&gateway, wire, "/v3/pets/7", &[]);
         assert_eq!((response.status, response.json()["name"].as_str()), (200, Some("Tom")), "{response:?}");
         assert_eq!(response.text("content-type").as_deref(), Some("application/json"));
@@ -104,7 +102,7 @@ fn what_is_made_is_the_same_for_the_same_request_and_seed() {
 #[test]
 fn what_is_not_there_is_a_problem() {
     let gateway = verb(&[]);
-    for wire in WIRES {
+    for &wire in Wire::ALL {
         for (path, field, status, code) in [
             ("/v3/pets/7", ("prefer", "code=500"), 404, "mock-not-defined"),
             ("/v3/pets/7", ("prefer", "example=cow"), 404, "mock-not-defined"),
@@ -142,7 +140,7 @@ fn one_operation_of_a_live_api_is_virtual_and_asks_who_calls_all_the_same() {
     let backend = Recorder::start();
     let config = LIVE.replace("BACKEND", &backend.address().to_string());
     let gateway = Builder::new(executable(), config).file("pets.yaml", PETS).start();
-    for wire in WIRES {
+    for &wire in Wire::ALL {
         let refused = get(&gateway, wire, "/pets-api/pets/7", &[]);
         assert_eq!(refused.status, 401, "{refused:?}");
         let key = (KEY_FIELD, KEY);
@@ -151,7 +149,7 @@ fn one_operation_of_a_live_api_is_virtual_and_asks_who_calls_all_the_same() {
         assert!(backend.messages().is_empty(), "the backend was asked");
     }
     // Its neighbours go to the backend.
-    for wire in WIRES {
+    for &wire in Wire::ALL {
         let before = backend.messages().len();
         assert_eq!(get(&gateway, wire, "/pets-api/pets", &[(KEY_FIELD, KEY)]).status, 200);
         assert_eq!(backend.messages().len(), before + 1);
@@ -160,10 +158,8 @@ fn one_operation_of_a_live_api_is_virtual_and_asks_who_calls_all_the_same() {
 
 #[test]
 fn what_a_definition_says_of_mocks_does_not_count() {
-    let backend = Recorder::start();
-    let config = LIVE.replace("BACKEND", &backend.address().to_string());
     let pets = PETS.replace("operationId: listPets,", "operationId: listPets, x-portcullis: { mock: true },");
-    let output = Builder::new(executable(), config).file("pets.yaml", pets).run(&["check"]);
+    let output = Builder::new(executable(), LIVE).file("pets.yaml", pets).run(&["check"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("answers in place of the backend"), "{told}");
