@@ -61,7 +61,7 @@ const BROTLI_BOMB: &[u8] =
     &[0x9b, 0xff, 0xff, 0x3f, 0xf8, 0x25, 0x40, 0xe2, 0xb1, 0x40, 0x20, 0xf7, 0xfe, 0x07];
 const TEA: &[u8] = br#"{"name":"tea"}"#;
 
-fn gzip(content: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(content: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content).expect("memory");
     encoder.finish().expect("memory")
