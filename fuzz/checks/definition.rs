@@ -126,9 +126,8 @@ fn judge_contract(definition: &Definition) {
         Ok(contract) => contract,
         Err(findings) => panic!("{findings:?}"),
     };
-    for (index, operation) in definition.operations.iter().enumerate() {
-        let contract = contract.operation(index).expect("a contract for each operation");
-        let _ = (contract.has_request_gap(), operation);
+    for index in 0..definition.operations.len() {
+        assert!(contract.operation(index).is_some(), "operation {index} has no contract");
     }
 }
 
