@@ -77,7 +77,7 @@ pub const UNSUPPORTED_MEDIA_TYPE: ProblemKind = ProblemKind {
     title: "The request body has a type that is not declared",
     blame: Blame::Client,
     severity: Some(Severity::Low),
-    about: "`Content-Type` is missing, stands there twice, or names no type that the API's definition declares for this operation, or `Content-Encoding` one that is not taken.",
+    about: "`Content-Type` is missing, names no type that the API's definition declares for this operation, or another charset than UTF-8 where a text is judged.",
 };
 
 /// An operation that cannot be judged.
