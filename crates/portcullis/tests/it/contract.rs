@@ -6,7 +6,7 @@
 use std::process::Output;
 
 use portcullis_testkit::gateway::Builder;
-use portcullis_testkit::{Deadline, Request, Response, Wire};
+use portcullis_testkit::{Deadline, Message, Request, Response, Wire};
 use serde_json::{Value, json};
 
 use crate::stage::{Findings, HEAD, KEY, KEY_FIELD, Stage, executable, text};
@@ -100,23 +100,12 @@ fn body(error: &'static str) -> Wanted {
 
 /// Says every row over both wires; what passes must arrive as it was sent, nothing else may.
 fn check(stage: &Stage, rows: &[(&str, Request, Wanted)], least: usize) {
-    let mut findings = Findings::default();
-    for wire in Wire::ALL {
-        for (name, request, wanted) in rows {
-            let mark = stage.backend.mark();
-            let response = wire.send(stage.public(), request);
-            let arrived = stage.arrived_since(mark);
-            let outcome = arrived.and_then(|arrived| judge(&response, &arrived, request, *wanted));
-            findings.note(format!("{name} ({wire:?})"), outcome);
-        }
-    }
-    stage.expect_plain_backend_traffic();
-    findings.conclude(least);
+    stage.say(rows, least, judge);
 }
 
 fn judge(
     response: &Response,
-    arrived: &[portcullis_testkit::Message],
+    arrived: &[Message],
     request: &Request,
     (status, problem, error): Wanted,
 ) -> Result<(), String> {

@@ -93,20 +93,15 @@ fn coded(coding: &str, body: impl AsRef<[u8]>) -> Request {
 type Wanted<'b> = Result<(&'b [u8], bool), (u16, &'static str)>;
 
 fn check(stage: &Stage, rows: &[(&str, Request, Wanted<'_>)]) {
-    let mut findings = Findings::default();
-    for wire in Wire::ALL {
-        for (name, request, wanted) in rows {
-            let mark = stage.backend.mark();
-            let response = wire.send(stage.public(), request);
-            let outcome = stage.arrived_since(mark).and_then(|arrived| judge(&response, &arrived, *wanted));
-            findings.note(format!("{name} ({wire:?})"), outcome);
-        }
-    }
-    stage.expect_plain_backend_traffic();
-    findings.conclude(rows.len() * 2);
+    stage.say(rows, rows.len() * 2, judge);
 }
 
-fn judge(response: &Response, arrived: &[Message], wanted: Wanted<'_>) -> Result<(), String> {
+fn judge(
+    response: &Response,
+    arrived: &[Message],
+    _request: &Request,
+    wanted: Wanted<'_>,
+) -> Result<(), String> {
     match (wanted, arrived) {
         (Ok((body, is_coded)), [one]) => {
             let has_coding = !one.all("content-encoding").is_empty();

@@ -1,9 +1,6 @@
 //! `diff OLD NEW`: what a new definition breaks for callers of the old one, for people and for CI.
 
-use std::fs;
-use std::path::Path;
-use std::process::{Command, Output};
-
+use portcullis_testkit::gateway::Builder;
 use serde_json::Value;
 
 use crate::stage::{executable, text};
@@ -26,15 +23,9 @@ components:
       properties: { name: { type: string }, price: { type: number }, code: { type: string, pattern: '^[a-c]+$' } }
 ";
 
-fn run(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(executable()).current_dir(folder).args(arguments).output().expect("a run")
-}
-
 fn diff(old: &str, new: &str, more: &[&str]) -> (Option<i32>, String) {
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("old.yaml"), old).expect("a file");
-    fs::write(folder.path().join("new.yaml"), new).expect("a file");
-    let output = run(folder.path(), &[&["diff", "old.yaml", "new.yaml"], more].concat());
+    let builder = Builder::without_config(executable()).file("old.yaml", old).file("new.yaml", new);
+    let output = builder.run(&[&["diff", "old.yaml", "new.yaml"], more].concat());
     (output.status.code(), text(&output))
 }
 
@@ -100,8 +91,7 @@ fn what_cannot_be_compared_is_no_answer() {
         let (code, text) = diff(old, new, &[]);
         assert_eq!(code, Some(2), "{text}");
     }
-    let folder = tempfile::tempdir().expect("a folder");
-    let output = run(folder.path(), &["diff", "a.yaml", "b.yaml"]);
+    let output = Builder::without_config(executable()).run(&["diff", "a.yaml", "b.yaml"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("a.yaml"));
 }

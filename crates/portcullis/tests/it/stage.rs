@@ -7,7 +7,7 @@ use std::process::Output;
 use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::raw::Client;
 use portcullis_testkit::recorder::Mark;
-use portcullis_testkit::{Deadline, Gateway, Message, Recorder, Request, Wire};
+use portcullis_testkit::{Deadline, Gateway, Message, Recorder, Request, Response, Wire};
 
 /// The executable under test: the one just built, or another (a release build) that the environment names.
 pub(crate) fn executable() -> String {
@@ -109,6 +109,27 @@ impl Stage {
         let mut messages = self.backend.since(mark);
         messages.retain(|message| message.target != target.as_bytes());
         Ok(messages)
+    }
+
+    /// Says every row over both wires, and has `judge` compare its answer and what arrived with what is wanted.
+    pub(crate) fn say<W: Copy>(
+        &self,
+        rows: &[(&str, Request, W)],
+        least: usize,
+        judge: impl Fn(&Response, &[Message], &Request, W) -> Result<(), String>,
+    ) {
+        let mut findings = Findings::default();
+        for wire in Wire::ALL {
+            for (name, request, wanted) in rows {
+                let mark = self.backend.mark();
+                let response = wire.send(self.public(), request);
+                let arrived = self.arrived_since(mark);
+                let outcome = arrived.and_then(|arrived| judge(&response, &arrived, request, *wanted));
+                findings.note(format!("{name} ({wire:?})"), outcome);
+            }
+        }
+        self.expect_plain_backend_traffic();
+        findings.conclude(least);
     }
 
     /// Asserts that nothing unusual ever reached the backend.
