@@ -1,7 +1,7 @@
 //! The states of an exchange, and what policies may do between them.
 //!
 //! `Canonical → Routed → Identified → Admitted → Answered → Reply`: each state has private fields and one
-//! constructor, in its own file, so that a step cannot be skipped: `upstream::forward` takes an [`Admitted`],
+//! constructor, in its own file, so that a step cannot be skipped: `Upstreams::forward` takes an [`Admitted`],
 //! and the only way to one leads through routing, identity and the judged body. The compile-fail tests in
 //! `tests/compile_fail` keep that promise.
 
