@@ -156,6 +156,11 @@ impl MediaRange {
     }
 }
 
+/// What a definition writes of a media type or range without its parameters, in lower case; also where it is none.
+pub(crate) fn essence(written: &str) -> String {
+    written.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// `type "/" subtype *( OWS ";" OWS [ name "=" ( token / quoted-string ) ] )`.
 fn take_apart(text: &str) -> Option<(&str, &str, Parameters<'_>)> {
     let (essence, mut rest) = text.split_at(text.find([';', ' ', '\t']).unwrap_or(text.len()));

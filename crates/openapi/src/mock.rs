@@ -25,6 +25,7 @@ use crate::definition::{Definition, Example, Header, MediaType, ParameterValue, 
 use crate::difference::slice;
 use crate::engine::{Key, Validators};
 use crate::instance::{self, Manner};
+use crate::media_type::{essence, is_token};
 use crate::schema::emit::{Closing, DefaultBounds, Emitter, Lens};
 use crate::schema::{Direction, SchemaId};
 use crate::source::Finding;
@@ -321,9 +322,7 @@ impl Field {
         let name = header.name.to_ascii_lowercase();
         match header.value {
             ParameterValue::Schema { schema, .. } if !OURS.contains(&name.as_str()) => {
-                let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-                let is_name = !name.is_empty() && name.bytes().all(is_token);
-                is_name.then(|| Self { name: name.into(), schema })
+                is_token(&name).then(|| Self { name: name.into(), schema })
             }
             _ => None,
         }
@@ -384,7 +383,7 @@ fn content<'c>(contents: &'c [Content], wish: &Wish, accept: &Accept) -> Result<
 
 /// A media type that falls under a range, and how values of it are written.
 fn concrete(range: &str) -> (Box<str>, Form) {
-    let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(range);
     let (top, sub) = essence.split_once('/').unwrap_or(("application", "octet-stream"));
     match (top, sub) {
         ("*" | "application", "*") => ("application/json".into(), Form::Json),

@@ -8,6 +8,7 @@ use super::parameters::flag;
 use super::schemas::{self, Form};
 use super::trail::At;
 use super::{Encoding, MediaType, Stream, Style};
+use crate::media_type::essence;
 use crate::source::Node;
 
 /// The media types of a `content` mapping.
@@ -137,7 +138,7 @@ pub(super) fn list<'t>(
 
 /// What kind of stream a media type is.
 pub(super) fn stream(media_type: &str) -> Option<Stream> {
-    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(media_type);
     match &*essence {
         "text/event-stream" => Some(Stream::Events),
         "application/x-ndjson"

@@ -13,6 +13,7 @@ use super::{
     Body, Dialect, Encoding, MediaType, Operation, ParameterPlace, Severity, Stream, messages, responses,
     schemas, security, strays,
 };
+use crate::media_type::essence;
 use crate::schema::{ObjectRules, Place, Property, Schema, SchemaId, Type};
 use crate::source::Key;
 
@@ -150,9 +151,7 @@ fn body_of_2_0<'t>(
 }
 
 fn is_form(range: &str) -> bool {
-    let essence = range.split(';').next().unwrap_or_default().trim();
-    essence.eq_ignore_ascii_case("application/x-www-form-urlencoded")
-        || essence.eq_ignore_ascii_case("multipart/form-data")
+    matches!(&*essence(range), "application/x-www-form-urlencoded" | "multipart/form-data")
 }
 
 /// The fields of a form as the properties of an object.

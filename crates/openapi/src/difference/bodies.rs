@@ -2,6 +2,7 @@
 
 use super::{Comparison, Spans};
 use crate::definition::{Encoding, MediaType, Operation};
+use crate::media_type::essence;
 use crate::schema::Direction;
 
 pub(super) fn compare(comparison: &mut Comparison<'_, '_>, old: &Operation, new: &Operation) {
@@ -130,9 +131,4 @@ pub(super) fn best<'m>(all: &'m [MediaType], range: &str) -> Option<&'m MediaTyp
     let rated = all.iter().filter_map(|media_type| Some((holds(&essence(&media_type.range))?, media_type)));
     // Of equals the first.
     rated.rev().max_by_key(|(rank, _)| *rank).map(|(_, media_type)| media_type)
-}
-
-/// Without parameters, in lower case.
-pub(super) fn essence(range: &str) -> String {
-    range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

@@ -1,5 +1,7 @@
 //! What a client wishes for: `Prefer` (RFC 7240) and `Accept` (RFC 9110).
 
+use crate::media_type::essence;
+
 /// Elements of a field that are read.
 const ELEMENTS_MAX: usize = 32;
 
@@ -82,7 +84,7 @@ impl Accept {
         if self.ranges.is_empty() {
             return 1000;
         }
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = essence(media_type);
         let top = essence.split('/').next().unwrap_or_default();
         let held = self.ranges.iter().filter_map(|(range, weight)| {
             let rank = match range.split_once('/') {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use crate::definition::{Parameter, ParameterPlace, ParameterValue, Style};
+use crate::media_type::essence;
 use crate::schema::shape::{Further as Said, Shape, ShapeId, Shapes, ShapesBuilder};
 use crate::schema::{SchemaId, Schemas};
 
@@ -268,7 +269,7 @@ impl How {
 
     /// How a text of a media type is read.
     pub(super) fn of_media_type(media_type: &str) -> Option<Self> {
-        let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = essence(media_type);
         match &*essence {
             "application/json" | "text/json" => Some(Self::Json),
             "application/x-www-form-urlencoded" => Some(Self::Form),
