@@ -352,9 +352,6 @@ fn target(schema: &Schema) -> Option<SchemaId> {
 
 /// Of two statements that both hold. A contradiction is left to the engine, which then refuses every value.
 fn both(one: Types, other: Types) -> Types {
-    if one == Types::ANY || other == Types::ANY {
-        return if one == Types::ANY { other } else { one };
-    }
     let types = one.and(other);
     if types.is_empty() { one } else { types }
 }

@@ -77,11 +77,10 @@ impl Types {
         Self(self.0 & !one.bit())
     }
 
-    /// The types that both have; an integer is a number.
+    /// The types that both have; an integer is a number. [`Types::ANY`] changes nothing.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let (own, other) = (self.spread(), other.spread());
-        Self(own.0 & other.0).gathered()
+        Self(self.spread().0 & other.spread().0).gathered().or(Self(self.0 & other.0))
     }
 
     /// The types that one of both has.
@@ -118,5 +117,29 @@ impl Types {
 impl From<Type> for Types {
     fn from(one: Type) -> Self {
         Self::NONE.with(one)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Type, Types};
+
+    #[test]
+    fn any_type_and_others_are_the_others() {
+        let integer = Types::from(Type::Integer);
+        let number = Types::from(Type::Number);
+        for types in [Types::ANY, Types::NONE, integer, number, number.with(Type::Integer).with(Type::Null)] {
+            assert_eq!(types.and(Types::ANY), types);
+            assert_eq!(Types::ANY.and(types), types);
+            assert_eq!(types.and(types), types);
+        }
+    }
+
+    #[test]
+    fn an_integer_is_a_number() {
+        let (integer, number) = (Types::from(Type::Integer), Types::from(Type::Number));
+        assert_eq!(integer.and(number), integer);
+        assert_eq!(number.with(Type::Integer).and(number), number);
+        assert_eq!(integer.and(Type::String.into()), Types::NONE);
     }
 }
