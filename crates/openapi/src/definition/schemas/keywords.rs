@@ -156,7 +156,7 @@ fn core(loading: &mut Loading<'_>, draft: &mut Draft<'_>, key: &Key, at: &At<'_,
             );
         }
         "$recursiveRef" => {
-            fault(loading, draft, at, &key.text, format!("`{}` is not enforced", key.text));
+            fault(loading, draft, at, "$recursiveRef", "is not enforced".into());
         }
         _ => {}
     }
