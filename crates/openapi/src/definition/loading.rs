@@ -292,8 +292,12 @@ impl<'t> Loading<'t> {
     /// The schemas that the root document declares by name.
     pub(super) fn declared_schemas(&self) -> Option<&'t Mapping> {
         let root: &'t Node = self.root.node;
-        let place = if self.is_2_0() { root.get("definitions") } else { root.at(&["components", "schemas"]) };
-        place?.as_mapping()
+        root.at(self.schemas_place())?.as_mapping()
+    }
+
+    /// The way to the schemas that a document declares by name.
+    pub(super) fn schemas_place(&self) -> &'static [&'static str] {
+        if self.is_2_0() { &["definitions"] } else { &["components", "schemas"] }
     }
 
     pub(super) fn is_2_0(&self) -> bool {

@@ -26,7 +26,10 @@ use super::library::Named;
 use super::loading::{Loading, Unusable, text_of};
 use super::trail::At;
 use super::{Dialect, Severity};
-use crate::schema::{CollectionFormat, Fault, Notes, Place, Reference, Schema, SchemaId, Schemas, Type};
+use crate::schema::{
+    ArrayRules, CollectionFormat, Fault, LogicRules, Notes, NumberRules, ObjectRules, Place, Reference,
+    Schema, SchemaId, Schemas, TextRules, Type,
+};
 use crate::source::{FileId, Finding, Key, Node, nearest};
 
 mod discriminator;
@@ -67,6 +70,33 @@ pub(super) struct Draft<'s> {
     pub(super) id: SchemaId,
     pub(super) form: Form,
     pub(super) schema: &'s mut Schema,
+}
+
+/// The rules of a schema by what they are about, made when first needed.
+impl Draft<'_> {
+    fn number(&mut self) -> &mut NumberRules {
+        self.schema.number.get_or_insert_default()
+    }
+
+    fn text(&mut self) -> &mut TextRules {
+        self.schema.text.get_or_insert_default()
+    }
+
+    fn array(&mut self) -> &mut ArrayRules {
+        self.schema.array.get_or_insert_default()
+    }
+
+    fn object(&mut self) -> &mut ObjectRules {
+        self.schema.object.get_or_insert_default()
+    }
+
+    fn logic(&mut self) -> &mut LogicRules {
+        self.schema.logic.get_or_insert_default()
+    }
+
+    fn notes(&mut self) -> &mut Notes {
+        self.schema.notes.get_or_insert_default()
+    }
 }
 
 impl Graph<'_> {
@@ -175,12 +205,13 @@ fn fill<'t>(
     let mut schema = Schema { span: at.node.span, place, ..Schema::EMPTY };
     schema.resource = resource(loading, at)?;
     let mut draft = Draft { id, form, schema: &mut schema };
+    let is_reference = at.node.get("$ref").is_some_and(|text| text.as_str().is_some());
     if let Some(always) = at.node.as_bool() {
         draft.schema.always = Some(always);
     } else if at.node.as_mapping().is_none() {
         let what = format!("expected a schema, found {}", at.node.describe());
         fault(loading, &mut draft, at, "", what);
-    } else if at.node.get("$ref").is_some_and(|text| text.as_str().is_some()) && hides_siblings(loading) {
+    } else if is_reference && hides_siblings(loading) {
         reference(loading, &mut draft, at)?;
         siblings(loading, &mut draft, at)?;
     } else {
@@ -192,7 +223,7 @@ fn fill<'t>(
                 unknown(loading, key, &child);
             }
         }
-        if at.node.get("$ref").is_some_and(|text| text.as_str().is_some()) {
+        if is_reference {
             reference(loading, &mut draft, at)?;
         }
         dynamic_reference(loading, &mut draft, at)?;
@@ -236,10 +267,7 @@ fn reference<'t>(loading: &mut Loading<'t>, draft: &mut Draft<'_>, at: &At<'t, '
     match loading.target(at) {
         Ok(Some(target)) => draft.schema.reference = Some(Reference::To(later(loading, target)?)),
         Ok(None) => {}
-        Err(finding) => {
-            let what = finding.message.clone();
-            fault_of(loading, draft, at.node, "$ref", what, finding);
-        }
+        Err(finding) => fault_of(loading, draft, at.node, "$ref", finding),
     }
     Ok(())
 }
@@ -266,8 +294,7 @@ fn dynamic_reference<'t>(
     let found = match loading.referred_from(at.node, &stated, text) {
         Ok(found) => found,
         Err(finding) => {
-            let what = finding.message.clone();
-            fault_of(loading, draft, node, "$dynamicRef", what, finding);
+            fault_of(loading, draft, node, "$dynamicRef", finding);
             return Ok(());
         }
     };
@@ -318,28 +345,17 @@ fn unknown(loading: &mut Loading<'_>, key: &Key, at: &At<'_, '_>) {
 
 /// Notes that a keyword is not understood.
 fn fault(loading: &mut Loading<'_>, draft: &mut Draft<'_>, at: &At<'_, '_>, keyword: &str, what: String) {
-    let finding = loading.finding_at(at.node.span, at, what.clone());
-    fault_of(loading, draft, at.node, keyword, what, finding);
+    let finding = loading.finding_at(at.node.span, at, what);
+    fault_of(loading, draft, at.node, keyword, finding);
 }
 
-fn fault_of(
-    loading: &mut Loading<'_>,
-    draft: &mut Draft<'_>,
-    node: &Node,
-    keyword: &str,
-    what: String,
-    finding: Finding,
-) {
+fn fault_of(loading: &mut Loading<'_>, draft: &mut Draft<'_>, node: &Node, keyword: &str, finding: Finding) {
     const FAULTS_MAX: usize = 16;
-    loading.note(Severity::Warning, finding);
     if draft.schema.faults.len() < FAULTS_MAX {
-        draft.schema.faults.push(Fault { span: node.span, keyword: keyword.into(), what: what.into() });
+        let what = finding.message.as_str().into();
+        draft.schema.faults.push(Fault { span: node.span, keyword: keyword.into(), what });
     }
-}
-
-/// The notes of a schema, made when first needed.
-fn notes<'d>(draft: &'d mut Draft<'_>) -> &'d mut Notes {
-    draft.schema.notes.get_or_insert_default()
+    loading.note(Severity::Warning, finding);
 }
 
 /// A text that is kept, if it is one.

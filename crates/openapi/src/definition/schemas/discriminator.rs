@@ -72,13 +72,12 @@ fn mapped<'t>(loading: &mut Loading<'t>, draft: &mut Draft<'_>, at: &At<'t, '_>)
         return None;
     };
     if let Some((_, declared)) = loading.declared_schemas().and_then(|declared| declared.entry(text)) {
-        return Some(At::declared(declared, schemas_place(loading), text));
+        return Some(At::declared(declared, loading.schemas_place(), text));
     }
     match loading.referred(at, text) {
         Ok(target) => Some(target),
         Err(finding) => {
-            let what = finding.message.clone();
-            fault_of(loading, draft, node, "discriminator", what, finding);
+            fault_of(loading, draft, node, "discriminator", finding);
             None
         }
     }
@@ -129,7 +128,7 @@ fn heirs<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<Vec<Heir<'t>>
     seen.insert(at.identity());
     // The schema itself has a name too, where it is declared.
     if let Some((name, _)) = own_name(loading, at) {
-        found.push(Heir { name, at: At::declared(at.node, schemas_place(loading), name) });
+        found.push(Heir { name, at: At::declared(at.node, loading.schemas_place(), name) });
     }
     while let Some(base) = open.pop() {
         let Some(direct) = loading.graph.heirs.as_ref().and_then(|heirs| heirs.get(&base)) else { continue };
@@ -151,7 +150,7 @@ fn own_name<'t>(loading: &Loading<'t>, at: &At<'t, '_>) -> Option<(&'t str, &'t 
 fn all_heirs<'t>(loading: &mut Loading<'t>) -> Result<Heirs<'t>, Unusable> {
     let mut heirs = Heirs::default();
     let Some(declared) = loading.declared_schemas() else { return Ok(heirs) };
-    let place = schemas_place(loading);
+    let place = loading.schemas_place();
     for (key, node) in declared {
         let at = At::declared(node, place, &key.text);
         for base in at.get("allOf").iter().flat_map(At::items).flatten() {
@@ -162,8 +161,4 @@ fn all_heirs<'t>(loading: &mut Loading<'t>) -> Result<Heirs<'t>, Unusable> {
         }
     }
     Ok(heirs)
-}
-
-fn schemas_place(loading: &Loading<'_>) -> &'static [&'static str] {
-    if loading.is_2_0() { &["definitions"] } else { &["components", "schemas"] }
 }

@@ -3,7 +3,7 @@
 use super::super::loading::{Loading, Unusable};
 use super::super::trail::At;
 use super::values::{count, example, number, value};
-use super::{Draft, Form, fault, is_known_dialect, kept, notes, within};
+use super::{Draft, Form, fault, is_known_dialect, kept, within};
 use crate::schema::{CollectionFormat, Place, Property, SchemaId, Type, Types};
 use crate::source::{Key, Node};
 
@@ -92,21 +92,21 @@ pub(super) fn read<'t>(
         | "$schema" | "$defs" | "definitions" | "$comment" | "$vocabulary" | "$recursiveAnchor" => {
             core(loading, draft, key, at);
         }
-        "title" => notes(draft).title = kept(loading, at.node)?,
-        "description" => notes(draft).description = kept(loading, at.node)?,
+        "title" => draft.notes().title = kept(loading, at.node)?,
+        "description" => draft.notes().description = kept(loading, at.node)?,
         "default" => {
             if let Some(default) = value(loading, at.node)? {
-                notes(draft).default = Some(default);
+                draft.notes().default = Some(default);
             }
         }
         "example" => {
             let text = example(loading, at)?;
-            notes(draft).examples.push(text);
+            draft.notes().examples.push(text);
         }
         "examples" => {
             for item in at.items().into_iter().flatten() {
                 let text = example(loading, &item)?;
-                notes(draft).examples.push(text);
+                draft.notes().examples.push(text);
             }
         }
         "x-data-class" => draft.schema.data_class = kept(loading, at.node)?,
@@ -134,7 +134,7 @@ pub(super) fn complete<'t>(
     // It counts beside the list form of `items` only.
     if is_list && let Some(rest) = at.given("additionalItems") {
         let schema = below(loading, draft, "additionalItems", &rest)?;
-        draft.schema.array.get_or_insert_default().items = Some(schema);
+        draft.array().items = Some(schema);
     }
     Ok(())
 }
@@ -228,7 +228,7 @@ fn collection_format(loading: &mut Loading<'_>, draft: &mut Draft<'_>, at: &At<'
             return fault(loading, draft, at, "collectionFormat", what);
         }
     };
-    draft.schema.array.get_or_insert_default().collection_format = Some(format);
+    draft.array().collection_format = Some(format);
 }
 
 fn numbers(loading: &mut Loading<'_>, draft: &mut Draft<'_>, key: &Key, at: &At<'_, '_>) -> bool {
@@ -248,7 +248,7 @@ fn numbers(loading: &mut Loading<'_>, draft: &mut Draft<'_>, key: &Key, at: &At<
         fault(loading, draft, at, &key.text, what);
         return true;
     };
-    let rules = draft.schema.number.get_or_insert_default();
+    let rules = draft.number();
     match &*key.text {
         "multipleOf" => rules.multiple_of = Some(bound),
         "minimum" => rules.minimum = Some(bound),
@@ -265,7 +265,7 @@ fn exclusive_flag(loading: &mut Loading<'_>, draft: &mut Draft<'_>, at: &At<'_, 
     if flag.node.as_bool() != Some(true) {
         return;
     }
-    let rules = draft.schema.number.get_or_insert_default();
+    let rules = draft.number();
     let (from, to) = if key == "exclusiveMinimum" {
         (&mut rules.minimum, &mut rules.exclusive_minimum)
     } else {
@@ -287,25 +287,21 @@ fn texts<'t>(
     match &*key.text {
         "minLength" | "maxLength" => {
             let Some(count) = counted(loading, draft, key, at) else { return Ok(true) };
-            let rules = draft.schema.text.get_or_insert_default();
+            let rules = draft.text();
             *if &*key.text == "minLength" { &mut rules.min_length } else { &mut rules.max_length } =
                 Some(count);
         }
         "pattern" => {
-            let pattern = word(loading, draft, key, at)?;
-            draft.schema.text.get_or_insert_default().pattern = pattern;
+            draft.text().pattern = word(loading, draft, key, at)?;
         }
         "contentEncoding" => {
-            let encoding = word(loading, draft, key, at)?;
-            draft.schema.text.get_or_insert_default().content_encoding = encoding;
+            draft.text().content_encoding = word(loading, draft, key, at)?;
         }
         "contentMediaType" => {
-            let media_type = word(loading, draft, key, at)?;
-            draft.schema.text.get_or_insert_default().content_media_type = media_type;
+            draft.text().content_media_type = word(loading, draft, key, at)?;
         }
         "contentSchema" => {
-            let schema = below(loading, draft, "contentSchema", at)?;
-            draft.schema.text.get_or_insert_default().content_schema = Some(schema);
+            draft.text().content_schema = Some(below(loading, draft, "contentSchema", at)?);
         }
         _ => return Ok(false),
     }
@@ -321,7 +317,7 @@ fn lists<'t>(
     match &*key.text {
         "minItems" | "maxItems" | "minContains" | "maxContains" => {
             let Some(count) = counted(loading, draft, key, at) else { return Ok(true) };
-            let rules = draft.schema.array.get_or_insert_default();
+            let rules = draft.array();
             *match &*key.text {
                 "minItems" => &mut rules.min_items,
                 "maxItems" => &mut rules.max_items,
@@ -330,30 +326,24 @@ fn lists<'t>(
             } = Some(count);
         }
         "uniqueItems" => {
-            let unique = flag(loading, draft, key, at);
-            draft.schema.array.get_or_insert_default().unique_items = unique;
+            draft.array().unique_items = flag(loading, draft, key, at);
         }
         // Up to draft 2019-09 a list stood for what 2020-12 calls `prefixItems`.
         "items" if at.node.as_sequence().is_some() => {
-            let schemas = list(loading, draft, "items", at)?;
-            draft.schema.array.get_or_insert_default().prefix_items = schemas;
+            draft.array().prefix_items = list(loading, draft, "items", at)?;
         }
         "prefixItems" => {
-            let schemas = list(loading, draft, "prefixItems", at)?;
-            draft.schema.array.get_or_insert_default().prefix_items = schemas;
+            draft.array().prefix_items = list(loading, draft, "prefixItems", at)?;
         }
         "additionalItems" => {}
         "items" => {
-            let schema = below_as(loading, draft, "items", at, draft.form)?;
-            draft.schema.array.get_or_insert_default().items = Some(schema);
+            draft.array().items = Some(below_as(loading, draft, "items", at, draft.form)?);
         }
         "contains" => {
-            let schema = below(loading, draft, "contains", at)?;
-            draft.schema.array.get_or_insert_default().contains = Some(schema);
+            draft.array().contains = Some(below(loading, draft, "contains", at)?);
         }
         "unevaluatedItems" => {
-            let schema = below(loading, draft, "unevaluatedItems", at)?;
-            draft.schema.array.get_or_insert_default().unevaluated_items = Some(schema);
+            draft.array().unevaluated_items = Some(below(loading, draft, "unevaluatedItems", at)?);
         }
         _ => return Ok(false),
     }
@@ -369,7 +359,7 @@ fn objects<'t>(
     match &*key.text {
         "minProperties" | "maxProperties" => {
             let Some(count) = counted(loading, draft, key, at) else { return Ok(true) };
-            let rules = draft.schema.object.get_or_insert_default();
+            let rules = draft.object();
             *if &*key.text == "minProperties" {
                 &mut rules.min_properties
             } else {
@@ -377,24 +367,19 @@ fn objects<'t>(
             } = Some(count);
         }
         "properties" => {
-            let schemas = named(loading, draft, "properties", at)?;
-            draft.schema.object.get_or_insert_default().properties = schemas;
+            draft.object().properties = named(loading, draft, "properties", at)?;
         }
         "patternProperties" => {
-            let schemas = named(loading, draft, "patternProperties", at)?;
-            draft.schema.object.get_or_insert_default().pattern_properties = schemas;
+            draft.object().pattern_properties = named(loading, draft, "patternProperties", at)?;
         }
         "additionalProperties" => {
-            let schema = below(loading, draft, "additionalProperties", at)?;
-            draft.schema.object.get_or_insert_default().additional_properties = Some(schema);
+            draft.object().additional_properties = Some(below(loading, draft, "additionalProperties", at)?);
         }
         "unevaluatedProperties" => {
-            let schema = below(loading, draft, "unevaluatedProperties", at)?;
-            draft.schema.object.get_or_insert_default().unevaluated_properties = Some(schema);
+            draft.object().unevaluated_properties = Some(below(loading, draft, "unevaluatedProperties", at)?);
         }
         "propertyNames" => {
-            let schema = below(loading, draft, "propertyNames", at)?;
-            draft.schema.object.get_or_insert_default().property_names = Some(schema);
+            draft.object().property_names = Some(below(loading, draft, "propertyNames", at)?);
         }
         "required" => {
             let Some(names) = names(loading, at)? else {
@@ -402,7 +387,7 @@ fn objects<'t>(
                 fault(loading, draft, at, "required", what);
                 return Ok(true);
             };
-            draft.schema.object.get_or_insert_default().required = names;
+            draft.object().required = names;
         }
         "dependentRequired" | "dependentSchemas" | "dependencies" => dependent(loading, draft, key, at)?,
         _ => return Ok(false),
@@ -431,14 +416,14 @@ fn dependent<'t>(
         loading.spend(key.text.len())?;
         if child.node.as_sequence().is_some() && keyword != "dependentSchemas" {
             if let Some(names) = names(loading, &child)? {
-                let rules = draft.schema.object.get_or_insert_default();
+                let rules = draft.object();
                 rules.dependent_required.push((key.text.clone(), names));
                 continue;
             }
         } else if keyword != "dependentRequired" {
             let index = draft.schema.object().dependent_schemas.len();
             let schema = step(loading, draft, keyword, Some(index), &child, Form::Schema)?;
-            let rules = draft.schema.object.get_or_insert_default();
+            let rules = draft.object();
             rules.dependent_schemas.push(Property { name: key.text.clone(), schema });
             continue;
         }
@@ -456,32 +441,25 @@ fn logic<'t>(
 ) -> Result<bool, Unusable> {
     match &*key.text {
         "allOf" => {
-            let schemas = list(loading, draft, "allOf", at)?;
-            draft.schema.logic.get_or_insert_default().all_of = schemas;
+            draft.logic().all_of = list(loading, draft, "allOf", at)?;
         }
         "anyOf" => {
-            let schemas = list(loading, draft, "anyOf", at)?;
-            draft.schema.logic.get_or_insert_default().any_of = schemas;
+            draft.logic().any_of = list(loading, draft, "anyOf", at)?;
         }
         "oneOf" => {
-            let schemas = list(loading, draft, "oneOf", at)?;
-            draft.schema.logic.get_or_insert_default().one_of = schemas;
+            draft.logic().one_of = list(loading, draft, "oneOf", at)?;
         }
         "not" => {
-            let schema = below(loading, draft, "not", at)?;
-            draft.schema.logic.get_or_insert_default().not = Some(schema);
+            draft.logic().not = Some(below(loading, draft, "not", at)?);
         }
         "if" => {
-            let schema = below(loading, draft, "if", at)?;
-            draft.schema.logic.get_or_insert_default().condition = Some(schema);
+            draft.logic().condition = Some(below(loading, draft, "if", at)?);
         }
         "then" => {
-            let schema = below(loading, draft, "then", at)?;
-            draft.schema.logic.get_or_insert_default().then = Some(schema);
+            draft.logic().then = Some(below(loading, draft, "then", at)?);
         }
         "else" => {
-            let schema = below(loading, draft, "else", at)?;
-            draft.schema.logic.get_or_insert_default().otherwise = Some(schema);
+            draft.logic().otherwise = Some(below(loading, draft, "else", at)?);
         }
         _ => return Ok(false),
     }
