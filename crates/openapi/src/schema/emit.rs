@@ -165,6 +165,19 @@ struct Context {
     is_in_place: bool,
 }
 
+impl Context {
+    /// At the beginning of one of the `$defs`.
+    fn of(definition: usize, view: View) -> Self {
+        let View { schema: _, lens, role, hidden, shared, is_chosen, scope } = view;
+        Self { definition, lens, role, hidden, shared, is_chosen, scope, is_in_place: true }
+    }
+
+    /// Without what is said elsewhere of the value.
+    fn alone(self) -> Self {
+        Self { hidden: 0, shared: 0, is_chosen: false, ..self }
+    }
+}
+
 /// Most schemas of one composition.
 const COMPOSITION_MAX: usize = 2048;
 /// Most steps through compositions for one document.
@@ -224,16 +237,7 @@ impl<'a> Emitter<'a> {
         let schema = members.first().map_or(SchemaId(u32::MAX), |(_, schema)| *schema);
         let view = View { schema, lens, role: Role::Part, hidden: 0, shared: 0, is_chosen: false, scope: 0 };
         let index = self.add(view);
-        let context = Context {
-            definition: index,
-            lens,
-            role: Role::Whole,
-            hidden: 0,
-            shared: 0,
-            is_chosen: false,
-            scope: 0,
-            is_in_place: false,
-        };
+        let context = Context { role: Role::Whole, is_in_place: false, ..Context::of(index, view) };
         let mut properties = Map::with_capacity(members.len());
         for (name, schema) in members {
             properties.insert(name.as_ref().to_owned(), self.refer(*schema, context, false));
@@ -269,18 +273,7 @@ impl<'a> Emitter<'a> {
     fn drain(&mut self) {
         while let Some(index) = self.queue.pop() {
             let Some(view) = self.definitions.get(index).map(|written| written.view) else { continue };
-            let View { schema, lens, role, hidden, shared, is_chosen, scope } = view;
-            let context = Context {
-                definition: index,
-                lens,
-                role,
-                hidden,
-                shared,
-                is_chosen,
-                scope,
-                is_in_place: true,
-            };
-            let value = self.write(schema, context);
+            let value = self.write(view.schema, Context::of(index, view));
             if let Some(written) = self.definitions.get_mut(index) {
                 written.value = value;
             }

@@ -185,14 +185,7 @@ impl<'a> Emitter<'a> {
         if is_plain {
             return Some(json!({ "properties": names, "additionalProperties": false }));
         }
-        let part = Context {
-            role: Role::Part,
-            hidden: 0,
-            shared: 0,
-            is_chosen: false,
-            is_in_place: false,
-            ..context
-        };
+        let part = Context { role: Role::Part, is_in_place: false, ..context.alone() };
         let parts: Vec<Value> = schemas.iter().map(|id| self.write(*id, part)).collect();
         Some(json!({ "allOf": parts, "unevaluatedProperties": false }))
     }
@@ -374,9 +367,9 @@ impl<'a> Emitter<'a> {
         {
             return true;
         }
-        let LogicLists { all_of, branches } = LogicLists::of(schema);
-        all_of.iter().any(|part| self.hides(*part, direction, deeper))
-            || branches.iter().any(|list| {
+        let logic = schema.logic();
+        logic.all_of.iter().any(|part| self.hides(*part, direction, deeper))
+            || [&logic.any_of, &logic.one_of].iter().any(|list| {
                 !list.is_empty() && list.iter().all(|branch| self.hides(*branch, direction, deeper))
             })
     }
@@ -422,19 +415,6 @@ impl<'a> Emitter<'a> {
         let names = self.hidden_names(context.hidden).iter().copied();
         let names: Vec<&'a str> = names.filter(|name| asked.contains(name) && !own.contains(name)).collect();
         self.hidden_set(names)
-    }
-}
-
-/// The lists of schemas about the same value.
-struct LogicLists<'s> {
-    all_of: &'s [SchemaId],
-    branches: [&'s [SchemaId]; 2],
-}
-
-impl<'s> LogicLists<'s> {
-    fn of(schema: &'s Schema) -> Self {
-        let logic = schema.logic();
-        Self { all_of: &logic.all_of, branches: [&logic.any_of, &logic.one_of] }
     }
 }
 

@@ -141,15 +141,7 @@ impl<'a> Emitter<'a> {
 
     /// A schema that describes a value within this one.
     fn inner(&mut self, id: SchemaId, context: Context) -> Value {
-        let context = Context {
-            role: Role::Whole,
-            hidden: 0,
-            shared: 0,
-            is_chosen: false,
-            is_in_place: false,
-            ..context
-        };
-        self.write(id, context)
+        self.write(id, Context { role: Role::Whole, is_in_place: false, ..context.alone() })
     }
 
     /// A schema that asks a question about a value within this one.
@@ -414,14 +406,8 @@ fn is_composed(schema: &Schema) -> bool {
 
 /// Neither closed nor directed.
 fn asking(context: Context) -> Context {
-    Context {
-        lens: Lens { direction: None, closing: Closing::Open },
-        role: Role::Part,
-        hidden: 0,
-        shared: 0,
-        is_chosen: false,
-        ..context
-    }
+    let lens = Lens { direction: None, closing: Closing::Open };
+    Context { lens, role: Role::Part, ..context.alone() }
 }
 
 pub(super) fn forbid(keyword: &str) -> Value {
