@@ -64,8 +64,8 @@ impl<'a> Work<'a> {
                 };
                 let (nodes, _) = self.root.find(source).map_or((0, 0), Node::size);
                 self.budget.spend(nodes).map_err(|spent| self.exhausted(spent, action))?;
-                let source = self.root.find(source).cloned().map(|node| node.written_at(*span));
-                if let Some(source) = source {
+                if let Some(mut source) = self.root.find(source).cloned() {
+                    source.put_at(*span);
                     self.update(&found, &source, action, path)?;
                 }
             }

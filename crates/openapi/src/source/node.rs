@@ -139,24 +139,19 @@ impl Node {
         }
     }
 
-    /// The same tree, all of it at one place.
-    #[must_use]
-    pub(crate) fn written_at(mut self, span: Span) -> Self {
+    /// Puts all of the tree at one place.
+    pub(crate) fn put_at(&mut self, span: Span) {
         self.span = span;
         match &mut self.value {
-            Value::Sequence(items) => {
-                *items = std::mem::take(items).into_iter().map(|item| item.written_at(span)).collect();
-            }
+            Value::Sequence(items) => items.iter_mut().for_each(|item| item.put_at(span)),
             Value::Mapping(mapping) => {
                 for (key, node) in &mut mapping.entries {
                     key.span = span;
-                    let value = std::mem::replace(&mut node.value, Value::Null);
-                    *node = Self { value, ..*node }.written_at(span);
+                    node.put_at(span);
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
-        self
     }
 
     /// The node a JSON Pointer (RFC 6901) leads to: empty, or `/` before every step.
@@ -291,24 +286,23 @@ impl Mapping {
 
     /// The key as it was written, and its value.
     pub fn entry(&self, key: &str) -> Option<&(Key, Node)> {
-        if self.order.is_empty() {
-            return self.entries.iter().find(|(candidate, _)| &*candidate.text == key);
-        }
-        let text = |index: u32| self.by_order(index).map_or("", |(key, _)| &key.text);
-        let found = self.order.binary_search_by(|index| text(*index).cmp(key)).ok()?;
-        self.by_order(*self.order.get(found)?)
+        self.entries.get(self.position(key)?)
     }
 
     /// A key and its value, to be changed in place. The key's text must stay.
     pub(crate) fn get_mut(&mut self, key: &str) -> Option<(&mut Span, &mut Node)> {
-        let index = if self.order.is_empty() {
-            self.entries.iter().position(|(candidate, _)| &*candidate.text == key)?
-        } else {
-            let text = |index: u32| self.by_order(index).map_or("", |(key, _)| &key.text);
-            let found = self.order.binary_search_by(|index| text(*index).cmp(key)).ok()?;
-            usize::try_from(*self.order.get(found)?).ok()?
-        };
+        let index = self.position(key)?;
         self.entries.get_mut(index).map(|(key, node)| (&mut key.span, node))
+    }
+
+    /// The place of a key among the entries.
+    fn position(&self, key: &str) -> Option<usize> {
+        if self.order.is_empty() {
+            return self.entries.iter().position(|(candidate, _)| &*candidate.text == key);
+        }
+        let text = |index: u32| self.by_order(index).map_or("", |(key, _)| &key.text);
+        let found = self.order.binary_search_by(|index| text(*index).cmp(key)).ok()?;
+        usize::try_from(*self.order.get(found)?).ok()
     }
 
     /// Adds entries behind the others; of a key that is known already the entry there stays.
