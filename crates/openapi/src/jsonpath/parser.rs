@@ -256,41 +256,37 @@ impl<'t> Parser<'t> {
     }
 
     fn or(&mut self) -> Parsed<Logical> {
-        let first = self.and()?;
-        let mut several = vec![first];
-        loop {
-            let before = self.at;
-            self.blanks();
-            if !self.takes("||") {
-                self.at = before;
-                let single = several.len() == 1;
-                return match several.pop() {
-                    Some(only) if single => Ok(only),
-                    last => Ok(Logical::Or(several.into_iter().chain(last).collect())),
-                };
-            }
-            self.blanks();
-            several.push(self.and()?);
-        }
+        self.joined("||", Self::and, Logical::Or)
     }
 
     fn and(&mut self) -> Parsed<Logical> {
-        let first = self.basic()?;
-        let mut several = vec![first];
+        self.joined("&&", Self::basic, Logical::And)
+    }
+
+    /// One expression, or several with an operator between them.
+    fn joined(
+        &mut self,
+        operator: &str,
+        one: fn(&mut Self) -> Parsed<Logical>,
+        join: fn(Vec<Logical>) -> Logical,
+    ) -> Parsed<Logical> {
+        let first = one(self)?;
+        let mut more = Vec::new();
         loop {
             let before = self.at;
             self.blanks();
-            if !self.takes("&&") {
+            if !self.takes(operator) {
                 self.at = before;
-                let single = several.len() == 1;
-                return match several.pop() {
-                    Some(only) if single => Ok(only),
-                    last => Ok(Logical::And(several.into_iter().chain(last).collect())),
-                };
+                break;
             }
             self.blanks();
-            several.push(self.basic()?);
+            more.push(one(self)?);
         }
+        if more.is_empty() {
+            return Ok(first);
+        }
+        more.insert(0, first);
+        Ok(join(more))
     }
 
     /// Goes into parentheses or a call, as deep as that may be.
