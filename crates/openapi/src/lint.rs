@@ -161,13 +161,11 @@ impl Look<'_> {
             .zip(places)
             .map(|(rule, (places, failing))| Outcome { rule, places, failing })
             .collect();
+        let of = |rule: &Rule| outcomes.iter().find(|outcome| std::ptr::eq(outcome.rule, rule));
         for finding in &mut findings {
-            let outcome = outcomes.iter().find(|outcome| std::ptr::eq(outcome.rule, finding.rule));
-            finding.cost = outcome.map_or(0.0, |outcome| share(outcome.rule, 1, outcome.places));
+            finding.cost = of(finding.rule).map_or(0.0, |outcome| share(outcome.rule, 1, outcome.places));
         }
-        let lost = |rule: &Rule| {
-            outcomes.iter().find(|outcome| outcome.rule.id == rule.id).map_or(0.0, Outcome::lost)
-        };
+        let lost = |rule: &Rule| of(rule).map_or(0.0, Outcome::lost);
         findings.sort_by(|one, other| {
             lost(other.rule)
                 .total_cmp(&lost(one.rule))
