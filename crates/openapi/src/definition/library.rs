@@ -51,13 +51,8 @@ struct State {
     before: HashMap<usize, Node, RandomState>,
 }
 
-/// A resource in which dynamic references look for names.
-pub(super) struct Named<'t> {
-    /// Tells it from others.
-    pub(super) resource: (FileId, usize),
-    /// The names and what they stand for.
-    pub(super) anchors: Vec<(&'t str, At<'t, 't>)>,
-}
+/// Tells a resource from those of all documents.
+pub(super) type ResourceId = (FileId, usize);
 
 impl<'d> Library<'d> {
     pub(super) fn new(
@@ -225,7 +220,7 @@ impl<'d> Library<'d> {
             let found = root.json_pointer(&resource.pointer)?.json_pointer(&decoded)?;
             return Some(At::referred(found, fragment));
         }
-        let (_, pointer) = resource.anchors.iter().find(|(name, _)| **name == *decoded)?;
+        let pointer = resource.anchors.get(&*decoded)?;
         Some(At::referred(root.json_pointer(pointer)?, pointer))
     }
 
@@ -253,16 +248,23 @@ impl<'d> Library<'d> {
         Some(At::referred(slot.root.as_ref().ok()?.json_pointer(&decoded)?, fragment))
     }
 
-    /// The resource that a schema belongs to, if others look for names in it: a number for it, and the places of its names.
-    pub(super) fn dynamic<'t>(&'t self, schema: &Node) -> Option<Named<'t>> {
+    /// The resource that a schema belongs to, if dynamic references look for names in it.
+    pub(super) fn dynamic(&self, schema: &Node) -> Option<ResourceId> {
         let slot = self.slot(schema.span.file)?;
         let (number, resource) = self.index(slot)?.resource_of(schema)?;
-        let root = slot.root.as_ref().ok()?;
-        let anchors = resource.dynamic.iter().filter_map(|(name, pointer)| {
-            Some((&**name, At::referred(root.json_pointer(pointer)?, pointer)))
-        });
-        let anchors: Vec<_> = anchors.collect();
-        (!anchors.is_empty()).then_some(Named { resource: (schema.span.file, number), anchors })
+        (!resource.dynamic.is_empty()).then_some((schema.span.file, number))
+    }
+
+    /// The names in a resource that dynamic references look for, and what they stand for.
+    pub(super) fn dynamic_anchors(&self, (file, number): ResourceId) -> Vec<(&str, At<'_, '_>)> {
+        let found = self
+            .slot(file)
+            .and_then(|slot| Some((slot.root.as_ref().ok()?, self.index(slot)?.resource(number)?)));
+        let Some((root, resource)) = found else { return Vec::new() };
+        let anchors = resource.dynamic.iter();
+        anchors
+            .filter_map(|(name, pointer)| Some((&**name, At::referred(root.json_pointer(pointer)?, pointer))))
+            .collect()
     }
 
     fn slot(&self, file: FileId) -> Option<&Slot> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::library::{Library, Named};
+use super::library::{Library, ResourceId};
 use super::messages::Messages;
 use super::parameters::Declared;
 use super::schemas::Graph;
@@ -285,8 +285,13 @@ impl<'t> Loading<'t> {
     }
 
     /// See [`Library::dynamic`].
-    pub(super) fn dynamic(&self, schema: &Node) -> Option<Named<'t>> {
+    pub(super) fn dynamic(&self, schema: &Node) -> Option<ResourceId> {
         self.library.dynamic(schema)
+    }
+
+    /// See [`Library::dynamic_anchors`].
+    pub(super) fn dynamic_anchors(&self, resource: ResourceId) -> Vec<(&'t str, At<'t, 't>)> {
+        self.library.dynamic_anchors(resource)
     }
 
     /// The schemas that the root document declares by name.

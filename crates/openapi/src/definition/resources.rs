@@ -14,6 +14,7 @@ use crate::source::{Node, Value};
 #[derive(Debug)]
 pub(super) struct Index {
     resources: Vec<Resource>,
+    by_uri: HashMap<String, usize, RandomState>,
     /// The resource that a schema belongs to, by the identity of its node.
     by_node: HashMap<usize, usize, RandomState>,
 }
@@ -25,8 +26,8 @@ pub(super) struct Resource {
     pub(super) uri: String,
     /// Its place in the document.
     pub(super) pointer: String,
-    /// Names within it, and their places in the document.
-    pub(super) anchors: Vec<(Box<str>, String)>,
+    /// Names within it, and their places in the document; of one given twice the first.
+    pub(super) anchors: HashMap<Box<str>, String, RandomState>,
     /// Those of them that `$dynamicRef` looks for from outside.
     pub(super) dynamic: Vec<(Box<str>, String)>,
 }
@@ -52,28 +53,32 @@ pub(super) fn is_named(bytes: &[u8]) -> bool {
 impl Index {
     /// Finds the names of a document.
     pub(super) fn of(root: &Node, base: &str) -> Self {
-        let first = Resource {
-            uri: base.to_owned(),
-            pointer: String::new(),
-            anchors: Vec::new(),
-            dynamic: Vec::new(),
-        };
-        let mut index = Self { resources: vec![first], by_node: HashMap::default() };
+        let first = Resource::new(base.to_owned(), String::new());
+        let mut index =
+            Self { resources: vec![first], by_uri: HashMap::default(), by_node: HashMap::default() };
         let is_openapi = root.get("openapi").is_some() || root.get("swagger").is_some();
         let held = if is_openapi { Held::Other } else { Held::Schema };
         index.walk(root, held, 0, &mut String::new());
+        for (number, resource) in index.resources.iter().enumerate() {
+            index.by_uri.entry(resource.uri.clone()).or_insert(number);
+        }
         index
     }
 
     /// The resource that a node belongs to.
     pub(super) fn resource_of(&self, node: &Node) -> Option<(usize, &Resource)> {
         let number = self.by_node.get(&std::ptr::from_ref(node).addr()).copied().unwrap_or_default();
-        Some((number, self.resources.get(number)?))
+        Some((number, self.resource(number)?))
     }
 
-    /// The resource of a name.
+    /// The resource of that number.
+    pub(super) fn resource(&self, number: usize) -> Option<&Resource> {
+        self.resources.get(number)
+    }
+
+    /// The resource of a name; of several with it the first.
     pub(super) fn named(&self, uri: &str) -> Option<&Resource> {
-        self.resources.iter().find(|resource| resource.uri == uri)
+        self.resource(*self.by_uri.get(uri)?)
     }
 
     /// Documents are at most [`crate::source::Reading::depth_max`] deep.
@@ -134,13 +139,12 @@ impl Index {
                 }
             } else {
                 within = self.resources.len();
-                let pointer = pointer.to_owned();
-                self.resources.push(Resource { uri, pointer, anchors: Vec::new(), dynamic: Vec::new() });
+                self.resources.push(Resource::new(uri, pointer.to_owned()));
             }
         }
         if let Some(resource) = self.resources.get_mut(within) {
             for anchor in [text("$anchor"), text("$dynamicAnchor")].into_iter().flatten() {
-                resource.anchors.push((anchor.into(), pointer.to_owned()));
+                resource.anchors.entry(anchor.into()).or_insert_with(|| pointer.to_owned());
             }
             if let Some(anchor) = text("$dynamicAnchor") {
                 resource.dynamic.push((anchor.into(), pointer.to_owned()));
@@ -150,6 +154,13 @@ impl Index {
             self.by_node.insert(std::ptr::from_ref(node).addr(), within);
         }
         within
+    }
+}
+
+impl Resource {
+    /// One without names within it.
+    fn new(uri: String, pointer: String) -> Self {
+        Self { uri, pointer, anchors: HashMap::default(), dynamic: Vec::new() }
     }
 }
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::library::Named;
+use super::library::ResourceId;
 use super::loading::{Loading, Unusable, text_of};
 use super::trail::At;
 use super::{Dialect, Severity};
@@ -30,7 +30,7 @@ use crate::schema::{
     ArrayRules, CollectionFormat, Fault, LogicRules, Notes, NumberRules, ObjectRules, Place, Reference,
     Schema, SchemaId, Schemas, TextRules, Type,
 };
-use crate::source::{FileId, Finding, Key, Node, nearest};
+use crate::source::{Finding, Key, Node, nearest};
 
 mod discriminator;
 mod keywords;
@@ -50,7 +50,7 @@ pub(super) struct Graph<'t> {
     /// Examples by their nodes.
     examples: HashMap<usize, Arc<str>, RandomState>,
     /// Resources with dynamic anchors, and their numbers in the graph.
-    resources: HashMap<(FileId, usize), u32, RandomState>,
+    resources: HashMap<ResourceId, u32, RandomState>,
     anchors: Vec<Vec<(Box<str>, SchemaId)>>,
     /// Schemas that build on another, by the node of that one; made when a discriminator first asks.
     heirs: Option<discriminator::Heirs<'t>>,
@@ -238,7 +238,7 @@ fn fill<'t>(
 
 /// The number of the resource that a schema belongs to, where dynamic references look for names in it; else 0.
 fn resource(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<u32, Unusable> {
-    let Some(Named { resource, anchors }) = loading.dynamic(at.node) else { return Ok(0) };
+    let Some(resource) = loading.dynamic(at.node) else { return Ok(0) };
     if let Some(known) = loading.graph.resources.get(&resource) {
         return Ok(*known);
     }
@@ -246,7 +246,7 @@ fn resource(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<u32, Unusable>
     loading.graph.resources.insert(resource, number);
     loading.graph.anchors.push(Vec::new());
     let mut named = Vec::new();
-    for (name, target) in anchors {
+    for (name, target) in loading.dynamic_anchors(resource) {
         loading.spend(name.len())?;
         named.push((Box::from(name), later(loading, target)?));
     }

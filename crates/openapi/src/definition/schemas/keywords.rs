@@ -133,8 +133,7 @@ pub(super) fn complete<'t>(
     let is_list = at.node.get("items").is_some_and(|items| items.as_sequence().is_some());
     // It counts beside the list form of `items` only.
     if is_list && let Some(rest) = at.given("additionalItems") {
-        let schema = below(loading, draft, "additionalItems", &rest)?;
-        draft.array().items = Some(schema);
+        draft.array().items = Some(below(loading, draft, "additionalItems", &rest)?);
     }
     Ok(())
 }
