@@ -1,7 +1,5 @@
 //! The text of an Overlay, as actions that can be carried out.
 
-use std::collections::HashSet;
-
 use super::Place;
 use crate::jsonpath::Query;
 use crate::source::{Files, Finding, Node, Pointer, Span, nearest};
@@ -87,17 +85,18 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn wrong(&mut self, span: Span, path: &Pointer, message: impl Into<String>) {
+    fn note(&mut self, finding: Finding) {
         if self.findings.len() < FINDINGS_MAX {
-            self.findings.push(self.files.finding(span, path, message));
+            self.findings.push(finding);
         }
     }
 
+    fn wrong(&mut self, span: Span, path: &Pointer, message: impl Into<String>) {
+        self.note(self.files.finding(span, path, message));
+    }
+
     fn hinted(&mut self, span: Span, path: &Pointer, message: &str, hint: &str) {
-        self.wrong(span, path, message);
-        if let Some(last) = self.findings.pop() {
-            self.findings.push(last.with_hint(hint));
-        }
+        self.note(self.files.finding(span, path, message).with_hint(hint));
     }
 
     fn overlay(&mut self, root: &Node, actions_max: usize) -> Option<Overlay> {
@@ -242,15 +241,12 @@ impl Reader<'_> {
             self.wrong(node.span, at, format!("expected a mapping, found {}", node.describe()));
             return;
         };
-        let known: HashSet<&str> = known.iter().copied().collect();
         for (key, _) in mapping {
-            if !known.contains(&*key.text) && !key.text.starts_with("x-") {
+            if !known.contains(&&*key.text) && !key.text.starts_with("x-") {
                 let hint =
                     nearest(&key.text, known.iter().copied()).map(|near| format!("did you mean `{near}`?"));
-                self.wrong(key.span, &at.key(&key.text), "is not known here");
-                if let Some(last) = self.findings.pop() {
-                    self.findings.push(last.with_hint_if(hint));
-                }
+                let finding = self.files.finding(key.span, at.key(&key.text), "is not known here");
+                self.note(finding.with_hint_if(hint));
             }
         }
     }

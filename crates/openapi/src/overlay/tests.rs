@@ -320,6 +320,13 @@ fn what_is_not_understood_does_not_load() {
 }
 
 #[test]
+fn a_hint_beyond_the_last_finding_is_left_out_with_its_finding() {
+    let found = complaints(&overlay(&format!("{}- {{ description: no target }}", "- 1\n".repeat(100))));
+    assert_eq!(found.len(), 100);
+    assert_eq!(found.last().unwrap(), "one.yaml:103:3: actions[99]: expected an action, found the number 1");
+}
+
+#[test]
 fn an_overlay_1_0_that_could_mean_two_things_does_not_load() {
     let text = |action: &str| {
         format!("overlay: 1.0.0\ninfo: {{ title: O, version: 1 }}\nactions:\n- {{ {action} }}")
