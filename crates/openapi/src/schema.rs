@@ -21,7 +21,7 @@ pub(crate) mod emit;
 pub mod shape;
 mod type_set;
 
-pub use emit::{Direction, closes};
+pub use emit::Direction;
 pub use type_set::{Type, Types};
 
 /// Names one schema of a [`Schemas`].

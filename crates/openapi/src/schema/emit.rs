@@ -35,7 +35,6 @@ mod keywords;
 mod reach;
 mod scope;
 
-pub use composition::closes;
 pub(crate) use reach::Reach;
 use scope::Scopes;
 

@@ -20,13 +20,6 @@ pub(super) struct Composition {
     sole: Option<SchemaId>,
 }
 
-/// Whether an object is closed although its schema does not say so: where it is the outermost of its composition, declares
-/// something and says nothing of what it does not declare.
-pub fn closes(schemas: &Schemas, id: SchemaId) -> bool {
-    !is_stated(schemas.get(id))
-        && Composition::gather(schemas, id, false, COMPOSITION_MAX).0.declares(schemas, false)
-}
-
 /// Whether a schema itself says what becomes of members that it does not declare.
 fn is_stated(schema: &Schema) -> bool {
     let object = schema.object();
