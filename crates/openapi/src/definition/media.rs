@@ -61,16 +61,9 @@ fn media_type<'t>(loading: &mut Loading<'t>, range: &str, at: &At<'t, '_>) -> Re
     };
     let schema = schema_of(loading, "schema")?;
     let item_schema = schema_of(loading, "itemSchema")?;
-    let mut media_type = MediaType {
-        range: range.into(),
-        schema,
-        item_schema,
-        encoding: Vec::new(),
-        prefix_encoding: Vec::new(),
-        item_encoding: None,
-        examples: messages::examples(loading, at)?,
-        span: at.node.span,
-    };
+    let examples = messages::examples(loading, at)?;
+    let mut media_type =
+        MediaType { item_schema, examples, ..MediaType::new(range.into(), schema, at.node.span) };
     if let Some(list) = at.given("encoding") {
         let Some(entries) = list.entries() else {
             loading.error(&list, format!("expected encodings by property, found {}", list.node.describe()));

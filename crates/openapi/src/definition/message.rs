@@ -191,10 +191,19 @@ pub struct Example {
     pub value: Arc<str>,
 }
 
-impl Body {
-    /// The media types and ranges as written; none when the document does not say.
-    pub fn media_types(&self) -> impl Iterator<Item = &str> {
-        self.content.iter().map(|media_type| &*media_type.range)
+impl MediaType {
+    /// One of which no more is said than its schema.
+    pub(super) fn new(range: Box<str>, schema: Option<SchemaId>, span: Span) -> Self {
+        Self {
+            range,
+            schema,
+            item_schema: None,
+            encoding: Vec::new(),
+            prefix_encoding: Vec::new(),
+            item_encoding: None,
+            examples: Vec::new(),
+            span,
+        }
     }
 }
 

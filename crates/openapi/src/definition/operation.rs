@@ -135,16 +135,7 @@ fn body_of_2_0<'t>(
     let mut content = Vec::new();
     for range in ranges {
         loading.spend(range.len())?;
-        content.push(MediaType {
-            range,
-            schema,
-            item_schema: None,
-            encoding: encoding.clone(),
-            prefix_encoding: Vec::new(),
-            item_encoding: None,
-            examples: Vec::new(),
-            span: first.span,
-        });
+        content.push(MediaType { encoding: encoding.clone(), ..MediaType::new(range, schema, first.span) });
     }
     let is_required = parts.iter().any(|part| part.is_required);
     Ok(Some(Body { is_required, content: content.into(), span: first.span }))

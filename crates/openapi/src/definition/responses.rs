@@ -70,16 +70,8 @@ fn content_of_2_0<'t>(
     let mut types = Vec::new();
     for range in ranges {
         loading.spend(range.len())?;
-        types.push(MediaType {
-            range: range.clone(),
-            schema: Some(schema),
-            item_schema: None,
-            encoding: Vec::new(),
-            prefix_encoding: Vec::new(),
-            item_encoding: None,
-            examples: messages::example_of_2_0(loading, at, range)?,
-            span: at.node.span,
-        });
+        let examples = messages::example_of_2_0(loading, at, range)?;
+        types.push(MediaType { examples, ..MediaType::new(range.clone(), Some(schema), at.node.span) });
     }
     Ok(types.into())
 }

@@ -65,7 +65,7 @@ fn describe(operation: &Operation) -> String {
             text,
             " body{}={}",
             if body.is_required { "!" } else { "" },
-            body.media_types().collect::<Vec<_>>().join("|")
+            body.content.iter().map(|media_type| &*media_type.range).collect::<Vec<_>>().join("|")
         )
         .unwrap();
     }
