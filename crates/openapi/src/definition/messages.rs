@@ -17,7 +17,7 @@ use crate::schema::{CollectionFormat, Place, Schema};
 #[derive(Default)]
 pub(super) struct Messages {
     pub(super) content: HashMap<usize, Result<Content, Unusable>, RandomState>,
-    headers: HashMap<usize, Arc<[Header]>, RandomState>,
+    headers: HashMap<usize, Result<Arc<[Header]>, Unusable>, RandomState>,
 }
 
 /// What a parameter or field carries.
@@ -116,10 +116,16 @@ fn anything(loading: &mut Loading<'_>, at: &At<'_, '_>) -> Result<crate::schema:
 pub(super) fn headers<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<Arc<[Header]>, Unusable> {
     let Some(list) = at.given("headers") else { return Ok(Arc::from([])) };
     if let Some(known) = loading.messages.headers.get(&list.identity()) {
-        return Ok(Arc::clone(known));
+        return known.clone();
     }
+    let headers = listed_headers(loading, &list);
+    loading.messages.headers.insert(list.identity(), headers.clone());
+    headers
+}
+
+fn listed_headers<'t>(loading: &mut Loading<'t>, list: &At<'t, '_>) -> Result<Arc<[Header]>, Unusable> {
     let Some(entries) = list.entries() else {
-        loading.error(&list, format!("expected fields by name, found {}", list.node.describe()));
+        loading.error(list, format!("expected fields by name, found {}", list.node.describe()));
         return Err(Unusable);
     };
     let mut headers = Vec::new();
@@ -137,9 +143,7 @@ pub(super) fn headers<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<
         let value = value(loading, &at, ParameterPlace::Header)?;
         headers.push(Header { name: key.text.clone(), is_required, value, span: at.node.span });
     }
-    let headers: Arc<[Header]> = headers.into();
-    loading.messages.headers.insert(list.identity(), Arc::clone(&headers));
-    Ok(headers)
+    Ok(headers.into())
 }
 
 /// The `example` and `examples` of a parameter or media type.

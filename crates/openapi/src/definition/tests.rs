@@ -390,6 +390,22 @@ fn parameters_that_do_not_agree_with_the_template_are_noted() {
 }
 
 #[test]
+fn what_is_wrong_with_shared_fields_is_noted_once() {
+    let text = "openapi: 3.1.0
+info: { title: t, version: '1' }
+paths:
+  /a: { get: { responses: { '200': { $ref: '#/components/responses/r' } } } }
+  /b: { get: { responses: { '200': { $ref: '#/components/responses/r' } } } }
+components:
+  responses:
+    r: { headers: { x: 1 } }
+";
+    let notice =
+        "error: api.yaml:8:21: components.responses.r.headers.x: expected a field, found the number 1";
+    check(&[("api.yaml", text)], &[], &[notice]);
+}
+
+#[test]
 fn schemes_that_nothing_can_meet_are_noted_once() {
     check(
         &[(
