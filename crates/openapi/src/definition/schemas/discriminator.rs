@@ -15,12 +15,18 @@ use super::{Draft, fault, fault_of, later};
 use crate::schema::{Discriminator, Property};
 use crate::source::Node;
 
-/// Declared schemas by the node of what they build on.
-pub(super) type Heirs<'t> = HashMap<usize, Vec<Heir<'t>>, RandomState>;
+/// The declared schemas.
+#[derive(Default)]
+pub(super) struct Heirs<'t> {
+    /// By their own nodes.
+    declared: HashMap<usize, Heir<'t>, RandomState>,
+    /// By the node of what they build on.
+    by_base: HashMap<usize, Vec<Heir<'t>>, RandomState>,
+}
 
-/// A declared schema that builds on another.
+/// A declared schema, which may build on another.
 #[derive(Clone, Copy)]
-pub(super) struct Heir<'t> {
+struct Heir<'t> {
     name: &'t str,
     at: At<'t, 't>,
 }
@@ -119,20 +125,16 @@ fn unescaped(name: &str) -> Box<str> {
 /// The declared schemas that build on this one, and on those.
 fn heirs<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<Vec<Heir<'t>>, Unusable> {
     if loading.graph.heirs.is_none() {
-        let heirs = all_heirs(loading)?;
-        loading.graph.heirs = Some(heirs);
+        loading.graph.heirs = Some(all_heirs(loading)?);
     }
-    let mut found: Vec<Heir<'t>> = Vec::new();
+    let Some(Heirs { declared, by_base }) = &loading.graph.heirs else { return Ok(Vec::new()) };
+    // The schema itself has a name too, where it is declared.
+    let mut found: Vec<Heir<'t>> = declared.get(&at.identity()).copied().into_iter().collect();
     let mut seen: HashSet<usize, RandomState> = HashSet::default();
     let mut open = vec![at.identity()];
     seen.insert(at.identity());
-    // The schema itself has a name too, where it is declared.
-    if let Some((name, _)) = own_name(loading, at) {
-        found.push(Heir { name, at: At::declared(at.node, loading.schemas_place(), name) });
-    }
     while let Some(base) = open.pop() {
-        let Some(direct) = loading.graph.heirs.as_ref().and_then(|heirs| heirs.get(&base)) else { continue };
-        for heir in direct {
+        for heir in by_base.get(&base).into_iter().flatten() {
             if seen.insert(heir.at.identity()) {
                 open.push(heir.at.identity());
                 found.push(*heir);
@@ -142,21 +144,18 @@ fn heirs<'t>(loading: &mut Loading<'t>, at: &At<'t, '_>) -> Result<Vec<Heir<'t>>
     Ok(found)
 }
 
-fn own_name<'t>(loading: &Loading<'t>, at: &At<'t, '_>) -> Option<(&'t str, &'t Node)> {
-    let declared = loading.declared_schemas()?;
-    declared.iter().map(|(key, node)| (&*key.text, node)).find(|(_, node)| std::ptr::eq(*node, at.node))
-}
-
 fn all_heirs<'t>(loading: &mut Loading<'t>) -> Result<Heirs<'t>, Unusable> {
     let mut heirs = Heirs::default();
     let Some(declared) = loading.declared_schemas() else { return Ok(heirs) };
     let place = loading.schemas_place();
     for (key, node) in declared {
         let at = At::declared(node, place, &key.text);
+        let heir = Heir { name: &key.text, at };
+        heirs.declared.insert(at.identity(), heir);
         for base in at.get("allOf").iter().flat_map(At::items).flatten() {
             loading.spend(0)?;
             if let Ok(Some(target)) = loading.target(&base) {
-                heirs.entry(target.identity()).or_default().push(Heir { name: &key.text, at });
+                heirs.by_base.entry(target.identity()).or_default().push(heir);
             }
         }
     }

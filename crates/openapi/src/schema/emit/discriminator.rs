@@ -4,6 +4,9 @@
 //! fits two branches is judged by the one it names, as OpenAPI 3.0 has it. A branch that builds on the schema that chose it
 //! does not choose again.
 
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
 use super::super::{Discriminator, Reference, SchemaId};
@@ -13,8 +16,8 @@ use super::{Context, Emitter};
 impl Discriminator {
     /// Values of the property, and what each stands for. Mapped ones come first; a name counts beside them.
     pub(super) fn candidates(&self) -> impl Iterator<Item = (&str, SchemaId)> {
-        let mapped = |name: &str| self.mapping.iter().any(|mapped| &*mapped.name == name);
-        let names = self.names.iter().filter(move |named| !mapped(&named.name));
+        let mapped: HashSet<&str, RandomState> = self.mapping.iter().map(|mapped| &*mapped.name).collect();
+        let names = self.names.iter().filter(move |named| !mapped.contains(&*named.name));
         self.mapping.iter().chain(names).map(|property| (&*property.name, property.schema))
     }
 
@@ -47,8 +50,10 @@ impl Emitter<'_> {
             return false;
         }
         let mut branches: Vec<(SchemaId, Vec<&str>)> = Vec::new();
+        let mut places: HashMap<SchemaId, usize, RandomState> = HashMap::default();
         for (value, schema) in discriminator.candidates() {
-            match branches.iter_mut().find(|(known, _)| *known == schema) {
+            let place = *places.entry(schema).or_insert(branches.len());
+            match branches.get_mut(place) {
                 Some((_, values)) => values.push(value),
                 None => branches.push((schema, vec![value])),
             }
