@@ -23,7 +23,7 @@ mod number;
 mod parse;
 mod pointer;
 mod read;
-mod scan;
+pub(crate) mod scan;
 mod writer;
 
 pub use builder::{Builder, Mark};

@@ -4,6 +4,7 @@
 //! that a document of one long line costs no more than any other.
 
 use super::{FileId, Files, Finding, Key, Mapping, Node, Number, Reading, Span, Value};
+use crate::value::{Reason, scan};
 
 /// Why a text was not taken.
 pub(super) struct Refused {
@@ -206,39 +207,11 @@ impl<'a> Reader<'a> {
         }))
     }
 
-    /// RFC 8259 §6.
     fn number(&mut self) -> Result<Number, Fault> {
         let rest = self.rest();
-        let mut end = usize::from(rest.starts_with('-'));
-        let digits =
-            |from: usize| rest.get(from..).unwrap_or_default().bytes().take_while(u8::is_ascii_digit).count();
-        let next = |at: usize| rest.as_bytes().get(at).copied();
-        let whole = digits(end);
-        if whole == 0 {
-            return Err(Fault::syntax("expected a digit after `-`"));
-        }
-        if whole > 1 && next(end) == Some(b'0') {
-            return Err(Fault::syntax("a number does not begin with 0"));
-        }
-        end = end.saturating_add(whole);
-        if next(end) == Some(b'.') {
-            let fraction = digits(end.saturating_add(1));
-            if fraction == 0 {
-                return Err(Fault::syntax("expected a digit after `.`"));
-            }
-            end = end.saturating_add(1).saturating_add(fraction);
-        }
-        if matches!(next(end), Some(b'e' | b'E')) {
-            end = end.saturating_add(1);
-            end = end.saturating_add(usize::from(matches!(next(end), Some(b'+' | b'-'))));
-            let exponent = digits(end);
-            if exponent == 0 {
-                return Err(Fault::syntax("expected a digit in the exponent"));
-            }
-            end = end.saturating_add(exponent);
-        }
-        self.skip(end);
-        Ok(Number::new(rest.get(..end).unwrap_or_default()))
+        let len = scan::number(rest.as_bytes()).map_err(|(reason, _)| reason)?.len;
+        self.skip(len);
+        Ok(Number::new(rest.get(..len).unwrap_or_default()))
     }
 
     /// RFC 8259 §7.
@@ -247,7 +220,7 @@ impl<'a> Reader<'a> {
         let mut built: Option<String> = None;
         loop {
             let rest = self.rest();
-            let run = rest.bytes().take_while(|byte| !matches!(byte, b'"' | b'\\' | 0..0x20)).count();
+            let run = scan::plain(rest.as_bytes());
             let plain = rest.get(..run).unwrap_or_default();
             self.skip(run);
             match self.peek() {
@@ -275,51 +248,21 @@ impl<'a> Reader<'a> {
     }
 
     fn escape(&mut self) -> Result<char, Fault> {
-        self.skip(1);
-        let c = match self.peek() {
-            Some(b'"') => '"',
-            Some(b'\\') => '\\',
-            Some(b'/') => '/',
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                self.skip(1);
-                return self.unicode_escape();
-            }
-            _ => return Err(Fault::syntax("no such escape in a string")),
-        };
-        self.skip(1);
+        let (c, len) = scan::escape(self.rest()).map_err(|(reason, at)| {
+            self.skip(at);
+            reason
+        })?;
+        self.skip(len);
         Ok(c)
     }
+}
 
-    /// After `\u`; a pair of surrogates is one character, a lone one is none.
-    fn unicode_escape(&mut self) -> Result<char, Fault> {
-        let unit = self.hex4()?;
-        let scalar = match unit {
-            0xD800..=0xDBFF => {
-                if !self.rest().starts_with("\\u") {
-                    return Err(Fault::syntax("a lone surrogate is no character"));
-                }
-                self.skip(2);
-                let low = self.hex4()?;
-                if !(0xDC00..=0xDFFF).contains(&low) {
-                    return Err(Fault::syntax("a lone surrogate is no character"));
-                }
-                ((unit & 0x3FF) << 10 | (low & 0x3FF)).saturating_add(0x1_0000)
-            }
-            unit => unit,
-        };
-        char::from_u32(scalar).ok_or_else(|| Fault::syntax("a lone surrogate is no character"))
-    }
-
-    fn hex4(&mut self) -> Result<u32, Fault> {
-        let digits = self.rest().get(..4).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
-        let unit = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        self.skip(if unit.is_some() { 4 } else { 0 });
-        unit.ok_or_else(|| Fault::syntax("expected four hexadecimal digits after `\\u`"))
+impl From<Reason> for Fault {
+    fn from(reason: Reason) -> Self {
+        Self::syntax(match reason {
+            Reason::Surrogate => "a lone surrogate is no character",
+            reason => reason.what(),
+        })
     }
 }
 

@@ -39,12 +39,10 @@ impl Builder {
     /// A number, if the text is one by RFC 8259.
     pub fn push_number(&mut self, text: &str) -> Result<(), Fault> {
         self.push(|writer| {
-            let scanned =
-                number::scan(text.as_bytes(), writer.limits().number_digits).map_err(|(reason, _)| reason)?;
-            if scanned.len != text.len() {
+            let len = number::measure(text, writer.limits().number_digits).map_err(|(reason, _)| reason)?;
+            if len != text.len() {
                 return Err(Reason::Syntax("expected a number"));
             }
-            number::check_range(text)?;
             own(writer, What::BuiltNumber, text)
         })
     }

@@ -10,9 +10,10 @@ use std::cmp::Ordering;
 use std::fmt::{self, Write};
 
 use super::fault::Reason;
+use super::scan;
 
 /// With no more digits than these and no exponent, a number is no further from one than a double can be.
-pub(super) const DIGITS_IN_RANGE: usize = 300;
+const DIGITS_IN_RANGE: usize = 300;
 
 /// With no more significant digits than these, a double near one gives the same decimal back.
 const DIGITS_OF_DOUBLE: usize = 15;
@@ -23,56 +24,21 @@ pub struct Number<'t> {
     text: &'t str,
 }
 
-/// What was found at the beginning of some bytes.
-pub(super) struct Scanned {
-    pub(super) len: usize,
-    pub(super) digits: usize,
-    pub(super) has_exponent: bool,
-}
-
-/// RFC 8259 §6. An error has the offset of the byte to blame.
-pub(super) fn scan(bytes: &[u8], digits_max: usize) -> Result<Scanned, (Reason, usize)> {
-    let next = |at: usize| bytes.get(at).copied();
-    let run = |from: usize| {
-        bytes.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count()
-    };
-    let mut at = usize::from(next(0) == Some(b'-'));
-    let whole = run(at);
-    if whole == 0 {
-        return Err((Reason::Syntax("expected a digit after `-`"), at));
-    }
-    if whole > 1 && next(at) == Some(b'0') {
-        return Err((Reason::Syntax("a number does not begin with 0"), at));
-    }
-    at = at.saturating_add(whole);
-    let mut digits = whole;
-    if next(at) == Some(b'.') {
-        let fraction = run(at.saturating_add(1));
-        if fraction == 0 {
-            return Err((Reason::Syntax("expected a digit after `.`"), at.saturating_add(1)));
-        }
-        at = at.saturating_add(1).saturating_add(fraction);
-        digits = digits.saturating_add(fraction);
-    }
-    let has_exponent = matches!(next(at), Some(b'e' | b'E'));
-    if has_exponent {
-        at = at.saturating_add(1);
-        at = at.saturating_add(usize::from(matches!(next(at), Some(b'+' | b'-'))));
-        let exponent = run(at);
-        if exponent == 0 {
-            return Err((Reason::Syntax("expected a digit in the exponent"), at));
-        }
-        at = at.saturating_add(exponent);
-        digits = digits.saturating_add(exponent);
-    }
-    if digits > digits_max {
+/// How long the number at the beginning of `text` is, if it has no more digits than these and lies where doubles do.
+/// An error has the offset of the byte to blame.
+pub(super) fn measure(text: &str, digits_max: usize) -> Result<usize, (Reason, usize)> {
+    let scanned = scan::number(text.as_bytes())?;
+    if scanned.digits > digits_max {
         return Err((Reason::NumberDigits, 0));
     }
-    Ok(Scanned { len: at, digits, has_exponent })
+    if scanned.has_exponent || scanned.digits > DIGITS_IN_RANGE {
+        check_range(text.get(..scanned.len).unwrap_or_default()).map_err(|reason| (reason, 0))?;
+    }
+    Ok(scanned.len)
 }
 
 /// Parsers disagree about what a double cannot hold: infinity, zero, an error. None of them is right for all.
-pub(super) fn check_range(text: &str) -> Result<(), Reason> {
+fn check_range(text: &str) -> Result<(), Reason> {
     let double: f64 = text.parse().map_err(|_| Reason::Range)?;
     if !double.is_finite() || (double == 0.0 && !Decimal::read(text).is_zero()) {
         return Err(Reason::Range);
@@ -81,6 +47,11 @@ pub(super) fn check_range(text: &str) -> Result<(), Reason> {
 }
 
 impl<'t> Number<'t> {
+    /// Text that is by the grammar, all of it.
+    pub(crate) fn parse(text: &'t str) -> Option<Self> {
+        scan::number(text.as_bytes()).ok().filter(|scanned| scanned.len == text.len()).map(|_| Self { text })
+    }
+
     /// Text that is known to be by the grammar.
     pub(crate) fn read(text: &'t str) -> Self {
         Self { text }

@@ -142,17 +142,13 @@ impl Parser<'_> {
 
     fn number(&mut self) -> Result<(), Reason> {
         let start = self.at;
-        let rest = self.bytes.get(start..).unwrap_or_default();
-        let scanned = number::scan(rest, self.writer.limits().number_digits).map_err(|(reason, at)| {
-            self.at = start.saturating_add(at);
+        let rest = self.source.get(start..).unwrap_or_default();
+        let len = number::measure(rest, self.writer.limits().number_digits).map_err(|(reason, at)| {
+            self.skip(at);
             reason
         })?;
-        let end = start.saturating_add(scanned.len);
-        if scanned.has_exponent || scanned.digits > number::DIGITS_IN_RANGE {
-            number::check_range(self.source.get(start..end).unwrap_or_default())?;
-        }
-        self.at = end;
-        let entry = Entry { start: to_u32(start)?, len: to_u32(scanned.len)?, ..Entry::new(What::Number) };
+        self.skip(len);
+        let entry = Entry { start: to_u32(start)?, len: to_u32(len)?, ..Entry::new(What::Number) };
         self.writer.scalar(entry);
         Ok(())
     }
@@ -208,50 +204,13 @@ impl Parser<'_> {
     }
 
     fn escape(&mut self) -> Result<char, Reason> {
-        self.skip(1);
-        let c = match self.peek() {
-            Some(c @ (b'"' | b'\\' | b'/')) => char::from(c),
-            Some(b'b') => '\u{8}',
-            Some(b'f') => '\u{c}',
-            Some(b'n') => '\n',
-            Some(b'r') => '\r',
-            Some(b't') => '\t',
-            Some(b'u') => {
-                self.skip(1);
-                return self.unicode_escape();
-            }
-            _ => return Err(Reason::Syntax("no such escape in a string")),
-        };
-        self.skip(1);
+        let scanned = scan::escape(self.source.get(self.at..).unwrap_or_default());
+        let (c, len) = scanned.map_err(|(reason, at)| {
+            self.skip(at);
+            reason
+        })?;
+        self.skip(len);
         Ok(c)
-    }
-
-    /// After `\u`: a pair of surrogates is one character, a lone one is none.
-    fn unicode_escape(&mut self) -> Result<char, Reason> {
-        let unit = self.hex4()?;
-        if !(0xD800..=0xDBFF).contains(&unit) {
-            return char::from_u32(unit).ok_or(Reason::Surrogate);
-        }
-        if self.bytes.get(self.at..self.at.saturating_add(2)) != Some(b"\\u") {
-            return Err(Reason::Surrogate);
-        }
-        self.skip(2);
-        let low = self.hex4()?;
-        if !(0xDC00..=0xDFFF).contains(&low) {
-            return Err(Reason::Surrogate);
-        }
-        let scalar = ((unit & 0x3FF) << 10 | (low & 0x3FF)).saturating_add(0x1_0000);
-        char::from_u32(scalar).ok_or(Reason::Surrogate)
-    }
-
-    fn hex4(&mut self) -> Result<u32, Reason> {
-        let digits = self.source.get(self.at..self.at.saturating_add(4));
-        let unit = digits
-            .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-            .ok_or(Reason::Syntax("expected four hexadecimal digits after `\\u`"))?;
-        self.skip(4);
-        Ok(unit)
     }
 
     fn peek(&self) -> Option<u8> {
