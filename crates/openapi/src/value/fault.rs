@@ -50,22 +50,7 @@ pub enum Reason {
 impl Reason {
     /// Whether a bound was passed, rather than the grammar broken.
     pub fn is_limit(self) -> bool {
-        match self {
-            Self::Syntax(_)
-            | Self::Utf8
-            | Self::Surrogate
-            | Self::ByteOrderMark
-            | Self::Duplicate
-            | Self::Range => false,
-            Self::Depth
-            | Self::String
-            | Self::Array
-            | Self::Members
-            | Self::NumberDigits
-            | Self::Values
-            | Self::Parts
-            | Self::Size => true,
-        }
+        self.limit().is_some()
     }
 
     /// The name of the bound that was passed.
