@@ -70,6 +70,11 @@ impl<'a> MediaType<'a> {
         self.sub.rfind('+').and_then(|at| self.sub.get(at..)).is_some_and(|s| s.eq_ignore_ascii_case(suffix))
     }
 
+    /// Whether it is a JSON text (RFC 8259, RFC 6839), or what was called one before it had a name.
+    pub fn is_json(&self) -> bool {
+        self.is("application", "json") || self.is("text", "json") || self.has_suffix("+json")
+    }
+
     /// A parameter's value.
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| &**value)
@@ -143,6 +148,11 @@ impl MediaRange {
     /// Whether all it takes are of `top/*`.
     pub fn is_of(&self, top: &str) -> bool {
         *self.top == *top
+    }
+
+    /// Whether all it takes are JSON texts.
+    pub fn is_json(&self) -> bool {
+        self.suffix() == Some("+json") || self.exactly().is_some_and(|exactly| exactly.is_json())
     }
 
     fn rank(&self) -> (u8, usize) {

@@ -234,7 +234,7 @@ impl Reading {
     fn kind(&self, media_type: &MediaType<'_>) -> Option<Kind> {
         match self {
             Self::Parts(_) => Some(Kind::Parts),
-            Self::Any { .. } if is_json(media_type) => Some(Kind::Json),
+            Self::Any { .. } if media_type.is_json() => Some(Kind::Json),
             Self::Any { text: Some(_), .. } if media_type.is_of("text") => Some(Kind::Text),
             Self::Any { bytes, .. } => bytes.map(|_| Kind::Bytes),
             _ => self.plain(),
@@ -289,9 +289,4 @@ impl Length {
             () => None,
         }
     }
-}
-
-/// Whether a media type is a JSON text (RFC 8259, RFC 6839), or what was called one before it had a name.
-fn is_json(media_type: &MediaType<'_>) -> bool {
-    media_type.is("application", "json") || media_type.is("text", "json") || media_type.has_suffix("+json")
 }

@@ -36,6 +36,7 @@ pub struct Declared {
     status: Status,
     /// Names of its fields.
     fields: Vec<Box<str>>,
+    // Invariant: the most specific come first; of two that say as much the one that was written first.
     types: Vec<Typed>,
 }
 
@@ -130,11 +131,9 @@ impl Responses {
             }
             let fields = response.headers.iter().map(|header| header.name.to_ascii_lowercase().into());
             let types = response.content.iter().filter_map(|media| Typed::compile(media, lowering, plan));
-            declared.push(Declared {
-                status: response.status,
-                fields: fields.collect(),
-                types: types.collect(),
-            });
+            let mut types: Vec<Typed> = types.collect();
+            types.sort_by(|one, other| other.range.compare(&one.range));
+            declared.push(Declared { status: response.status, fields: fields.collect(), types });
         }
         lowering.about(None);
         Self { declared }
@@ -195,29 +194,16 @@ impl Declared {
 
     /// What it says of a media type.
     pub fn content(&self, media_type: &MediaType<'_>) -> Content {
-        let taking = self.types.iter().filter(|typed| typed.range.takes(media_type));
-        // Of two that say as much the one that was written first.
-        let mut best: Option<&Typed> = None;
-        for typed in taking {
-            if best.is_none_or(|best| typed.range.compare(&best.range).is_gt()) {
-                best = Some(typed);
-            }
-        }
-        match best {
+        match self.types.iter().find(|typed| typed.range.takes(media_type)) {
             None => Content::Undeclared,
-            Some(Typed { json: Some(json), .. }) if is_json(media_type) => Content::Json(*json),
+            Some(Typed { json: Some(json), .. }) if media_type.is_json() => Content::Json(*json),
             Some(_) => Content::Opaque,
         }
     }
 }
 
-/// Whether a media type is JSON.
-pub fn is_json(media_type: &MediaType<'_>) -> bool {
-    media_type.is("application", "json") || media_type.is("text", "json") || media_type.has_suffix("+json")
-}
-
 fn may_be_json(range: &MediaRange) -> bool {
-    range.exactly().is_none_or(|exact| is_json(&exact))
+    range.exactly().is_none_or(|exact| exact.is_json())
 }
 
 impl Judge<'_> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::parts::{self, Part, Parts};
-use super::{BodyContract, Declared, Length, Reading, is_json};
+use super::{BodyContract, Declared, Length, Reading};
 use crate::contract::coverage::Side;
 use crate::contract::lowering::Lowering;
 use crate::definition::{Body, Encoding, MediaType as Content, Style};
@@ -97,7 +97,7 @@ fn reading(range: &MediaRange, content: &Content, lowering: &mut Lowering<'_>) -
     if !content.prefix_encoding.is_empty() || content.item_encoding.is_some() {
         return Err(whole(MULTIPART));
     }
-    if range.suffix() == Some("+json") || range.exactly().is_some_and(|it| is_json(&it)) {
+    if range.is_json() {
         return Ok(Reading::Json(key(content, lowering)));
     }
     let Some(exactly) = range.exactly() else { return any(range, content, lowering) };
@@ -110,7 +110,7 @@ fn reading(range: &MediaRange, content: &Content, lowering: &mut Lowering<'_>) -
     }
     let schemas = lowering.schemas();
     let Some(schema) = content.schema else { return Ok(Reading::Bytes(Length::ANY)) };
-    let is_bytes = range.exactly().is_some_and(|it| it.is("application", "octet-stream"));
+    let is_bytes = exactly.is("application", "octet-stream");
     if let Some(length) = file(schemas, &[schema], is_bytes).map_err(whole)? {
         return Ok(Reading::Bytes(length));
     }
@@ -335,15 +335,12 @@ fn kind(
     shape: &Shape,
     types: &[MediaRange],
 ) -> Result<parts::Kind, &'static str> {
-    let is_json = |range: &MediaRange| {
-        range.suffix() == Some("+json") || range.exactly().is_some_and(|it| is_json(&it))
-    };
-    let is_text = |range: &MediaRange| range.is_of("text") && !is_json(range);
-    if !types.is_empty() && types.iter().all(is_json) {
+    let is_text = |range: &MediaRange| range.is_of("text") && !range.is_json();
+    if !types.is_empty() && types.iter().all(MediaRange::is_json) {
         return Ok(parts::Kind::Json);
     }
     // A text of a type that is none is a file, whether the schema says so or not.
-    let is_bytes = !types.is_empty() && !types.iter().any(|range| is_json(range) || is_text(range));
+    let is_bytes = !types.is_empty() && !types.iter().any(|range| range.is_json() || is_text(range));
     if let Some(length) = file(schemas, said, is_bytes)? {
         return Ok(parts::Kind::File(length));
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::{HELD_BYTES_MAX, Length, is_json};
+use super::{HELD_BYTES_MAX, Length};
 use crate::contract::violations::{Place, Violations};
 use crate::engine::{Key, Validators};
 use crate::media_type::{MediaRange, MediaType};
@@ -145,7 +145,7 @@ impl Part {
             (Kind::Any, _) if head.file_name().is_some() => Ok(Content::File(Length::ANY, 0)),
             // SECURITY: what has a file name is a file to its reader, and not the value that was judged.
             (Kind::Text(_), _) if head.file_name().is_some() => Err("file"),
-            (Kind::Json, Some(media_type)) if !is_json(media_type) => Err("contentType"),
+            (Kind::Json, Some(media_type)) if !media_type.is_json() => Err("contentType"),
             // RFC 7578 §4.4: what says nothing is plain text; a document that says something else is asked for.
             (Kind::Json, None) if !self.types.is_empty() => Err("contentType"),
             (Kind::Text(_) | Kind::Any, Some(media_type)) if !media_type.is_of("text") => Err("contentType"),
