@@ -32,6 +32,7 @@ pub mod field;
 pub mod form;
 pub mod head;
 pub mod joined;
+pub mod pen;
 pub mod plan;
 pub mod scalar;
 pub mod segment;

@@ -9,11 +9,11 @@
 
 use smallvec::SmallVec;
 
-use crate::schema::shape::{ShapeId, Shapes};
-use crate::value::Builder;
+use crate::schema::shape::ShapeId;
 
 use super::Wrong;
 use super::form::repeated;
+use super::pen::Pen;
 use super::text::Coding;
 
 /// Most brackets of one name.
@@ -28,11 +28,9 @@ pub(super) struct Part<'p> {
 }
 
 /// How the parts of one value are read.
-pub(super) struct Deep<'d> {
-    pub(super) shapes: &'d Shapes,
+pub(super) struct Deep<'d, 'p> {
     pub(super) coding: Coding,
-    pub(super) scratch: &'d mut Vec<u8>,
-    pub(super) out: &'d mut Builder,
+    pub(super) pen: &'d mut Pen<'p>,
 }
 
 impl<'p> Part<'p> {
@@ -60,17 +58,16 @@ impl<'p> Part<'p> {
     }
 }
 
-impl Deep<'_> {
+impl Deep<'_, '_> {
     /// Writes the value whose parts these are. They agree in the first `level` names; there is at least one.
     // Recursion is bounded by `DEPTH_MAX`.
     pub(super) fn put(&mut self, parts: &mut [Part<'_>], shape: ShapeId, level: usize) -> Result<(), Wrong> {
-        let shapes = self.shapes;
-        let own = shapes.get(shape);
+        let own = self.pen.shapes.get(shape);
         let leaves = parts.iter().filter(|part| part.path.len() == level).count();
         if leaves == parts.len() {
             parts.sort_unstable_by_key(|part| part.at);
             let values = parts.iter().map(|part| part.value);
-            return repeated(values, own, shapes, self.coding, self.scratch, self.out);
+            return repeated(values, own, self.coding, self.pen);
         }
         if leaves > 0 {
             return Err(Wrong::Style);
@@ -87,23 +84,23 @@ impl Deep<'_> {
     }
 
     fn members(&mut self, parts: &mut [Part<'_>], shape: ShapeId, level: usize) -> Result<(), Wrong> {
-        let own = self.shapes.get(shape);
+        let own = self.pen.shapes.get(shape);
         parts.sort_unstable_by_key(|part| (part.name(level), part.at));
-        self.out.begin_object()?;
+        self.pen.out.begin_object()?;
         for group in parts.chunk_by_mut(|one, other| one.name(level) == other.name(level)) {
             let name = group.first().and_then(|part| part.name(level)).unwrap_or_default();
-            self.out.key(name)?;
+            self.pen.out.key(name)?;
             self.put(group, own.member(name).unwrap_or_default(), level.saturating_add(1))?;
         }
-        Ok(self.out.end()?)
+        Ok(self.pen.out.end()?)
     }
 
     /// `[0]`, `[1]`, … in any order, without a gap.
     fn indexed(&mut self, parts: &mut [Part<'_>], shape: ShapeId, level: usize) -> Result<(), Wrong> {
-        let own = self.shapes.get(shape);
+        let own = self.pen.shapes.get(shape);
         // What is no index sorts first and is then not the first index.
         parts.sort_unstable_by_key(|part| (index(part.name(level)), part.at));
-        self.out.begin_array()?;
+        self.pen.out.begin_array()?;
         let groups = parts.chunk_by_mut(|one, other| one.name(level) == other.name(level));
         for (at, group) in groups.enumerate() {
             if index(group.first().and_then(|part| part.name(level))) != Some(at) {
@@ -111,24 +108,24 @@ impl Deep<'_> {
             }
             self.put(group, own.item(at), level.saturating_add(1))?;
         }
-        Ok(self.out.end()?)
+        Ok(self.pen.out.end()?)
     }
 
     /// `[]` and `[]`: items in the order they stand in.
     fn listed(&mut self, parts: &mut [Part<'_>], shape: ShapeId, level: usize) -> Result<(), Wrong> {
-        let own = self.shapes.get(shape);
+        let own = self.pen.shapes.get(shape);
         if !own.is_array() {
             return Err(Wrong::Style);
         }
         parts.sort_unstable_by_key(|part| part.at);
-        self.out.begin_array()?;
+        self.pen.out.begin_array()?;
         for (at, part) in parts.iter_mut().enumerate() {
             if part.name(level) != Some("") || part.path.len() != level.saturating_add(1) {
                 return Err(Wrong::Style);
             }
             self.put(std::slice::from_mut(part), own.item(at), level.saturating_add(1))?;
         }
-        Ok(self.out.end()?)
+        Ok(self.pen.out.end()?)
     }
 }
 

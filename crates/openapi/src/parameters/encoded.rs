@@ -12,7 +12,7 @@ use crate::schema::{SchemaId, Schemas};
 use crate::value::Builder;
 
 use super::form::{Culprit, Entry, Form, Further, Hands, Reading};
-use super::plan::{How, REASON_INTRICATE, REASON_TAKEN, items_are_flat, reading};
+use super::plan::{CROSSED, How, INTRICATE, TAKEN, items_are_flat, reading};
 use super::text::Coding;
 use super::{FORM_PAIRS_MAX, Wrong};
 
@@ -29,7 +29,6 @@ const NO_OBJECT: &str = "is a form whose schema is no object";
 const MIXED: &str = "may be JSON or plain text, and its text does not tell which";
 const NESTED: &str = "takes lists or objects under names that are not declared, for which no encoding is";
 const MEDIA_TYPE: &str = "has a `contentType` that is read in no form";
-const CROSSED: &str = "is a deep object, and names that begin like its parts are declared beside it";
 
 impl Form {
     /// Compiles a form for a body.
@@ -67,7 +66,7 @@ pub(super) fn compile(
     let whole = |why| Unread { property: "".into(), why };
     let mut builder = ShapesBuilder::new(schemas);
     let shape = schema.map_or(Ok(ShapeId::ANY), |schema| builder.add(schema));
-    let shape = shape.map_err(|_| whole(REASON_INTRICATE))?;
+    let shape = shape.map_err(|_| whole(INTRICATE))?;
     let shapes = Arc::new(builder.finish());
     let own = shapes.get(shape);
     if !own.is_object() {
@@ -96,7 +95,7 @@ pub(super) fn compile(
             allow_empty: false,
             allow_reserved: encoding.is_some_and(|encoding| encoding.allow_reserved),
         };
-        form.declare(entry).map_err(|_| unread(REASON_TAKEN))?;
+        form.declare(entry).map_err(|_| unread(TAKEN))?;
     }
     match form.crossing() {
         Some(crossed) => Err(Unread { property: crossed.into(), why: CROSSED }),

@@ -6,12 +6,12 @@
 
 use smallvec::SmallVec;
 
-use crate::schema::shape::{ShapeId, Shapes};
-use crate::value::Builder;
+use crate::schema::shape::ShapeId;
 
 use super::joined::{Delimiter, Joined, Pairing};
+use super::pen::Pen;
 use super::text::Coding;
-use super::{Kind, Wrong, kind, scalar};
+use super::{Kind, Wrong, kind};
 
 /// How a field is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +24,7 @@ pub struct Field {
 
 impl Field {
     /// Reads the lines of a field, at least one.
-    pub fn put(
-        self,
-        lines: &[&[u8]],
-        shape: ShapeId,
-        shapes: &Shapes,
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
-    ) -> Result<(), Wrong> {
+    pub fn put(self, lines: &[&[u8]], shape: ShapeId, pen: &mut Pen<'_>) -> Result<(), Wrong> {
         let pairing = if self.explode { Pairing::Equals } else { Pairing::Alternating };
         let joined = Joined { coding: Coding::Plain, delimiter: self.delimiter, pairing };
         let mut texts: SmallVec<[&str; 4]> = SmallVec::new();
@@ -42,27 +35,20 @@ impl Field {
             }
             texts.push(line.trim_ascii());
         }
-        let own = shapes.get(shape);
+        let own = pen.shapes.get(shape);
         let is_joined = texts.len() > 1 || texts.iter().any(|text| joined.split(text).nth(1).is_some());
         let is_member = own.is_object() && self.explode && texts.iter().any(|text| text.contains('='));
         let first = texts.first().copied().unwrap_or_default();
         match (kind(first, own, is_joined || is_member)?, &*texts) {
-            (Kind::Scalar, [text]) => scalar::put(text, own.types, out),
+            (Kind::Scalar, [text]) => pen.scalar(text, joined.coding, own.types),
             (Kind::Array, texts) => {
-                out.begin_array()?;
-                let items = texts.iter().filter(|text| texts.len() > 1 || !text.is_empty());
-                for (at, piece) in items.flat_map(|text| joined.split(text)).map(str::trim_ascii).enumerate()
-                {
-                    whole(piece)?;
-                    scalar::put(piece, shapes.get(own.item(at)).types, out)?;
-                }
-                Ok(out.end()?)
+                let texts = texts.iter().filter(|text| texts.len() > 1 || !text.is_empty());
+                let items = texts.flat_map(|text| joined.split(text)).map(str::trim_ascii).map(whole);
+                pen.list(items, own, joined.coding)
             }
             (Kind::Object, [text]) => {
-                out.begin_object()?;
                 let pieces = joined.split(text).map(str::trim_ascii);
-                joined.members(pieces.take_while(|_| !text.is_empty()), shape, shapes, scratch, out)?;
-                Ok(out.end()?)
+                joined.object(pieces.take_while(|_| !text.is_empty()), own, pen)
             }
             (Kind::Scalar | Kind::Object, _) => Err(Wrong::Repeated),
         }
@@ -70,7 +56,7 @@ impl Field {
 }
 
 /// Refuses an item that not every reader of lists takes for one.
-fn whole(piece: &str) -> Result<(), Wrong> {
+fn whole(piece: &str) -> Result<&str, Wrong> {
     let quotes = piece.bytes().filter(|byte| *byte == b'"').count();
-    if piece.is_empty() || quotes.checked_rem(2) != Some(0) { Err(Wrong::Ambiguous) } else { Ok(()) }
+    if piece.is_empty() || quotes.checked_rem(2) != Some(0) { Err(Wrong::Ambiguous) } else { Ok(piece) }
 }

@@ -10,10 +10,11 @@ use smallvec::SmallVec;
 use crate::schema::shape::{Shape, ShapeId, Shapes};
 use crate::value::{Builder, Value};
 
+use super::Wrong;
 use super::deep::{Deep, Part};
 use super::joined::{Delimiter, Joined, Pairing};
+use super::pen::Pen;
 use super::text::{Coding, decode};
-use super::{Wrong, scalar};
 
 /// The declared names of a query, form or cookies, and how each is read.
 #[derive(Debug)]
@@ -221,7 +222,8 @@ impl Form {
         if let Further::Beside(shape) = self.further {
             for group in rest.chunk_by(|one, other| one.name == other.name) {
                 let mark = hands.out.mark();
-                if let Err(wrong) = self.beside(group, shape, &mut scratch, hands.out) {
+                let mut pen = Pen { shapes: &self.shapes, scratch: &mut scratch, out: hands.out };
+                if let Err(wrong) = self.beside(group, shape, &mut pen) {
                     hands.out.rollback(mark);
                     let name = group.first().map_or("", |pair| &pair.name);
                     (hands.report)(Culprit::Name(name), wrong);
@@ -320,92 +322,74 @@ impl Form {
             _ => {}
         }
         let mark = hands.out.mark();
-        if let Err(wrong) = self.put(entry, pairs, scratch, hands.out) {
+        let mut pen = Pen { shapes: &self.shapes, scratch, out: hands.out };
+        if let Err(wrong) = put(entry, pairs, &mut pen) {
             hands.out.rollback(mark);
             (hands.report)(Culprit::Entry(entry), wrong);
         }
     }
 
-    fn put(
-        &self,
-        entry: &Entry,
-        pairs: &[Pair<'_>],
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
-    ) -> Result<(), Wrong> {
-        let shapes = &*self.shapes;
-        let shape = shapes.get(entry.shape);
-        out.key(&entry.member)?;
-        let values = pairs.iter().map(|pair| pair.value);
-        let one = || match pairs {
-            [only] => Ok(only.value),
-            _ => Err(Wrong::Repeated),
-        };
-        match entry.reading {
-            Reading::Joined(delimiter) => {
-                let joined = Joined { coding: entry.coding, delimiter, pairing: Pairing::Alternating };
-                joined.put(one()?, entry.shape, shapes, scratch, out)
+    fn beside(&self, pairs: &[Pair<'_>], shape: ShapeId, pen: &mut Pen<'_>) -> Result<(), Wrong> {
+        pen.out.key(pairs.first().map_or("", |pair| &pair.name))?;
+        repeated(values(pairs), pen.shapes.get(shape), self.coding, pen)
+    }
+}
+
+fn values<'a>(pairs: &[Pair<'a>]) -> impl ExactSizeIterator<Item = &'a str> + Clone {
+    pairs.iter().map(|pair| pair.value)
+}
+
+fn put(entry: &Entry, pairs: &[Pair<'_>], pen: &mut Pen<'_>) -> Result<(), Wrong> {
+    let shape = pen.shapes.get(entry.shape);
+    pen.out.key(&entry.member)?;
+    let one = || match pairs {
+        [only] => Ok(only.value),
+        _ => Err(Wrong::Repeated),
+    };
+    match entry.reading {
+        Reading::Joined(delimiter) => {
+            let joined = Joined { coding: entry.coding, delimiter, pairing: Pairing::Alternating };
+            joined.put(one()?, entry.shape, pen)
+        }
+        Reading::Repeated => repeated(values(pairs), shape, entry.coding, pen),
+        Reading::Members => {
+            pen.out.begin_object()?;
+            for group in pairs.chunk_by(|one, other| {
+                one.owner == other.owner && (one.owner.member != FURTHER || one.name == other.name)
+            }) {
+                member(group, shape, entry.coding, pen)?;
             }
-            Reading::Repeated => repeated(values, shape, shapes, entry.coding, scratch, out),
-            Reading::Members => {
-                out.begin_object()?;
-                for group in pairs.chunk_by(|one, other| {
-                    one.owner == other.owner && (one.owner.member != FURTHER || one.name == other.name)
-                }) {
-                    self.member(group, shape, entry.coding, scratch, out)?;
-                }
-                Ok(out.end()?)
+            Ok(pen.out.end()?)
+        }
+        Reading::Deep => {
+            let mut parts: SmallVec<[Part<'_>; 8]> = SmallVec::new();
+            for pair in pairs {
+                let brackets = pair.name.get(entry.name.len()..).unwrap_or_default();
+                parts.push(Part::new(brackets, pair.value, pair.at)?);
             }
-            Reading::Deep => {
-                let mut parts: SmallVec<[Part<'_>; 8]> = SmallVec::new();
-                for pair in pairs {
-                    let brackets = pair.name.get(entry.name.len()..).unwrap_or_default();
-                    parts.push(Part::new(brackets, pair.value, pair.at)?);
-                }
-                Deep { shapes, coding: entry.coding, scratch, out }.put(&mut parts, entry.shape, 0)
+            Deep { coding: entry.coding, pen }.put(&mut parts, entry.shape, 0)
+        }
+        Reading::Json => json(decode(one()?, entry.coding, pen.scratch)?, pen.out),
+        Reading::JsonItems => {
+            pen.out.begin_array()?;
+            for value in values(pairs) {
+                json(decode(value, entry.coding, pen.scratch)?, pen.out)?;
             }
-            Reading::Json => json(decode(one()?, entry.coding, scratch)?, out),
-            Reading::JsonItems => {
-                out.begin_array()?;
-                for value in values {
-                    json(decode(value, entry.coding, scratch)?, out)?;
-                }
-                Ok(out.end()?)
-            }
+            Ok(pen.out.end()?)
         }
     }
+}
 
-    /// One member of an object whose members are pairs.
-    fn member(
-        &self,
-        pairs: &[Pair<'_>],
-        object: &Shape,
-        coding: Coding,
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
-    ) -> Result<(), Wrong> {
-        let Some(first) = pairs.first() else { return Ok(()) };
-        let member = usize::try_from(first.owner.member).unwrap_or(usize::MAX);
-        let (name, shape) = match object.members().get(member) {
-            Some((name, shape)) => (&**name, *shape),
-            None => (&*first.name, object.member(&first.name).unwrap_or_default()),
-        };
-        out.key(name)?;
-        let values = pairs.iter().map(|pair| pair.value);
-        repeated(values, self.shapes.get(shape), &self.shapes, coding, scratch, out)
-    }
-
-    fn beside(
-        &self,
-        pairs: &[Pair<'_>],
-        shape: ShapeId,
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
-    ) -> Result<(), Wrong> {
-        out.key(pairs.first().map_or("", |pair| &pair.name))?;
-        let values = pairs.iter().map(|pair| pair.value);
-        repeated(values, self.shapes.get(shape), &self.shapes, self.coding, scratch, out)
-    }
+/// One member of an object whose members are pairs.
+fn member(pairs: &[Pair<'_>], object: &Shape, coding: Coding, pen: &mut Pen<'_>) -> Result<(), Wrong> {
+    let Some(first) = pairs.first() else { return Ok(()) };
+    let member = usize::try_from(first.owner.member).unwrap_or(usize::MAX);
+    let (name, shape) = match object.members().get(member) {
+        Some((name, shape)) => (&**name, *shape),
+        None => (&*first.name, object.member(&first.name).unwrap_or_default()),
+    };
+    pen.out.key(name)?;
+    repeated(values(pairs), pen.shapes.get(shape), coding, pen)
 }
 
 /// Values of one name: the items of a list, or one that stands for itself. A single one is a list where it cannot be
@@ -413,23 +397,17 @@ impl Form {
 pub(super) fn repeated<'a>(
     values: impl ExactSizeIterator<Item = &'a str> + Clone,
     shape: &Shape,
-    shapes: &Shapes,
     coding: Coding,
-    scratch: &mut Vec<u8>,
-    out: &mut Builder,
+    pen: &mut Pen<'_>,
 ) -> Result<(), Wrong> {
     let one = values.clone().next().filter(|_| values.len() == 1);
     let is_single =
         one.is_some_and(|one| shape.is_scalar() || (one.is_empty() && shape.is_null_when_empty()));
     if shape.is_array() && !shape.is_any() && !is_single {
-        out.begin_array()?;
-        for (at, value) in values.enumerate() {
-            scalar::put(decode(value, coding, scratch)?, shapes.get(shape.item(at)).types, out)?;
-        }
-        return Ok(out.end()?);
+        return pen.list(values.map(Ok), shape, coding);
     }
     match one {
-        Some(value) => scalar::put(decode(value, coding, scratch)?, shape.types, out),
+        Some(value) => pen.scalar(value, coding, shape.types),
         None => Err(Wrong::Repeated),
     }
 }

@@ -6,10 +6,11 @@ use crate::definition::ParameterPlace;
 use crate::matcher::Span;
 use crate::value::Builder;
 
+use super::Wrong;
 use super::form::{Culprit, Form, Hands, json};
+use super::pen::Pen;
 use super::plan::{InField, InPath, Plan, Query};
 use super::text::{Coding, decode};
-use super::{Wrong, scalar};
 
 /// What of a request parameters are in: the very text that is forwarded.
 #[derive(Clone, Copy)]
@@ -93,10 +94,9 @@ impl Reading<'_, '_> {
         let Some(text) = head.spans.get(one.at).and_then(|span| span.of(head.path)) else {
             return (self.report)(parameter(&one.member), Wrong::Missing);
         };
-        let shapes = &*self.plan.shapes;
-        self.one(&one.member, |scratch, out| match &one.segment {
-            Some(segment) => segment.put(text, one.shape, shapes, scratch, out),
-            None => json(decode(text, Coding::Percent, scratch)?, out),
+        self.one(&one.member, |pen| match &one.segment {
+            Some(segment) => segment.put(text, one.shape, pen),
+            None => json(decode(text, Coding::Percent, pen.scratch)?, pen.out),
         });
     }
 
@@ -109,10 +109,9 @@ impl Reading<'_, '_> {
             }
             return;
         }
-        let shapes = &*self.plan.shapes;
-        self.one(&one.member, |scratch, out| match (one.field, &*lines) {
-            (Some(field), lines) => field.put(lines, one.shape, shapes, scratch, out),
-            (None, [line]) => json(std::str::from_utf8(line).map_err(|_| Wrong::Encoding)?, out),
+        self.one(&one.member, |pen| match (one.field, &*lines) {
+            (Some(field), lines) => field.put(lines, one.shape, pen),
+            (None, [line]) => json(std::str::from_utf8(line).map_err(|_| Wrong::Encoding)?, pen.out),
             (None, _) => Err(Wrong::Repeated),
         });
     }
@@ -139,11 +138,11 @@ impl Reading<'_, '_> {
                     }
                     return;
                 }
-                let types = self.plan.shapes.get(*shape).types;
-                self.one(member, |scratch, out| {
-                    // Not a form, so `+` is itself (OpenAPI 3.2, Appendix E).
-                    let text = decode(query, Coding::Percent, scratch)?;
-                    if *is_json { json(text, out) } else { scalar::put(text, types, out) }
+                // Not a form, so `+` is itself (OpenAPI 3.2, Appendix E).
+                let coding = Coding::Percent;
+                self.one(member, |pen| match is_json {
+                    true => json(decode(query, coding, pen.scratch)?, pen.out),
+                    false => pen.scalar(query, coding, pen.shapes.get(*shape).types),
                 });
             }
         }
@@ -170,10 +169,10 @@ impl Reading<'_, '_> {
     }
 
     /// Writes one member, or takes back what was written of it.
-    fn one(&mut self, member: &str, put: impl FnOnce(&mut Vec<u8>, &mut Builder) -> Result<(), Wrong>) {
+    fn one(&mut self, member: &str, put: impl FnOnce(&mut Pen<'_>) -> Result<(), Wrong>) {
         let mark = self.out.mark();
-        let written =
-            self.out.key(member).map_err(Wrong::from).and_then(|()| put(&mut self.scratch, self.out));
+        let mut pen = Pen { shapes: &self.plan.shapes, scratch: &mut self.scratch, out: self.out };
+        let written = pen.out.key(member).map_err(Wrong::from).and_then(|()| put(&mut pen));
         if let Err(wrong) = written {
             self.out.rollback(mark);
             (self.report)(parameter(member), wrong);

@@ -1,10 +1,10 @@
 //! Several values in one text, with delimiters between them: `blue,black`, `R,100,G,200`, `R=100,G=200`.
 
-use crate::schema::shape::{ShapeId, Shapes};
-use crate::value::Builder;
+use crate::schema::shape::{Shape, ShapeId};
 
+use super::pen::Pen;
 use super::text::{Coding, decode};
-use super::{Kind, Wrong, kind, scalar};
+use super::{Kind, Wrong, kind};
 
 /// What stands between values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,54 +88,34 @@ impl Joined {
     }
 
     /// Reads `text` as a value of that shape onto the tape.
-    pub fn put(
-        self,
-        text: &str,
-        shape: ShapeId,
-        shapes: &Shapes,
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
-    ) -> Result<(), Wrong> {
-        let own = shapes.get(shape);
+    pub fn put(self, text: &str, shape: ShapeId, pen: &mut Pen<'_>) -> Result<(), Wrong> {
+        let own = pen.shapes.get(shape);
         let is_member = own.is_object() && self.pairing == Pairing::Equals && text.contains('=');
         match kind(text, own, is_member || self.find(text).is_some())? {
-            Kind::Scalar => scalar::put(decode(text, self.coding, scratch)?, own.types, out),
-            Kind::Array => {
-                out.begin_array()?;
-                for (at, piece) in self.split(text).enumerate() {
-                    let types = shapes.get(own.item(at)).types;
-                    scalar::put(decode(piece, self.coding, scratch)?, types, out)?;
-                }
-                Ok(out.end()?)
-            }
-            Kind::Object => {
-                out.begin_object()?;
-                self.members(self.split(text), shape, shapes, scratch, out)?;
-                Ok(out.end()?)
-            }
+            Kind::Scalar => pen.scalar(text, self.coding, own.types),
+            Kind::Array => pen.list(self.split(text).map(Ok), own, self.coding),
+            Kind::Object => self.object(self.split(text), own, pen),
         }
     }
 
-    /// Reads pieces as members of an object.
-    pub(super) fn members<'a>(
+    /// Reads pieces as the members of an object of that shape.
+    pub(super) fn object<'a>(
         self,
         mut pieces: impl Iterator<Item = &'a str>,
-        shape: ShapeId,
-        shapes: &Shapes,
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
+        object: &Shape,
+        pen: &mut Pen<'_>,
     ) -> Result<(), Wrong> {
-        let own = shapes.get(shape);
+        pen.out.begin_object()?;
         while let Some(piece) = pieces.next() {
             let (name, value) = match self.pairing {
                 Pairing::Equals => piece.split_once('=').ok_or(Wrong::Style)?,
                 Pairing::Alternating => (piece, pieces.next().ok_or(Wrong::Style)?),
             };
-            let name = decode(name, self.coding, scratch)?;
-            let types = shapes.get(own.member(name).unwrap_or_default()).types;
-            out.key(name)?;
-            scalar::put(decode(value, self.coding, scratch)?, types, out)?;
+            let name = decode(name, self.coding, pen.scratch)?;
+            let types = pen.shapes.get(object.member(name).unwrap_or_default()).types;
+            pen.out.key(name)?;
+            pen.scalar(value, self.coding, types)?;
         }
-        Ok(())
+        Ok(pen.out.end()?)
     }
 }

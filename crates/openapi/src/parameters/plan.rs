@@ -77,17 +77,18 @@ const NESTED: &str = "holds lists or objects in lists or objects, which have no 
 const PLACE: &str = "has a style that does not belong to its place";
 const EXPLODED: &str = "has a style that is not defined for exploded values";
 const MIXED: &str = "may be an object of its own names or a single value, and its text does not tell which";
-const TAKEN: &str = "has a name that another parameter takes, too";
+pub(super) const TAKEN: &str = "has a name that another parameter takes, too";
 const OPEN_TWICE: &str = "takes all names that nobody declared, as another parameter does";
 const OPEN_COOKIES: &str = "would take every cookie that nobody declared";
 const COOKIE_LIST: &str = "is a list or an object of pairs, which style `form` does not define for cookies: \
                            `explode: false` or, in 3.2, `style: cookie` does";
 const MEDIA_TYPE: &str = "has a media type that is read in no parameter";
-const INTRICATE: &str = "has a schema that is too intricate to read texts by it";
+pub(super) const INTRICATE: &str = "has a schema that is too intricate to read texts by it";
 const ALONE: &str = "stands beside other parameters of the query";
 const COOKIE_FIELD: &str = "stands for all cookies: declare each `in: cookie`";
 const CONNECTION: &str = "is a field of the connection, which ends at the gateway";
-const CROSSED: &str = "is a deep object, and names that begin like its parts are declared beside it";
+pub(super) const CROSSED: &str =
+    "is a deep object, and names that begin like its parts are declared beside it";
 
 /// What is being compiled.
 struct Compiling<'c> {
@@ -511,6 +512,3 @@ fn whole(parameter: &Parameter, how: How, read: &Read, schemas: &Schemas) -> Res
         How::Style { .. } => Err(PLACE),
     }
 }
-
-pub(super) const REASON_INTRICATE: &str = INTRICATE;
-pub(super) const REASON_TAKEN: &str = TAKEN;

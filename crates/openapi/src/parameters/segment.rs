@@ -1,9 +1,9 @@
 //! A parameter in the path: `5`, `.blue.black`, `;color=blue`.
 
-use crate::schema::shape::{ShapeId, Shapes};
-use crate::value::Builder;
+use crate::schema::shape::ShapeId;
 
 use super::joined::{Delimiter, Joined, Pairing};
+use super::pen::Pen;
 use super::text::{Coding, decode};
 use super::{Kind, Wrong, kind};
 
@@ -33,14 +33,7 @@ pub struct Segment {
 
 impl Segment {
     /// Reads what the path has in the place of the parameter.
-    pub fn put(
-        &self,
-        text: &str,
-        shape: ShapeId,
-        shapes: &Shapes,
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
-    ) -> Result<(), Wrong> {
+    pub fn put(&self, text: &str, shape: ShapeId, pen: &mut Pen<'_>) -> Result<(), Wrong> {
         let pairing = if self.explode { Pairing::Equals } else { Pairing::Alternating };
         let joined = |delimiter| Joined { coding: Coding::Percent, delimiter, pairing };
         if self.style != SegmentStyle::Matrix && !self.allow_reserved && text.contains(';') {
@@ -48,59 +41,45 @@ impl Segment {
             return Err(Wrong::Ambiguous);
         }
         match self.style {
-            SegmentStyle::Simple(delimiter) => joined(delimiter).put(text, shape, shapes, scratch, out),
+            SegmentStyle::Simple(delimiter) => joined(delimiter).put(text, shape, pen),
             SegmentStyle::Label => {
                 let text = text.strip_prefix('.').ok_or(Wrong::Style)?;
                 let delimiter = if self.explode { Delimiter::Dot } else { Delimiter::Comma };
-                joined(delimiter).put(text, shape, shapes, scratch, out)
+                joined(delimiter).put(text, shape, pen)
             }
             SegmentStyle::Matrix => {
                 let text = text.strip_prefix(';').ok_or(Wrong::Style)?;
                 if !self.explode {
-                    let value = self.value(text, scratch)?;
-                    return joined(Delimiter::Comma).put(value, shape, shapes, scratch, out);
+                    let value = self.value(text, pen.scratch)?;
+                    return joined(Delimiter::Comma).put(value, shape, pen);
                 }
-                self.exploded_matrix(text, shape, shapes, scratch, out)
+                self.exploded_matrix(text, shape, pen)
             }
         }
     }
 
-    fn exploded_matrix(
-        &self,
-        text: &str,
-        shape: ShapeId,
-        shapes: &Shapes,
-        scratch: &mut Vec<u8>,
-        out: &mut Builder,
-    ) -> Result<(), Wrong> {
-        let own = shapes.get(shape);
+    fn exploded_matrix(&self, text: &str, shape: ShapeId, pen: &mut Pen<'_>) -> Result<(), Wrong> {
+        let own = pen.shapes.get(shape);
         let joined =
             Joined { coding: Coding::Percent, delimiter: Delimiter::Semicolon, pairing: Pairing::Equals };
         let mut pieces = joined.split(text);
         // A single member is told from the value of the parameter by its name alone.
-        let is_member = own.is_object() && self.value(text, scratch).is_err();
-        match kind(self.value(text, scratch).unwrap_or(text), own, is_member || text.contains(';'))? {
+        let value = self.value(text, pen.scratch);
+        let is_member = own.is_object() && value.is_err();
+        match kind(value.unwrap_or(text), own, is_member || text.contains(';'))? {
             Kind::Scalar => {
-                let value = self.value(pieces.next().unwrap_or_default(), scratch)?;
+                let value = self.value(pieces.next().unwrap_or_default(), pen.scratch)?;
                 if pieces.next().is_some() {
                     return Err(Wrong::Repeated);
                 }
-                super::scalar::put(decode(value, Coding::Percent, scratch)?, own.types, out)
+                pen.scalar(value, Coding::Percent, own.types)
             }
             Kind::Array => {
-                out.begin_array()?;
-                for (at, piece) in pieces.enumerate() {
-                    let value = self.value(piece, scratch)?;
-                    let types = shapes.get(own.item(at)).types;
-                    super::scalar::put(decode(value, Coding::Percent, scratch)?, types, out)?;
-                }
-                Ok(out.end()?)
+                // The pen keeps its room to itself while it writes; a name needs some only where it is encoded.
+                let mut room = Vec::new();
+                pen.list(pieces.map(|piece| self.value(piece, &mut room)), own, Coding::Percent)
             }
-            Kind::Object => {
-                out.begin_object()?;
-                joined.members(pieces, shape, shapes, scratch, out)?;
-                Ok(out.end()?)
-            }
+            Kind::Object => joined.object(pieces, own, pen),
         }
     }
 
