@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use crate::definition::{Encoding, MediaType, Style};
-use crate::schema::shape::{Further as Said, Shape, ShapeId, Shapes, ShapesBuilder};
+use crate::schema::shape::{Shape, ShapeId, Shapes, ShapesBuilder};
 use crate::schema::{SchemaId, Schemas};
 use crate::value::Builder;
 
@@ -72,10 +72,7 @@ pub(super) fn compile(
     if !own.is_object() {
         return Err(whole(NO_OBJECT));
     }
-    let further = match own.further {
-        Said::Of(further) => further,
-        Said::Silent | Said::Refused => ShapeId::ANY,
-    };
+    let further = own.further.shape().unwrap_or(ShapeId::ANY);
     let shape = shapes.get(further);
     if !(shape.is_scalar() || shape.is_array() && items_are_flat(shape, &shapes)) {
         return Err(whole(NESTED));

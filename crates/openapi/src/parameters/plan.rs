@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::definition::{Parameter, ParameterPlace, ParameterValue, Style};
 use crate::media_type::essence;
-use crate::schema::shape::{Further as Said, Shape, ShapeId, Shapes, ShapesBuilder};
+use crate::schema::shape::{Shape, ShapeId, Shapes, ShapesBuilder};
 use crate::schema::{SchemaId, Schemas};
 
 use super::field::Field;
@@ -386,7 +386,7 @@ fn pairs(
 
 /// Declares a name, and who takes those that nobody declared.
 fn declare(form: &mut Form, entry: Entry, shapes: &Shapes, is_cookie: bool) -> Result<(), &'static str> {
-    let is_open = entry.reading == Reading::Members && matches!(shapes.get(entry.shape).further, Said::Of(_));
+    let is_open = entry.reading == Reading::Members && shapes.get(entry.shape).further.shape().is_some();
     if is_open && is_cookie {
         return Err(OPEN_COOKIES);
     }
@@ -465,11 +465,7 @@ pub(super) fn items_are_flat(shape: &Shape, shapes: &Shapes) -> bool {
 }
 
 fn members(shape: &Shape, shapes: &Shapes, is_good: impl Fn(&Shape) -> bool) -> Result<(), &'static str> {
-    let further = match shape.further {
-        Said::Of(further) => Some(further),
-        Said::Silent | Said::Refused => None,
-    };
-    let mut all = shape.members().iter().map(|(_, member)| *member).chain(further);
+    let mut all = shape.members().iter().map(|(_, member)| *member).chain(shape.further.shape());
     if all.all(|member| is_good(shapes.get(member))) { Ok(()) } else { Err(NESTED) }
 }
 
@@ -485,11 +481,8 @@ fn deep(shape: ShapeId, shapes: &Shapes) -> Result<(), &'static str> {
         if own.is_array() && own.is_object() {
             return Err(LIST_OR_OBJECT);
         }
-        let further = match own.further {
-            Said::Of(further) => Some(further),
-            Said::Silent | Said::Refused => None,
-        };
-        let parts = own.members().iter().map(|(_, member)| *member).chain(further).chain(own.items());
+        let members = own.members().iter().map(|(_, member)| *member).chain(own.further.shape());
+        let parts = members.chain(own.items());
         open.extend(parts.filter(|part| seen.insert(*part)));
     }
     Ok(())

@@ -60,6 +60,16 @@ pub enum Further {
     Of(ShapeId),
 }
 
+impl Further {
+    /// Their shape, as far as something is said of it.
+    pub fn shape(self) -> Option<ShapeId> {
+        match self {
+            Self::Of(shape) => Some(shape),
+            Self::Silent | Self::Refused => None,
+        }
+    }
+}
+
 /// A schema that takes more to be understood than its message is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the schema is too intricate to read texts by it")]
@@ -127,10 +137,7 @@ impl Shape {
 
     /// The shape of a member, as far as the document speaks of it.
     pub fn member(&self, name: &str) -> Option<ShapeId> {
-        self.index.get(name).copied().or(match self.further {
-            Further::Of(shape) => Some(shape),
-            Further::Silent | Further::Refused => None,
-        })
+        self.index.get(name).copied().or(self.further.shape())
     }
 
     /// The members that are named, in the order of the document.
