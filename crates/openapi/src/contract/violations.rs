@@ -63,6 +63,14 @@ impl Violations {
         }
     }
 
+    /// Keeps what was found elsewhere, as far as there is room.
+    pub(super) fn append(&mut self, other: Self) {
+        self.is_more |= other.is_more;
+        for Violation { place, pointer, keyword } in other.found {
+            self.push(place, pointer, keyword);
+        }
+    }
+
     /// Whether nothing was found.
     pub fn is_empty(&self) -> bool {
         self.found.is_empty()

@@ -166,9 +166,7 @@ impl Parts {
         validators: &Validators,
         found: &mut Violations,
     ) -> Result<(), Fault> {
-        for violation in &taken.found {
-            found.push(violation.place.clone(), violation.pointer.clone(), violation.keyword.clone());
-        }
+        found.append(taken.found);
         let mut out = Builder::new(limits);
         out.begin_object()?;
         // Parts are few: see `multipart::Limits`.

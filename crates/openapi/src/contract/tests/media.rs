@@ -276,6 +276,21 @@ fn parts_are_properties() {
 }
 
 #[test]
+fn more_parts_that_may_not_be_there_than_are_told_are_said_to_be_more() {
+    let contract =
+        taking("          multipart/form-data: { schema: { type: object, additionalProperties: true } }");
+    let operation = contract.operation(0).unwrap();
+    let names: Vec<String> = (0..11).map(|at| format!("name=p{at}|X-Own: 1")).collect();
+    for (count, is_more) in [(10, false), (11, true)] {
+        let body: Vec<(&str, &str)> = names.iter().take(count).map(|name| (&**name, "x")).collect();
+        let chosen = operation.body().choose(&mut [MULTIPART.as_bytes()].into_iter(), true).unwrap();
+        let mut found = Violations::new();
+        operation.judge_body(chosen, parts(&body).as_bytes(), &mut found).unwrap();
+        assert_eq!((found.iter().count(), found.is_more()), (10, is_more), "{found:?}");
+    }
+}
+
+#[test]
 fn malformed_parts_never_crash_and_never_pass() {
     let contract = uploading();
     let title = ("name=title", "T");
