@@ -120,6 +120,7 @@ impl Contract {
             answers.push(Responses::compile(&operation.responses, &mut lowering, &mut plan));
             lowering.end();
         }
+        plan.classify(&definition.schemas);
         if options.chooses_branches {
             plan.compile(|schema| lowering.loose(schema));
         }

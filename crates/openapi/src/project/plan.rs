@@ -1,6 +1,6 @@
 //! What projections need to know of the schemas of an API, found once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
@@ -27,12 +27,15 @@ struct Node {
     kinds: [bool; KINDS],
     /// Places of the properties in the order of their names, where there are many.
     sorted: Box<[u32]>,
+    /// Whether a value of some class stands in one of it.
+    has_classes: bool,
 }
 
 const KINDS: usize = 6;
 
 impl Plan {
-    /// Adds all that answers of the schema `root` are made of. [`Plan::compile`] comes when all are added.
+    /// Adds all that answers of the schema `root` are made of. [`Plan::classify`] and [`Plan::compile`] come when all are
+    /// added.
     pub fn add(&mut self, schemas: &Schemas, root: SchemaId) {
         let mut waiting = vec![root];
         while let Some(id) = waiting.pop() {
@@ -44,7 +47,8 @@ impl Plan {
                 continue;
             }
             let schema = schemas.get(id);
-            *slot = Some(Node { kinds: kinds(schemas, id), sorted: sorted(schema.object()) });
+            *slot =
+                Some(Node { kinds: kinds(schemas, id), sorted: sorted(schema.object()), has_classes: false });
             let logic = schema.logic();
             for branches in [&logic.any_of, &logic.one_of] {
                 if branches.len() > 1 {
@@ -75,20 +79,32 @@ impl Plan {
         self.asked.get(&schema).copied().flatten()
     }
 
-    /// The classes (`x-data-class`) in answers of the schema `root`.
-    pub fn classes(schemas: &Schemas, root: SchemaId) -> BTreeSet<&str> {
-        let mut seen = BTreeSet::new();
-        let mut waiting = vec![root];
-        let mut classes = BTreeSet::new();
-        while let Some(id) = waiting.pop() {
-            if !seen.insert(id) {
-                continue;
-            }
-            let schema = schemas.get(id);
-            classes.extend(schema.data_class.as_deref());
-            waiting.extend(below(schema));
+    /// Notes which answers have values of some class (`x-data-class`), once all are added.
+    // PERF: asked of each answer by itself, the walk would go through most of a definition as often as it has answers.
+    pub fn classify(&mut self, schemas: &Schemas) {
+        let own = schemas.iter().filter(|(_, schema)| schema.data_class.is_some()).map(|(id, _)| id);
+        let mut waiting: Vec<SchemaId> = own.collect();
+        if waiting.is_empty() {
+            return;
         }
-        classes
+        let mut above: Vec<Vec<SchemaId>> = vec![Vec::new(); schemas.len()];
+        for (id, schema) in schemas.iter() {
+            for below in below(schema) {
+                above.get_mut(below.index()).into_iter().for_each(|above| above.push(id));
+            }
+        }
+        while let Some(id) = waiting.pop() {
+            let node = self.nodes.get_mut(id.index()).and_then(Option::as_mut);
+            if let Some(node) = node.filter(|node| !node.has_classes) {
+                node.has_classes = true;
+                waiting.extend(above.get(id.index()).into_iter().flatten());
+            }
+        }
+    }
+
+    /// Whether values of some class stand in answers of a schema that was added.
+    pub fn has_classes(&self, root: SchemaId) -> bool {
+        self.nodes.get(root.index()).and_then(Option::as_ref).is_none_or(|node| node.has_classes)
     }
 
     /// Whether a schema may mean values of a kind.
