@@ -183,7 +183,7 @@ impl Mock {
                     _ => return None,
                 }
             }
-            first.map(|why| (spelled(response.status), why))
+            first.map(|why| (response.status.to_string(), why))
         };
         responses.iter().filter_map(fault).collect()
     }
@@ -332,12 +332,8 @@ impl Field {
 /// The response that is wished for: the status, and what documents it.
 fn chosen<'r>(responses: &'r [Response], wish: &Wish) -> Result<(u16, &'r Response), Fault> {
     if let Some(code) = wish.code {
-        let rank = |response: &&Response| match response.status {
-            Status::Code(_) => 0,
-            Status::Class(_) => 1,
-            Status::Default => 2,
-        };
-        let found = responses.iter().filter(|response| response.status.covers(code)).min_by_key(rank);
+        let covering = responses.iter().filter(|response| response.status.covers(code));
+        let found = covering.min_by_key(|response| response.status.rank());
         let none = || Fault::NotDefined(format!("no response {code} is documented"));
         return found.map(|response| (code, response)).ok_or_else(none);
     }
@@ -400,14 +396,6 @@ fn seeded(seed: u64, texts: &[&str]) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01B3;
     let bytes = texts.iter().flat_map(|text| text.bytes().chain([0]));
     bytes.fold(seed ^ 0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
-}
-
-fn spelled(status: Status) -> String {
-    match status {
-        Status::Code(code) => code.to_string(),
-        Status::Class(class) => format!("{class}XX"),
-        Status::Default => "default".to_owned(),
-    }
 }
 
 #[cfg(test)]

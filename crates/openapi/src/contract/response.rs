@@ -139,12 +139,8 @@ impl Responses {
 
     /// The response that is documented for a status: for itself, for its hundred, or by default.
     pub fn find(&self, status: u16) -> Option<&Declared> {
-        let rank = |declared: &&Declared| match declared.status {
-            Status::Code(_) => 0,
-            Status::Class(_) => 1,
-            Status::Default => 2,
-        };
-        self.declared.iter().filter(|declared| declared.status.covers(status)).min_by_key(rank)
+        let covering = self.declared.iter().filter(|declared| declared.status.covers(status));
+        covering.min_by_key(|declared| declared.status.rank())
     }
 
     /// Whether JSON of any of them is judged.

@@ -1,5 +1,6 @@
 //! What a message may carry: parameters, bodies, responses.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::Settings;
@@ -243,6 +244,26 @@ impl Status {
             Self::Code(own) => own == code,
             Self::Class(class) => u16::from(class) == code / 100,
             Self::Default => true,
+        }
+    }
+
+    /// Which of those that cover a status is the one that counts: the least.
+    pub(crate) fn rank(self) -> u8 {
+        match self {
+            Self::Code(_) => 0,
+            Self::Class(_) => 1,
+            Self::Default => 2,
+        }
+    }
+}
+
+/// As a document writes it.
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "{code}"),
+            Self::Class(class) => write!(f, "{class}XX"),
+            Self::Default => f.write_str("default"),
         }
     }
 }

@@ -119,9 +119,5 @@ fn is_success(status: Status) -> bool {
 }
 
 fn part(status: Status) -> String {
-    match status {
-        Status::Code(code) => format!("response {code}"),
-        Status::Class(class) => format!("response {class}XX"),
-        Status::Default => "response default".to_owned(),
-    }
+    format!("response {status}")
 }
