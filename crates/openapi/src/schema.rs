@@ -395,6 +395,25 @@ impl Schema {
         }
     }
 
+    /// What it refers to, where it says nothing else of a value.
+    pub(crate) fn only_reference(&self) -> Option<SchemaId> {
+        let Some(Reference::To(target)) = self.reference else { return None };
+        let is_silent = self.always.is_none()
+            && self.types.is_none()
+            && !self.is_nullable
+            && self.format.is_none()
+            && self.enumeration.is_none()
+            && self.constant.is_none()
+            && self.number.is_none()
+            && self.text.is_none()
+            && self.array.is_none()
+            && self.object.is_none()
+            && self.logic.is_none()
+            && self.discriminator.is_none()
+            && self.faults.is_empty();
+        is_silent.then_some(target)
+    }
+
     /// What is asked of numbers; nothing where nothing is written.
     pub fn number(&self) -> &NumberRules {
         static NONE: NumberRules = NumberRules {

@@ -40,19 +40,21 @@ impl Slot {
     pub(super) fn is_other(&self) -> bool {
         matches!(self, Self::Other(..))
     }
+
+    pub(super) fn keyword(&self) -> Option<String> {
+        match self {
+            Self::Other(keyword, _) => Some((*keyword).to_owned()),
+            Self::Property(_) | Self::Additional | Self::Prefix(_) | Self::Items => None,
+        }
+    }
 }
 
 impl Parts {
     pub(super) fn of(schemas: &Schemas, id: SchemaId, direction: Direction) -> Option<Self> {
         let schema = schemas.get(id);
-        let mut shell = slice::alone(schemas, id, direction)?;
-        if schema.is_nullable
-            && shell.get("anyOf").is_some_and(|branches| branches.as_array().is_some_and(|it| it.len() == 2))
-            && schema.logic().any_of.is_empty()
-        {
-            // Null beside something that is put together.
-            let inner = shell.pointer_mut("/anyOf/0").map(Value::take).unwrap_or_default();
-            shell = with(inner, "nullable", true.into());
+        let (mut shell, is_null_beside) = slice::alone(schemas, id, direction)?;
+        if is_null_beside {
+            shell = with(shell, "nullable", true.into());
         }
         let mut required: Vec<String> =
             slice::required(schemas, schema, direction).map(str::to_owned).collect();
@@ -156,21 +158,9 @@ fn inner(schema: &Schema, hidden: &[String], schemas: &Schemas) -> BTreeMap<Slot
 pub(super) fn followed(schemas: &Schemas, id: SchemaId) -> SchemaId {
     let mut last = id;
     for _ in 0..CHAIN_MAX {
-        let schema = schemas.get(last);
-        let is_alone = !schema.is_nullable
-            && schema.types.is_none()
-            && schema.format.is_none()
-            && schema.enumeration.is_none()
-            && schema.constant.is_none()
-            && schema.number.is_none()
-            && schema.text.is_none()
-            && schema.array.is_none()
-            && schema.object.is_none()
-            && schema.logic.is_none()
-            && schema.faults.is_empty();
-        match schema.reference {
-            Some(Reference::To(next)) if is_alone => last = next,
-            _ => break,
+        match schemas.get(last).only_reference() {
+            Some(next) => last = next,
+            None => break,
         }
     }
     last
@@ -208,13 +198,4 @@ pub(super) fn unique(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-impl Slot {
-    pub(super) fn keyword(&self) -> Option<String> {
-        match self {
-            Self::Other(keyword, _) => Some((*keyword).to_owned()),
-            Self::Property(_) | Self::Additional | Self::Prefix(_) | Self::Items => None,
-        }
-    }
 }

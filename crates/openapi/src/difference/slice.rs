@@ -46,7 +46,6 @@ pub(crate) fn of(
     let mut reached = BTreeSet::from([id]);
     let mut waiting = vec![id];
     let mut definitions = Map::new();
-    let root = writer.write(id)?;
     while let Some(id) = waiting.pop() {
         if reached.len() > schemas_max {
             return Err(Unwritten::TooLarge);
@@ -55,8 +54,10 @@ pub(crate) fn of(
         let inner = children(schemas.get(id)).filter(|inner| reached.insert(*inner)).collect::<Vec<_>>();
         waiting.extend(inner);
     }
-    if reached.len() == 1 && !refers_to(&root, id) {
-        return Ok(root);
+    if let Some(root) =
+        definitions.values_mut().next().filter(|root| reached.len() == 1 && !refers_to(root, id))
+    {
+        return Ok(root.take());
     }
     definitions.sort_keys();
     Ok(json!({ "$ref": reference(id), "$defs": definitions }))
@@ -94,9 +95,10 @@ pub(crate) fn whole(schemas: &Schemas, roots: &[SchemaId], direction: Direction)
     json!({ "$defs": definitions })
 }
 
-/// One schema with references to others in the place of its members, items and branches.
-pub(crate) fn alone(schemas: &Schemas, id: SchemaId, direction: Direction) -> Option<Value> {
-    Writer { schemas, direction, notes: Notes::LeftOut }.write(id).ok()
+/// One schema with references to others in the place of its members, items and branches. The second says whether null is
+/// taken beside what that says.
+pub(super) fn alone(schemas: &Schemas, id: SchemaId, direction: Direction) -> Option<(Value, bool)> {
+    Writer { schemas, direction, notes: Notes::LeftOut }.bare(id).ok()
 }
 
 /// What a reference of such a document leads to.
@@ -199,10 +201,16 @@ struct Writer<'s> {
 
 impl Writer<'_> {
     fn write(&self, id: SchemaId) -> Result<Value, Unwritten> {
+        let (bare, is_null_beside) = self.bare(id)?;
+        Ok(if is_null_beside { json!({ "anyOf": [bare, { "type": "null" }] }) } else { bare })
+    }
+
+    /// What a schema says, and whether null is taken beside that.
+    fn bare(&self, id: SchemaId) -> Result<(Value, bool), Unwritten> {
         let schema = self.schemas.get(id);
         let is_strict = self.notes == Notes::LeftOut;
         if let Some(always) = schema.always {
-            return Ok(always.into());
+            return Ok((always.into(), false));
         }
         if is_strict && !schema.faults.is_empty() {
             return Err(Unwritten::NotUnderstood);
@@ -243,10 +251,7 @@ impl Writer<'_> {
             set(&mut out, "examples", (!examples.is_empty()).then_some(examples));
             set(&mut out, "default", notes.default.clone());
         }
-        if schema.is_nullable && !is_null_added {
-            return Ok(json!({ "anyOf": [Value::Object(out), { "type": "null" }] }));
-        }
-        Ok(Value::Object(out))
+        Ok((Value::Object(out), schema.is_nullable && !is_null_added))
     }
 
     fn array(&self, schema: &Schema, out: &mut Map<String, Value>) {

@@ -294,14 +294,20 @@ fn what_a_choice_makes_good_still_counts_where_it_stands_alone() {
 
 #[test]
 fn null_beside_a_composition_counts() {
-    let with = |more: &str| {
-        let schema = format!("{{ allOf: [ {{ type: string }} ]{more} }}");
-        document(&format!("{}\n{ANSWER}", body(&schema))).replace("3.1.0", "3.0.3")
-    };
-    let changes = compare(&with(", nullable: true"), &with(""));
-    assert_eq!(told(&changes), ["breaking request-narrowed | request body application/json | "]);
-    assert_eq!(changes[0].witness, Some(serde_json::Value::Null));
-    assert_eq!(verdict(&compare(&with(""), &with(", nullable: true"))), Verdict::Safe);
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        let with = |more: &str| {
+            let schema = format!("{{ {keyword}: [ {{ type: string }} ]{more} }}");
+            document(&format!("{}\n{ANSWER}", body(&schema))).replace("3.1.0", "3.0.3")
+        };
+        let changes = compare(&with(", nullable: true"), &with(""));
+        assert_eq!(
+            told(&changes),
+            ["breaking request-narrowed | request body application/json | "],
+            "{keyword}"
+        );
+        assert_eq!(changes[0].witness, Some(serde_json::Value::Null), "{keyword}");
+        assert_eq!(verdict(&compare(&with(""), &with(", nullable: true"))), Verdict::Safe, "{keyword}");
+    }
 }
 
 #[test]
@@ -314,6 +320,25 @@ fn a_discriminator_that_changed_is_for_a_person() {
     let target = "'#/paths/~1things~1{id}/post/responses/200/content/application~1json/schema/oneOf/0'";
     let (one, two) = (format!("a: {target}"), format!("a: {target}, b: {target}"));
     check(&with(&one), &with(&two), &["unknown discriminator-changed | response 200 application/json | "]);
+}
+
+#[test]
+fn a_discriminator_beside_a_reference_is_seen() {
+    let target = "'#/paths/~1things~1{id}/post/responses/404/content/application~1json/schema'";
+    let with = |values: &str| {
+        let schema =
+            format!("{{ $ref: {target}, discriminator: {{ propertyName: kind, mapping: {{ {values} }} }} }}");
+        format!(
+            "{}\n  '404': {{ description: no, content: {{ application/json: {{ schema: {{ type: object, properties: {{ kind: {{ type: string }} }} }} }} }} }}",
+            answer(&schema)
+                .replace("responses: { '200': ", "responses:\n  '200': ")
+                .trim_end()
+                .strip_suffix(" }")
+                .expect("an end")
+        )
+    };
+    let (one, two) = (with(&format!("a: {target}")), with(&format!("a: {target}, b: {target}")));
+    check(&one, &two, &["unknown discriminator-changed | response 200 application/json | "]);
 }
 
 #[test]

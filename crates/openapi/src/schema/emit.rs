@@ -26,7 +26,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
-use super::{Schema, SchemaId, Schemas};
+use super::{SchemaId, Schemas};
 use crate::engine::{PatternSupport, Patterns, name_pattern_support};
 
 mod composition;
@@ -308,7 +308,7 @@ impl<'a> Emitter<'a> {
         let mut schema = schema;
         let mut scope = self.entered(schema, scope);
         for _ in 0..CHAIN_MAX {
-            match only_reference(self.schemas.get(schema)) {
+            match self.schemas.get(schema).only_reference() {
                 Some(next) if !is_chosen => schema = next,
                 _ => break,
             }
@@ -366,25 +366,6 @@ fn reference(to: usize) -> Value {
     let mut value = Map::with_capacity(1);
     value.insert("$ref".to_owned(), Value::String(format!("#/$defs/{to}")));
     Value::Object(value)
-}
-
-/// What a schema refers to that says nothing else.
-fn only_reference(schema: &Schema) -> Option<SchemaId> {
-    let Some(super::Reference::To(target)) = schema.reference else { return None };
-    let is_silent = schema.always.is_none()
-        && schema.types.is_none()
-        && !schema.is_nullable
-        && schema.format.is_none()
-        && schema.enumeration.is_none()
-        && schema.constant.is_none()
-        && schema.number.is_none()
-        && schema.text.is_none()
-        && schema.array.is_none()
-        && schema.object.is_none()
-        && schema.logic.is_none()
-        && schema.discriminator.is_none()
-        && schema.faults.is_empty();
-    is_silent.then_some(target)
 }
 
 impl Silence {

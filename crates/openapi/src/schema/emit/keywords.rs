@@ -7,7 +7,7 @@ use super::super::{
     Types,
 };
 use super::composition::Composition;
-use super::{Closing, Context, Direction, Emitter, Lens, Role, only_reference};
+use super::{Closing, Context, Direction, Emitter, Lens, Role};
 use crate::engine::{FORBIDDEN, is_asserted};
 
 /// Keywords of a schema that is written.
@@ -28,7 +28,7 @@ impl<'a> Emitter<'a> {
             }
             return if keywords.is_empty() { Value::Bool(always) } else { Value::Object(keywords) };
         }
-        if let Some(target) = only_reference(schema) {
+        if let Some(target) = schema.only_reference() {
             let is_chosen = self.chose(target, id, context);
             return self.refer(target, context, is_chosen);
         }
