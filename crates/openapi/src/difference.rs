@@ -19,8 +19,6 @@
 //! Both documents are somebody else's text. The walk over schemas does not recurse and ends after [`Limits::steps_max`];
 //! what is left is unknown, and that is told.
 
-use std::cmp::Ordering;
-
 use serde::Serialize;
 use serde_json::Value;
 
@@ -215,14 +213,9 @@ impl Place {
 }
 
 impl Change {
-    /// The order in which changes are told: the same for the same documents.
-    fn order(&self, other: &Self) -> Ordering {
-        let key = |change: &Self| (change.verdict, change.operation.clone(), change.part.clone());
-        key(self)
-            .cmp(&key(other))
-            .then_with(|| self.pointer.cmp(&other.pointer))
-            .then_with(|| self.rule.cmp(other.rule))
-            .then_with(|| self.why.cmp(&other.why))
+    /// What they are told in the order of: the same for the same documents.
+    fn key(&self) -> (Verdict, &str, &str, &str, &str, &str) {
+        (self.verdict, &self.operation, &self.part, &self.pointer, self.rule, &self.why)
     }
 }
 

@@ -78,31 +78,26 @@ pub fn answer(question: &Question) -> Answer {
     let sides = canonical(&question.sender).and_then(|sender| Ok((sender, canonical(&question.receiver)?)));
     let (sender, receiver) = match sides {
         Ok(sides) => sides,
-        Err(why) => return by_draws(&question.sender, question, &sends, &takes, &why),
+        Err(why) => return by_draws(&question.sender, &sends, &takes, &why),
     };
     let closed = closed_json(&sender);
     let closed_sender = canonical(&closed);
     let closed_receiver =
         if question.is_receiver_closed { canonical(&closed_json(&receiver)) } else { Ok(receiver) };
     let (Ok(sender), Ok(receiver)) = (closed_sender, closed_receiver) else {
-        return by_draws(&closed, question, &sends, &takes, "a closed form cannot be written");
+        return by_draws(&closed, &sends, &takes, "a closed form cannot be written");
     };
-    if opens(&question.sender) && question.is_receiver_closed {
+    match decide(&sender, &receiver, question, &sends, &takes) {
         // What is open by its own words looks closed in the canonical form. Covered is then not proven.
-        return match decide(&sender, &receiver, question, &sends, &takes) {
-            Answer::Covered => undecided("an object takes members that it does not declare"),
-            answer => answer,
-        };
+        Answer::Covered if question.is_receiver_closed && opens(&question.sender) => {
+            undecided("an object takes members that it does not declare")
+        }
+        answer => answer,
     }
-    decide(&sender, &receiver, question, &sends, &takes)
 }
 
-/// Whether the validator takes a value by a schema; nothing when the schema cannot be compiled.
-pub fn accepts(schema: &Value, value: &Value) -> Option<bool> {
-    Some(validator(schema).ok()?.is_valid(value))
-}
-
-fn validator(schema: &Value) -> Result<Validator, String> {
+/// What judges by a schema that stands for itself.
+pub(crate) fn validator(schema: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
@@ -167,8 +162,7 @@ fn refuses<'a>(
 }
 
 /// Where the algebra declines a schema: values, by the schemas as they are written.
-fn by_draws(from: &Value, question: &Question, sends: &Validator, takes: &Validator, why: &str) -> Answer {
-    let _ = question;
+fn by_draws(from: &Value, sends: &Validator, takes: &Validator, why: &str) -> Answer {
     match draw(from, |value| sends.is_valid(value) && !takes.is_valid(value)) {
         Some(witness) => Answer::Lost { lost: None, witness: shown(witness) },
         None => Answer::Undecided { why: why.into() },

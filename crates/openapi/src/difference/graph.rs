@@ -36,7 +36,6 @@ pub(super) struct Graph {
 #[derive(Debug)]
 struct Node {
     key: Key,
-    is_looked_at: bool,
     sight: Sight,
     /// Whether nothing found here or below counts as proven to break.
     is_weak: bool,
@@ -80,7 +79,7 @@ impl Graph {
         let next = self.nodes.len();
         let id = *self.ids.entry(key).or_insert(next);
         if id == next {
-            self.nodes.push(Node { key, is_looked_at: false, sight: Sight::default(), is_weak: false });
+            self.nodes.push(Node { key, sight: Sight::default(), is_weak: false });
         }
         id
     }
@@ -96,7 +95,7 @@ impl Graph {
             self.id(*key);
         }
         if let Some(node) = self.nodes.get_mut(self.looked_at) {
-            (node.is_looked_at, node.sight) = (true, sight);
+            node.sight = sight;
         }
         self.looked_at = self.looked_at.saturating_add(1);
     }
@@ -113,7 +112,7 @@ impl Graph {
         let mut above: HashMap<usize, Vec<usize>> = HashMap::new();
         let mut waiting = Vec::new();
         for (id, node) in self.nodes.iter().enumerate() {
-            if !node.is_looked_at || node.sight.found.iter().any(|change| change.verdict != Verdict::Safe) {
+            if id >= self.looked_at || node.sight.found.iter().any(|change| change.verdict != Verdict::Safe) {
                 waiting.push(id);
             }
             for next in node.sight.edges.iter().filter_map(|(_, key)| self.ids.get(key)) {
@@ -152,7 +151,7 @@ impl Graph {
                 return gravest;
             }
             self.visits = self.visits.saturating_add(1);
-            let Some(node) = self.nodes.get(id).filter(|node| node.is_looked_at) else {
+            let Some(node) = self.nodes.get(id).filter(|_| id < self.looked_at) else {
                 gravest = gravest.min(Verdict::Unknown);
                 continue;
             };
@@ -299,7 +298,7 @@ struct Visit {
 /// Puts together what was found at the same places for the same reason, and keeps so many, the gravest. What is left out is
 /// counted in one more.
 pub(super) fn merged(mut changes: Vec<Change>, findings_max: usize) -> Vec<Change> {
-    changes.sort_by(Change::order);
+    changes.sort_by(|one, other| one.key().cmp(&other.key()));
     let mut kept: Vec<Change> = Vec::new();
     let mut known: HashMap<_, usize> = HashMap::new();
     for change in changes {

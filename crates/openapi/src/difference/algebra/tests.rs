@@ -2,7 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::{Answer, Question, accepts, answer};
+use super::{Answer, Question, answer, validator};
+
+/// Whether the validator takes a value by a schema; nothing when the schema cannot be compiled.
+fn accepts(schema: &Value, value: &Value) -> Option<bool> {
+    Some(validator(schema).ok()?.is_valid(value))
+}
 
 fn request(old: &Value, new: &Value) -> Answer {
     answer(&Question { sender: old.clone(), receiver: new.clone(), is_receiver_closed: true })
