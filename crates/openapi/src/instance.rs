@@ -15,7 +15,7 @@
 
 use std::fmt;
 
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
 mod merged;
 mod numbers;
@@ -342,11 +342,6 @@ const UNIQUE_TRIES_MAX: u32 = 32;
 
 fn count(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
-}
-
-/// An integer as a number of JSON.
-fn integer(value: i64) -> Number {
-    value.into()
 }
 
 impl fmt::Display for Unmade {

@@ -93,7 +93,6 @@ impl<'a> Merged<'a> {
         for keyword in ["anyOf", "oneOf"] {
             let Some(branches) = members.get(keyword).and_then(Value::as_array) else { continue };
             self.has_choice |= branches.len() > 1;
-            // Branches that only take what is null come last.
             let drawn = random.below(branches.len()).wrapping_add(attempt);
             let index = drawn.checked_rem(branches.len()).unwrap_or(0);
             waiting.push(branches.get(index).ok_or("a union has no branches")?);
@@ -183,13 +182,9 @@ impl<'a> Merged<'a> {
         }
         let names = members.get("required").and_then(Value::as_array).into_iter().flatten();
         self.required.extend(names.filter_map(Value::as_str));
-        match members.get("additionalProperties") {
-            Some(schema @ Value::Object(inner)) => {
-                self.additional.push(schema);
-                self.is_additional_described |= !inner.is_empty();
-            }
-            Some(Value::Bool(true)) | None => {}
-            Some(_) => {}
+        if let Some(schema @ Value::Object(inner)) = members.get("additionalProperties") {
+            self.additional.push(schema);
+            self.is_additional_described |= !inner.is_empty();
         }
         for (_, schema) in members.get("patternProperties").and_then(Value::as_object).into_iter().flatten() {
             self.additional.push(schema);

@@ -2,9 +2,9 @@
 
 use serde_json::{Number, Value};
 
+use super::Manner;
 use super::merged::Merged;
 use super::random::Random;
-use super::{Manner, integer};
 
 /// Numbers that a schema takes.
 pub(super) struct Range {
@@ -103,16 +103,10 @@ impl Range {
     }
 
     fn number(&self, value: f64) -> Option<Number> {
-        if value.fract() == 0.0 && value.abs() <= INTEGER_MAX {
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "a whole number within what a float tells exactly"
-            )]
-            return Some(integer(value as i64));
-        }
-        if self.is_integer && value.abs() <= 9.2e18 {
+        let is_exact = value.fract() == 0.0 && value.abs() <= INTEGER_MAX;
+        if is_exact || (self.is_integer && value.abs() <= 9.2e18) {
             #[expect(clippy::cast_possible_truncation, reason = "checked to fit")]
-            return Some(integer(value as i64));
+            return Some((value as i64).into());
         }
         Number::from_f64(value)
     }

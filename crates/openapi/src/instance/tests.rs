@@ -53,6 +53,7 @@ fn formats_and_expressions_are_met() {
         "relative-json-pointer",
         "regex",
         "iri",
+        "iri-reference",
         "idn-email",
         "byte",
         "int-of-mine",
