@@ -54,16 +54,13 @@ pub(crate) fn certificates(all: &[Certificate], now: Duration) -> Value {
 
 /// How what is asked and answered drifts from what is declared.
 pub(crate) fn drift(operations: &[Arc<Operation>], observe: &Observe) -> Value {
-    let names = |operation: &Operation| {
-        json!({
+    let with = |operation: &Operation, more: Value| {
+        let mut row = json!({
             "api": &*operation.api,
             "operation": &*operation.name,
             "method": &*operation.method,
             "path": &*operation.template,
-        })
-    };
-    let with = |operation: &Operation, more: Value| {
-        let mut row = names(operation);
+        });
         if let (Some(row), Value::Object(more)) = (row.as_object_mut(), more) {
             row.extend(more);
         }

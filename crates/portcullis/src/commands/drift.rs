@@ -21,12 +21,13 @@ pub(crate) fn drift(ask: &Ask) -> anyhow::Result<Outcome> {
 /// The report as lines for a reader.
 fn tell(report: &Value) {
     let rows = |name: &str| report.get(name).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for (name, title, line) in [
+    let kinds = [
         ("shadow", "asked for, and no API publishes it", shadow as fn(&Value) -> String),
         ("zombie", "published, and nobody has used it", zombie),
         ("deprecated", "deprecated, and used", used),
         ("undeclared", "seen, and not declared", undeclared),
-    ] {
+    ];
+    for (name, title, line) in kinds {
         let rows = rows(name);
         if rows.is_empty() {
             continue;
@@ -38,7 +39,7 @@ fn tell(report: &Value) {
             say(format_args!("  and {forgotten} more, which are not kept"));
         }
     }
-    if ["shadow", "zombie", "deprecated", "undeclared"].iter().all(|name| rows(name).is_empty()) {
+    if kinds.iter().all(|(name, ..)| rows(name).is_empty()) {
         say("no drift was seen: what is asked for is published, what is published is used");
     }
 }
