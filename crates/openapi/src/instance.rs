@@ -17,6 +17,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::source::json_pointer;
+
 mod merged;
 mod numbers;
 mod patterns;
@@ -215,7 +217,7 @@ impl<'a> Maker<'a> {
     }
 
     fn member(&mut self, name: &str, schemas: &[&'a Value], depth: usize) -> Result<Value, Unmade> {
-        self.path.push(name.replace('~', "~0").replace('/', "~1"));
+        self.path.push(json_pointer::escaped(name));
         let made = self.value(schemas, depth.saturating_add(1));
         self.path.pop();
         made

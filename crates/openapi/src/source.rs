@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 pub mod de;
 mod json;
+pub(crate) mod json_pointer;
 mod nearest;
 mod node;
 mod pointer;

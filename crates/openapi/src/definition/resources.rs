@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::uri;
-use crate::source::{Node, Value};
+use crate::source::{Node, Value, json_pointer};
 
 /// The names of one document.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ impl Index {
     fn below(&mut self, node: &Node, held: Held, within: usize, pointer: &mut String, step: &str) {
         let length = pointer.len();
         pointer.push('/');
-        pointer.push_str(&step.replace('~', "~0").replace('/', "~1"));
+        pointer.push_str(&json_pointer::escaped(step));
         self.walk(node, held, within, pointer);
         pointer.truncate(length);
     }

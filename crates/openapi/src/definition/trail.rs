@@ -1,7 +1,7 @@
 //! A node on the way from its document's root, without allocating for the way.
 
 use super::reference::decode;
-use crate::source::{Key, Node, Pointer, Segment};
+use crate::source::{Key, Node, Pointer, Segment, json_pointer};
 
 /// The steps from a document's root, linked from the last to the first.
 #[derive(Clone, Copy, Debug)]
@@ -104,5 +104,5 @@ impl<'t, 'p> At<'t, 'p> {
 
 fn keys(fragment: &str) -> Vec<Box<str>> {
     let pointer = decode(fragment).unwrap_or_default();
-    pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~").into()).collect()
+    pointer.split('/').skip(1).map(|key| json_pointer::unescaped(key).into()).collect()
 }

@@ -190,10 +190,6 @@ fn with(mut value: Value, keyword: &str, what: Value) -> Value {
     value
 }
 
-pub(super) fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
-}
-
 pub(super) fn unique(mut names: Vec<String>) -> Vec<String> {
     names.sort();
     names.dedup();

@@ -9,6 +9,7 @@ use std::collections::{BTreeSet, HashSet};
 use serde_json::{Map, Value, json};
 
 use crate::schema::{Direction, Reference, Schema, SchemaId, Schemas, Type, Types};
+use crate::source::json_pointer;
 
 /// How definitions are referred to.
 const PREFIX: &str = "#/$defs/";
@@ -107,7 +108,7 @@ pub(crate) fn named<'a>(document: &'a Value, reference: &str) -> Option<&'a Valu
         "#" => Some(document),
         reference => {
             let name = reference.strip_prefix(PREFIX)?;
-            document.get("$defs")?.get(name.replace("~1", "/").replace("~0", "~").as_str())
+            document.get("$defs")?.get(json_pointer::unescaped(name).as_str())
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Pointer, Segment, Shift, Span};
+use super::{Pointer, Segment, Shift, Span, json_pointer};
 
 /// A value and where it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -161,7 +161,7 @@ impl Node {
         }
         pointer.strip_prefix('/')?.split('/').try_fold(self, |node, step| {
             if step.contains('~') {
-                node.at(&[step.replace("~1", "/").replace("~0", "~").as_str()])
+                node.at(&[json_pointer::unescaped(step).as_str()])
             } else {
                 node.at(&[step])
             }

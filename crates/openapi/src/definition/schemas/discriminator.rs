@@ -13,7 +13,7 @@ use super::super::loading::{Loading, Unusable, text_of};
 use super::super::trail::At;
 use super::{Draft, fault, fault_of, later};
 use crate::schema::{Discriminator, Property};
-use crate::source::Node;
+use crate::source::{Node, json_pointer};
 
 /// The declared schemas.
 #[derive(Default)]
@@ -118,8 +118,7 @@ fn names<'t>(
 }
 
 fn unescaped(name: &str) -> Box<str> {
-    let decoded = super::super::reference::decode(name).unwrap_or_default();
-    decoded.replace("~1", "/").replace("~0", "~").into()
+    json_pointer::unescaped(&super::super::reference::decode(name).unwrap_or_default()).into()
 }
 
 /// The declared schemas that build on this one, and on those.

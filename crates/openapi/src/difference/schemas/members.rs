@@ -2,8 +2,9 @@
 //! nobody declares.
 
 use super::{Answer, Pair, Verdict, Walk};
-use crate::difference::parts::{Parts, Slot, closing, escaped};
+use crate::difference::parts::{Parts, Slot, closing};
 use crate::schema::{Direction, SchemaId};
+use crate::source::json_pointer::escaped;
 
 impl Walk<'_, '_, '_> {
     pub(super) fn required(&mut self, pair: Pair, sends: &Parts, takes: &Parts) {
