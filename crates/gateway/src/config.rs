@@ -90,6 +90,7 @@ pub use operators::{Admin, Operator, OperatorCertificate, OperatorCredential, Op
 pub use overlay::Overlay;
 pub use portcullis_openapi::definition;
 pub use portcullis_openapi::difference;
+pub use portcullis_openapi::instance;
 pub use portcullis_openapi::lint;
 pub use portcullis_openapi::mock as mocking;
 pub use portcullis_openapi::overlay as overlays;

@@ -1,4 +1,4 @@
-//! Values made from schemas: for answers of a mock, and for witnesses of a difference.
+//! Values made from schemas: for answers of a mock, witnesses of a difference, and requests to try.
 //!
 //! A schema is of draft 2020-12, with references into its document's `$defs`. The same schema, seed and [`Manner`] give the
 //! same value on every machine. What is made follows types, enumerations, bounds, members, items, formats, expressions,
@@ -17,6 +17,9 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::difference::algebra;
+use crate::difference::slice::{self, Notes};
+use crate::schema::{Direction, SchemaId, Schemas};
 use crate::source::json_pointer;
 
 mod merged;
@@ -95,6 +98,20 @@ pub fn make(
         path: Vec::new(),
     };
     maker.value(&[schema], 0)
+}
+
+/// A value that a request may carry: the first of `plain` that the schema takes, else one that is made. None where none is
+/// found soon, or the schema is a large one.
+pub fn sample(schemas: &Schemas, id: SchemaId, plain: &[Value], manner: Manner) -> Option<Value> {
+    /// Most schemas that one may reach.
+    const SCHEMAS_MAX: usize = 100;
+    /// Values that are made and tried.
+    const DRAWS: u64 = 8;
+    let schema = slice::of(schemas, id, Direction::Request, Notes::Written, SCHEMAS_MAX).ok()?;
+    let takes = algebra::validator(&schema).ok()?;
+    let mut made = (0..DRAWS).filter_map(|seed| make(&schema, &schema, seed, manner, &Bounds::SMALL).ok());
+    let plain = plain.iter().find(|value| takes.is_valid(value)).cloned();
+    plain.or_else(|| made.find(|value| takes.is_valid(value)))
 }
 
 /// Makes one value.

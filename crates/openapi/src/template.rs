@@ -184,19 +184,26 @@ impl Template {
 
     /// A path it matches, with `value` for each parameter; a greedy one takes it as one segment.
     pub fn example(&self, value: &str) -> String {
+        self.filled(|_| value.to_owned())
+    }
+
+    /// A path with the `value` of each parameter by its name, escaped as it can stand in a path.
+    pub fn filled(&self, mut value: impl FnMut(&str) -> String) -> String {
         let mut path = String::new();
+        let mut names = self.parameters.iter();
+        let mut next = || names.next().map(|name| value(name)).unwrap_or_default();
         for segment in &self.segments {
             path.push('/');
             match segment {
                 Segment::Literal(text) => path.push_str(text),
-                Segment::Parameter | Segment::Rest => path.push_str(value),
+                Segment::Parameter | Segment::Rest => path.push_str(&next()),
                 Segment::Affixed(affix) => {
                     path.push_str(&affix.prefix);
                     for between in &affix.between {
-                        path.push_str(value);
+                        path.push_str(&next());
                         path.push_str(between);
                     }
-                    path.push_str(value);
+                    path.push_str(&next());
                     path.push_str(&affix.suffix);
                 }
             }

@@ -8,10 +8,13 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use portcullis_gateway::config::definition::{Definition, Operation, ParameterPlace, SchemeKind, Security};
+use portcullis_gateway::config::definition::{
+    Definition, Operation, ParameterPlace, ParameterValue, SchemeKind, Security,
+};
+use portcullis_gateway::config::instance::{self, Manner};
 use portcullis_gateway::config::{self, ApiKeyAuth, Finding, Loaded};
 use portcullis_gateway::oauth::form::escaped;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{QuickAuth, QuickContract, QuickWho};
 
@@ -57,22 +60,11 @@ impl Quick {
 
     /// Reads definition and configuration, and notes the files that were looked at.
     pub(crate) fn load(&self, files: &mut Vec<PathBuf>) -> Result<Loaded, Vec<Finding>> {
-        let read = |base: &str, files: &mut Vec<PathBuf>| {
-            config::parse(NAME, &self.text(base), Path::new(""), &|_| None)?.with_definitions(files)
-        };
-        let loaded = read("/", files)?;
-        // Only the definition knows where it wants to be published.
-        let stated = loaded.definition(&self.api()).and_then(|it| it.definition().base_path());
-        match stated.filter(|base| !base.is_empty()).map(str::to_owned) {
-            Some(base) => read(&base, files),
-            None => Ok(loaded),
-        }
+        load(NAME, &self.api(), |base| self.text(base), files)
     }
 
     /// The configuration. Strings are written as JSON, which YAML reads as they are.
     fn text(&self, base: &str) -> String {
-        // `${` would be a reference.
-        let literal = |text: &str| json!(text.replace("${", "$${"));
         let has_path =
             self.backend.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/').contains('/'));
         let api = literal(&self.api());
@@ -113,6 +105,30 @@ impl Quick {
     }
 }
 
+/// Reads a made configuration whose API is published where its definition says.
+pub(crate) fn load(
+    name: &str,
+    api: &str,
+    text: impl Fn(&str) -> String,
+    files: &mut Vec<PathBuf>,
+) -> Result<Loaded, Vec<Finding>> {
+    let read = |base: &str, files: &mut Vec<PathBuf>| {
+        config::parse(name, &text(base), Path::new(""), &|_| None)?.with_definitions(files)
+    };
+    let loaded = read("/", files)?;
+    // Only the definition knows where it wants to be published.
+    let stated = loaded.definition(api).and_then(|it| it.definition().base_path());
+    match stated.filter(|base| !base.is_empty()).map(str::to_owned) {
+        Some(base) => read(&base, files),
+        None => Ok(loaded),
+    }
+}
+
+/// A text as the configuration writes it: as JSON, where `${` would be a reference.
+pub(crate) fn literal(text: &str) -> Value {
+    json!(text.replace("${", "$${"))
+}
+
 /// Where an operation asks for keys: one place of each scheme that has to be met; `None` where a key is not enough.
 fn keys<'a>(
     definition: &'a Definition,
@@ -150,15 +166,20 @@ pub(crate) fn asks_for_keys(loaded: &Loaded, quick: &Quick) -> bool {
     })
 }
 
-/// A command that reaches one operation of a definition, with the key where it asks for one: of those that can be reached
-/// so, the GET that needs the least, else whatever there is.
-pub(crate) fn curl(loaded: &Loaded, quick: &Quick, at: SocketAddr, key: Option<&str>) -> Option<String> {
-    let api = quick.api();
-    let definition = loaded.definition(&api)?.definition();
-    let settings = loaded.config.apis.get(&api)?;
+/// A command that reaches one operation of an API, with the key where it asks for one: of those that can be reached so,
+/// the GET that needs the least, else whatever there is.
+pub(crate) fn curl(
+    loaded: &Loaded,
+    api: &str,
+    auth: QuickAuth,
+    at: SocketAddr,
+    key: Option<&str>,
+) -> Option<String> {
+    let definition = loaded.definition(api)?.definition();
+    let settings = loaded.config.apis.get(api)?;
     let needs = |operation: &&Operation| {
         let required = operation.parameters.iter().filter(|parameter| parameter.is_required).count();
-        let is_barred = keys(definition, operation, quick.who.auth).is_none();
+        let is_barred = keys(definition, operation, auth).is_none();
         (is_barred, operation.method != http::Method::GET, operation.is_deprecated, required)
     };
     let operation = definition.operations.iter().min_by_key(needs)?;
@@ -180,20 +201,65 @@ pub(crate) fn curl(loaded: &Loaded, quick: &Quick, at: SocketAddr, key: Option<&
             ParameterPlace::Path | ParameterPlace::QueryString => Ok(()),
         };
     };
-    for (place, name) in keys(definition, operation, quick.who.auth).unwrap_or_default() {
+    for (place, name) in keys(definition, operation, auth).unwrap_or_default() {
         add(&mut command, place, name, key.unwrap_or_default());
     }
     for parameter in operation.parameters.iter().filter(|parameter| parameter.is_required) {
-        add(&mut command, parameter.place, &parameter.name, example(&parameter.name));
+        let value = parameter_value(definition, operation, parameter.place, &parameter.name);
+        add(&mut command, parameter.place, &parameter.name, &value);
     }
     if operation.body.as_ref().is_some_and(|body| body.is_required) {
-        command.push_str(" -H 'content-type: application/json' -d '{}'");
+        let _ = write!(command, " -H 'content-type: application/json' -d '{}'", body(definition, operation));
     }
-    let name = operation.template.parameters().first().map_or("", |name| name);
-    let path = operation.template.example(example(name));
+    let value = |name: &str| parameter_value(definition, operation, ParameterPlace::Path, name);
+    let path = operation.template.filled(value);
     let base = settings.base_path().trim_end_matches('/');
     let _ = write!(command, " 'http://{}{base}{path}{query}'", reachable(at));
     Some(command)
+}
+
+/// A value that a parameter takes, as it can stand in quotes and at its place: the one that its name lets expect, unless its
+/// schema asks for another.
+fn parameter_value(
+    definition: &Definition,
+    operation: &Operation,
+    place: ParameterPlace,
+    name: &str,
+) -> String {
+    let expected = example(name);
+    let mut all = operation.parameters.iter();
+    let parameter = all.find(|parameter| parameter.place == place && *parameter.name == *name);
+    let Some(ParameterValue::Schema { schema, .. }) = parameter.map(|parameter| &parameter.value) else {
+        return expected.to_owned();
+    };
+    // A list of one is written as that one, in most styles.
+    let plain = [json!(expected), json!(1), json!([expected]), json!([1])];
+    let value = instance::sample(&definition.schemas, *schema, &plain, Manner::Exemplary);
+    let text = match value.as_ref().map(|value| value.get(0).unwrap_or(value)) {
+        Some(Value::String(text)) => escaped(text),
+        Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+        Some(Value::Null | Value::Array(_) | Value::Object(_)) | None => String::new(),
+    };
+    // Fields and cookies are not read as escaped, and a path has no segment of dots.
+    let is_readable = match place {
+        ParameterPlace::Header | ParameterPlace::Cookie => !text.contains('%'),
+        ParameterPlace::Path => !text.bytes().all(|byte| byte == b'.'),
+        ParameterPlace::Query | ParameterPlace::QueryString => true,
+    };
+    if text.is_empty() || !is_readable { expected.to_owned() } else { text }
+}
+
+/// A body of JSON that an operation takes, as it can stand in quotes.
+fn body(definition: &Definition, operation: &Operation) -> String {
+    let mut contents = operation.body.iter().flat_map(|body| body.content.iter());
+    let json = contents.find(|media_type| media_type.range.eq_ignore_ascii_case("application/json"));
+    let schema = json.and_then(|media_type| media_type.schema);
+    let value =
+        schema.and_then(|schema| instance::sample(&definition.schemas, schema, &[json!({})], Manner::Least));
+    let text = value.map(|value| value.to_string().replace('\'', "\\u0027"));
+    // What a terminal takes for more than text is not shown.
+    text.filter(|text| text.bytes().all(|byte| matches!(byte, b' '..=b'~')))
+        .unwrap_or_else(|| "{}".to_owned())
 }
 
 /// A value that a parameter of this name could have.

@@ -142,6 +142,8 @@ fn a_template_without_parameters_is_a_path() {
 
 #[test]
 fn an_example_has_the_value_for_each_parameter() {
+    let filled = Template::parse("/a/{x}/{y}.{z}/{rest*}").unwrap().filled(str::to_uppercase);
+    assert_eq!(filled, "/a/X/Y.Z/REST");
     let example = |source| Template::parse(source).unwrap().example("7");
     assert_eq!(example("/a/{x}/v{y}.{z}-/{w*}"), "/a/7/v7.7-/7");
     assert_eq!(example("/"), "/");

@@ -104,7 +104,9 @@ fn quickly(
     let (service, doors) =
         Service::start(&loaded, Source::Quick(Box::new(quick.clone())), wishes(run, passed), log)?;
     let listening = service.gateway().addresses().first().map_or(run.listen, |(_, address, _)| *address);
-    if let Some(command) = quick::curl(&loaded, &quick, listening, key.as_ref().map(ApiKey::reveal)) {
+    if let Some(command) =
+        quick::curl(&loaded, &quick.api(), run.who.auth, listening, key.as_ref().map(ApiKey::reveal))
+    {
         match run.who.auth {
             QuickAuth::None => {}
             QuickAuth::ApiKey => {

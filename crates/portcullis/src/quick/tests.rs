@@ -51,7 +51,8 @@ fn the_command_reaches_what_needs_the_least() {
     quick.who.auth = QuickAuth::ApiKey;
     quick.key_sha256 = Some("0".repeat(64));
     let loaded = quick.load(&mut Vec::new()).expect("a configuration");
-    let command = curl(&loaded, &quick, ([0, 0, 0, 0], 8080).into(), Some("secret"));
+    let command =
+        curl(&loaded, &quick.api(), quick.who.auth, ([0, 0, 0, 0], 8080).into(), Some("secret"));
     assert_eq!(
         command.as_deref(),
         Some("curl -i -H 'x-api-key: secret' 'http://127.0.0.1:8080/v2/things?page%5Bsize%5D=1'")
@@ -79,8 +80,34 @@ fn the_command_carries_the_key_where_the_definition_asks_for_it() {
         );
         std::fs::write(&quick.openapi, document).expect("a file");
         let loaded = quick.load(&mut Vec::new()).expect("a configuration");
-        let command = curl(&loaded, &quick, ([127, 0, 0, 1], 8080).into(), Some("secret"));
+        let command =
+            curl(&loaded, &quick.api(), quick.who.auth, ([127, 0, 0, 1], 8080).into(), Some("secret"));
         assert_eq!(command.as_deref(), Some(expected), "{security}");
         assert_eq!(asks_for_keys(&loaded, &quick), security != "[]", "{security}");
     }
+}
+
+#[test]
+fn the_command_has_values_that_the_definition_takes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let parameters = "{ name: kind, in: query, required: true, schema: { type: array, items: { enum: [cat] } } }, \
+        { name: id, in: path, required: true, schema: { type: integer, minimum: 7, maximum: 7 } }, \
+        { name: X-Tenant, in: header, required: true, schema: { type: string, pattern: '^acme$' } }, \
+        { name: X-Odd, in: header, required: true, schema: { enum: [\"it's\"] } }";
+    let body = "{ required: true, content: { application/json: { schema: { type: object, required: [count, name], properties: { \
+        count: { type: integer, minimum: 3, maximum: 3 }, name: { enum: [\"it's\"] }, more: { type: string } } } } } }";
+    let quick = quick(folder.path(), "http://127.0.0.1:9000");
+    let document = format!(
+        "openapi: 3.1.0\ninfo: {{ title: t, version: '1' }}\n\
+         paths: {{ '/{{id}}': {{ post: {{ parameters: [{parameters}], requestBody: {body}, responses: {{}} }} }} }}\n"
+    );
+    std::fs::write(&quick.openapi, document).expect("a file");
+    let loaded = quick.load(&mut Vec::new()).expect("a configuration");
+    let command = curl(&loaded, &quick.api(), QuickAuth::None, ([127, 0, 0, 1], 8080).into(), None);
+    let body = r#"{"count":3,"name":"it\u0027s"}"#;
+    let expected = format!(
+        "curl -i -X POST -H 'X-Tenant: acme' -H 'X-Odd: 1' -H 'content-type: application/json' -d '{body}' \
+         'http://127.0.0.1:8080/7?kind=cat'"
+    );
+    assert_eq!(command, Some(expected));
 }
