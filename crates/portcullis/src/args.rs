@@ -99,15 +99,7 @@ pub(crate) struct Run {
     #[arg(long, value_name = "ADDRESS", requires = "openapi")]
     pub(crate) probes: Option<SocketAddr>,
     #[command(flatten)]
-    pub(crate) who: QuickWho,
-    /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
-    #[arg(long = "overlay", value_name = "FILE", requires = "openapi")]
-    pub(crate) overlays: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) contract: QuickContract,
-    /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
-    #[arg(long, value_name = "KEY", requires = "openapi")]
-    pub(crate) skip: Vec<String>,
+    pub(crate) terms: QuickTerms,
     /// Folder for what must survive a restart; overrides `state:` and $STATE_DIRECTORY
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
@@ -135,15 +127,7 @@ pub(crate) struct Subject {
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000", requires = "openapi")]
     pub(crate) backend: String,
     #[command(flatten)]
-    pub(crate) who: QuickWho,
-    /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
-    #[arg(long = "overlay", value_name = "FILE", requires = "openapi")]
-    pub(crate) overlays: Vec<PathBuf>,
-    #[command(flatten)]
-    pub(crate) contract: QuickContract,
-    /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
-    #[arg(long, value_name = "KEY", requires = "openapi")]
-    pub(crate) skip: Vec<String>,
+    pub(crate) terms: QuickTerms,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -168,6 +152,21 @@ pub(crate) struct Routes {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How an API is served without a configuration file.
+#[derive(Debug, Clone, ClapArgs)]
+pub(crate) struct QuickTerms {
+    #[command(flatten)]
+    pub(crate) who: QuickWho,
+    /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
+    #[arg(long = "overlay", value_name = "FILE", requires = "openapi")]
+    pub(crate) overlays: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) contract: QuickContract,
+    /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
+    #[arg(long, value_name = "KEY", requires = "openapi")]
+    pub(crate) skip: Vec<String>,
 }
 
 /// Who may call an API that is served without a configuration file.

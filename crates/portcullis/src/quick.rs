@@ -16,7 +16,7 @@ use portcullis_gateway::config::{self, ApiKeyAuth, Finding, Loaded};
 use portcullis_gateway::oauth::form::escaped;
 use serde_json::{Value, json};
 
-use crate::args::{QuickAuth, QuickContract, QuickWho};
+use crate::args::{QuickAuth, QuickTerms};
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -29,16 +29,10 @@ pub(crate) struct Quick {
     pub(crate) listen: SocketAddr,
     /// Where health and metrics are served, if anywhere.
     pub(crate) probes: Option<SocketAddr>,
-    /// Who may call.
-    pub(crate) who: QuickWho,
-    /// How the contract is kept.
-    pub(crate) contract: QuickContract,
     /// SHA-256 of the key that is good.
     pub(crate) key_sha256: Option<String>,
-    /// What is laid on the definition.
-    pub(crate) overlays: Vec<PathBuf>,
-    /// What of the definition is left out.
-    pub(crate) skip: Vec<String>,
+    /// Who may call, and what becomes of the definition.
+    pub(crate) terms: QuickTerms,
 }
 
 /// The name messages give the made configuration.
@@ -68,6 +62,7 @@ impl Quick {
         let has_path =
             self.backend.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/').contains('/'));
         let api = literal(&self.api());
+        let QuickTerms { who, overlays, contract, skip } = &self.terms;
         let mut text = String::from("version: 1\nstate: none\n");
         if let Some(probes) = self.probes {
             let _ = writeln!(text, "admin: {{ probes: {} }}", json!(probes.to_string()));
@@ -80,27 +75,25 @@ impl Quick {
                 json!(sha256)
             );
         }
-        if let Some(issuer) = &self.who.issuer {
-            let own = self.who.audiences.iter().map(|audience| literal(audience));
-            let audiences: Vec<_> =
-                if self.who.audiences.is_empty() { vec![api.clone()] } else { own.collect() };
+        if let Some(issuer) = &who.issuer {
+            let own = who.audiences.iter().map(|audience| literal(audience));
+            let audiences: Vec<_> = if who.audiences.is_empty() { vec![api.clone()] } else { own.collect() };
             let (issuer, audiences) = (literal(issuer), json!(audiences));
             let _ = writeln!(text, "issuers: {{ issuer: {{ openid: {issuer}, audiences: {audiences} }} }}");
         }
         let _ = writeln!(text, "backends: {{ backend: {{ targets: [{}] }} }}", literal(&self.backend));
         let _ = writeln!(text, "apis:\n  {api}:\n    openapi: {}", literal(&self.openapi.to_string_lossy()));
-        if !self.overlays.is_empty() {
-            let overlays: Vec<_> =
-                self.overlays.iter().map(|path| literal(&path.to_string_lossy())).collect();
+        if !overlays.is_empty() {
+            let overlays: Vec<_> = overlays.iter().map(|path| literal(&path.to_string_lossy())).collect();
             let _ = writeln!(text, "    overlays: {}", json!(overlays));
         }
-        if !self.skip.is_empty() {
-            let skip: Vec<_> = self.skip.iter().map(|key| literal(key)).collect();
+        if !skip.is_empty() {
+            let skip: Vec<_> = skip.iter().map(|key| literal(key)).collect();
             let _ = writeln!(text, "    skip: {}", json!(skip));
         }
         let _ = writeln!(text, "    base_path: {}\n    strip_base_path: {has_path}", literal(base));
-        let _ = writeln!(text, "    backend: backend\n    auth: {}", self.who.auth.word());
-        let _ = writeln!(text, "    contract: {}", self.contract.words());
+        let _ = writeln!(text, "    backend: backend\n    auth: {}", who.auth.word());
+        let _ = writeln!(text, "    contract: {}", contract.words());
         text
     }
 }

@@ -21,11 +21,8 @@ impl Subject {
                 backend: self.backend.clone(),
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
                 probes: None,
-                key_sha256: (self.who.auth != QuickAuth::None).then(|| NO_KEY.to_owned()),
-                who: self.who.clone(),
-                overlays: self.overlays.clone(),
-                contract: self.contract,
-                skip: self.skip.clone(),
+                key_sha256: (self.terms.who.auth != QuickAuth::None).then(|| NO_KEY.to_owned()),
+                terms: self.terms.clone(),
             }
             .load(&mut Vec::new()),
         };

@@ -81,7 +81,7 @@ fn quickly(
     passed: Vec<Inherited>,
     log: &Log,
 ) -> anyhow::Result<Outcome> {
-    let key = match run.who.auth {
+    let key = match run.terms.who.auth {
         QuickAuth::None => None,
         QuickAuth::ApiKey | QuickAuth::Definition => {
             Some(ApiKey::generate().map_err(|_| anyhow::anyhow!("the system gave no randomness"))?)
@@ -92,11 +92,8 @@ fn quickly(
         backend: backend.to_owned(),
         listen: run.listen,
         probes: run.probes,
-        who: run.who.clone(),
-        contract: run.contract,
         key_sha256: key.as_ref().map(|key| key.digest().to_string()),
-        overlays: run.overlays.clone(),
-        skip: run.skip.clone(),
+        terms: run.terms.clone(),
     };
     let loaded = quick.load(&mut Vec::new()).map_err(|found| findings(&found))?;
     mention_warnings(&loaded);
@@ -105,9 +102,9 @@ fn quickly(
         Service::start(&loaded, Source::Quick(Box::new(quick.clone())), wishes(run, passed), log)?;
     let listening = service.gateway().addresses().first().map_or(run.listen, |(_, address, _)| *address);
     if let Some(command) =
-        quick::curl(&loaded, &quick.api(), run.who.auth, listening, key.as_ref().map(ApiKey::reveal))
+        quick::curl(&loaded, &quick.api(), run.terms.who.auth, listening, key.as_ref().map(ApiKey::reveal))
     {
-        match run.who.auth {
+        match run.terms.who.auth {
             QuickAuth::None => {}
             QuickAuth::ApiKey => {
                 say("# every operation asks for this key, which is shown once and is another one next time");

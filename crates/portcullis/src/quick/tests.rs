@@ -1,7 +1,7 @@
 //! What is made of a definition: the name, the text, the command.
 
 use super::*;
-use crate::args::{QuickMode, QuickUncovered};
+use crate::args::{QuickContract, QuickMode, QuickUncovered, QuickWho};
 
 const DEFINITION: &str = "openapi: 3.0.3
 info: { title: t, version: '1' }
@@ -22,11 +22,13 @@ fn quick(folder: &Path, backend: &str) -> Quick {
         backend: backend.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         probes: None,
-        who: QuickWho { auth: QuickAuth::None, issuer: None, audiences: Vec::new() },
-        contract: QuickContract { contract: QuickMode::Enforce, on_uncovered: QuickUncovered::Refuse },
         key_sha256: None,
-        overlays: Vec::new(),
-        skip: Vec::new(),
+        terms: QuickTerms {
+            who: QuickWho { auth: QuickAuth::None, issuer: None, audiences: Vec::new() },
+            overlays: Vec::new(),
+            contract: QuickContract { contract: QuickMode::Enforce, on_uncovered: QuickUncovered::Refuse },
+            skip: Vec::new(),
+        },
     }
 }
 
@@ -48,11 +50,11 @@ fn the_definition_says_where_it_is_published() {
 fn the_command_reaches_what_needs_the_least() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut quick = quick(folder.path(), "http://127.0.0.1:9000");
-    quick.who.auth = QuickAuth::ApiKey;
+    quick.terms.who.auth = QuickAuth::ApiKey;
     quick.key_sha256 = Some("0".repeat(64));
     let loaded = quick.load(&mut Vec::new()).expect("a configuration");
     let command =
-        curl(&loaded, &quick.api(), quick.who.auth, ([0, 0, 0, 0], 8080).into(), Some("secret"));
+        curl(&loaded, &quick.api(), quick.terms.who.auth, ([0, 0, 0, 0], 8080).into(), Some("secret"));
     assert_eq!(
         command.as_deref(),
         Some("curl -i -H 'x-api-key: secret' 'http://127.0.0.1:8080/v2/things?page%5Bsize%5D=1'")
@@ -72,7 +74,7 @@ fn the_command_carries_the_key_where_the_definition_asks_for_it() {
         ("[]", "curl -i 'http://127.0.0.1:8080/things'"),
     ] {
         let mut quick = quick(folder.path(), "http://127.0.0.1:9000");
-        quick.who.auth = QuickAuth::Definition;
+        quick.terms.who.auth = QuickAuth::Definition;
         let document = format!(
             "openapi: 3.0.3\ninfo: {{ title: t, version: '1' }}\nsecurity: {security}\npaths: {{ /things: {{ get: {{ responses: {{}} }} }} }}\n\
              components: {{ securitySchemes: {{ key: {{ type: apiKey, in: header, name: X-Key }}, query: {{ type: apiKey, in: query, name: key }}, \
@@ -81,7 +83,7 @@ fn the_command_carries_the_key_where_the_definition_asks_for_it() {
         std::fs::write(&quick.openapi, document).expect("a file");
         let loaded = quick.load(&mut Vec::new()).expect("a configuration");
         let command =
-            curl(&loaded, &quick.api(), quick.who.auth, ([127, 0, 0, 1], 8080).into(), Some("secret"));
+            curl(&loaded, &quick.api(), quick.terms.who.auth, ([127, 0, 0, 1], 8080).into(), Some("secret"));
         assert_eq!(command.as_deref(), Some(expected), "{security}");
         assert_eq!(asks_for_keys(&loaded, &quick), security != "[]", "{security}");
     }
