@@ -400,9 +400,11 @@ components:
   responses:
     r: { headers: { x: 1 } }
 ";
-    let notice =
-        "error: api.yaml:8:21: components.responses.r.headers.x: expected a field, found the number 1";
-    check(&[("api.yaml", text)], &[], &[notice]);
+    let notices = [
+        "error: api.yaml:5:9: paths./b.get: is not published: a part it shares with other operations cannot be used",
+        "error: api.yaml:8:24: components.responses.r.headers.x: expected a field, found the number 1",
+    ];
+    check(&[("api.yaml", text)], &[], &notices);
 }
 
 #[test]
