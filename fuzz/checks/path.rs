@@ -1,5 +1,6 @@
 //! Paths: what passes is its own canonical form and decodes to what was sent; no reading of a segment, decoded,
-//! folded and cut as often as one likes, is a dot segment, holds a separator or vanishes.
+//! folded and cut as often as one likes, is a dot segment, holds a separator or vanishes. Only what begins with `;` may vanish
+//! where it is cut off, and then the path is marked.
 
 use portcullis_gateway::http::path::{PathRules, canonicalize};
 use unicode_normalization::UnicodeNormalization;
@@ -14,13 +15,19 @@ pub(crate) fn check(data: &[u8]) {
         PathRules { encoded_slashes: true, ..PathRules::default() },
         PathRules { empty_segments: true, encoded_slashes: true, not_utf8: true, refuse_parameters: true },
     ] {
-        let Some(path) = canonical(data, rules) else {
-            // A leniency refuses nothing that passes without it.
-            assert!(strict.is_none() || rules.refuse_parameters);
+        let Some((path, is_marked)) = canonical(data, rules) else {
+            // A leniency refuses nothing that passes without it, unmarked.
+            assert!(strict.as_ref().is_none_or(|(_, is_marked)| *is_marked) || rules.refuse_parameters);
             continue;
         };
-        assert!(strict.as_ref().is_none_or(|strict| *strict == path), "two canonical forms");
-        assert_eq!(canonical(path.as_bytes(), rules).as_ref(), Some(&path), "not its own canonical form");
+        assert!(strict.as_ref().is_none_or(|(strict, _)| *strict == path), "two canonical forms");
+        let again = canonical(path.as_bytes(), rules);
+        assert_eq!(again.as_ref(), Some(&(path.clone(), is_marked)), "not its own canonical form");
+        assert_eq!(
+            is_marked,
+            path.contains("/;") && !rules.empty_segments,
+            "marked for nothing, or not marked"
+        );
         assert_eq!(decoded(path.as_bytes()), decoded(data), "not what was sent");
         assert!(
             path.starts_with('/') && path.bytes().all(|b| b.is_ascii_graphic() && b != b'?' && b != b'#')
@@ -33,21 +40,21 @@ pub(crate) fn check(data: &[u8]) {
             // What stands between escaped slashes is judged as a segment.
             for piece in segment.split("%2F") {
                 assert!(!piece.is_empty() || segment.is_empty(), "an empty piece");
-                holds_no_other_path(piece, rules);
+                holds_no_other_path(piece, rules, is_marked && piece.starts_with(';'));
             }
         }
     }
 }
 
-fn canonical(path: &[u8], rules: PathRules) -> Option<String> {
+/// The canonical form, and whether it is marked.
+fn canonical(path: &[u8], rules: PathRules) -> Option<(String, bool)> {
     let mut out = Vec::new();
-    canonicalize(path, rules, &mut out)
-        .ok()
-        .map(|_| String::from_utf8(out).expect("a canonical path is text"))
+    let spelling = canonicalize(path, rules, &mut out).ok()?;
+    Some((String::from_utf8(out).expect("a canonical path is text"), spelling.has_bare_parameters))
 }
 
 /// Reads a segment as the least careful of backends would, over and over.
-fn holds_no_other_path(segment: &str, rules: PathRules) {
+fn holds_no_other_path(segment: &str, rules: PathRules, may_vanish: bool) {
     let mut readings = vec![segment.as_bytes().to_vec()];
     for _ in 0..3 {
         for reading in readings.clone() {
@@ -63,7 +70,8 @@ fn holds_no_other_path(segment: &str, rules: PathRules) {
         let end = reading.iter().position(|b| *b == b';').unwrap_or(reading.len());
         for name in [&reading[..], &reading[..end]] {
             assert!(!matches!(name.trim_ascii(), b"." | b".."), "{shown}");
-            assert!(!name.is_empty() || segment.is_empty() || rules.empty_segments, "{shown}");
+            let is_nothing = name.is_empty() && !segment.is_empty();
+            assert!(!is_nothing || rules.empty_segments || may_vanish, "{shown}");
         }
     }
 }

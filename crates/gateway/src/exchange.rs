@@ -16,18 +16,18 @@ use smallvec::SmallVec;
 
 use crate::http::canonical::Understood;
 use crate::http::tls::managed::Managed;
-use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops, reading};
+use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops};
 use crate::observe::Kept;
 use crate::panics::{Contained, Panicked};
 use crate::pipeline::context::Rehearsal;
 use crate::pipeline::step::Why;
-use crate::pipeline::{
-    Admitted, Answered, Context, Identified, Operation, Routed, Stop, judged, problem_reply,
-};
+use crate::pipeline::{Admitted, Answered, Context, Identified, Routed, Stop, judged, problem_reply};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
-use crate::route::{Found, Routes};
+use crate::route::Found;
 use crate::snapshot::lease::Lease;
 use crate::snapshot::{Listening, Live, Opening, Snapshot};
+
+mod routing;
 
 /// One side of a connection as an exchange sees it: something that carries a reply away.
 pub trait Wire: Send {
@@ -98,7 +98,7 @@ async fn judge(
         return Err(options(SERVER_METHODS));
     }
 
-    let operation = match find(&listener.routes, &request, cx)? {
+    let operation = match routing::find(&listener.routes, &request, cx)? {
         Found::Operation(operation) => operation,
         Found::OtherMethods(allow) if *request.method() == Method::OPTIONS => return Err(options(&allow)),
         Found::OtherMethods(allow) => {
@@ -220,48 +220,6 @@ fn covered(request: &Canonical, opening: &Opening, cx: &Context) -> Result<(), S
         return Err(MISDIRECTED.with("this host asks other certificates of its clients").into());
     }
     Ok(())
-}
-
-/// The operation a request asks for, under every reading of its path that a backend may have.
-fn find<'a>(
-    routes: &'a Routes<Arc<Operation>>,
-    request: &Canonical,
-    cx: &mut Context,
-) -> Result<Found<'a, Arc<Operation>>, Stop> {
-    let (host, method, path) = (request.host(), request.method(), request.path());
-    let found = routes.find(host, method, path);
-    if request.has_plain_path() {
-        return Ok(found);
-    }
-    if let (Found::Operation(operation), Some(generous)) = (&found, reading::generous(path)) {
-        let same = match routes.find(host, method, &generous) {
-            Found::Operation(other) => Arc::ptr_eq(operation, other),
-            Found::OtherMethods(_) | Found::Nothing => false,
-        };
-        if !same {
-            return Err(ambiguous("another reading of the path leads to another operation", cx));
-        }
-    }
-    if let (Found::Operation(operation), Some(merged)) = (&found, reading::merged(path)) {
-        let generous = reading::generous(&merged);
-        for other in [Some(merged), generous].into_iter().flatten() {
-            let leads_away = match routes.find(host, method, &other) {
-                Found::Operation(other) => !Arc::ptr_eq(operation, other),
-                Found::OtherMethods(_) => true,
-                Found::Nothing => false,
-            };
-            if leads_away {
-                return Err(ambiguous("another reading of its slashes leads to another operation", cx));
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// A path that leads to two operations, by two readings.
-fn ambiguous(why: &'static str, cx: &mut Context) -> Stop {
-    cx.end_connection();
-    MALFORMED_REQUEST.with(MALFORMED_REQUEST.title).because(why).into()
 }
 
 /// Judges a request as if it had come over `peer`, and asks no backend: what would become of it.

@@ -13,6 +13,8 @@ use foldhash::{HashMap, HashMapExt};
 use http::Method;
 use portcullis_openapi::matcher::{Match, Matcher};
 
+pub mod matrix;
+
 /// The published APIs of one listener.
 #[derive(Debug)]
 pub struct Routes<T> {

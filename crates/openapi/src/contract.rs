@@ -197,6 +197,11 @@ impl OperationContract {
         self.parameters.judge(head, &self.limits, &self.validators, found);
     }
 
+    /// Which parameters of the path's template are written in style `matrix` and judged.
+    pub fn matrix_parameters(&self) -> impl Iterator<Item = usize> {
+        self.parameters.matrix()
+    }
+
     /// What it answers.
     pub fn responses(&self) -> &Responses {
         &self.responses

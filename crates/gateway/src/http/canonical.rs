@@ -119,7 +119,7 @@ pub struct Reading {
     host_end: usize,
     path_end: usize,
     target_end: usize,
-    is_plain_path: bool,
+    path: path::Spelling,
     has_user_agent: bool,
     port: Option<u16>,
     origin: Origin,
@@ -208,7 +208,12 @@ impl Canonical {
 
     /// Whether nobody can read its path in another way: it has no escape, no parameter, no empty segment.
     pub fn has_plain_path(&self) -> bool {
-        self.0.reading.is_plain_path
+        self.0.reading.path.is_plain
+    }
+
+    /// Whether a segment of its path begins with `;`, which has to be declared where it leads.
+    pub fn has_bare_parameters(&self) -> bool {
+        self.0.reading.path.has_bare_parameters
     }
 
     /// Takes every parameter of this name out of the query; the rest goes on as it came.
@@ -338,10 +343,10 @@ impl Understood {
         let mut text = Vec::with_capacity(room.saturating_add(8));
         let port = host(&hosts, &target, origin.scheme, wire, rules, &mut text)?;
         let host_end = text.len();
-        let is_plain_path = match target.path {
+        let spelling = match target.path {
             b"*" => {
                 text.push(b'*');
-                true
+                path::Spelling::PLAIN
             }
             path => path::canonicalize(path, rules.path, &mut text)?,
         };
@@ -372,7 +377,7 @@ impl Understood {
             host_end,
             path_end,
             target_end,
-            is_plain_path,
+            path: spelling,
             has_user_agent,
             port,
             origin,

@@ -13,6 +13,10 @@
 //! are in upper case, the few characters that browsers send raw against the RFC (`[ ] | ^`) are escaped. The
 //! canonical form is its own canonical form.
 //!
+//! One reading is left to routing: a segment that is nothing but parameters (`/cars/;color=blue`), which vanishes where they
+//! are cut off. Such a path passes here marked, [`Spelling::has_bare_parameters`], so that routing refuses it unless the
+//! operation it leads to declares a parameter of style `matrix` at that very place (`route::matrix`).
+//!
 //! Strict is not deaf: `/.well-known/x`, `/a%20b`, `/100%25`, `/caf%C3%A9`, `/a;v=1/b`, `/a:b@c`, a slash at the
 //! end all pass. [`PathRules`] names what an operator may allow besides.
 //!
@@ -41,20 +45,34 @@ pub struct PathRules {
     pub refuse_parameters: bool,
 }
 
-/// Appends the canonical form of `path` to `out`, and says whether it is plain: without escapes, parameters, empty segments
-/// and what begins with a dot. Nothing is promised of `out` after a refusal.
+/// What a canonical path looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spelling {
+    /// Without escapes, parameters, empty segments and what begins with a dot: nobody can read it in another way.
+    pub is_plain: bool,
+    /// Some segment begins with `;` where no leniency lets empty segments pass: refused, unless it is declared to be written so.
+    pub has_bare_parameters: bool,
+}
+
+impl Spelling {
+    /// That of a plain path.
+    pub const PLAIN: Self = Self { is_plain: true, has_bare_parameters: false };
+}
+
+/// Appends the canonical form of `path` to `out`, and says what it looks like. Nothing is promised of `out` after a refusal.
 ///
 /// `path` begins with a slash and ends before the query; anything else is refused.
-pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut Vec<u8>) -> Result<bool, Malformed> {
+pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut Vec<u8>) -> Result<Spelling, Malformed> {
     let Some(rest) = path.strip_prefix(b"/") else {
         return Err(Malformed::TargetForm);
     };
     if is_plain(path) {
         out.extend_from_slice(path);
-        return Ok(true);
+        return Ok(Spelling::PLAIN);
     }
     let mut segments = rest.split(|b| *b == b'/').peekable();
     let mut leading = true;
+    let mut has_bare_parameters = false;
     let mut decoded = SmallVec::<[u8; 128]>::new();
     while let Some(segment) = segments.next() {
         out.push(b'/');
@@ -65,11 +83,30 @@ pub fn canonicalize(path: &[u8], rules: PathRules, out: &mut Vec<u8>) -> Result<
         } else {
             decoded.clear();
             rewrite(segment, rules, out, &mut decoded)?;
-            judge_pieces(&decoded, rules)?;
+            match is_bare(segment, &decoded, rules) {
+                true => judge_bare(&decoded, rules)?,
+                false => judge_pieces(&decoded, rules)?,
+            }
+            has_bare_parameters |= is_bare(segment, &decoded, rules);
         }
         leading = false;
     }
-    Ok(false)
+    Ok(Spelling { is_plain: false, has_bare_parameters })
+}
+
+/// Whether a segment is nothing but parameters. One whose `;` is escaped is none, nor is one with an escaped slash: what
+/// stands behind that is a segment to somebody.
+fn is_bare(segment: &[u8], decoded: &[u8], rules: PathRules) -> bool {
+    segment.first() == Some(&b';') && !rules.empty_segments && !decoded.contains(&b'/')
+}
+
+/// Judges a segment that is nothing but parameters: as any other, but for the nothing before them. None of them may be a dot
+/// segment, either, to a reader for whom `;` separates.
+fn judge_bare(decoded: &[u8], rules: PathRules) -> Result<(), Malformed> {
+    for parameter in decoded.split(|byte| *byte == b';').filter(|parameter| !parameter.is_empty()) {
+        judge_pieces(parameter, PathRules { empty_segments: true, ..rules })?;
+    }
+    judge_pieces(decoded, PathRules { empty_segments: true, ..rules })
 }
 
 // PERF: most paths are plain: no escape, no parameter, no segment that is empty or begins with a dot. They cost two passes

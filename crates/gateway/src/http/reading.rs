@@ -11,19 +11,32 @@
 //! backends read the path as it stands, so a reading that leads to nothing published is fine: `/projects/a%2Fb` is a
 //! project. One that leads to another operation is refused all the same.
 
+use portcullis_openapi::matcher::Span;
 use unicode_normalization::UnicodeNormalization;
 
 use super::path::{escaped, is_invisible};
 
 /// The generous reading of a canonical path; `None` when it is the path itself, as it almost always is.
 pub fn generous(path: &str) -> Option<String> {
+    generous_beside(path, &[])
+}
+
+/// The same of a reader who knows what is declared: segments in which one of `places` stands are what they are.
+pub fn generous_beside(path: &str, places: &[Span]) -> Option<String> {
     // PERF: a path without escapes and parameters has one reading.
     if !path.bytes().any(|byte| matches!(byte, b'%' | b';')) {
         return None;
     }
     let mut read = String::with_capacity(path.len());
+    let mut start = 0_usize;
     for segment in path.strip_prefix('/').unwrap_or(path).split('/') {
         read.push('/');
+        let begins = start.saturating_add(1);
+        start = begins.saturating_add(segment.len());
+        if places.iter().any(|place| (begins..start).contains(&place.start)) {
+            read.push_str(segment);
+            continue;
+        }
         let decoded = decode(segment);
         let text = String::from_utf8_lossy(&decoded);
         let folded: String = text.chars().filter(|c| !is_invisible(*c)).nfkc().collect();

@@ -9,6 +9,7 @@ use super::{Expression, Handover, Needs, Policy};
 use crate::bounds::Bounds;
 use crate::config::{ContractErrors, Forward, JudgedBody, Mode, OnUncovered};
 use crate::observe::OperationMetrics;
+use crate::route::matrix::MatrixPlaces;
 
 /// One method and path template of a published API, with all that applies to it.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub struct Operation {
     pub needs: Needs,
     /// Set where a policy of the chain reads bodies decoded: which form of one goes on.
     pub decodes: Option<Forward>,
+    /// Where in its path `;` may begin a parameter, if its definition declares that and its contract is enforced.
+    pub matrix: Option<MatrixPlaces>,
     /// The kind of long-lived exchange it may become.
     pub stream: Option<Stream>,
     /// The API's name.

@@ -53,6 +53,11 @@ impl Parameters {
         Self { plan, places: places.collect(), key, credentials: credentials(operation, lowering) }
     }
 
+    /// Which parameters of the template are written in style `matrix`.
+    pub(super) fn matrix(&self) -> impl Iterator<Item = usize> {
+        self.plan.matrix()
+    }
+
     /// Judges the head of a request.
     pub fn judge(
         &self,

@@ -158,6 +158,13 @@ impl Plan {
         &self.members
     }
 
+    /// Which parameters of the template are written in style `matrix`.
+    pub fn matrix(&self) -> impl Iterator<Item = usize> {
+        let is_matrix =
+            |one: &&InPath| one.segment.as_ref().is_some_and(|segment| segment.style == SegmentStyle::Matrix);
+        self.path.iter().filter(is_matrix).map(|one| one.at)
+    }
+
     /// Lets names in the query pass that nobody declared, unless a backend could read them as declared ones.
     pub fn pass_undeclared(&mut self) {
         if let Query::Pairs(form) = &mut self.query

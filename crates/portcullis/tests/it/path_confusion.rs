@@ -4,6 +4,7 @@
 //! the gateway does not is a way in. Spellings are generated; what arrives is read in every way that backends
 //! are known to read paths ([`readings`]), and none of them may be `/admin`.
 
+mod matrix;
 mod readings;
 mod spellings;
 

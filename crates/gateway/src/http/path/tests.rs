@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{PathRules, canonicalize};
+use super::{PathRules, Spelling, canonicalize};
 use crate::http::Malformed;
 
 fn check(path: &str) -> Result<String, Malformed> {
@@ -10,8 +10,66 @@ fn check(path: &str) -> Result<String, Malformed> {
 }
 
 fn check_with(path: &[u8], rules: PathRules) -> Result<String, Malformed> {
+    let (canonical, spelling) = marked(path, rules)?;
+    // What routing makes of it where nothing is declared.
+    if spelling.has_bare_parameters { Err(Malformed::PathEmptySegment) } else { Ok(canonical) }
+}
+
+fn marked(path: &[u8], rules: PathRules) -> Result<(String, Spelling), Malformed> {
     let mut out = Vec::new();
-    canonicalize(path, rules, &mut out).map(|_| String::from_utf8(out).unwrap())
+    let spelling = canonicalize(path, rules, &mut out)?;
+    Ok((String::from_utf8(out).unwrap(), spelling))
+}
+
+#[test]
+fn a_segment_of_parameters_alone_passes_marked_and_nothing_like_it_does() {
+    let strict = PathRules::default();
+    for (path, canonical) in [
+        ("/;color=blue", "/;color=blue"),
+        ("/cars/;color=blue", "/cars/;color=blue"),
+        ("/cars/;color=blue/x", "/cars/;color=blue/x"),
+        ("/cars/;color=%62lue%2cred/", "/cars/;color=blue%2Cred/"),
+        ("/cars/;color=a%3Bb", "/cars/;color=a%3Bb"),
+        ("/cars/;R=1;G=2", "/cars/;R=1;G=2"),
+        ("/cars/;color", "/cars/;color"),
+        ("/cars/;", "/cars/;"),
+        ("/cars/;color=..", "/cars/;color=.."),
+    ] {
+        let spelling = Spelling { is_plain: false, has_bare_parameters: true };
+        assert_eq!(marked(path.as_bytes(), strict), Ok((canonical.to_owned(), spelling)), "{path}");
+        assert_eq!(
+            marked(canonical.as_bytes(), strict),
+            Ok((canonical.to_owned(), spelling)),
+            "again: {path}"
+        );
+    }
+    for (path, reason) in [
+        ("/cars/%3Bcolor=blue", Malformed::PathEmptySegment),
+        ("/cars/%20;color=blue", Malformed::PathEmptySegment),
+        ("/cars/%E2%80%8B;color=blue", Malformed::PathEmptySegment),
+        ("/cars/%EF%BC%9Bcolor=blue", Malformed::PathEmptySegment),
+        ("/cars//;color=blue", Malformed::PathEmptySegment),
+        ("//;color=blue", Malformed::PathEmptySegment),
+        ("/cars/..;color=blue", Malformed::PathDotSegment),
+        ("/cars/.;color=blue", Malformed::PathDotSegment),
+        ("/cars/;..", Malformed::PathDotSegment),
+        ("/cars/;..;color=blue", Malformed::PathDotSegment),
+        ("/cars/;color=blue;%2e%2e", Malformed::PathDotSegment),
+        ("/cars/;color=blue/../x", Malformed::PathDotSegment),
+        ("/cars/;color=a%2Fb", Malformed::PathSeparator),
+        ("/cars/;color=a%5Cb", Malformed::PathSeparator),
+        ("/cars/;color=a%252Fb", Malformed::PathEncodedTwice),
+        ("/cars/;color=%00", Malformed::PathControl),
+    ] {
+        assert_eq!(marked(path.as_bytes(), strict), Err(reason), "{path}");
+    }
+    let bare = PathRules { refuse_parameters: true, ..strict };
+    assert_eq!(marked(b"/cars/;color=blue", bare), Err(Malformed::PathParameter));
+    // What stands behind an escaped slash is a segment to somebody.
+    let slashes = PathRules { encoded_slashes: true, ..strict };
+    for path in ["/cars/;color=a%2Fb", "/cars/;color=a%2F;b"] {
+        assert_eq!(marked(path.as_bytes(), slashes), Err(Malformed::PathEmptySegment), "{path}");
+    }
 }
 
 #[test]

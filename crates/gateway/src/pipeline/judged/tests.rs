@@ -229,6 +229,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         strip: 0,
         bounds: Arc::new(bounds),
         stream: None,
+        matrix: None,
         terms: None,
         base_path: "".into(),
         place: "a.yaml:1".into(),

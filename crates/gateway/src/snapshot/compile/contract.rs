@@ -19,6 +19,7 @@ use crate::pipeline::{Needs, Operation, Policy};
 use crate::policies::contract::Keeper;
 use crate::policies::contract_response::{AnswerKeeper, AnswerRules};
 use crate::resources::Resources;
+use crate::route::matrix::MatrixPlaces;
 use crate::snapshot::coverage::ApiReport;
 
 /// How an operation keeps to its contract, and what judges it by that.
@@ -84,6 +85,21 @@ impl Compiler<'_> {
             return Err(());
         }
         Ok((Some(keeping), Some(Arc::new(keeper))))
+    }
+
+    /// Where in its path `;` may begin a parameter: where the definition declares one of style `matrix`, and only while the
+    /// contract refuses what is none.
+    pub(super) fn matrix_places(
+        &self,
+        api: &str,
+        draft: &Draft<'_>,
+        keeping: Option<Keeping>,
+        template: &Template,
+    ) -> Option<MatrixPlaces> {
+        let Origin::Definition(.., index) = draft.origin else { return None };
+        keeping.filter(|keeping| keeping.mode == Mode::Enforce)?;
+        let rules = self.contracts.get(api)?.operation(index)?;
+        MatrixPlaces::new(template, rules.matrix_parameters())
     }
 
     /// Whether answers of any operation of an API are stripped, as far as can be told before settings are merged.

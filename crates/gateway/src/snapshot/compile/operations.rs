@@ -219,6 +219,7 @@ impl Compiler<'_> {
             strip: 0,
             bounds: Arc::clone(&self.bounds),
             stream: None,
+            matrix: None,
             terms: None,
             base_path: "".into(),
             resource_metadata: None,
@@ -331,6 +332,7 @@ impl Compiler<'_> {
             .contract_of((api_name, &at), draft, &effective, &who.verifiers, template, spelt("contract.mode"))
             .ok()?;
         chain.extend(keeper);
+        let matrix = self.matrix_places(api_name, draft, contract, template);
         let bounds = match &settings.bounds {
             Some(own) => Arc::new(own.over(&self.bounds)),
             None => Arc::clone(&self.bounds),
@@ -363,6 +365,7 @@ impl Compiler<'_> {
             contract,
             terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings, &who.asked)),
             stream,
+            matrix,
             base_path: base.into(),
             resource_metadata: who.verifiers.iter().any(asks_for_tokens).then(|| metadata_path(api).into()),
             auth_place: self.shared(who.place.unwrap_or_else(|| spell(effective.place("auth"), "auth"))),
