@@ -86,7 +86,7 @@ clients_setup() {
     step "Node packages" node_packages
 }
 
-# An OpenID provider, pinned with all it needs, by the registry's own client.
+# An OpenID provider, a validator of requests and example definitions, pinned with all they need, by the registry's own client.
 node_packages() {
     local folder="${CARGO_TARGET_DIR:-target}/clients-node" pinned=crates/portcullis/tests/it/clients
     cmp -s "$pinned/package-lock.json" "$folder/installed.json" && return 0

@@ -115,12 +115,17 @@ impl Scene {
 /// # Panics
 /// When it must be.
 pub(crate) fn client(program: impl AsRef<Path>, check: &[&str]) -> Option<Command> {
+    client_within(40, program, check)
+}
+
+/// The same, that may take so many seconds.
+pub(crate) fn client_within(seconds: u32, program: impl AsRef<Path>, check: &[&str]) -> Option<Command> {
     let program = program.as_ref();
     let found = Command::new(program).args(check).output().is_ok_and(|output| output.status.success());
     if found {
         // Ended by `timeout`, a client that hangs fails its test instead of holding the run.
         let mut command = Command::new("timeout");
-        command.args(["--kill-after=2", "40"]).arg(program);
+        command.arg("--kill-after=2").arg(seconds.to_string()).arg(program);
         return Some(command);
     }
     let name = program.file_name().unwrap_or_default().display().to_string();
@@ -141,9 +146,14 @@ fn python(script: &str) -> Option<Command> {
 
 /// The same, where the script needs these packages.
 pub(crate) fn python_with(packages: &str, script: &str) -> Option<Command> {
+    python_within(40, packages, script)
+}
+
+/// The same, that may take so many seconds.
+pub(crate) fn python_within(seconds: u32, packages: &str, script: &str) -> Option<Command> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let python = folder.join("clients-venv/bin/python");
-    let mut command = client(python, &["-c", &format!("import {packages}")])?;
+    let mut command = client_within(seconds, python, &["-c", &format!("import {packages}")])?;
     // No proxy of the environment stands between a client and the loopback.
     command.env("NO_PROXY", "*").env("PYTHONDONTWRITEBYTECODE", "1").arg("-u").arg(beside(script));
     Some(command)

@@ -74,6 +74,7 @@ mod overlays;
 mod overload;
 mod parameters;
 mod path_confusion;
+mod peers;
 mod phantom_tokens;
 mod poison;
 mod proxy_protocol;

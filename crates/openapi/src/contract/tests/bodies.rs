@@ -32,6 +32,14 @@ fn objects_are_closed_where_the_document_says_nothing() {
     );
 }
 
+/// A peer looks for undeclared fields in the first 10,000 items alone.
+#[test]
+fn the_last_of_many_items_is_judged_as_the_first() {
+    let schema = "{ type: array, items: { type: object, properties: { a: { type: integer } } } }";
+    let many = format!("[{}{{\"z\":1}}]", "{\"a\":1},".repeat(9_999));
+    check("3.0.0", schema, "", &[(&many, &["/9999/z additionalProperties"])]);
+}
+
 #[test]
 fn a_composition_is_closed_at_its_outermost_schema_only() {
     let components = "    base: { type: object, properties: { id: { type: integer } } }\n";
