@@ -108,7 +108,7 @@ fn judge(page: &Page, row: &Row, found: &[Outcome; 3]) -> Result<(), String> {
         (None, true) => Err("they differ, and the page does not say who is right".to_owned()),
         (Some(_), false) => Err("they differ no longer".to_owned()),
         (Some(_), true) if !page.reasons.contains_key(&row.why) => Err(format!("no reason `{}`", row.why)),
-        (Some(Right::Either), true) => Ok(()),
+        (Some(Right::Either | Right::Theirs), true) => Ok(()),
         (Some(Right::Class(class)), true) if *class == classes[0] => Ok(()),
         (Some(Right::Class(class)), true) => Err(format!("the gateway is wrong: {class} is right")),
     }

@@ -35,6 +35,8 @@ pub(super) enum Class {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Right {
     Class(Class),
+    /// A peer by the letter of a standard, from which the gateway deviates for a reason.
+    Theirs,
     /// No standard says, or it lets both do.
     Either,
 }
@@ -114,6 +116,9 @@ impl Page {
                     right: Right::read(right),
                     why: why.trim_matches('`').to_owned(),
                 });
+            }
+            [first, ..] if first.starts_with('`') => {
+                panic!("line {}: a row of so many cells is none", line + 1)
             }
             _ => {}
         }
@@ -250,6 +255,7 @@ impl fmt::Display for Right {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Class(class) => fmt::Display::fmt(class, f),
+            Self::Theirs => f.write_str("theirs"),
             Self::Either => f.write_str("either"),
         }
     }
@@ -261,11 +267,12 @@ impl Right {
     fn read(cell: &str) -> Option<Self> {
         match cell {
             "" => None,
+            "theirs" => Some(Self::Theirs),
             "either" => Some(Self::Either),
             "passes" => Some(Self::Class(Class::Passes)),
             "refused" => Some(Self::Class(Class::Refused)),
             "no load" => Some(Self::Class(Class::CannotLoad)),
-            other => panic!("`{other}` is no verdict: passes, refused, no load, either"),
+            other => panic!("`{other}` is no verdict: passes, refused, no load, theirs, either"),
         }
     }
 }
