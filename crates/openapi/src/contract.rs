@@ -126,7 +126,7 @@ impl Contract {
         }
         let limits = Arc::new(lowering.limits().clone());
         let answer_limits = lowering.response_limits().clone();
-        let lowered = lowering.finish();
+        let mut lowered = lowering.finish();
         let validators = Arc::new(lowered.validators()?);
         let coverage = lowered.coverage();
         let operations = parts

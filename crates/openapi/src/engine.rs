@@ -17,6 +17,7 @@
 //! module is pointers and keywords.
 
 mod bounds;
+mod closed;
 mod compile;
 mod ecma;
 mod formats;
@@ -26,6 +27,7 @@ mod patterns;
 mod reasons;
 mod unique;
 
+pub(crate) use closed::{CLOSED, Condition, Description, Descriptions};
 pub use compile::{Key, Uncompiled, Validators};
 pub use formats::is_asserted;
 pub(crate) use patterns::Patterns;

@@ -132,8 +132,9 @@ impl Mock {
             });
             operations.insert(index, responses.collect());
         }
-        let document = emitter.finish().document;
-        let validators = Validators::compile(&document).map_err(|error| {
+        let emitted = emitter.finish();
+        let validators = Validators::compile_with(&emitted.document, emitted.patterns, emitted.descriptions);
+        let validators = validators.map_err(|error| {
             let message = format!("the schemas of its responses cannot be compiled: {}", error.message);
             vec![definition.files.finding(crate::source::Span::default(), "", message)]
         })?;

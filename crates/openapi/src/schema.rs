@@ -294,6 +294,11 @@ impl Schemas {
         number.checked_sub(1).and_then(|index| self.anchors.get(index)).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether any resource has dynamic anchors.
+    pub(crate) fn has_anchors(&self) -> bool {
+        !self.anchors.is_empty()
+    }
+
     /// The schema of that name.
     pub fn get(&self, id: SchemaId) -> &Schema {
         // An id of another graph is a fault of ours; it stands for a schema that no value meets.
@@ -393,6 +398,36 @@ impl Schema {
             data_class: None,
             faults: Vec::new(),
         }
+    }
+
+    /// Tells the schemas that describe a value with this one, or what stands in it: all but those that only ask a question.
+    pub(crate) fn below(&self, tell: &mut dyn FnMut(SchemaId)) {
+        let (object, array, logic) = (self.object(), self.array(), self.logic());
+        for named in [&object.properties, &object.pattern_properties, &object.dependent_schemas] {
+            named.iter().for_each(|one| tell(one.schema));
+        }
+        for list in [&array.prefix_items, &logic.all_of, &logic.any_of, &logic.one_of] {
+            list.iter().for_each(|one| tell(*one));
+        }
+        if let Some(discriminator) = self.discriminator.as_deref().filter(|it| it.is_binding) {
+            let candidates = discriminator.mapping.iter().chain(&discriminator.names);
+            candidates.for_each(|candidate| tell(candidate.schema));
+        }
+        let target = match &self.reference {
+            Some(Reference::To(target) | Reference::Dynamic { target, .. }) => Some(*target),
+            None => None,
+        };
+        let one = [
+            target,
+            object.additional_properties,
+            object.unevaluated_properties,
+            array.items,
+            array.unevaluated_items,
+            logic.condition,
+            logic.then,
+            logic.otherwise,
+        ];
+        one.into_iter().flatten().for_each(tell);
     }
 
     /// What it refers to, where it says nothing else of a value.

@@ -205,9 +205,11 @@ impl Own {
 
 impl Lowered<'_> {
     /// Compiles the dispatch document.
-    pub(super) fn validators(&self) -> Result<Validators, Vec<Finding>> {
+    pub(super) fn validators(&mut self) -> Result<Validators, Vec<Finding>> {
         let patterns = Arc::clone(&self.emitted.patterns);
-        Validators::compile_with(&self.emitted.document, patterns).map_err(|error| vec![self.finding(&error)])
+        let descriptions = std::mem::take(&mut self.emitted.descriptions);
+        Validators::compile_with(&self.emitted.document, patterns, descriptions)
+            .map_err(|error| vec![self.finding(&error)])
     }
 
     fn finding(&self, error: &Uncompiled) -> Finding {

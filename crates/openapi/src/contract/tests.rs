@@ -4,6 +4,7 @@ use super::{Contract, Options, Violations};
 use crate::definition::{Bounds, Definition};
 
 mod bodies;
+mod closing;
 mod constructs;
 mod large;
 mod media;

@@ -3,19 +3,25 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{Draft, Keyword, ValidationError, Validator};
-use serde_json::Value as Document;
+use jsonschema::{Draft, Keyword, Registry, RegistryBuilder, ValidationError, Validator};
+use serde_json::{Value as Document, json};
 
 use crate::contract::violations::{Place, VIOLATIONS_MAX, Violations};
 use crate::value::Value;
 
 use super::bounds::{Bound, Rule};
+use super::closed::{CLOSED, Closed, Closing, Descriptions};
 use super::formats::Formats;
 use super::instance::{At, Instance, View};
 use super::meter::{Meter, STEPS_FOR_REASONS};
 use super::patterns::{self, Patterns};
 use super::{COMPLEXITY, FORBIDDEN, reasons};
+
+/// The dispatch document's name below.
+///
+/// PERF: what has a name is taken as it is, while a document that is given is checked against the metaschema first. Ours
+/// are written from types, which has been that check.
+const DOCUMENT: &str = "json-schema:///dispatch";
 
 /// One schema that values are judged by. Its decimal digits are its name in the dispatch document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,7 +39,7 @@ pub struct Uncompiled {
 
 /// The schemas of one API, compiled.
 pub struct Validators {
-    validator: Validator<Instance>,
+    validator: Arc<Validator<Instance>>,
     // Invariant: sorted.
     keys: Box<[u32]>,
 }
@@ -53,11 +59,21 @@ impl fmt::Debug for Validators {
 impl Validators {
     /// Compiles a dispatch document: `{"properties": {"0": schema, "1": schema, …}, "$defs": …}`, by 2020-12.
     pub fn compile(document: &Document) -> Result<Self, Uncompiled> {
-        Self::compile_with(document, Arc::new(Patterns::default()))
+        Self::compile_with(document, Arc::new(Patterns::default()), Descriptions::new())
     }
 
-    /// The same, with patterns that were compiled when it was asked whether they can be.
-    pub(crate) fn compile_with(document: &Document, compiled: Arc<Patterns>) -> Result<Self, Uncompiled> {
+    /// The same, with patterns that were compiled when it was asked whether they can be, and what closes values.
+    pub(crate) fn compile_with(
+        document: &Document,
+        compiled: Arc<Patterns>,
+        descriptions: Descriptions,
+    ) -> Result<Self, Uncompiled> {
+        let registry = Registry::new().draft(Draft::Draft202012).add(DOCUMENT, document);
+        let registry = registry
+            .and_then(RegistryBuilder::prepare)
+            .map_err(|error| Uncompiled { pointer: Box::default(), message: error.to_string().into() })?;
+        let closing = Arc::new(Closing::new(descriptions));
+        let within = Arc::clone(&closing);
         let mut options = jsonschema::options_for::<Instance>()
             .with_draft(Draft::Draft202012)
             .offline()
@@ -66,6 +82,10 @@ impl Validators {
             .with_keyword(FORBIDDEN, |_, said, _| {
                 let keyword = said.as_str().unwrap_or(FORBIDDEN).into();
                 Ok(Box::new(Forbidden(keyword)) as BoxedKeyword)
+            })
+            .with_keyword(CLOSED, move |_, number, _| {
+                let closed = Closed::new(Arc::clone(&closing), number);
+                Ok(Box::new(closed.ok_or_else(|| malformed("expected a description"))?) as BoxedKeyword)
             });
         for (name, rule) in Rule::ALL {
             options = options.with_keyword(name, move |_, limit, _| {
@@ -88,11 +108,14 @@ impl Validators {
                     |formatted| Box::new(formatted) as BoxedKeyword,
                 ))
             })
-            .build(document)
+            .with_registry(&registry)
+            .build(&json!({ "$ref": DOCUMENT }))
             .map_err(|error| Uncompiled {
                 pointer: error.instance_path().as_str().into(),
                 message: error.to_string().into(),
             })?;
+        let validator = Arc::new(validator);
+        within.within(&validator);
         Ok(Self { validator, keys: keys(document) })
     }
 
@@ -104,15 +127,16 @@ impl Validators {
     /// Whether a value is what its schema says; [`Self::judge`] says why not.
     pub fn is_valid(&self, key: Key, value: Value<'_>) -> bool {
         let text = KeyText::new(key);
-        self.verdict(key, &View { value, key: text.as_str(), meter: Meter::judging(value.tape_len()) })
-            == Verdict::Valid
+        let meter = Meter::judging(value.tape_len());
+        self.verdict(key, &View { value, key: text.as_str(), meter: &meter }) == Verdict::Valid
     }
 
     /// How many steps judging a value took.
     #[cfg(test)]
     pub(super) fn steps(&self, key: Key, value: Value<'_>) -> u64 {
         let text = KeyText::new(key);
-        let view = View { value, key: text.as_str(), meter: Meter::judging(value.tape_len()) };
+        let meter = Meter::judging(value.tape_len());
+        let view = View { value, key: text.as_str(), meter: &meter };
         let before = view.meter.left();
         self.verdict(key, &view);
         before.saturating_sub(view.meter.left())
@@ -122,15 +146,15 @@ impl Validators {
     pub fn judge_each(&self, key: Key, value: Value<'_>, found: &mut dyn FnMut(&str, &str)) {
         let text = KeyText::new(key);
         let key_text = text.as_str();
-        let view = View { value, key: key_text, meter: Meter::judging(value.tape_len()) };
-        match self.verdict(key, &view) {
+        let meter = Meter::judging(value.tape_len());
+        match self.verdict(key, &View { value, key: key_text, meter: &meter }) {
             Verdict::Valid => {}
             Verdict::Unknown => found("", "schema"),
             Verdict::Complex => found("", COMPLEXITY),
             Verdict::Unmatched => found("", "pattern"),
             Verdict::Invalid => {
-                let view = View { value, key: key_text, meter: Meter::new(STEPS_FOR_REASONS) };
-                self.tell(&view, found);
+                let meter = Meter::new(STEPS_FOR_REASONS);
+                self.tell(&View { value, key: key_text, meter: &meter }, found);
             }
         }
     }
@@ -161,7 +185,7 @@ impl Validators {
             if error.instance().as_bool() == Some(true) {
                 continue;
             }
-            if matches!(error.kind(), ValidationErrorKind::UnevaluatedProperties { .. }) {
+            if reasons::is_unevaluated(&error) {
                 if unevaluated.len() < VIOLATIONS_MAX {
                     unevaluated.push(error);
                 }
@@ -231,13 +255,13 @@ impl<'i> Keyword<'i, Instance> for Annotation {
 }
 
 /// A key as text, without allocating.
-struct KeyText {
+pub(super) struct KeyText {
     bytes: [u8; 10],
     start: usize,
 }
 
 impl KeyText {
-    fn new(key: Key) -> Self {
+    pub(super) fn new(key: Key) -> Self {
         let mut text = Self { bytes: [b'0'; 10], start: 10 };
         let mut rest = key.0;
         for (at, byte) in text.bytes.iter_mut().enumerate().rev() {
@@ -251,7 +275,7 @@ impl KeyText {
         text
     }
 
-    fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         self.bytes.get(self.start..).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 }

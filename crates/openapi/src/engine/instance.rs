@@ -19,7 +19,7 @@ pub(super) struct Instance;
 pub(super) struct View<'v> {
     pub(super) value: Value<'v>,
     pub(super) key: &'v str,
-    pub(super) meter: Meter,
+    pub(super) meter: &'v Meter,
 }
 
 #[derive(Clone, Copy)]
@@ -51,7 +51,7 @@ impl Json for Instance {
 impl<'v> At<'v> {
     pub(super) fn meter(&self) -> Option<&'v Meter> {
         match self {
-            Self::Around(view) | Self::Value(view, _) | Self::Name(Some(view), _) => Some(&view.meter),
+            Self::Around(view) | Self::Value(view, _) | Self::Name(Some(view), _) => Some(view.meter),
             Self::Name(None, _) => None,
         }
     }
@@ -274,7 +274,7 @@ impl<'v> Array<'v, Instance> for Container<'v> {
     }
 
     fn is_unique(&self) -> bool {
-        self.1.is_none_or(|value| unique::is_unique(value, &self.0.meter))
+        self.1.is_none_or(|value| unique::is_unique(value, self.0.meter))
     }
 }
 

@@ -1,6 +1,11 @@
 //! What judging one value may cost.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::closed::VERDICTS_MAX;
 
 /// Steps for any value. PERF: a step is some 10 ns; ordinary bodies take 5 to 30 for each entry.
 pub(super) const STEPS: u64 = 1_000_000;
@@ -27,6 +32,8 @@ pub(super) struct Meter {
     hard: Cell<u32>,
     reasons: Cell<u32>,
     is_broken: Cell<bool>,
+    /// Whether a value is what a schema says, both by their numbers.
+    verdicts: RefCell<HashMap<(u32, u32), bool, RandomState>>,
 }
 
 impl Meter {
@@ -37,6 +44,7 @@ impl Meter {
             hard: Cell::new(HARD_MATCHES_MAX),
             reasons: Cell::new(REASONS_MAX),
             is_broken: Cell::new(false),
+            verdicts: RefCell::default(),
         }
     }
 
@@ -73,6 +81,19 @@ impl Meter {
         let left = self.hard.get().checked_sub(1);
         self.hard.set(left.unwrap_or_default());
         left.is_some()
+    }
+
+    /// Whether a value is what a schema says: what `judge` says, or said before.
+    pub(super) fn verdict(&self, key: u32, value: u32, judge: impl FnOnce() -> bool) -> bool {
+        let known = self.verdicts.borrow().get(&(key, value)).copied();
+        known.unwrap_or_else(|| {
+            let verdict = judge();
+            let mut verdicts = self.verdicts.borrow_mut();
+            if verdicts.len() < VERDICTS_MAX {
+                verdicts.insert((key, value), verdict);
+            }
+            verdict
+        })
     }
 
     /// Some match could not be finished: whatever comes of it is no verdict, so the rest may as well end.

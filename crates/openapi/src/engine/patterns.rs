@@ -72,6 +72,11 @@ impl Patterns {
         self.get(pattern).is_some()
     }
 
+    /// A pattern for names of members.
+    pub(crate) fn matching(&self, pattern: &str) -> Option<Matching> {
+        self.get(pattern)
+    }
+
     pub(super) fn get(&self, pattern: &str) -> Option<Matching> {
         let mut compiled = self.compiled.lock().unwrap_or_else(PoisonError::into_inner);
         let matcher = compiled.entry(pattern.into()).or_insert_with(|| compile(pattern).map(Arc::new));
@@ -79,7 +84,7 @@ impl Patterns {
     }
 }
 
-struct Matcher {
+pub(crate) struct Matcher {
     validator: Validator<Instance>,
     /// With a larger budget, for what the first could not finish. A linear pattern needs none.
     hard: Option<Validator<Instance>>,
@@ -140,7 +145,14 @@ fn linear(pattern: &str) -> Option<Validator<Instance>> {
 }
 
 /// The keyword.
-pub(super) struct Matching(Arc<Matcher>);
+pub(crate) struct Matching(Arc<Matcher>);
+
+impl Matching {
+    /// Whether a name matches; patterns for names are linear, see [`name_pattern_support`].
+    pub(super) fn is_match(&self, name: &str) -> bool {
+        self.0.for_text(name).validator.is_valid(At::Name(None, name))
+    }
+}
 
 impl<'i> Keyword<'i, Instance> for Matching {
     fn validate(&self, instance: At<'i>) -> Result<(), ValidationError<'i>> {

@@ -6,7 +6,16 @@ use jsonschema::error::ValidationErrorKind;
 use crate::contract::violations::VIOLATIONS_MAX;
 use crate::value::Pointer;
 
-use super::FORBIDDEN;
+use super::{CLOSED, FORBIDDEN};
+
+/// Whether it is about members that nothing declares where branches hold.
+pub(super) fn is_unevaluated(error: &ValidationError<'_>) -> bool {
+    match error.kind() {
+        ValidationErrorKind::UnevaluatedProperties { .. } => true,
+        ValidationErrorKind::Custom { keyword, .. } => keyword == CLOSED,
+        _ => false,
+    }
+}
 
 /// How deep reasons within branches are followed.
 const BRANCHES_MAX: usize = 4;
@@ -44,6 +53,11 @@ fn branch(error: &ValidationError<'_>, deeper: usize, found: &mut dyn FnMut(&str
         }
         ValidationErrorKind::Custom { keyword, message } if keyword == FORBIDDEN => {
             found(&here.finish(), message);
+        }
+        ValidationErrorKind::Custom { keyword, message } if keyword == CLOSED => {
+            let mut member = here;
+            member.escaped(message);
+            found(&member.finish(), "unevaluatedProperties");
         }
         ValidationErrorKind::FalseSchema => found(&here.finish(), denying(error)),
         kind => found(&here.finish(), kind.keyword()),

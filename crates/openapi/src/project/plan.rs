@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use smallvec::SmallVec;
 
 use crate::engine::Key;
-use crate::schema::{ObjectRules, Reference, Schema, SchemaId, Schemas, Type};
+use crate::schema::{ObjectRules, Reference, SchemaId, Schemas, Type};
 use crate::value::Kind;
 
 /// Objects with more properties than this have an index.
@@ -56,7 +56,7 @@ impl Plan {
                 }
             }
             self.ask(logic.condition);
-            waiting.extend(below(schema));
+            schema.below(&mut |below| waiting.push(below));
         }
     }
 
@@ -89,9 +89,9 @@ impl Plan {
         }
         let mut above: Vec<Vec<SchemaId>> = vec![Vec::new(); schemas.len()];
         for (id, schema) in schemas.iter() {
-            for below in below(schema) {
-                above.get_mut(below.index()).into_iter().for_each(|above| above.push(id));
-            }
+            schema.below(&mut |below| {
+                above.get_mut(below.index()).into_iter().for_each(|above| above.push(id))
+            });
         }
         while let Some(id) = waiting.pop() {
             let node = self.nodes.get_mut(id.index()).and_then(Option::as_mut);
@@ -175,33 +175,6 @@ fn sorted(rules: &ObjectRules) -> Box<[u32]> {
     };
     places.sort_by(|a, b| name(a).cmp(name(b)));
     places.into_boxed_slice()
-}
-
-/// The schemas that hold for a value with this one, or for what stands in it.
-fn below(schema: &Schema) -> Vec<SchemaId> {
-    let (object, array, logic) = (schema.object(), schema.array(), schema.logic());
-    let named = [&object.properties, &object.pattern_properties, &object.dependent_schemas];
-    let mut below: Vec<SchemaId> = named.into_iter().flatten().map(|one| one.schema).collect();
-    for list in [&array.prefix_items, &logic.all_of, &logic.any_of, &logic.one_of] {
-        below.extend(list);
-    }
-    if let Some(discriminator) = schema.discriminator.as_deref().filter(|it| it.is_binding) {
-        let candidates = discriminator.mapping.iter().chain(&discriminator.names);
-        below.extend(candidates.map(|candidate| candidate.schema));
-    }
-    let target = schema.reference.as_ref().map(target);
-    let one = [
-        target,
-        object.additional_properties,
-        object.unevaluated_properties,
-        array.items,
-        array.unevaluated_items,
-        logic.condition,
-        logic.then,
-        logic.otherwise,
-    ];
-    below.extend(one.into_iter().flatten());
-    below
 }
 
 /// What a reference leads to. Of a dynamic one that is where it leads when nothing else has its anchor: where something

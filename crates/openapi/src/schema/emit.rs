@@ -8,7 +8,7 @@
 //! * **Closed objects.** Where a value's schema says nothing of further properties, those are refused that no part of its
 //!   composition declares: at the outermost schema, never within the branches. A composition that declares no property at all
 //!   describes a free map and stays open, as does a branch of `anyOf` or `oneOf` that says `type: object` and no more.
-//!   A property that several parts declare is closed to what they declare together, one level deep.
+//!   A property, or items, that several parts describe are a composition in turn: closed to what these declare together.
 //! * **Direction.** A `readOnly` property is refused in a request and required of none; a `writeOnly` one likewise in a
 //!   response. It is one if it says so itself, or what it refers to, or a part of its `allOf`.
 //! * **`not`, `if`, `contains`** ask a question about the value and do not describe it: they are neither closed nor directed.
@@ -27,16 +27,22 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
 use super::{SchemaId, Schemas};
-use crate::engine::{PatternSupport, Patterns, name_pattern_support};
+use crate::engine::{Descriptions, PatternSupport, Patterns, name_pattern_support};
 
 mod composition;
+mod declared;
+mod directed;
 mod discriminator;
 mod keywords;
 mod reach;
 mod scope;
+mod sharing;
 
+use declared::{Declared, Link};
+use directed::Directed;
 pub(crate) use reach::Reach;
 use scope::Scopes;
+use sharing::Shared;
 
 /// The way a message goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +97,7 @@ pub(crate) struct Silence(u8);
 #[derive(Debug)]
 pub(crate) struct Emitter<'a> {
     schemas: &'a Schemas,
+    directed: Directed,
     defaults: DefaultBounds,
     views: HashMap<View, usize, RandomState>,
     definitions: Vec<Written>,
@@ -102,6 +109,10 @@ pub(crate) struct Emitter<'a> {
     /// Sets of names by their number: those that no message of a direction may have.
     hidden: HashMap<Vec<&'a str>, u32, RandomState>,
     hidden_names: Vec<Vec<&'a str>>,
+    shared: Shared<'a>,
+    /// What was written declares, and by which of it values are closed.
+    declared: Vec<Declared<'a>>,
+    closed: Vec<usize>,
     scopes: Scopes<'a>,
     visits: usize,
 }
@@ -114,6 +125,8 @@ struct Written {
     edges: Vec<Edge>,
     lacks: Vec<Lack>,
     silence: Silence,
+    /// What it declares.
+    link: Option<Link>,
 }
 
 /// A reference from one of the `$defs` to another.
@@ -132,7 +145,7 @@ struct View {
     role: Role,
     /// Names that are refused by another part of the composition, so that this one does not require them.
     hidden: u32,
-    /// Properties that another part declares as well: they are closed where the whole is.
+    /// What another part describes as well: it is closed where the whole is.
     shared: u32,
     /// Set where a branch builds on what chose it.
     is_chosen: bool,
@@ -171,6 +184,11 @@ impl Context {
         Self { definition, lens, role, hidden, shared, is_chosen, scope, is_in_place: true }
     }
 
+    /// Whether something may be closed by what is written here: questions are among that, as `if` declares members.
+    fn is_described(self) -> bool {
+        self.lens.closing == Closing::Closed || self.lens.direction.is_none()
+    }
+
     /// Without what is said elsewhere of the value.
     fn alone(self) -> Self {
         Self { hidden: 0, shared: 0, is_chosen: false, ..self }
@@ -194,12 +212,15 @@ pub(crate) struct Emitted {
     pub(crate) defaults: DefaultBounds,
     /// Its patterns, compiled.
     pub(crate) patterns: Arc<Patterns>,
+    /// What values are closed by.
+    pub(crate) descriptions: Descriptions,
 }
 
 impl<'a> Emitter<'a> {
     pub(crate) fn new(schemas: &'a Schemas, defaults: DefaultBounds) -> Self {
         Self {
             schemas,
+            directed: Directed::of(schemas),
             defaults,
             views: HashMap::default(),
             definitions: Vec::new(),
@@ -209,6 +230,9 @@ impl<'a> Emitter<'a> {
             name_patterns: HashMap::default(),
             hidden: HashMap::from_iter([(Vec::new(), 0)]),
             hidden_names: vec![Vec::new()],
+            shared: Shared::default(),
+            declared: Vec::new(),
+            closed: Vec::new(),
             scopes: Scopes::default(),
             visits: 0,
         }
@@ -217,15 +241,7 @@ impl<'a> Emitter<'a> {
     /// Adds a schema by which whole values are judged; its name in the document.
     pub(crate) fn root(&mut self, schema: SchemaId, lens: Lens) -> usize {
         let scope = self.entered(schema, 0);
-        let index = self.definition(View {
-            schema,
-            lens,
-            role: Role::Whole,
-            hidden: 0,
-            shared: 0,
-            is_chosen: false,
-            scope,
-        });
+        let index = self.definition(View { role: Role::Whole, scope, ..View::alone(schema, lens) });
         self.roots.push(index);
         self.drain();
         index
@@ -234,12 +250,12 @@ impl<'a> Emitter<'a> {
     /// Adds an object whose members are judged by schemas of their own; its name in the document.
     pub(crate) fn object(&mut self, members: &[(Box<str>, SchemaId)], lens: Lens) -> usize {
         let schema = members.first().map_or(SchemaId(u32::MAX), |(_, schema)| *schema);
-        let view = View { schema, lens, role: Role::Part, hidden: 0, shared: 0, is_chosen: false, scope: 0 };
+        let view = View::alone(schema, lens);
         let index = self.add(view);
         let context = Context { role: Role::Whole, is_in_place: false, ..Context::of(index, view) };
         let mut properties = Map::with_capacity(members.len());
         for (name, schema) in members {
-            properties.insert(name.as_ref().to_owned(), self.refer(*schema, context, false));
+            properties.insert(name.as_ref().to_owned(), reference(self.refer(*schema, context, false)));
         }
         if let Some(written) = self.definitions.get_mut(index) {
             written.value = json!({ "type": "object", "properties": properties });
@@ -252,6 +268,7 @@ impl<'a> Emitter<'a> {
     /// Puts the document together.
     pub(crate) fn finish(mut self) -> Emitted {
         self.cut_circles();
+        let descriptions = self.describe();
         self.roots.sort_unstable();
         self.roots.dedup();
         let mut roots = Map::with_capacity(self.roots.len());
@@ -266,21 +283,25 @@ impl<'a> Emitter<'a> {
         document.insert("properties".to_owned(), Value::Object(roots));
         document.insert("$defs".to_owned(), Value::Object(definitions));
         let reach = Reach::new(self.definitions);
-        Emitted { document: Value::Object(document), reach, defaults: self.defaults, patterns: self.patterns }
+        let (document, patterns) = (Value::Object(document), self.patterns);
+        Emitted { document, reach, defaults: self.defaults, patterns, descriptions }
     }
 
     fn drain(&mut self) {
         while let Some(index) = self.queue.pop() {
             let Some(view) = self.definitions.get(index).map(|written| written.view) else { continue };
-            let value = self.write(view.schema, Context::of(index, view));
+            let (value, link) = self.write(view.schema, Context::of(index, view));
             if let Some(written) = self.definitions.get_mut(index) {
                 written.value = value;
+                written.link = link;
             }
         }
     }
 
     /// The place of a view among the `$defs`.
-    fn definition(&mut self, view: View) -> usize {
+    fn definition(&mut self, mut view: View) -> usize {
+        // PERF: what says the same both ways is compiled once.
+        view.lens.direction = self.directed.needed(view.schema, view.lens.direction);
         if let Some(index) = self.views.get(&view) {
             return *index;
         }
@@ -292,18 +313,12 @@ impl<'a> Emitter<'a> {
 
     fn add(&mut self, view: View) -> usize {
         let index = self.definitions.len();
-        self.definitions.push(Written {
-            view,
-            value: Value::Bool(true),
-            edges: Vec::new(),
-            lacks: Vec::new(),
-            silence: Silence::default(),
-        });
+        self.definitions.push(Written::of(view));
         index
     }
 
-    /// A reference to a view, and that it is there.
-    fn refer(&mut self, schema: SchemaId, context: Context, is_chosen: bool) -> Value {
+    /// The place of a view that is referred to.
+    fn refer(&mut self, schema: SchemaId, context: Context, is_chosen: bool) -> usize {
         let Context { lens, role, hidden, shared, scope, .. } = context;
         let mut schema = schema;
         let mut scope = self.entered(schema, scope);
@@ -318,7 +333,7 @@ impl<'a> Emitter<'a> {
         if let Some(written) = self.definitions.get_mut(context.definition) {
             written.edges.push(Edge { to, is_in_place: context.is_in_place });
         }
-        reference(to)
+        to
     }
 
     fn lack(&mut self, context: Context, schema: SchemaId, keyword: &str, why: impl Into<Box<str>>) {
@@ -366,6 +381,26 @@ fn reference(to: usize) -> Value {
     let mut value = Map::with_capacity(1);
     value.insert("$ref".to_owned(), Value::String(format!("#/$defs/{to}")));
     Value::Object(value)
+}
+
+impl View {
+    /// Of a schema that stands beside nothing.
+    fn alone(schema: SchemaId, lens: Lens) -> Self {
+        Self { schema, lens, role: Role::Part, hidden: 0, shared: 0, is_chosen: false, scope: 0 }
+    }
+}
+
+impl Written {
+    fn of(view: View) -> Self {
+        Self {
+            view,
+            value: Value::Bool(true),
+            edges: Vec::new(),
+            lacks: Vec::new(),
+            silence: Silence::default(),
+            link: None,
+        }
+    }
 }
 
 impl Silence {

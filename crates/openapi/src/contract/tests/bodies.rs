@@ -269,10 +269,118 @@ fn a_property_of_several_members_has_what_they_declare_together() {
         &[
             (r#"{"at":{"a":1,"b":2}}"#, &[]),
             (r#"{"at":{"a":1,"b":"x"}}"#, &["/at/b type"]),
-            (r#"{"at":{"a":1,"c":2}}"#, &["/at/c additionalProperties"]),
-            (r#"{"z":1}"#, &["/z additionalProperties"]),
+            (r#"{"at":{"a":1,"c":2}}"#, &["/at/c unevaluatedProperties"]),
+            (r#"{"z":1}"#, &["/z unevaluatedProperties"]),
         ],
     );
+    check(
+        "3.0.0",
+        "{ allOf: [{ properties: { b: { properties: { c: {} } } } }], properties: { b: { properties: { d: {} } } } }",
+        "",
+        &[(r#"{"b":{"c":1,"d":2}}"#, &[]), (r#"{"b":{"e":1}}"#, &["/b/e unevaluatedProperties"])],
+    );
+}
+
+#[test]
+fn properties_of_several_members_are_one_composition_at_every_depth() {
+    check(
+        "3.0.0",
+        "{ allOf: [{ properties: { a: { properties: { b: { properties: { c: { properties: { x: {} } } } } } } } }, { properties: { a: \
+         { properties: { b: { properties: { c: { properties: { y: {} } } } } } } } }], properties: { a: { properties: { b: { \
+         properties: { d: {} } }, e: { properties: { f: {} } } } } } }",
+        "",
+        &[
+            (r#"{"a":{"b":{"c":{"x":1,"y":2},"d":3},"e":{"f":4}}}"#, &[]),
+            (r#"{"a":{"b":{"c":{"z":1}}}}"#, &["/a/b/c/z unevaluatedProperties"]),
+            (r#"{"a":{"b":{"z":1}}}"#, &["/a/b/z unevaluatedProperties"]),
+            (r#"{"a":{"e":{"z":1}}}"#, &["/a/e/z additionalProperties"]),
+            (r#"{"a":{"z":1},"b":1}"#, &["/a/z unevaluatedProperties", "/b unevaluatedProperties"]),
+        ],
+    );
+    // Recursion: the heads of a list, told by two schemas, at every depth of it.
+    let components = "    base: { type: object, properties: { id: {}, next: { $ref: '#/components/schemas/base' } } }\n    list: { \
+                      allOf: [{ $ref: '#/components/schemas/base' }], properties: { name: {}, next: { $ref: \
+                      '#/components/schemas/list' } } }\n";
+    check(
+        "3.0.0",
+        "{ $ref: '#/components/schemas/list' }",
+        components,
+        &[
+            (r#"{"id":1,"name":2,"next":{"id":1,"name":2,"next":{"name":1}}}"#, &[]),
+            (r#"{"next":{"next":{"id":1,"z":1}}}"#, &["/next/next/z unevaluatedProperties"]),
+        ],
+    );
+}
+
+#[test]
+fn items_of_several_members_have_what_they_declare_together() {
+    check(
+        "3.0.0",
+        "{ allOf: [{ properties: { l: { type: array, items: { properties: { a: { type: integer } } } } } }, { properties: { l: { type: \
+         array, items: { properties: { b: { type: integer } } } } } }] }",
+        "",
+        &[
+            (r#"{"l":[{"a":1,"b":2},{}]}"#, &[]),
+            (r#"{"l":[{},{"a":1,"c":2}]}"#, &["/l/1/c unevaluatedProperties"]),
+            (r#"{"l":[{"b":"x"}]}"#, &["/l/0/b type"]),
+        ],
+    );
+    check(
+        "3.1.0",
+        "{ items: { properties: { a: {} } }, allOf: [{ items: { properties: { b: {} } } }] }",
+        "",
+        &[
+            (r#"[{"a":1,"b":2}]"#, &[]),
+            (r#"[{"c":1}]"#, &["/0/c unevaluatedProperties"]),
+            (r#"{"c":1}"#, &[]),
+        ],
+    );
+}
+
+#[test]
+fn a_property_of_branches_has_what_those_declare_that_hold() {
+    let schema = "{ required: [kind], properties: { kind: {} }, oneOf: [{ properties: { kind: { const: 1 }, b: { properties: { c: {} } } } \
+                  }, { properties: { kind: { const: 2 }, b: { properties: { d: {} } } } }] }";
+    check(
+        "3.1.0",
+        schema,
+        "",
+        &[
+            (r#"{"kind":1,"b":{"c":1}}"#, &[]),
+            (r#"{"kind":2,"b":{"d":1}}"#, &[]),
+            (r#"{"kind":1,"b":{"d":1}}"#, &["/b/d unevaluatedProperties"]),
+        ],
+    );
+    // What is not required where it may not be is so within, too.
+    check(
+        "3.0.0",
+        "{ allOf: [{ properties: { b: { required: [id, c], properties: { c: {} } } } }, { properties: { b: { properties: { id: { readOnly: \
+         true } } } } }] }",
+        "",
+        &[(r#"{"b":{"c":1}}"#, &[]), (r#"{"b":{"c":1,"id":1}}"#, &["/b/id readOnly"])],
+    );
+    // One that says what becomes of further members says so for all.
+    check(
+        "3.0.0",
+        "{ allOf: [{ properties: { b: { properties: { c: {} }, additionalProperties: true } } }, { properties: { b: { properties: { d: {} } \
+         } } }] }",
+        "",
+        &[(r#"{"b":{"c":1,"d":1,"e":1}}"#, &[])],
+    );
+}
+
+#[test]
+fn nested_choices_cost_no_power_of_their_depth() {
+    let components = "    node: { anyOf: [{ properties: { all: { items: { $ref: '#/components/schemas/node' } }, x: {} } }, { properties: { \
+                      one: { $ref: '#/components/schemas/node' }, y: {} } }] }\n";
+    let (_, contract) = compiled(&posting("3.1.0", "{ $ref: '#/components/schemas/node' }", components));
+    for (inner, expected) in [("{\"y\":1}", Vec::new()), ("{\"z\":1}", vec!["unevaluatedProperties"])] {
+        let body = format!("{}{inner}{}", "{\"all\":[{\"one\":".repeat(18), "}]}".repeat(18));
+        let found = judged(&contract, &body);
+        let keywords: Vec<&str> =
+            found.iter().map(|found| found.rsplit(' ').next().unwrap_or_default()).collect();
+        assert_eq!(keywords, expected);
+    }
 }
 
 #[test]

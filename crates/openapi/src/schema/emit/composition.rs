@@ -1,15 +1,16 @@
 //! What schemas about one value say together: which properties they declare, which of them are hidden, which bounds they
 //! state.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use foldhash::fast::RandomState;
-use serde_json::{Value, json};
+use serde_json::Value;
 use smallvec::SmallVec;
 
 use super::super::{Reference, Schema, SchemaId, Schemas, Type, Types};
 use super::keywords::Keywords;
-use super::{COMPOSITION_MAX, Closing, Context, Direction, Emitter, Role, Silence, VISITS_MAX};
+use super::{COMPOSITION_MAX, Closing, Context, Direction, Emitter, Silence, VISITS_MAX};
+use crate::engine::CLOSED;
 
 /// A schema and all others that it asks about the same value.
 pub(super) struct Composition {
@@ -21,7 +22,7 @@ pub(super) struct Composition {
 }
 
 /// Whether a schema itself says what becomes of members that it does not declare.
-fn is_stated(schema: &Schema) -> bool {
+pub(super) fn is_stated(schema: &Schema) -> bool {
     let object = schema.object();
     object.additional_properties.is_some() || object.unevaluated_properties.is_some()
 }
@@ -32,8 +33,33 @@ impl Composition {
         Self { members: SmallVec::from_slice(&[(id, true)]), is_complete: true, sole: None }
     }
 
+    /// No schema yet.
+    pub(super) fn of_none() -> Self {
+        Self { members: SmallVec::new(), is_complete: true, sole: None }
+    }
+
+    /// With those of another.
+    pub(super) fn join(&mut self, other: Self) {
+        for member in other.members {
+            if !self.members.iter().any(|(own, _)| *own == member.0) {
+                self.members.push(member);
+            }
+        }
+        self.is_complete &= other.is_complete;
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     /// A schema with all that it asks about its value, and how many steps that took.
-    fn gather(schemas: &Schemas, id: SchemaId, is_chosen: bool, visits_max: usize) -> (Self, usize) {
+    pub(super) fn gather(
+        schemas: &Schemas,
+        id: SchemaId,
+        is_chosen: bool,
+        visits_max: usize,
+    ) -> (Self, usize) {
         let mut composition = Self::of_one(id);
         let schema = schemas.get(id);
         if schema.logic.is_none()
@@ -62,12 +88,17 @@ impl Composition {
     }
 
     /// Whether any member, or any that holds for certain, declares properties.
-    fn declares(&self, schemas: &Schemas, only_certain: bool) -> bool {
+    pub(super) fn declares(&self, schemas: &Schemas, only_certain: bool) -> bool {
         self.members.iter().any(|(id, is_certain)| {
             let object = schemas.get(*id).object();
             (*is_certain || !only_certain)
                 && (!object.properties.is_empty() || !object.pattern_properties.is_empty())
         })
+    }
+
+    /// Whether some branch closes itself.
+    pub(super) fn has_sole(&self) -> bool {
+        self.sole.is_some()
     }
 
     /// Whether a branch closes itself.
@@ -76,7 +107,7 @@ impl Composition {
     }
 
     /// The types that all members which hold for certain allow.
-    fn types(&self, schemas: &Schemas) -> Types {
+    pub(super) fn types(&self, schemas: &Schemas) -> Types {
         let stated = self.certain().filter_map(|member| schemas.get(member).types);
         stated.fold(Types::ANY, Types::and)
     }
@@ -85,7 +116,7 @@ impl Composition {
         self.members.iter().filter(|(_, is_certain)| *is_certain).map(|(id, _)| *id)
     }
 
-    fn all(&self) -> impl Iterator<Item = SchemaId> {
+    pub(super) fn all(&self) -> impl Iterator<Item = SchemaId> {
         self.members.iter().map(|(id, _)| *id)
     }
 
@@ -132,122 +163,43 @@ impl<'a> Emitter<'a> {
         composition.sole = sole;
     }
 
-    /// Properties that several members declare, each with members of its own: these are closed together.
-    pub(super) fn shared(&mut self, composition: &Composition) -> Vec<(&'a str, Vec<SchemaId>)> {
-        if composition.members.len() < 2 {
-            return Vec::new();
-        }
-        let mut by_name: HashMap<&'a str, Vec<SchemaId>, RandomState> = HashMap::default();
-        for member in composition.all() {
-            self.visits = self.visits.saturating_add(1);
-            for property in &self.schemas.get(member).object().properties {
-                self.visits = self.visits.saturating_add(1);
-                let known = by_name.entry(&property.name).or_default();
-                if !known.contains(&property.schema) {
-                    known.push(property.schema);
-                }
-            }
-        }
-        let declares = |id: &SchemaId| {
-            Composition::gather(self.schemas, *id, false, COMPOSITION_MAX).0.declares(self.schemas, false)
-        };
-        let mut shared: Vec<_> = by_name.into_iter().filter(|(_, schemas)| schemas.len() > 1).collect();
-        shared.retain(|(_, schemas)| schemas.iter().filter(|id| declares(id)).count() > 1);
-        shared.sort_unstable();
-        shared
-    }
-
-    /// Closes a value that several schemas describe together.
-    fn closed_together(&mut self, schemas: &[SchemaId], context: Context) -> Option<Value> {
-        let mut names = Keywords::new();
-        let mut is_plain = true;
-        for id in schemas {
-            let composition = self.composition(*id, Context { is_chosen: false, ..context });
-            for member in composition.all() {
-                let object = self.schemas.get(member).object();
-                if is_stated(self.schemas.get(member)) {
-                    // What it says of further members holds for all of them.
-                    return None;
-                }
-                is_plain &= object.pattern_properties.is_empty();
-                for property in &object.properties {
-                    names.insert(property.name.as_ref().to_owned(), Value::Bool(true));
-                }
-            }
-        }
-        if is_plain {
-            return Some(json!({ "properties": names, "additionalProperties": false }));
-        }
-        let part = Context { role: Role::Part, is_in_place: false, ..context.alone() };
-        let parts: Vec<Value> = schemas.iter().map(|id| self.write(*id, part)).collect();
-        Some(json!({ "allOf": parts, "unevaluatedProperties": false }))
-    }
-
-    /// Closes the properties that several members declare.
-    pub(super) fn close_shared(
-        &mut self,
-        keywords: &mut Keywords,
-        shared: &[(&'a str, Vec<SchemaId>)],
-        context: Context,
-    ) {
-        for (name, schemas) in shared {
-            let Some(closed) = self.closed_together(schemas, context) else { continue };
-            let known = keywords.entry("properties").or_insert_with(|| Value::Object(Keywords::new()));
-            let Some(known) = known.as_object_mut() else { continue };
-            let own = known.remove(*name).unwrap_or(Value::Bool(true));
-            known.insert((*name).to_owned(), json!({ "allOf": [own, closed] }));
-        }
-    }
-
-    /// Of what is shared here, what another schema declares.
-    pub(super) fn shared_for(&mut self, id: SchemaId, context: Context) -> u32 {
-        if context.shared == 0 {
-            return 0;
-        }
-        let composition = self.composition(id, Context { is_chosen: false, ..context });
-        let mut declared: HashSet<&str, RandomState> = HashSet::default();
-        for member in composition.all() {
-            declared
-                .extend(self.schemas.get(member).object().properties.iter().map(|property| &*property.name));
-        }
-        let names = self.hidden_names(context.shared).iter().copied();
-        let names: Vec<&'a str> = names.filter(|name| declared.contains(name)).collect();
-        self.hidden_set(names)
-    }
-
     pub(super) fn declares(&self, composition: &Composition, only_certain: bool) -> bool {
         composition.declares(self.schemas, only_certain)
     }
 
-    /// Refuses what no member declares.
+    /// Refuses what no member declares; `own` is where it says what the schema itself does.
     pub(super) fn close(
         &mut self,
         keywords: &mut Keywords,
         id: SchemaId,
         composition: &Composition,
         context: Context,
+        own: Option<usize>,
     ) {
-        let is_closed = context.lens.closing == Closing::Closed;
-        if !is_closed
+        let is_shared = context.shared != 0;
+        let is_free = !self.declares(composition, false);
+        let is_open = is_free || is_stated(self.schemas.get(id));
+        if context.lens.closing != Closing::Closed
             || composition.sole.is_some()
-            || is_stated(self.schemas.get(id))
-            || !self.declares(composition, false)
+            || (is_open && !is_shared)
+            || self.patterns_are_lacking(composition)
         {
             return;
         }
         let others = || composition.all().skip(1).map(|other| self.schemas.get(other).object());
-        if self.patterns_are_lacking(composition) {
-            return;
-        }
-        // PERF: names known beforehand are looked up; `unevaluatedProperties` gathers them again for every value.
-        let is_plain = composition.is_certain()
+        // PERF: names known beforehand are looked up; else they are gathered again for every value.
+        let is_plain = !is_shared
+            && composition.is_certain()
             && others().all(|object| {
                 object.additional_properties.is_none()
                     && object.unevaluated_properties.is_none()
                     && object.pattern_properties.is_empty()
             });
-        if !is_plain {
-            keywords.insert("unevaluatedProperties".to_owned(), Value::Bool(false));
+        if let Some(own) = own.filter(|_| !is_plain) {
+            // Only what is shared within is closed then.
+            self.declared.get_mut(own).into_iter().for_each(|own| own.is_stated |= is_free);
+            keywords.insert(CLOSED.to_owned(), Value::from(own));
+            self.closed.push(own);
             return;
         }
         let names: Vec<&'a str> =
@@ -264,16 +216,17 @@ impl<'a> Emitter<'a> {
     }
 
     /// A free map among alternatives: whatever it has is meant.
-    pub(super) fn open(&mut self, keywords: &mut Keywords, id: SchemaId, composition: &Composition) {
+    pub(super) fn open(&mut self, keywords: &mut Keywords, id: SchemaId, composition: &Composition) -> bool {
         let schema = self.schemas.get(id);
         let is_object = schema.types.is_some_and(|types| types.has(Type::Object));
-        if is_object
+        let is_free = is_object
             && !is_stated(schema)
             && schema.object().required.is_empty()
-            && !self.declares(composition, false)
-        {
+            && !self.declares(composition, false);
+        if is_free {
             keywords.insert("additionalProperties".to_owned(), Value::Bool(true));
         }
+        is_free
     }
 
     fn patterns_are_lacking(&self, composition: &Composition) -> bool {
@@ -324,7 +277,8 @@ impl<'a> Emitter<'a> {
             // Names of a closed object are as many as are declared.
             let is_closed = one == Type::Object
                 && (keywords.get("additionalProperties") == Some(&Value::Bool(false))
-                    || keywords.get("unevaluatedProperties") == Some(&Value::Bool(false)));
+                    || keywords.get("unevaluatedProperties") == Some(&Value::Bool(false))
+                    || keywords.contains_key(CLOSED));
             if !types.has(one) || states || is_closed {
                 continue;
             }

@@ -10,8 +10,9 @@ use foldhash::fast::RandomState;
 use serde_json::{Map, Value, json};
 
 use super::super::{Discriminator, Reference, SchemaId};
+use super::declared::{Declared, Link};
 use super::keywords::Keywords;
-use super::{Context, Emitter};
+use super::{Context, Emitter, reference};
 
 impl Discriminator {
     /// Values of the property, and what each stands for. Mapped ones come first; a name counts beside them.
@@ -27,7 +28,7 @@ impl Discriminator {
     }
 }
 
-impl Emitter<'_> {
+impl<'a> Emitter<'a> {
     /// Whether the schema behind `target` chose the one that builds on it.
     pub(super) fn chose(&self, target: SchemaId, heir: SchemaId, context: Context) -> bool {
         let target = self.schemas.resolve(target);
@@ -43,13 +44,14 @@ impl Emitter<'_> {
         &mut self,
         keywords: &mut Keywords,
         id: SchemaId,
-        discriminator: &Discriminator,
+        discriminator: &'a Discriminator,
         context: Context,
+        declared: &mut Declared<'a>,
     ) -> bool {
         if !discriminator.is_binding || context.is_chosen {
             return false;
         }
-        let mut branches: Vec<(SchemaId, Vec<&str>)> = Vec::new();
+        let mut branches: Vec<(SchemaId, Vec<&'a str>)> = Vec::new();
         let mut places: HashMap<SchemaId, usize, RandomState> = HashMap::default();
         for (value, schema) in discriminator.candidates() {
             let place = *places.entry(schema).or_insert(branches.len());
@@ -62,15 +64,20 @@ impl Emitter<'_> {
             return false;
         }
         let mut written = Vec::with_capacity(branches.len());
+        let mut named = Vec::new();
         for (schema, values) in branches {
             let part = self.part(schema, context);
             let mut branch = match schema == id {
                 // The schema itself is meant: its own keywords stand beside this.
                 true => Map::new(),
-                false => match self.refer(schema, part, false) {
-                    Value::Object(branch) => branch,
-                    _ => Map::new(),
-                },
+                false => {
+                    let to = self.refer(schema, part, false);
+                    named.extend(values.iter().map(|value| (*value, Link::Definition(to))));
+                    match reference(to) {
+                        Value::Object(branch) => branch,
+                        _ => Map::new(),
+                    }
+                }
             };
             let allowed =
                 if let [one] = &values[..] { json!({ "const": one }) } else { json!({ "enum": values }) };
@@ -78,6 +85,7 @@ impl Emitter<'_> {
             branch.insert("required".to_owned(), json!([discriminator.property]));
             written.push(Value::Object(branch));
         }
+        declared.named = Some((&discriminator.property, named));
         let logic = self.schemas.get(id).logic();
         let is_named = |branch: &SchemaId| match self.schemas.get(*branch).reference {
             Some(Reference::To(target)) => discriminator.names(target),

@@ -6,16 +6,17 @@ use super::super::{
     ArrayRules, LogicRules, NumberRules, ObjectRules, Property, Reference, Schema, SchemaId, TextRules, Type,
     Types,
 };
-use super::composition::Composition;
-use super::{Closing, Context, Direction, Emitter, Lens, Role};
+use super::composition::{Composition, is_stated};
+use super::declared::{Declared, Link};
+use super::{Closing, Context, Direction, Emitter, Lens, Role, reference};
 use crate::engine::{FORBIDDEN, is_asserted};
 
 /// Keywords of a schema that is written.
 pub(super) type Keywords = Map<String, Value>;
 
 impl<'a> Emitter<'a> {
-    /// Writes a schema with what stands within it.
-    pub(super) fn write(&mut self, id: SchemaId, context: Context) -> Value {
+    /// Writes a schema with what stands within it; and where it says what the schema declares, if it is part of a composition.
+    pub(super) fn write(&mut self, id: SchemaId, context: Context) -> (Value, Option<Link>) {
         let schema = self.schemas.get(id);
         let context = Context { scope: self.entered(id, context.scope), ..context };
         for fault in &schema.faults {
@@ -26,38 +27,48 @@ impl<'a> Emitter<'a> {
             if always && context.role == Role::Whole {
                 self.bounds(&mut keywords, &Composition::of_one(id), context);
             }
-            return if keywords.is_empty() { Value::Bool(always) } else { Value::Object(keywords) };
+            let value = if keywords.is_empty() { Value::Bool(always) } else { Value::Object(keywords) };
+            return (value, None);
         }
         if let Some(target) = schema.only_reference() {
             let is_chosen = self.chose(target, id, context);
-            return self.refer(target, context, is_chosen);
+            let to = self.refer(target, context, is_chosen);
+            return (reference(to), Some(Link::Definition(to)));
         }
         let mut composition = self.composition(id, context);
         let mut within = self.hide(&composition, context);
-        let mut shared = Vec::new();
         if context.role == Role::Whole && context.lens.closing == Closing::Closed {
             self.find_sole(id, &mut composition, context);
-            shared = self.shared(&composition);
-            within.shared = self.hidden_set(shared.iter().map(|(name, _)| *name).collect());
-        }
-        let mut keywords = self.keywords(id, &composition, within);
-        match context.role {
-            Role::Whole => {
-                self.close_shared(&mut keywords, &shared, context);
-                self.close(&mut keywords, id, &composition, context);
-                self.bounds(&mut keywords, &composition, context);
+            if !composition.has_sole() {
+                within.shared = self.sharing(&composition, id, context);
             }
-            Role::Alternative => self.open(&mut keywords, id, &composition),
-            Role::Part => {}
         }
+        let mut declared = Declared { schema: Some(id), is_stated: is_stated(schema), ..Declared::default() };
+        let mut keywords = self.keywords(id, &composition, within, &mut declared);
+        if context.role == Role::Alternative {
+            declared.is_stated |= self.open(&mut keywords, id, &composition);
+        }
+        // What stands alone is closed by its own names.
+        let own = (context.role != Role::Whole || composition.len() > 1).then(|| self.declare(declared));
+        if context.role == Role::Whole {
+            self.close(&mut keywords, id, &composition, within, own);
+            self.bounds(&mut keywords, &composition, context);
+        }
+        let link = own.map(Link::Own);
         if schema.is_nullable && is_composed(schema) {
-            return json!({ "anyOf": [{ "type": "null" }, Value::Object(keywords)] });
+            return (json!({ "anyOf": [{ "type": "null" }, Value::Object(keywords)] }), link);
         }
-        Value::Object(keywords)
+        (Value::Object(keywords), link)
     }
 
     /// All that a schema itself says.
-    fn keywords(&mut self, id: SchemaId, composition: &Composition, context: Context) -> Keywords {
+    fn keywords(
+        &mut self,
+        id: SchemaId,
+        composition: &Composition,
+        context: Context,
+        declared: &mut Declared<'a>,
+    ) -> Keywords {
         // Exhaustive: what is not written here, or said to constrain nothing, does not compile.
         let Schema {
             span: _,
@@ -87,7 +98,7 @@ impl<'a> Emitter<'a> {
             notes: _,
             data_class: _,
         } = self.schemas.get(id);
-        let mut keywords = self.referred(id, reference.as_ref(), context);
+        let mut keywords = self.referred(id, reference.as_ref(), context, declared);
         let adds_null = *is_nullable && !is_composed(self.schemas.get(id));
         if let Some(types) = types {
             keywords.insert("type".to_owned(), type_names(*types, adds_null));
@@ -109,31 +120,40 @@ impl<'a> Emitter<'a> {
             self.texts(&mut keywords, id, rules, context);
         }
         if let Some(rules) = array {
-            self.lists(&mut keywords, rules, context);
+            self.lists(&mut keywords, rules, context, declared);
         }
         if let Some(rules) = object {
-            self.objects(&mut keywords, id, rules, context);
+            self.objects(&mut keywords, id, rules, context, declared);
         }
         let is_dispatched = match discriminator {
-            Some(discriminator) => self.dispatch(&mut keywords, id, discriminator, context),
+            Some(discriminator) => self.dispatch(&mut keywords, id, discriminator, context, declared),
             None => false,
         };
         if let Some(rules) = logic {
-            self.logic(&mut keywords, id, rules, composition, is_dispatched, context);
+            let own = (id, composition);
+            self.logic(&mut keywords, own, rules, is_dispatched, context, declared);
         }
         keywords
     }
 
     /// What a schema refers to beside its other keywords.
-    fn referred(&mut self, id: SchemaId, reference: Option<&Reference>, context: Context) -> Keywords {
-        let target = match reference {
+    fn referred(
+        &mut self,
+        id: SchemaId,
+        referred: Option<&Reference>,
+        context: Context,
+        declared: &mut Declared<'a>,
+    ) -> Keywords {
+        let target = match referred {
             Some(Reference::To(target)) => *target,
             Some(Reference::Dynamic { anchor, target }) => self.bound(anchor, *target, context),
             None => return Keywords::new(),
         };
         let is_chosen = self.chose(target, id, context);
         let part = self.part(target, context);
-        match self.refer(target, part, is_chosen) {
+        let to = self.refer(target, part, is_chosen);
+        declared.all.push(Link::Definition(to));
+        match reference(to) {
             Value::Object(written) => written,
             _ => Keywords::new(),
         }
@@ -141,13 +161,13 @@ impl<'a> Emitter<'a> {
 
     /// A schema that describes a value within this one.
     fn inner(&mut self, id: SchemaId, context: Context) -> Value {
-        self.write(id, Context { role: Role::Whole, is_in_place: false, ..context.alone() })
+        self.write(id, Context { role: Role::Whole, is_in_place: false, ..context.alone() }).0
     }
 
     /// A schema that asks a question about a value within this one.
     fn question(&mut self, id: SchemaId, context: Context) -> Value {
         let context = Context { is_in_place: false, ..asking(context) };
-        self.write(id, context)
+        self.write(id, context).0
     }
 
     /// Where a part of this composition stands.
@@ -192,7 +212,13 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn lists(&mut self, keywords: &mut Keywords, rules: &ArrayRules, context: Context) {
+    fn lists(
+        &mut self,
+        keywords: &mut Keywords,
+        rules: &ArrayRules,
+        context: Context,
+        declared: &mut Declared<'a>,
+    ) {
         let ArrayRules {
             items,
             prefix_items,
@@ -216,7 +242,9 @@ impl<'a> Emitter<'a> {
             keywords.insert("prefixItems".to_owned(), Value::Array(items));
         }
         if let Some(items) = items {
-            let items = self.inner(*items, context);
+            let set = self.shared.of_items(context.shared).filter(|_| prefix_items.is_empty());
+            let (items, link) = self.within(*items, set, context);
+            declared.items = link;
             keywords.insert("items".to_owned(), items);
         }
         if let Some(contains) = contains {
@@ -231,7 +259,14 @@ impl<'a> Emitter<'a> {
         }
     }
 
-    fn objects(&mut self, keywords: &mut Keywords, id: SchemaId, rules: &'a ObjectRules, context: Context) {
+    fn objects(
+        &mut self,
+        keywords: &mut Keywords,
+        id: SchemaId,
+        rules: &'a ObjectRules,
+        context: Context,
+        declared: &mut Declared<'a>,
+    ) {
         let ObjectRules {
             properties,
             pattern_properties,
@@ -250,7 +285,7 @@ impl<'a> Emitter<'a> {
             count(keywords, "maxProperties", *max_properties);
         }
         if !properties.is_empty() {
-            let written = self.properties(properties, context);
+            let written = self.properties(properties, context, declared);
             keywords.insert("properties".to_owned(), written);
         }
         let mut is_patterned = true;
@@ -286,38 +321,69 @@ impl<'a> Emitter<'a> {
         if !required.is_empty() {
             keywords.insert("required".to_owned(), Value::Array(required));
         }
+        self.dependents(keywords, dependent_required, dependent_schemas, context, declared);
+    }
+
+    /// What is asked where certain members are there.
+    fn dependents(
+        &mut self,
+        keywords: &mut Keywords,
+        required: &[(Box<str>, Vec<Box<str>>)],
+        schemas: &'a [Property],
+        context: Context,
+        declared: &mut Declared<'a>,
+    ) {
         let mut dependent = Keywords::new();
-        for (name, asked) in dependent_required {
+        for (name, asked) in required {
             dependent.insert(name.as_ref().to_owned(), Value::Array(self.asked(asked, context)));
         }
         if !dependent.is_empty() {
             keywords.insert("dependentRequired".to_owned(), Value::Object(dependent));
         }
         let mut dependent = Keywords::new();
-        for Property { name, schema } in dependent_schemas {
+        for Property { name, schema } in schemas {
             let part = self.part(*schema, context);
-            dependent.insert(name.as_ref().to_owned(), self.write(*schema, part));
+            let (schema, link) = self.write(*schema, part);
+            declared.dependent.extend(link.map(|link| (&**name, link)));
+            dependent.insert(name.as_ref().to_owned(), schema);
         }
         if !dependent.is_empty() {
             keywords.insert("dependentSchemas".to_owned(), Value::Object(dependent));
         }
     }
 
-    fn properties(&mut self, properties: &[Property], context: Context) -> Value {
+    fn properties(
+        &mut self,
+        properties: &'a [Property],
+        context: Context,
+        declared: &mut Declared<'a>,
+    ) -> Value {
         let mut written = Keywords::with_capacity(properties.len());
         for Property { name, schema } in properties {
             let value = match self.forbidden(*schema, context.lens) {
                 Some(keyword) => forbid(keyword),
-                None if self.hidden_names(context.shared).binary_search(&&**name).is_ok() => {
-                    let context =
-                        Context { role: Role::Part, hidden: 0, shared: 0, is_chosen: false, ..context };
-                    self.write(*schema, Context { is_in_place: false, ..context })
+                None => {
+                    let set = self.shared.of_name(context.shared, name);
+                    let (value, link) = self.within(*schema, set, context);
+                    declared.shared.extend(link.map(|link| (&**name, link)));
+                    value
                 }
-                None => self.inner(*schema, context),
             };
             written.insert(name.as_ref().to_owned(), value);
         }
         Value::Object(written)
+    }
+
+    /// A schema that describes a value within this one, by itself or as one of a set; then it says what it declares.
+    fn within(&mut self, id: SchemaId, set: Option<u32>, context: Context) -> (Value, Option<Link>) {
+        let Some((part, together)) = set.and_then(|set| self.within_set(set, id, context)) else {
+            return (self.inner(id, context), None);
+        };
+        let (mut value, link) = self.write(id, part);
+        if let Value::Object(keywords) = &mut value {
+            self.bounds(keywords, &together, context);
+        }
+        (value, link)
     }
 
     /// Names that are required, without those that may not be there.
@@ -330,17 +396,20 @@ impl<'a> Emitter<'a> {
     fn logic(
         &mut self,
         keywords: &mut Keywords,
-        id: SchemaId,
+        (id, composition): (SchemaId, &Composition),
         rules: &LogicRules,
-        composition: &Composition,
         is_dispatched: bool,
         context: Context,
+        declared: &mut Declared<'a>,
     ) {
         let LogicRules { all_of, any_of, one_of, not, condition, then, otherwise } = rules;
         let mut parts = Vec::with_capacity(all_of.len());
         for schema in all_of {
             let part = self.part(*schema, context);
-            parts.push(self.write(*schema, Context { is_chosen: self.chose(*schema, id, context), ..part }));
+            let is_chosen = self.chose(*schema, id, context);
+            let (schema, link) = self.write(*schema, Context { is_chosen, ..part });
+            declared.all.extend(link);
+            parts.push(schema);
         }
         put_list(keywords, "allOf", parts);
         if !is_dispatched {
@@ -348,37 +417,85 @@ impl<'a> Emitter<'a> {
             for (keyword, branches) in [("anyOf", any_of), ("oneOf", one_of)] {
                 // Branches that could be told apart only by what is taken away.
                 let keyword = if is_loose && any_of.is_empty() { "anyOf" } else { keyword };
-                let branches: Vec<Value> =
-                    branches.iter().map(|branch| self.branch(*branch, composition, context)).collect();
-                put_list(keywords, keyword, branches);
+                let mut written = Vec::with_capacity(branches.len());
+                for branch in branches {
+                    written.push(self.branch(*branch, composition, context, declared));
+                }
+                put_list(keywords, keyword, written);
             }
         }
         if let Some(schema) = not.as_ref().filter(|_| context.lens.closing != Closing::Loose) {
-            let schema = self.write(*schema, asking(context));
+            let (schema, _) = self.write(*schema, asking(context));
             keywords.insert("not".to_owned(), schema);
         }
-        if let Some(schema) = condition {
-            let schema = self.write(*schema, asking(context));
+        if let Some(condition) = condition {
+            let asking = asking(context);
+            let (schema, link) = self.write(*condition, asking);
+            let (schema, asked) = if context.is_described() {
+                let (schema, asked) = self.asked_by_name(*condition, schema, link, asking);
+                (schema, Some(asked))
+            } else {
+                (schema, None)
+            };
             keywords.insert("if".to_owned(), schema);
-            for (keyword, schema) in [("then", then), ("else", otherwise)] {
+            let mut outcomes = [("then", then, None), ("else", otherwise, None)];
+            for (keyword, schema, declares) in &mut outcomes {
                 if let Some(schema) = schema {
                     let part = self.part(*schema, context);
-                    let schema = self.write(*schema, part);
-                    keywords.insert(keyword.to_owned(), schema);
+                    let (schema, link) = self.write(*schema, part);
+                    *declares = link;
+                    keywords.insert((*keyword).to_owned(), schema);
                 }
             }
+            let [(.., holds), (.., fails)] = outcomes;
+            declared.condition = asked.map(|asked| (asked, holds, fails));
         }
     }
 
+    /// What was written as one of the `$defs`, and its place there: the engine is asked about it by that.
+    fn asked_by_name(
+        &mut self,
+        id: SchemaId,
+        value: Value,
+        link: Option<Link>,
+        context: Context,
+    ) -> (Value, usize) {
+        if let Some(Link::Definition(definition)) = link {
+            return (value, definition);
+        }
+        let definition = self.hoist(id, value, link, context);
+        (reference(definition), definition)
+    }
+
     /// One of several schemas that may describe the value.
-    pub(super) fn branch(&mut self, id: SchemaId, composition: &Composition, context: Context) -> Value {
+    fn branch(
+        &mut self,
+        id: SchemaId,
+        composition: &Composition,
+        context: Context,
+        declared: &mut Declared<'a>,
+    ) -> Value {
         let part = self.part(id, context);
         if composition.is_sole(id) {
-            return self.write(id, Context { role: Role::Whole, shared: 0, ..part });
+            return self.write(id, Context { role: Role::Whole, shared: 0, ..part }).0;
         }
         let is_alone = context.role != Role::Part && !self.declares(composition, true);
         let role = if is_alone { Role::Alternative } else { Role::Part };
-        self.write(id, Context { role, ..part })
+        let part = Context { role, ..part };
+        let (value, link) = self.write(id, part);
+        // Where objects are open nobody asks which branch holds, nor of one that takes no value with something within.
+        if link.is_none() || !context.is_described() || !self.may_hold_others(id, part) {
+            return value;
+        }
+        let (value, definition) = self.asked_by_name(id, value, link, part);
+        declared.choices.push(definition);
+        value
+    }
+
+    /// Whether a schema allows objects or lists.
+    fn may_hold_others(&mut self, id: SchemaId, context: Context) -> bool {
+        let types = self.composition(id, Context { is_chosen: false, ..context }).types(self.schemas);
+        types.has(Type::Object) || types.has(Type::Array)
     }
 
     fn refuses_all(&self, id: SchemaId) -> bool {
