@@ -11,6 +11,8 @@ use super::instance::{At, Instance};
 pub(super) struct Bound {
     rule: Rule,
     limit: Box<str>,
+    /// The same, where it is a whole number.
+    whole: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,16 +36,22 @@ impl Rule {
 
 impl Bound {
     pub(super) fn new(rule: Rule, limit: &Value) -> Option<Self> {
-        limit.as_number().map(|limit| Self { rule, limit: limit.to_string().into() })
+        let limit: Box<str> = limit.as_number()?.to_string().into();
+        let whole = Number::read(&limit).as_i64();
+        Some(Self { rule, limit, whole })
     }
 
     pub(super) fn holds(&self, number: Number<'_>) -> bool {
         let limit = Number::read(&self.limit);
+        let order = || {
+            let quickly = self.whole.and_then(|whole| number.compare_whole(whole));
+            quickly.unwrap_or_else(|| number.compare(&limit))
+        };
         match self.rule {
-            Rule::Minimum => number.compare(&limit).is_ge(),
-            Rule::Maximum => number.compare(&limit).is_le(),
-            Rule::ExclusiveMinimum => number.compare(&limit).is_gt(),
-            Rule::ExclusiveMaximum => number.compare(&limit).is_lt(),
+            Rule::Minimum => order().is_ge(),
+            Rule::Maximum => order().is_le(),
+            Rule::ExclusiveMinimum => order().is_gt(),
+            Rule::ExclusiveMaximum => order().is_lt(),
             Rule::MultipleOf => number.is_multiple_of(limit),
         }
     }

@@ -98,8 +98,10 @@ impl Memory {
         SPARE.take().unwrap_or_default()
     }
 
-    fn give_back(mut self) {
-        if self.entries.capacity() > KEPT_ENTRIES_MAX
+    /// Keeps it for the next tape of the thread, if it is worth that and not too large.
+    pub(super) fn give_back(mut self) {
+        if self.entries.capacity() == 0
+            || self.entries.capacity() > KEPT_ENTRIES_MAX
             || self.texts.capacity() > KEPT_BYTES_MAX
             || self.names.capacity() > KEPT_NAMES_MAX
         {

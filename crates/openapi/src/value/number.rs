@@ -130,6 +130,49 @@ impl PartialEq for Number<'_> {
 impl Eq for Number<'_> {}
 
 impl Number<'_> {
+    /// Which is more, it or a whole number; `None` where that takes reading it as a decimal.
+    // PERF: nearly all numbers and bounds are short, and are compared without being taken apart.
+    pub(crate) fn compare_whole(&self, other: i64) -> Option<Ordering> {
+        /// Whatever has no more digits fits.
+        const DIGITS_MAX: usize = 18;
+        let (is_negative, magnitude) = match self.text.as_bytes() {
+            [b'-', magnitude @ ..] => (true, magnitude),
+            magnitude => (false, magnitude),
+        };
+        if magnitude.len() > DIGITS_MAX {
+            return None;
+        }
+        let mut whole = 0_i64;
+        let mut rest = magnitude.iter();
+        let mut has_fraction = false;
+        for byte in rest.by_ref() {
+            match byte {
+                b'0'..=b'9' => {
+                    whole = whole.wrapping_mul(10).wrapping_add(i64::from(byte.wrapping_sub(b'0')));
+                }
+                b'.' => {
+                    has_fraction = true;
+                    break;
+                }
+                _ => return None,
+            }
+        }
+        let mut is_beyond = false;
+        if has_fraction {
+            for byte in rest {
+                match byte {
+                    b'0' => {}
+                    b'1'..=b'9' => is_beyond = true,
+                    _ => return None,
+                }
+            }
+        }
+        let other = if is_negative { other.checked_neg()? } else { other };
+        // Whatever stands behind the point is less than one.
+        let order = whole.cmp(&other).then(if is_beyond { Ordering::Greater } else { Ordering::Equal });
+        Some(if is_negative { order.reverse() } else { order })
+    }
+
     /// Which is more, as decimals.
     pub fn compare(&self, other: &Number<'_>) -> Ordering {
         if let (Ok(a), Ok(b)) = (self.text.parse::<i64>(), other.text.parse::<i64>()) {

@@ -66,7 +66,7 @@ impl Parser<'_> {
     }
 
     fn container(&mut self, is_object: bool, close: u8) -> Result<bool, Reason> {
-        self.writer.open(is_object, to_u32(self.at)?)?;
+        self.writer.open(is_object, narrow(self.at))?;
         self.skip(1);
         self.skip_space();
         if self.peek() == Some(close) {
@@ -81,7 +81,7 @@ impl Parser<'_> {
 
     fn close(&mut self) -> Result<(), Reason> {
         self.skip(1);
-        self.writer.close(to_u32(self.at)?).map_err(|(reason, offset)| {
+        self.writer.close(narrow(self.at)).map_err(|(reason, offset)| {
             self.at = offset.unwrap_or(self.at);
             reason
         })
@@ -135,35 +135,60 @@ impl Parser<'_> {
             return Err(Reason::Syntax("expected a value"));
         }
         self.at = end;
-        let entry = Entry { start: to_u32(start)?, len: to_u32(word.len())?, ..Entry::new(what) };
+        let entry = Entry { start: narrow(start), len: narrow(word.len()), ..Entry::new(what) };
         self.writer.scalar(entry);
         Ok(())
     }
 
     fn number(&mut self) -> Result<(), Reason> {
         let start = self.at;
-        let rest = self.source.get(start..).unwrap_or_default();
-        let len = number::measure(rest, self.writer.limits().number_digits).map_err(|(reason, at)| {
-            self.skip(at);
-            reason
-        })?;
+        let len = match self.digits() {
+            Some(len) => len,
+            None => {
+                let rest = self.source.get(start..).unwrap_or_default();
+                number::measure(rest, self.writer.limits().number_digits).map_err(|(reason, at)| {
+                    self.skip(at);
+                    reason
+                })?
+            }
+        };
         self.skip(len);
-        let entry = Entry { start: to_u32(start)?, len: to_u32(len)?, ..Entry::new(What::Number) };
+        let entry = Entry { start: narrow(start), len: narrow(len), ..Entry::new(What::Number) };
         self.writer.scalar(entry);
         Ok(())
     }
 
+    /// The length of a number that is nothing but a few digits: then it is within every bound.
+    // PERF: as most are.
+    #[inline]
+    fn digits(&self) -> Option<usize> {
+        let rest = self.bytes.get(self.at..)?;
+        let most = self.writer.limits().number_digits.min(16);
+        let len = rest.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+        let is_whole = !matches!(rest.get(len), Some(b'.' | b'e' | b'E' | b'0'..=b'9'));
+        let is_plain = len == 1 || (len > 1 && rest.first() != Some(&b'0'));
+        (is_whole && is_plain).then_some(len)
+    }
+
     /// RFC 8259 §7. Borrowed if nothing in it is escaped.
+    #[inline]
     fn string(&mut self, borrowed: What, own: What) -> Result<Entry, Reason> {
         let start = self.at;
-        self.skip(1);
-        let plain = self.plain();
-        if self.peek() == Some(b'"') {
-            self.skip(1);
-            self.check_length(plain)?;
-            let len = to_u32(self.at.saturating_sub(start))?;
-            return Ok(Entry { start: to_u32(start)?, len, ..Entry::new(borrowed) });
+        let rest = self.bytes.get(start.saturating_add(1)..).unwrap_or_default();
+        let plain = scan::plain(rest);
+        if rest.get(plain) != Some(&b'"') {
+            self.at = start.saturating_add(1).saturating_add(plain);
+            return self.escaped(start, own);
         }
+        self.check_length(plain)?;
+        let len = plain.saturating_add(2);
+        self.at = start.saturating_add(len);
+        Ok(Entry { start: narrow(start), len: narrow(len), ..Entry::new(borrowed) })
+    }
+
+    /// A string that begins at `start`, of which everything before the first escape was passed.
+    #[cold]
+    fn escaped(&mut self, start: usize, own: What) -> Result<Entry, Reason> {
         let first = self.writer.memory.texts.len();
         let mut from = start.saturating_add(1);
         loop {
@@ -193,10 +218,9 @@ impl Parser<'_> {
     }
 
     /// Passes what needs no reading within a string.
-    fn plain(&mut self) -> usize {
+    fn plain(&mut self) {
         let run = scan::plain(self.bytes.get(self.at..).unwrap_or_default());
         self.skip(run);
-        run
     }
 
     fn check_length(&self, bytes: usize) -> Result<(), Reason> {
@@ -222,9 +246,20 @@ impl Parser<'_> {
     }
 
     /// RFC 8259 §2: these four and no other.
+    #[inline]
     fn skip_space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\r' | b'\n')) {
+        // PERF: what is no space at all, as most of what this is asked of, costs one comparison.
+        while let Some(byte) = self.peek()
+            && byte <= b' '
+            && matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+        {
             self.skip(1);
         }
     }
+}
+
+/// An offset in bytes of which [`parse`] has seen that there are no more than can be counted so.
+#[inline]
+fn narrow(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
 }

@@ -232,6 +232,7 @@ impl<'t> Iterator for Members<'t> {
 }
 
 impl Memory {
+    #[inline]
     pub(super) fn entry(&self, at: u32) -> Entry {
         usize::try_from(at)
             .ok()
@@ -241,6 +242,7 @@ impl Memory {
     }
 
     /// The entry behind the value at `at`.
+    #[inline]
     pub(super) fn behind(&self, at: u32) -> u32 {
         let entry = self.entry(at);
         match entry.what {
@@ -251,16 +253,20 @@ impl Memory {
 }
 
 /// The text of the string, name or number at `at`.
+#[inline]
 pub(super) fn text_of<'t>(source: &'t str, memory: &'t Memory, at: u32) -> &'t str {
-    let entry = memory.entry(at);
+    text_in(source, &memory.texts, memory.entry(at))
+}
+
+/// The text of an entry that is a string, a name or a number.
+#[inline]
+pub(super) fn text_in<'t>(source: &'t str, texts: &'t str, entry: Entry) -> &'t str {
     match entry.what {
-        What::Number => slice(source, entry.start, entry.len),
         What::String | What::Name => {
             slice(source, entry.start.saturating_add(1), entry.len.saturating_sub(2))
         }
-        What::OwnString | What::OwnName | What::BuiltNumber => {
-            slice(&memory.texts, entry.first, entry.second)
-        }
+        What::Number => slice(source, entry.start, entry.len),
+        What::OwnString | What::OwnName | What::BuiltNumber => slice(texts, entry.first, entry.second),
         What::Null | What::False | What::True | What::Array | What::Object => "",
     }
 }
@@ -271,6 +277,7 @@ fn raw_of<'t>(tape: &'t Tape<'t>, at: u32) -> Option<&'t str> {
     (!raw.is_empty()).then_some(raw)
 }
 
+#[inline]
 fn slice(text: &str, start: u32, len: u32) -> &str {
     let start = usize::try_from(start).unwrap_or(usize::MAX);
     let len = usize::try_from(len).unwrap_or_default();

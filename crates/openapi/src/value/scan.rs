@@ -18,6 +18,7 @@ const BACKSLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
 const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
 
 /// How many bytes stand before the first quote, backslash or control character; all of them if there is none.
+#[inline]
 pub(crate) fn plain(bytes: &[u8]) -> usize {
     let mut done = 0_usize;
     let (words, rest) = bytes.as_chunks::<8>();

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use super::memory::Memory;
 use super::{Builder, Kind, Limits, Name, Number, Reason, Value, parse};
 
 const SMALL: Limits = Limits { depth: 3, string: 8, array: 4, members: 20, number_digits: 20, values: 40 };
@@ -380,4 +381,64 @@ fn multiples_are_exact() {
         let found = Number::read(value).is_multiple_of(Number::read(divisor));
         assert_eq!(found, is_multiple, "{value} {divisor}");
     }
+}
+
+#[test]
+fn a_number_beside_a_whole_one_is_compared_as_decimals_are() {
+    let numbers = [
+        "0",
+        "-0",
+        "1",
+        "-1",
+        "0.0",
+        "0.5",
+        "-0.5",
+        "-0.0",
+        "1.0",
+        "1.50",
+        "-1.00",
+        "-1.01",
+        "2",
+        "-2",
+        "12.50",
+        "1e0",
+        "1E2",
+        "123456789012345678",
+        "1234567890123456789",
+        "-123456789012345678",
+        "0.000000000000000001",
+        "999999999999999.9",
+        "100000000000000000000",
+        "-9223372036854775808",
+        "9223372036854775807",
+    ];
+    let wholes = [0, 1, -1, 2, -2, 12, 13, 100, 123_456_789_012_345_678, i64::MAX, i64::MIN];
+    let mut compared = 0;
+    for number in numbers {
+        for whole in wholes {
+            let text = whole.to_string();
+            let expected = Number::read(number).compare(&Number::read(&text));
+            if let Some(order) = Number::read(number).compare_whole(whole) {
+                assert_eq!(order, expected, "{number} and {whole}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared > 150, "{compared}");
+}
+
+#[test]
+fn memory_of_what_is_given_up_is_kept_for_the_next() {
+    drop(parse(b"[1,2,3,4,5,6,7,8,9]", &Limits::REQUEST));
+    let capacity = || {
+        let memory = Memory::take();
+        let capacity = memory.entries.capacity();
+        memory.give_back();
+        capacity
+    };
+    let kept = capacity();
+    assert!(kept >= 10);
+    drop(Builder::new(&Limits::REQUEST));
+    assert!(parse(b"[1,2", &Limits::REQUEST).is_err());
+    assert_eq!(capacity(), kept);
 }

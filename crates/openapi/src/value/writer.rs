@@ -5,7 +5,7 @@ use super::limits::Limits;
 use super::memory::{Entry, Memory, Open, Tape, What};
 use super::names::{self, UNSORTED_MAX};
 use super::pointer::Pointer;
-use super::read::text_of;
+use super::read::{text_in, text_of};
 
 pub(super) struct Writer<'s> {
     source: &'s str,
@@ -58,31 +58,37 @@ impl<'s> Writer<'s> {
     }
 
     /// A name within the object that is open.
+    #[inline]
     pub(super) fn name(&mut self, entry: Entry) -> Result<(), Reason> {
         let at = to_u32(self.memory.entries.len())?;
+        let bit = bit(text_in(self.source, &self.memory.texts, entry));
         self.memory.entries.push(entry);
-        let text = text_of(self.source, &self.memory, at);
-        let bit = bit(text);
-        let Some(open) = self.memory.open.last().copied() else {
+        let Some(open) = self.memory.open.last_mut() else {
             return Err(Reason::Syntax("a name stands outside an object"));
         };
-        let count = open.count.saturating_add(1);
+        let (count, is_perhaps_twice) = (open.count.saturating_add(1), open.seen & bit != 0);
+        (open.count, open.seen) = (count, open.seen | bit);
         // Beyond that many the sorted index finds what stands twice, when the object ends.
-        if count <= UNSORTED_MAX && open.seen & bit != 0 {
-            let mut other = open.entry.saturating_add(1);
-            while other < at {
-                if text_of(self.source, &self.memory, other) == text {
-                    self.point_at(at);
-                    return Err(Reason::Duplicate);
-                }
-                other = self.memory.behind(other.saturating_add(1));
-            }
+        if is_perhaps_twice && count <= UNSORTED_MAX {
+            self.find_twice(at)?;
         }
-        if let Some(open) = self.memory.open.last_mut() {
-            *open = Open { name: at, count, seen: open.seen | bit, ..*open };
-        }
+        self.point_at(at);
         if usize::try_from(count).is_ok_and(|count| count > self.limits.members) {
             return Err(Reason::Members);
+        }
+        Ok(())
+    }
+
+    /// Whether the name at `at` stands in the open object already, which is then pointed at.
+    fn find_twice(&mut self, at: u32) -> Result<(), Reason> {
+        let text = text_of(self.source, &self.memory, at);
+        let mut other = self.memory.open.last().map_or(at, |open| open.entry.saturating_add(1));
+        while other < at {
+            if text_of(self.source, &self.memory, other) == text {
+                self.point_at(at);
+                return Err(Reason::Duplicate);
+            }
+            other = self.memory.behind(other.saturating_add(1));
         }
         Ok(())
     }
@@ -140,8 +146,15 @@ impl<'s> Writer<'s> {
         Fault { reason, offset, pointer: pointer.finish() }
     }
 
-    pub(super) fn finish(self) -> Tape<'s> {
-        Tape { source: self.source, memory: self.memory }
+    pub(super) fn finish(mut self) -> Tape<'s> {
+        Tape { source: self.source, memory: std::mem::take(&mut self.memory) }
+    }
+}
+
+/// What is given up halfway leaves its memory to the next.
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.memory).give_back();
     }
 }
 
