@@ -36,9 +36,9 @@ enum Order {
 /// Orders that may wait for a core: far more listeners than one configuration has.
 const ORDERS_MAX: usize = 1024;
 
-/// Threads of one core that wait for disks and look into large bodies, so that it need not. Each holds some 2 MiB once it has
+/// Threads of one core that wait for disks and look into large bodies, so that it need not. Each holds some 100 KiB once it has
 /// begun; what comes beyond waits for one.
-const DISK_THREADS_MAX: usize = 8;
+const DISK_THREADS_MAX: usize = 4;
 
 /// How often a core says that it turns: through its own queue of tasks, so that whatever holds it up shows.
 const BEAT_EVERY: Duration = Duration::from_secs(1);

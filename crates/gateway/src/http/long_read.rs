@@ -5,7 +5,7 @@
 //! pieces, which is slower and not wrong. Who is slow keeps his place; what is bounded is memory, not fairness.
 //!
 //! # Limits
-//! [`PLACES_MAX`] bodies of clients and backends at once: with pieces of 128 and 256 KiB, some 24 MiB.
+//! [`PLACES_MAX`] bodies of clients and backends at once: with pieces of 128 KiB, some 16 MiB.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -23,7 +23,7 @@ use crate::http::{BodyError, Frame, Size, Source};
 /// Bytes asked of the socket for a body: at first, at first for one that is announced to be as long, and at most.
 const READ_BYTES_MIN: usize = 16 * 1024;
 const READ_BYTES_LONG: usize = 64 * 1024;
-const READ_BYTES_MAX: usize = 256 * 1024;
+const READ_BYTES_MAX: usize = 128 * 1024;
 
 /// The reading side of a connection while a body is read from it.
 pub(super) struct Inbound {
