@@ -191,6 +191,7 @@ fn kept() -> Kept {
         resends: 0,
         verdicts: &[],
         observed: None,
+        unseen: None,
         revision: "abc123",
     });
     observe.explain("known").unwrap()

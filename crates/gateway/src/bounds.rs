@@ -116,6 +116,10 @@ macro_rules! each_bound {
                 /// Bodies above 16 KiB that wait to be looked into, in the whole process, for two seconds at most. Protects
                 /// processors and memory. Beyond it: 503.
                 inspections_waiting: count = 256, 0..=1_000_000;
+                /// Answers above 16 KiB, or in a content coding, that have gone and wait to be looked at for the record
+                /// (`contract.response: log`), in the whole process. Protects processors and memory. Beyond it: not looked at, and
+                /// the record says so.
+                answers_waiting: count = 64, 0..=1_000_000;
                 /// Proofs of possession (DPoP) that are remembered for as long as they could be presented again, twice at most:
                 /// 32 bytes each. Beyond it: 503, for nobody can say whether a proof is new.
                 proofs_remembered: count = 500_000, 1_000..=50_000_000;

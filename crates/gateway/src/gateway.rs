@@ -37,7 +37,7 @@ use crate::snapshot::{Compiled, ListenerPlan, Live, Snapshot, compile};
 use crate::store::{Fed, Place, Store};
 use crate::tasks::Tasks;
 use crate::vault::Vault;
-use crate::workers::Workers;
+use crate::workers::{Background, Workers};
 
 /// What the command line decides.
 #[derive(Debug, Default)]
@@ -205,6 +205,7 @@ impl Gateway {
             requests: Room::new(u64::from(snapshot.bounds.requests)),
             attempts: Attempts::default(),
             inspections: Workers::of_all_cores(),
+            looks: Background::of_few(),
             spool: options.state,
         });
         let counted = Arc::downgrade(&ground);
@@ -367,6 +368,8 @@ impl Gateway {
         });
         // Connections are cut off by their own tasks, in their own time; what they carried is recorded then.
         let all_ended = tokio::time::timeout(most.saturating_add(CUT), self.tasks.idle()).await.is_ok();
+        // Their last records are made when their answers were looked at; cut off they say that they were not.
+        let _ = tokio::time::timeout(CUT, self.live.ground.looks.idle()).await;
         for core in &self.cores {
             core.stop();
         }

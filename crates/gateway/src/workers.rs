@@ -4,15 +4,23 @@
 //! its pool has workers, and so many wait as whoever asks says, for two seconds at most; who comes beyond that is told so at
 //! once. What was begun runs to its end, also when whoever asked has gone.
 //!
+//! What nobody waits for has a line of its own ([`Background`]), so that it never takes the turn of what somebody does.
+//!
 //! # Limits
-//! The bound of whoever asks (`bounds.inspections_waiting`, `bounds.passwords_waiting`), [`WAIT_MAX`].
+//! The bound of whoever asks (`bounds.inspections_waiting`, `bounds.passwords_waiting`, `bounds.answers_waiting`), [`WAIT_MAX`].
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+
+use crate::tasks::{Running, Tasks};
 
 /// The longest time that somebody waits for a turn.
 pub const WAIT_MAX: Duration = Duration::from_secs(2);
@@ -94,11 +102,120 @@ impl Drop for Place<'_> {
     }
 }
 
+/// Work that nobody waits for: done one after the other by few threads, in the order it came.
+#[derive(Debug)]
+pub struct Background {
+    line: Mutex<Line>,
+    working_max: usize,
+    under_way: Tasks,
+}
+
+struct Line {
+    waiting: VecDeque<Job>,
+    working: usize,
+}
+
+/// It counts as under way until it is gone, done or not.
+type Job = (Box<dyn FnOnce() + Send>, Running);
+
+/// A thread that works its way along the line, to its end.
+struct Turn {
+    background: Arc<Background>,
+    has_ended: bool,
+}
+
+/// The most threads, however many cores there are: other work of their cores is not to wait for one.
+const BACKGROUND_THREADS_MAX: usize = 4;
+
+impl Background {
+    /// Done by one thread for every other core, within [`BACKGROUND_THREADS_MAX`].
+    pub fn of_few() -> Arc<Self> {
+        Self::new((cores() / 2).clamp(1, BACKGROUND_THREADS_MAX))
+    }
+
+    fn new(working_max: usize) -> Arc<Self> {
+        let line = Mutex::new(Line { waiting: VecDeque::new(), working: 0 });
+        Arc::new(Self { line, working_max, under_way: Tasks::default() })
+    }
+
+    /// Has `work` done with `item` in its turn. Where as many as `waiting_max` wait already, `item` is dropped.
+    pub fn add<T: Send + 'static>(
+        self: &Arc<Self>,
+        waiting_max: u32,
+        item: T,
+        work: impl FnOnce(T) + Send + 'static,
+    ) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        let job: Job = (Box::new(move || work(item)), self.under_way.enter());
+        let mut line = self.line();
+        if line.working < self.working_max {
+            line.working = line.working.saturating_add(1);
+            drop(line);
+            let turn = Turn { background: Arc::clone(self), has_ended: false };
+            drop(runtime.spawn_blocking(move || turn.run(job)));
+        } else if line.waiting.len() < waiting_max as usize {
+            line.waiting.push_back(job);
+        } else {
+            // Whoever is told by the end of `item` must not find the line locked.
+            drop(line);
+        }
+    }
+
+    /// Waits until nothing is under way.
+    pub async fn idle(&self) {
+        self.under_way.idle().await;
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    fn run(mut self, first: Job) {
+        let mut next = Some(first);
+        while let Some((work, under_way)) = next {
+            // Whoever waits in the line is not to pay for one that panics. The panic was told where it happened.
+            let _ = catch_unwind(AssertUnwindSafe(work));
+            drop(under_way);
+            next = self.next();
+        }
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        let mut line = self.background.line();
+        let next = line.waiting.pop_front();
+        if next.is_none() {
+            // Under the same lock, so that nobody lines up behind one who has just left.
+            line.working = line.working.saturating_sub(1);
+            self.has_ended = true;
+        }
+        next
+    }
+}
+
+/// Of one whose runtime ended before it began.
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if !self.has_ended {
+            let mut line = self.background.line();
+            line.working = line.working.saturating_sub(1);
+        }
+    }
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = self.waiting.len();
+        f.debug_struct("Line").field("waiting", &waiting).field("working", &self.working).finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
 
-    use super::{Busy, Workers};
+    use super::{Background, Busy, Workers};
 
     #[tokio::test]
     async fn who_finds_the_line_full_is_told() {
@@ -131,5 +248,35 @@ mod tests {
             assert_eq!(job.expect("no panic"), Ok(()));
         }
         assert_eq!(pool.run(0, || 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn what_nobody_waits_for_is_done_in_its_turn_and_dropped_where_the_line_is_full() {
+        struct Item(u32, mpsc::SyncSender<(u32, bool)>, bool);
+        impl Drop for Item {
+            fn drop(&mut self) {
+                self.1.send((self.0, self.2)).expect("somebody listens");
+            }
+        }
+        let background = Background::new(1);
+        let (tell, told) = mpsc::sync_channel(8);
+        let (go, goes) = mpsc::sync_channel::<()>(1);
+        let item = |number| Item(number, tell.clone(), false);
+        background.add(1, item(1), move |mut item| {
+            goes.recv().expect("a word");
+            item.2 = true;
+        });
+        background.add(1, item(2), |mut item| item.2 = true);
+        background.add(1, item(3), |_| panic!("the line was full"));
+        assert_eq!(told.recv(), Ok((3, false)));
+        go.send(()).expect("somebody waits");
+        background.idle().await;
+        assert_eq!((told.recv(), told.recv()), (Ok((1, true)), Ok((2, true))));
+        // One that panics takes its turn along, and not the next one's.
+        background.add(1, item(4), |_| panic!("of no use"));
+        background.idle().await;
+        background.add(1, item(5), |mut item| item.2 = true);
+        background.idle().await;
+        assert_eq!((told.recv(), told.recv()), (Ok((4, false)), Ok((5, true))));
     }
 }

@@ -17,7 +17,7 @@ use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::snapshot::{Live, compile};
-use crate::workers::Workers;
+use crate::workers::{Background, Workers};
 
 /// A client that takes what it is given, in the way it was told to.
 #[derive(Default)]
@@ -108,6 +108,7 @@ apis:
             requests: Room::new(1_000),
             attempts: Attempts::default(),
             inspections: Workers::of_all_cores(),
+            looks: Background::of_few(),
             spool: None,
         };
         Self { live: Arc::new(Live::new(snapshot, Arc::new(ground))), folder, backend }

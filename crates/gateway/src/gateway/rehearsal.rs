@@ -28,7 +28,7 @@ use crate::pipeline::attempts::Attempts;
 use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::snapshot::Live;
-use crate::workers::Workers;
+use crate::workers::{Background, Workers};
 
 /// How long the keys of issuers are waited for.
 const ISSUERS_PATIENCE: Duration = Duration::from_secs(5);
@@ -89,6 +89,7 @@ pub async fn rehearse(
         requests: Room::new(1),
         attempts: Attempts::default(),
         inspections: Workers::of_all_cores(),
+        looks: Background::of_few(),
         spool: None,
     });
     let chores = Chores::start().map_err(|error: io::Error| Refused::System(error))?;

@@ -19,7 +19,7 @@ use crate::pipeline::context::Ground;
 use crate::pipeline::room::Room;
 use crate::resources::Resources;
 use crate::snapshot::{Live, Snapshot, compile};
-use crate::workers::Workers;
+use crate::workers::{Background, Workers};
 
 /// A snapshot that publishes nothing on a listener `public`, with these bounds.
 pub(super) fn live(bounds: &str) -> Arc<Live> {
@@ -45,6 +45,7 @@ pub(super) fn live_with(bounds: &str, change: impl FnOnce(Snapshot) -> Snapshot)
         requests: Room::new(1_000),
         attempts: Attempts::default(),
         inspections: Workers::of_all_cores(),
+        looks: Background::of_few(),
         spool: None,
     });
     Arc::new(Live::new(change(compiled.snapshot), ground))

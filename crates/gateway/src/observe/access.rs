@@ -47,6 +47,7 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
         line.word(names::OBSERVED, kind.code);
         line.text_if(names::OBSERVED_CAUSE, cause);
     }
+    line.word_if(names::RESPONSE_UNSEEN, record.unseen);
     if let Some((authorizer, took)) = record.authorizer {
         line.text(names::AUTHORIZER, authorizer);
         line.millis(names::AUTHORIZER_DURATION, took);

@@ -105,6 +105,7 @@ fields! {
     CAUSE = "portcullis.cause" in REQUEST, "What the caller is not told.";
     OBSERVED = "portcullis.observed" in ACCESS, "The code of the problem by which a control in mode `observe` would have ended it; the first, if several would have.";
     OBSERVED_CAUSE = "portcullis.observed.cause" in ACCESS, "What the log is told of that problem.";
+    RESPONSE_UNSEEN = "portcullis.response.unjudged" in ACCESS, "Why an answer that has gone was not judged (`contract.response: log`): `busy`, as many waited for that as `bounds.answers_waiting` allows; `too-large`, beyond `bounds.response_body`; `no-room`, `bounds.bodies_in_memory` was used up; `coding`, it could not be decoded.";
     EVIDENCE = "portcullis.incident.evidence" in INCIDENTS, "Method and path, or the request line as received when it never became a request; cut short, query values left out.";
     AUTHORIZER = "portcullis.authorizer" in ACCESS, "The authorizer that was asked.";
     AUTHORIZER_DURATION = "portcullis.authorizer.duration_ms" in ACCESS, "From asking the authorizer to its answer, or to giving up, in milliseconds.";
@@ -190,7 +191,7 @@ metrics! {
     SHADOW_REQUESTS = Counter "portcullis_shadow_requests_total" ["answer"], "Requests for what no API publishes, by the status that was answered; `portcullis drift` names them";
     OPERATION_LAST_USED = Gauge "portcullis_operation_last_used_timestamp_seconds" ["api", "operation"], "When an operation was last used, since 1970; 0 while it never was";
     DEPRECATED_REQUESTS = Counter "portcullis_deprecated_requests_total" ["api", "operation"], "Uses of operations that the definition calls deprecated";
-    RESPONSES_JUDGED = Counter "portcullis_responses_judged_total" ["api", "operation", "outcome"], "Answers that were judged by their contract, by what became of them: `conforms`; `objected`, and gone as it was (`log`); `stripped`; `masked`; `replaced`; `blocked`";
+    RESPONSES_JUDGED = Counter "portcullis_responses_judged_total" ["api", "operation", "outcome"], "Answers that were judged by their contract, by what became of them: `conforms`; `objected`, and gone as it was (`log`); `stripped`; `masked`; `replaced`; `blocked`; `unjudged`, which were to be judged when they had gone and were not";
     UNDECLARED_NAMES = Counter "portcullis_undeclared_names_total" ["api", "operation", "side"], "Names that were seen and are not declared, in a `request` or a `response`; `portcullis drift` tells them";
     CREDENTIAL_FAILURES = Counter "portcullis_credential_failures_total" [], "Credentials that were checked and failed";
     HELD_BACK = Counter "portcullis_addresses_held_back_total" [], "How often a client address was held back, because too many of its credentials failed";

@@ -82,6 +82,8 @@ pub struct Record<'a> {
     pub verdicts: &'a [Verdict],
     /// By which problem a control that only observes would have ended it, and what the log is told of that.
     pub observed: Option<(&'static ProblemKind, Option<&'a str>)>,
+    /// Why an answer was not looked at that was to be.
+    pub unseen: Option<&'static str>,
     /// Hash of the configuration it was judged by.
     pub revision: &'a str,
 }

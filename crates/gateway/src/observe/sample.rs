@@ -113,6 +113,7 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         resends: 0,
         verdicts,
         observed: None,
+        unseen: None,
         revision: "5f2d",
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::attempts::Attempts;
 use super::request_id::{RequestId, random};
 use super::room::Room;
-use super::whole_answer::Later;
+use super::whole_answer::{Later, Unseen};
 use super::{Changes, Operation, Proof, Routed, UnderWay};
 use crate::clock::{self, Instant};
 use crate::http::canonical::Reading;
@@ -23,9 +23,11 @@ use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::trace::{Trace, Tracing};
 use crate::http::{Canonical, Head, Peer, Wire};
-use crate::observe::{Decision, Evidence, Incident, Observe, Record, Try, Verdict};
+use crate::observe::{Decision, Evidence, Incident, Observe, Try, Verdict};
 use crate::problem::{Problem, ProblemKind};
-use crate::workers::Workers;
+use crate::workers::{Background, Workers};
+
+mod late;
 
 /// What every exchange of the process stands on.
 #[derive(Debug)]
@@ -42,6 +44,8 @@ pub struct Ground {
     pub attempts: Attempts,
     /// Where large bodies are looked into.
     pub inspections: Workers,
+    /// Where large answers that have gone are looked at for the record.
+    pub looks: Arc<Background>,
     /// Where large bodies are spooled; `None` with `state: none`.
     pub spool: Option<PathBuf>,
 }
@@ -103,6 +107,8 @@ struct Facts {
     decided: Option<Box<Decided>>,
     /// Boxed for the same reason.
     later: Option<Box<Later>>,
+    /// Why the answer was not looked at that was to be.
+    unseen: Option<Unseen>,
     /// How long the target at `at_target` took to the head of its answer.
     backend: Option<Duration>,
     overhead: Option<Duration>,
@@ -169,6 +175,7 @@ impl Facts {
             control: "read",
             decided: None,
             later: None,
+            unseen: None,
             backend: None,
             overhead: None,
             tries: Vec::new(),
@@ -182,6 +189,26 @@ impl Facts {
             cookie: None,
             status: None,
             ended: None,
+        }
+    }
+}
+
+impl Facts {
+    /// Remembers that `control`, which only observes, would have stopped the exchange.
+    fn observed(&mut self, control: &'static str, problem: &Problem, place: &Arc<str>) {
+        self.verdicts.push(Verdict { control, decision: Decision::Observed, place: Some(Arc::clone(place)) });
+        if self.observed.is_none() {
+            self.observed = Some(Box::new(Stopped::by(problem)));
+        }
+    }
+
+    /// Has the answer looked at that has gone, or says why it is not.
+    fn look(&mut self, later: Later, not: Option<Unseen>) {
+        let (control, place) = (later.control, Arc::clone(&later.place));
+        match later.look(not) {
+            Ok(Some(problem)) => self.observed(control, &problem, &place),
+            Ok(None) => {}
+            Err(unseen) => self.unseen = Some(unseen),
         }
     }
 }
@@ -321,10 +348,7 @@ impl Context {
 
     /// Remembers that `control`, which only observes, would have stopped the exchange.
     pub fn observed(&mut self, control: &'static str, problem: &Problem, place: &Arc<str>) {
-        self.verdict(control, Decision::Observed, Some(place));
-        if self.facts.observed.is_none() {
-            self.facts.observed = Some(Box::new(Stopped::by(problem)));
-        }
+        self.facts.observed(control, problem, place);
     }
 
     /// Whether a control that only observes would have stopped it.
@@ -480,52 +504,14 @@ impl Context {
 
     /// Ends the exchange: exactly one record, whatever happened.
     pub fn finish(&mut self, response_bytes: u64, complete: bool) {
-        let now = clock::now();
-        self.facts.ended = Some(now);
-        if let Some(later) = self.facts.later.take().filter(|_| complete) {
-            let (control, place) = (later.control, Arc::clone(&later.place));
-            if let Some(problem) = later.look() {
-                self.observed(control, &problem, &place);
-            }
+        self.facts.ended = Some(clock::now());
+        match self.facts.later.take().filter(|_| complete) {
+            Some(later) if later.takes_long() => return self.finish_late(*later, response_bytes),
+            Some(later) => self.facts.look(*later, None),
+            None => {}
         }
-        let seen = self.facts.seen.as_deref();
-        let decision = if complete { self.facts.decision } else { Decision::Aborted };
-        self.ground.observe.record(&Record {
-            id: self.id.as_str(),
-            trace: &self.trace,
-            wall: self.facts.wall,
-            took: now.saturating_duration_since(self.facts.started),
-            wire: self.facts.wire,
-            peer: &self.peer,
-            client: seen.map_or_else(|| self.peer.ip(), Reading::client),
-            method: seen.map(|seen| seen.method().as_str()),
-            host: seen.map(Reading::host),
-            path: seen.map(Reading::path),
-            raw_line: if seen.is_none() { self.facts.raw_line.as_deref() } else { None },
-            user_agent: seen.and_then(Reading::user_agent),
-            api: self.facts.operation.as_ref().map(|operation| &*operation.api),
-            operation: self.facts.operation.as_ref().map(|operation| &*operation.name),
-            template: self.facts.operation.as_ref().map(|operation| &*operation.template),
-            metrics: self.facts.operation.as_ref().map(|operation| &operation.metrics),
-            consumer: self.facts.proof.as_ref().map(|proof| &*proof.consumer.name),
-            credential: self.facts.proof.as_ref().map(|proof| &*proof.credential),
-            status: self.facts.status.map(|status| status.as_u16()),
-            request_bytes: self.facts.request_bytes,
-            response_bytes,
-            decision,
-            problem: self.facts.problem.as_ref().map(|stopped| stopped.kind),
-            detail: self.facts.problem.as_ref().map(|stopped| &*stopped.detail),
-            cause: self.facts.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
-            authorizer: self.facts.decided.as_ref().map(|decided| (&*decided.by, decided.took)),
-            backend: self.facts.at_target.as_ref().map(UnderWay::name).zip(self.facts.backend),
-            overhead: self.facts.overhead,
-            tries: &self.facts.tries,
-            strip: self.facts.operation.as_ref().map_or(0, |operation| operation.strip),
-            resends: self.facts.resends,
-            verdicts: &self.facts.verdicts,
-            observed: self.facts.observed.as_ref().map(|observed| (observed.kind, observed.cause.as_deref())),
-            revision: self.revision.as_deref().unwrap_or_default(),
-        });
+        let exchange = (&self.id, &self.trace, &*self.peer, self.revision.as_deref());
+        self.facts.record(exchange, &self.ground.observe, response_bytes, complete);
         self.let_go();
     }
 

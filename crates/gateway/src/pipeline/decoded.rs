@@ -55,15 +55,15 @@ const PIECE_BYTES: usize = 16 << 10;
 const OF_THE_CODED_FORM: [&str; 5] =
     ["content-encoding", "content-digest", "repr-digest", "digest", "content-md5"];
 
-/// The coding of a request's body that has to be undone.
-pub(super) fn coding(request: &Canonical, body: &Body) -> Result<Option<Coding>, Stop> {
+/// The coding of a request's body, which is of that size, that has to be undone.
+pub(super) fn coding(request: &Canonical, size: Size) -> Result<Option<Coding>, Stop> {
     let coding = Coding::read(request.fields().all("content-encoding")).map_err(|_| {
         let problem =
             CODING_UNSUPPORTED.with("one content coding is undone, and this is another or there are several");
         Stop::from(problem.field("accept-encoding", Coding::ACCEPTED))
     })?;
     // Of no body there is nothing to undo.
-    Ok(coding.filter(|_| !matches!(body.size(), Size::None | Size::Exactly(0))))
+    Ok(coding.filter(|_| !matches!(size, Size::None | Size::Exactly(0))))
 }
 
 /// Takes away what a request says of the form of its body that does not go on.

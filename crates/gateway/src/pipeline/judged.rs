@@ -85,6 +85,30 @@ pub struct Whole {
     held: Option<Share>,
 }
 
+/// What of a body lies in memory while it is read.
+#[derive(Default)]
+struct Memory {
+    only: Bytes,
+    all: BytesMut,
+}
+
+impl Memory {
+    /// Adds a piece, which may be all there will be.
+    fn add(&mut self, piece: Bytes, is_last: bool) {
+        // PERF: most bodies come in one piece, which is not copied. One that is not whole yet may be a byte of a large
+        // buffer, which it would keep from being used again for as long as its sender likes.
+        if is_last && self.all.is_empty() {
+            self.only = piece;
+        } else {
+            self.all.extend_from_slice(&piece);
+        }
+    }
+
+    fn freeze(self) -> Bytes {
+        if self.all.is_empty() { self.only } else { self.all.freeze() }
+    }
+}
+
 /// The bytes of a whole body, in memory for as long as this lives.
 #[derive(Debug)]
 pub struct InMemory {
@@ -154,7 +178,7 @@ pub(crate) async fn admit(
     }
     cx.at("inspect");
     let coding = match operation.decodes {
-        Some(forward) => decoded::coding(identified.request(), &body)?.map(|coding| (coding, forward)),
+        Some(forward) => decoded::coding(identified.request(), body.size())?.map(|coding| (coding, forward)),
         None => None,
     };
     let mut passing = match coding {
@@ -364,7 +388,10 @@ impl Whole {
             return Ok(Self { memory: Bytes::new(), file: None, len: 0, held: None });
         }
         let (most, in_memory) = (bounds.body, bounds.body_in_memory);
-        let mut memory = BytesMut::new();
+        let size = body.size();
+        // What is announced to be too long for memory never begins there.
+        let is_long = matches!(size, Size::Exactly(size) if size > in_memory);
+        let mut memory = Memory::default();
         let mut held = Share::of(&ground.memory);
         let mut file: Option<File> = None;
         let mut len = 0_u64;
@@ -380,19 +407,21 @@ impl Whole {
             if len > most {
                 return Err(too_large().into());
             }
-            if file.is_none() && (len > in_memory || !held.grow(piece.len() as u64)) {
+            if file.is_none() && (is_long || len > in_memory || !held.grow(piece.len() as u64)) {
                 let mut spool = ground.spool().await.map_err(no_room)?;
+                spool.set_max_buf_size(SPOOL_WRITE_BYTES_MAX);
                 let mut room = Share::of(&ground.files);
-                take(&mut room, memory.len())?;
-                spool.write_all(&memory).await.map_err(no_room)?;
-                (memory, held, file) = (BytesMut::new(), room, Some(spool));
+                let begun = std::mem::take(&mut memory).freeze();
+                take(&mut room, begun.len())?;
+                spool.write_all(&begun).await.map_err(no_room)?;
+                (held, file) = (room, Some(spool));
             }
             match &mut file {
                 Some(spool) => {
                     take(&mut held, piece.len())?;
                     spool.write_all(&piece).await.map_err(no_room)?;
                 }
-                None => memory.extend_from_slice(&piece),
+                None => memory.add(piece, size == Size::Exactly(len)),
             }
         }
         if let Some(spool) = &mut file {
@@ -406,6 +435,18 @@ impl Whole {
         let Some(file) = &self.file else { return Ok(Body::from_bytes(self.memory.clone())) };
         let file = file.try_clone().await.map_err(no_room)?;
         Self { memory: Bytes::new(), file: Some(file), len: self.len, held: None }.into_body().await
+    }
+
+    /// A copy without the content coding that the request names, for whoever only watches.
+    pub(crate) async fn decoded(&self, request: &Identified, ground: &Arc<Ground>) -> Result<Self, Stop> {
+        let bounds = &request.operation().bounds;
+        let coding = decoded::coding(request.request(), request.request().size())?;
+        let copy = self.copy().await?;
+        let body = match coding {
+            Some(coding) => Body::Stream(Box::new(Decoded::new(copy, Undoing::new(coding, bounds, ground)))),
+            None => copy,
+        };
+        Self::read(body, bounds, ground).await
     }
 
     async fn into_body(self) -> Result<Body, Stop> {
@@ -438,6 +479,9 @@ struct Spooled {
 }
 
 const SPOOL_PIECE_BYTES: usize = 64 * 1024;
+
+/// Bytes copied at a time for the thread that writes them to the disk.
+const SPOOL_WRITE_BYTES_MAX: usize = 64 * 1024;
 
 const UNREADABLE: BodyError = BodyError::Malformed("the spooled body cannot be read back");
 

@@ -104,8 +104,33 @@ impl WholeAnswer {
     }
 }
 
-/// Judges an answer that has passed: what would have been wrong with it.
-pub type Look = Box<dyn FnOnce(&[u8]) -> Option<Problem> + Send + Sync>;
+/// Judges an answer that has passed, or hears why it was not seen: what would have been wrong with it.
+pub type Look = Box<dyn FnOnce(Result<&[u8], Unseen>) -> Result<Option<Problem>, Unseen> + Send + Sync>;
+
+/// Why an answer was not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unseen {
+    /// It is longer than what is looked at.
+    TooLarge,
+    /// There was no room for it in memory.
+    NoRoom,
+    /// Too many others wait to be looked at.
+    Busy,
+    /// It cannot be decoded.
+    Coding,
+}
+
+impl Unseen {
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "too-large",
+            Self::NoRoom => "no-room",
+            Self::Busy => "busy",
+            Self::Coding => "coding",
+        }
+    }
+}
 
 /// A look at an answer, to be taken when its last byte has gone: nothing of it is changed, and nothing waits.
 pub struct Later {
@@ -113,8 +138,37 @@ pub struct Later {
     pub control: &'static str,
     /// Where the configuration says so.
     pub place: Arc<str>,
-    passed: Arc<Passed>,
+    /// How many such looks may wait, where this one takes long.
+    pub waiting_max: u32,
+    at_once_max: usize,
+    seen: Seen,
     look: Look,
+}
+
+/// What there is to look at.
+enum Seen {
+    // PERF: most answers lie in memory, and need nobody who notes what passes.
+    /// It was all there from the start; with its share of the room.
+    There(Bytes, Share),
+    /// What passes on its way.
+    Passing(Arc<Passed>),
+    /// Nothing, for this reason.
+    Not(Unseen),
+}
+
+/// Who looks at an answer, at how much of it, and where.
+#[derive(Debug)]
+pub struct Onlooker {
+    /// The control.
+    pub control: &'static str,
+    /// Where the configuration says so.
+    pub place: Arc<str>,
+    /// The longest answer that is looked at.
+    pub most: u64,
+    /// The longest that is looked at by the thread that serves.
+    pub at_once_max: usize,
+    /// How many longer ones may wait.
+    pub waiting_max: u32,
 }
 
 /// What of a body has passed.
@@ -136,56 +190,69 @@ enum Watching {
     Looking,
     /// All of it has passed.
     Whole,
-    /// It became too long, or broke off.
-    GivenUp,
+    /// It will not be seen, for this reason; or it broke off.
+    GivenUp(Option<Unseen>),
 }
 
 impl Later {
-    /// Has `look` see what passes through `body`, if that is no more than `most`; the body to be sent in its place.
-    pub fn watch(
-        body: Body,
-        most: u64,
-        ground: &Ground,
-        look: Look,
-        who: (&'static str, Arc<str>),
-    ) -> (Body, Self) {
-        let pieces = Pieces {
-            all: SmallVec::new(),
-            held: Share::of(&ground.memory),
-            len: 0,
-            state: Watching::Looking,
-        };
-        let passed = Arc::new(Passed(Mutex::new(pieces)));
-        let (control, place) = who;
-        let later = Self { control, place, passed: Arc::clone(&passed), look };
-        let body = match body {
-            Body::Empty | Body::Switched(_) => {
-                passed.note(&Frame::End, most);
-                body
+    /// Has `look` see what passes through `body`, if that is not too much; the body to be sent in its place.
+    pub fn watch(body: Body, ground: &Ground, look: Look, who: Onlooker) -> (Body, Self) {
+        let Onlooker { control, place, most, at_once_max, waiting_max } = who;
+        let mut held = Share::of(&ground.memory);
+        let (body, seen) = match body {
+            Body::Stream(source) if matches!(source.size(), Size::Exactly(size) if size > most) => {
+                (Body::Stream(source), Seen::Not(Unseen::TooLarge))
+            }
+            Body::Stream(source) => {
+                let pieces = Pieces { all: SmallVec::new(), held, len: 0, state: Watching::Looking };
+                let passed = Arc::new(Passed(Mutex::new(pieces)));
+                let watched = Watched { inner: source, most, passed: Arc::clone(&passed) };
+                (Body::Stream(Box::new(watched)), Seen::Passing(passed))
             }
             // PERF: what lies in memory leaves with its head in one write, and is to stay so.
-            Body::Memory(bytes) => {
-                if let Some(bytes) = &bytes {
-                    passed.note(&Frame::Data(bytes.clone()), most);
-                }
-                passed.note(&Frame::End, most);
-                Body::Memory(bytes)
+            whole @ (Body::Empty | Body::Switched(_) | Body::Memory(_)) => {
+                let bytes = if let Body::Memory(Some(bytes)) = &whole { bytes.clone() } else { Bytes::new() };
+                let seen = match bytes.len() as u64 {
+                    len if len > most => Seen::Not(Unseen::TooLarge),
+                    len if !held.grow(len) => Seen::Not(Unseen::NoRoom),
+                    _ => Seen::There(bytes, held),
+                };
+                (whole, seen)
             }
-            // Longer than anybody would look at.
-            Body::Stream(source) if matches!(source.size(), Size::Exactly(size) if size > most) => {
-                Body::Stream(source)
-            }
-            Body::Stream(source) => Body::Stream(Box::new(Watched { inner: source, most, passed })),
         };
-        (body, later)
+        (body, Self { control, place, waiting_max, at_once_max, seen, look })
     }
 
-    /// Takes the look, where all of the answer has passed: what is wrong with it; `None` where nothing is, or it was not seen.
-    pub fn look(self) -> Option<Problem> {
-        let pieces = self.passed.take()?;
-        match pieces.as_slice() {
-            [one] => (self.look)(one),
-            many => (self.look)(&many.concat()),
+    /// Whether the look takes longer than a thread that serves may be kept.
+    pub fn takes_long(&self) -> bool {
+        let len = match &self.seen {
+            Seen::There(bytes, _) => Some(bytes.len()),
+            Seen::Passing(passed) => passed.len(),
+            Seen::Not(_) => None,
+        };
+        len.is_some_and(|len| len > self.at_once_max)
+    }
+
+    /// Takes the look, where all of the answer has passed, unless it is `not` to be taken: what is wrong with it.
+    ///
+    /// # Errors
+    /// It was not seen.
+    pub fn look(self, not: Option<Unseen>) -> Result<Option<Problem>, Unseen> {
+        let Self { seen, look, .. } = self;
+        match (seen, not) {
+            (Seen::Not(unseen), _) => look(Err(unseen)),
+            (Seen::There(..), Some(not)) => look(Err(not)),
+            (Seen::There(bytes, _share), None) => look(Ok(&bytes)),
+            (Seen::Passing(passed), _) => match (passed.take(), not) {
+                (Ok(_), Some(not)) => look(Err(not)),
+                (Ok(pieces), None) => match pieces.as_slice() {
+                    [one] => look(Ok(one)),
+                    many => look(Ok(&many.concat())),
+                },
+                (Err(Some(unseen)), _) => look(Err(unseen)),
+                // It has no end.
+                (Err(None), _) => Ok(None),
+            },
         }
     }
 }
@@ -205,8 +272,10 @@ impl Passed {
         match frame {
             Frame::Data(piece) => {
                 pieces.len = pieces.len.saturating_add(piece.len() as u64);
-                if pieces.len > most || !pieces.held.grow(piece.len() as u64) {
-                    pieces.give_up();
+                if pieces.len > most {
+                    pieces.give_up(Some(Unseen::TooLarge));
+                } else if !pieces.held.grow(piece.len() as u64) {
+                    pieces.give_up(Some(Unseen::NoRoom));
                 } else {
                     pieces.all.push(piece.clone());
                 }
@@ -216,8 +285,15 @@ impl Passed {
         }
     }
 
-    fn gives_up(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).give_up();
+    fn breaks_off(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).give_up(None);
+    }
+
+    /// How long it is, once all of it has passed.
+    fn len(&self) -> Option<usize> {
+        let pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_whole = pieces.state == Watching::Whole;
+        is_whole.then(|| usize::try_from(pieces.len).unwrap_or(usize::MAX))
     }
 
     fn is_whole_at(&self, size: u64) {
@@ -227,15 +303,20 @@ impl Passed {
         }
     }
 
-    fn take(&self) -> Option<SmallVec<[Bytes; 1]>> {
+    /// What passed, or why that was not seen.
+    fn take(&self) -> Result<SmallVec<[Bytes; 1]>, Option<Unseen>> {
         let mut pieces = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (pieces.state == Watching::Whole).then(|| std::mem::take(&mut pieces.all))
+        match pieces.state {
+            Watching::Whole => Ok(std::mem::take(&mut pieces.all)),
+            Watching::Looking => Err(None),
+            Watching::GivenUp(why) => Err(why),
+        }
     }
 }
 
 impl Pieces {
-    fn give_up(&mut self) {
-        self.state = Watching::GivenUp;
+    fn give_up(&mut self, why: Option<Unseen>) {
+        self.state = Watching::GivenUp(why);
         self.all = SmallVec::new();
         // What is left of the body may take hours.
         self.held.give_back();
@@ -254,7 +335,7 @@ impl Source for Watched {
         let frame = ready!(self.inner.poll_frame(cx));
         match &frame {
             Ok(frame) => self.passed.note(frame, self.most),
-            Err(_) => self.passed.gives_up(),
+            Err(_) => self.passed.breaks_off(),
         }
         // Not every wire asks for the end of what has a length.
         if let Size::Exactly(size) = self.inner.size() {

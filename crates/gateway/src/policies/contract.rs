@@ -24,7 +24,8 @@
 //! # Failure
 //! 400 for parameters, for a missing body and for one that is no document of its type, 413 for one with more in it than is judged, 415 for
 //! another type, 422 for one that is not what the schema says, 501 for an operation that cannot be judged. `mode: observe` lets
-//! everything pass, counts it (`portcullis_observed_total`) and names it in the access record.
+//! everything pass, counts it (`portcullis_observed_total`) and names it in the access record; what is in a content coding it reads
+//! from a copy.
 //!
 //! # Threats
 //! The caller controls every byte. Answers hold pointers and keywords, never a value. Fuzz targets: those whose names begin with `contract_`.
@@ -45,9 +46,11 @@ use super::{Kind, Phase};
 use crate::config::{Mode, OnUncovered};
 use crate::http::{Canonical, Size};
 use crate::observe::Decision;
+use crate::pipeline::context::Ground;
 use crate::pipeline::judged::{Pieces, Whole, no_room};
 use crate::pipeline::operation::Keeping;
 use crate::pipeline::policy::Inspector;
+use crate::pipeline::step::Why;
 use crate::pipeline::{Context, Form, Identified, Needs, Operation, Policy, Step, Stop};
 use crate::problem::Problem;
 use crate::workers::Busy;
@@ -221,20 +224,59 @@ impl Keeper {
             // One of unknown length that was empty: this is known now.
             Err(fault) => return Step::Now(self.conclude(Err(fault), cx)),
         };
-        let mut found = Violations::new();
-        if self.is_hidden(request.request()) || rules.judge_length(chosen, whole.len(), &mut found) {
-            return Step::Now(self.conclude(Ok(found), cx));
+        if self.is_coded(request) {
+            return Step::Later(Box::pin(self.coded(request, chosen, whole, cx)));
         }
-        match whole.bytes().filter(|bytes| bytes.len() <= INLINE_BYTES_MAX) {
-            Some(bytes) => Step::Now(self.conclude(judge(rules, chosen, bytes), cx)),
+        match self.small(rules, chosen, whole) {
+            Some(verdict) => Step::Now(self.conclude(verdict, cx)),
             None => Step::Later(Box::pin(self.large(request.operation(), chosen, whole, cx))),
         }
     }
 
-    /// Whether nobody looks into a body because of its content coding. Where requests are only watched a coding is not undone,
-    /// for that would change what goes on, or refuse it.
-    fn is_hidden(&self, request: &Canonical) -> bool {
-        self.form() == Form::AsSent && request.fields().first("content-encoding").is_some()
+    /// Judges a body where it is, if it is not too large for that.
+    fn small(&self, rules: &OperationContract, chosen: Chosen, whole: &Whole) -> Option<Verdict> {
+        let mut found = Violations::new();
+        if rules.judge_length(chosen, whole.len(), &mut found) {
+            return Some(Ok(found));
+        }
+        let bytes = whole.bytes().filter(|bytes| bytes.len() <= INLINE_BYTES_MAX)?;
+        Some(judge(rules, chosen, bytes))
+    }
+
+    /// Whether a body lies here in its coding. Where requests are only watched it is not undone, for that would change what
+    /// goes on, or refuse it; but where another policy asked for that, it was.
+    fn is_coded(&self, request: &Identified) -> bool {
+        self.form() == Form::AsSent
+            && request.operation().decodes.is_none()
+            && request.request().fields().first("content-encoding").is_some()
+    }
+
+    /// Looks into a body in a coding, at a copy without it; what goes on stays as it is.
+    async fn coded(
+        &self,
+        request: &Identified,
+        chosen: Chosen,
+        whole: &Whole,
+        cx: &mut Context,
+    ) -> Result<(), Stop> {
+        let decoded = match whole.decoded(request, &cx.ground).await {
+            Ok(decoded) => decoded,
+            Err(stop) => return self.unjudged(stop, cx),
+        };
+        let Some(rules) = self.rules() else { return Ok(()) };
+        match self.small(rules, chosen, &decoded) {
+            Some(verdict) => self.conclude(verdict, cx),
+            None => self.large(request.operation(), chosen, &decoded, cx).await,
+        }
+    }
+
+    /// Nobody knows what is in a body: it does not pass, unless nothing is refused here.
+    fn unjudged(&self, stop: Stop, cx: &mut Context) -> Result<(), Stop> {
+        match stop.into_why() {
+            Why::Problem(problem) => self.object(problem, cx),
+            Why::Answer(reply) => Err(Stop::answer(reply)),
+            Why::Denied(problem, reply) => Err(Stop::denied(problem, reply)),
+        }
     }
 
     /// Judges a large body on the pool.
@@ -245,40 +287,43 @@ impl Keeper {
         whole: &Whole,
         cx: &mut Context,
     ) -> Result<(), Stop> {
-        match chosen.needs() {
-            BodyNeeds::Nothing | BodyNeeds::Stream => {
-                let pieces = whole.pieces().await?;
-                self.on_the_pool(operation, move |rules| judge_pieces(rules, chosen, &pieces), cx).await
-            }
-            BodyNeeds::Whole => {
-                let held = whole.in_memory(&cx.ground).await?;
-                self.on_the_pool(operation, move |rules| Ok(judge(rules, chosen, held.bytes())), cx).await
-            }
+        match self.on_the_pool(operation, chosen, whole, &cx.ground).await {
+            Ok(verdict) => self.conclude(verdict, cx),
+            Err(stop) => self.unjudged(stop, cx),
         }
     }
 
     async fn on_the_pool(
         &self,
         operation: &Operation,
-        judge: impl FnOnce(&OperationContract) -> io::Result<Result<Violations, BodyFault>> + Send + 'static,
-        cx: &mut Context,
-    ) -> Result<(), Stop> {
+        chosen: Chosen,
+        whole: &Whole,
+        ground: &Arc<Ground>,
+    ) -> Result<Verdict, Stop> {
+        type Judge = Box<dyn FnOnce(&OperationContract) -> io::Result<Verdict> + Send>;
+        let judge: Judge = match chosen.needs() {
+            BodyNeeds::Nothing | BodyNeeds::Stream => {
+                let pieces = whole.pieces().await?;
+                Box::new(move |rules| judge_pieces(rules, chosen, &pieces))
+            }
+            BodyNeeds::Whole => {
+                let held = whole.in_memory(ground).await?;
+                Box::new(move |rules| Ok(judge(rules, chosen, held.bytes())))
+            }
+        };
         let (contract, index) = (Arc::clone(&self.contract), self.operation);
         let judging = move || match contract.operation(index) {
             Some(rules) => judge(rules),
             None => Ok(Ok(Violations::new())),
         };
-        let ground = Arc::clone(&cx.ground);
         match ground.inspections.run(operation.bounds.inspections_waiting, judging).await {
-            Ok(Ok(verdict)) => self.conclude(verdict, cx),
-            Ok(Err(disk)) => Err(no_room(disk)),
-            // Nobody knows what is in it, and so it passes in no mode.
+            Ok(verdict) => verdict.map_err(no_room),
             Err(Busy) => Err(problems::busy().into()),
         }
     }
 
     /// What becomes of a request whose body was judged.
-    fn conclude(&self, verdict: Result<Violations, BodyFault>, cx: &mut Context) -> Result<(), Stop> {
+    fn conclude(&self, verdict: Verdict, cx: &mut Context) -> Result<(), Stop> {
         match verdict {
             Ok(found) if found.is_empty() => {
                 self.allow(cx);
@@ -299,18 +344,17 @@ fn choose(rules: &OperationContract, request: &Canonical, has_body: bool) -> Res
     rules.body().choose(&mut fields.all("content-type"), has_body)
 }
 
-fn judge(rules: &OperationContract, chosen: Chosen, bytes: &Bytes) -> Result<Violations, BodyFault> {
+/// What does not hold, or why a body cannot be judged.
+type Verdict = Result<Violations, BodyFault>;
+
+fn judge(rules: &OperationContract, chosen: Chosen, bytes: &Bytes) -> Verdict {
     let mut found = Violations::new();
     rules.judge_body(chosen, bytes, &mut found)?;
     Ok(found)
 }
 
 /// The same for a body that is not held as one. The outer error is the disk's.
-fn judge_pieces(
-    rules: &OperationContract,
-    chosen: Chosen,
-    pieces: &Pieces,
-) -> io::Result<Result<Violations, BodyFault>> {
+fn judge_pieces(rules: &OperationContract, chosen: Chosen, pieces: &Pieces) -> io::Result<Verdict> {
     let mut judging = match rules.begin_body(chosen) {
         Ok(judging) => judging,
         Err(fault) => return Ok(Err(fault)),

@@ -17,7 +17,8 @@
 //!
 //! # Limits
 //! `bounds.response_body`, of the content decoded; `bounds.bodies_in_memory`; those of [`portcullis_openapi::contract::response`].
-//! `log` looks no further than that, and only when the last byte has gone.
+//! `log` looks no further than that, and only when the last byte has gone; at answers above 16 KiB, or in a content coding, on a
+//! pool of its own (`bounds.answers_waiting`), whose record is made then. What was not looked at is counted and said in the record.
 //!
 //! # Failure
 //! 502 `response-contract` for an answer that breaks the contract, `response-too-large` for one beyond the bound,
@@ -54,7 +55,7 @@ use crate::config::{ResponseMode, StackTraces};
 use crate::http::{Body, Size};
 use crate::observe::drift::{Side, Undeclared};
 use crate::observe::{AnswerOutcome, Decision, OperationMetrics};
-use crate::pipeline::whole_answer::{Later, Look, WholeAnswer};
+use crate::pipeline::whole_answer::{Later, Look, Onlooker, Unseen, WholeAnswer};
 use crate::pipeline::{Answered, Context, Identified, Operation, Policy, Step, Stop};
 use crate::problem::Problem;
 use crate::workers::Busy;
@@ -339,8 +340,15 @@ impl AnswerKeeper {
                 let coding = Coding::read(answer.fields().all("content-encoding"));
                 let look = self.look(json, coding, most, answer.operation().metrics.clone(), cx);
                 let body = answer.body_mut().take();
-                let who = (KIND.name, Arc::clone(&self.place));
-                let (body, later) = Later::watch(body, most, &cx.ground, look, who);
+                let who = Onlooker {
+                    control: KIND.name,
+                    place: Arc::clone(&self.place),
+                    most,
+                    // What is coded may become any length.
+                    at_once_max: if matches!(coding, Ok(None)) { INLINE_BYTES_MAX } else { 0 },
+                    waiting_max: answer.operation().bounds.answers_waiting,
+                };
+                let (body, later) = Later::watch(body, &cx.ground, look, who);
                 *answer.body_mut() = body;
                 cx.looks_later(later);
             }
@@ -357,27 +365,35 @@ impl AnswerKeeper {
         cx: &Context,
     ) -> Look {
         let (contract, wall) = (Arc::clone(&self.contract), cx.wall());
-        Box::new(move |bytes| {
+        let judge = move |bytes: Result<&[u8], Unseen>| {
             let decoded;
             let bytes = match coding {
-                Ok(None) => bytes,
+                Ok(None) => bytes?,
                 Ok(Some(coding)) => {
-                    decoded = decode(bytes, coding, most).ok()?;
+                    decoded = decode(bytes?, coding, most).map_err(|_| Unseen::Coding)?;
                     &decoded
                 }
-                // What cannot be read is not judged.
-                Err(coding::Unsupported) => return None,
+                Err(coding::Unsupported) => return Err(Unseen::Coding),
             };
-            let judge = contract.judge();
-            let Err(broken) = judge.judge(json, bytes) else {
-                metrics.answered(AnswerOutcome::Conforms);
-                return None;
-            };
-            for name in undeclared(&contract, json, bytes, &broken) {
-                metrics.undeclared(Side::Response, Undeclared::Field, &name, wall);
-            }
-            metrics.answered(AnswerOutcome::Objected);
-            Some(problems::contract(problems::Why(&broken)))
+            let Err(broken) = contract.judge().judge(json, bytes) else { return Ok(None) };
+            Ok(Some((
+                undeclared(&contract, json, bytes, &broken),
+                problems::contract(problems::Why(&broken)),
+            )))
+        };
+        Box::new(move |bytes| {
+            let judged = judge(bytes);
+            metrics.answered(match &judged {
+                Ok(None) => AnswerOutcome::Conforms,
+                Ok(Some(_)) => AnswerOutcome::Objected,
+                Err(_) => AnswerOutcome::Unjudged,
+            });
+            Ok(judged?.map(|(names, problem)| {
+                for name in names {
+                    metrics.undeclared(Side::Response, Undeclared::Field, &name, wall);
+                }
+                problem
+            }))
         })
     }
 

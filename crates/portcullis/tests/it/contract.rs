@@ -405,7 +405,12 @@ fn what_is_off_is_not_judged() {
 fn refusals_are_counted_and_are_incidents() {
     let stage = stage("auth: none");
     for wire in Wire::ALL {
-        wire.send(stage.public(), &json_post("/items", "{}"));
+        let refused = wire.send(stage.public(), &json_post("/items", "{}"));
+        let id = refused.text("x-request-id").expect("an id");
+        // Counted when its record is made, which may be after its answer has come.
+        stage.gateway.record(&id, |record| {
+            record["request.id"] == id.as_str() && record["event.name"] == "portcullis.incident"
+        });
     }
     let metrics = stage.gateway.metrics();
     for line in [

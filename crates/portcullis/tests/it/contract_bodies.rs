@@ -42,6 +42,7 @@ pub(crate) fn stage(api: &str) -> Stage {
             r#"version: 1
 state: state
 listeners: {{ public: {{ bind: 127.0.0.1:0, protocols: [http1, http2] }} }}
+telemetry: {{ access_log: stdout }}
 backends: {{ recorder: {{ targets: ["http://{backend}"] }} }}
 apis:
   things: {{ backend: recorder, openapi: things.yaml, auth: none, bounds: {{ body: 1MiB, body_in_memory: 64KiB }}, {api} }}
@@ -206,16 +207,44 @@ fn a_backend_that_decodes_itself_gets_what_came() {
 }
 
 #[test]
-fn where_requests_are_only_watched_no_coding_is_undone() {
+fn where_requests_are_only_watched_what_is_coded_is_read_and_goes_on_as_it_came() {
     let stage = stage("contract: { mode: observe }");
     let (good, wrong) = (gzip(TEA), gzip(b"{\"name\":1}"));
-    let rows: Vec<(&str, Request, Wanted<'_>)> = vec![
-        ("gzip", coded("gzip", &good), Ok((&good, true))),
-        ("not what the contract says", coded("gzip", &wrong), Ok((&wrong, true))),
-        ("another coding", coded("zstd", TEA), Ok((TEA, true))),
-        ("cut short", coded("gzip", &good[..20]), Ok((&good[..20], true))),
+    let (spaced, large) =
+        (gzip(spaced().as_bytes()), gzip(spaced().replace("tea\"", "tea\",\"more\":1").as_bytes()));
+    let unlike = Some("contract-body");
+    let rows: Vec<(&str, &str, &[u8], Option<&str>)> = vec![
+        ("gzip", "gzip", &good, None),
+        ("brotli", "br", BROTLI_TEA, None),
+        ("in no coding", "identity", TEA, None),
+        ("more than lies in memory", "gzip", &spaced, None),
+        ("not what the contract says", "gzip", &wrong, unlike),
+        ("more than lies in memory, and not what the contract says", "gzip", &large, unlike),
+        ("in no coding, and not what the contract says", "identity", b"{\"name\":1}", unlike),
+        ("another coding", "zstd", TEA, Some("content-coding-unsupported")),
+        ("cut short", "gzip", &good[..20], Some("content-coding-malformed")),
+        ("a bomb", "br", BROTLI_BOMB, Some("body-too-large")),
     ];
-    check(&stage, &rows);
+    let mut findings = Findings::default();
+    for wire in Wire::ALL {
+        for (name, coding, body, observed) in &rows {
+            let mark = stage.backend.mark();
+            let answer = wire.send(stage.public(), &coded(coding, body));
+            let arrived = stage.backend.since(mark);
+            let is_as_sent = matches!(&arrived[..], [one] if one.body == *body && one.text("content-encoding").as_deref() == Some(coding));
+            let id = answer.text("x-request-id").expect("an id");
+            let record = stage.gateway.record(&id, |record| {
+                record["request.id"] == id.as_str() && record["event.name"] == "portcullis.access"
+            });
+            let is_said = record["portcullis.observed"].as_str() == *observed;
+            let is_good = answer.status == 200 && is_as_sent && is_said;
+            findings.note(
+                format!("{name} ({wire:?})"),
+                if is_good { Ok(()) } else { Err(format!("{arrived:?} {record}")) },
+            );
+        }
+    }
+    findings.conclude(rows.len() * 2);
 }
 
 /// A backend that was sent a part of a message sees it break off, and never its end.

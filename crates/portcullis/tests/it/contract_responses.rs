@@ -101,8 +101,12 @@ struct Scene {
 
 impl Scene {
     fn start() -> Self {
+        Self::with(CONFIG)
+    }
+
+    fn with(config: &str) -> Self {
         let stage = Stage::built(|backend| {
-            Builder::new(executable(), CONFIG.replace("BACKEND", backend)).file("shop.yaml", definition())
+            Builder::new(executable(), config.replace("BACKEND", backend)).file("shop.yaml", definition())
         });
         Self { stage }
     }
@@ -434,10 +438,93 @@ fn an_answer_is_judged_whole_or_not_at_all() {
             let answer = scene.ask(*wire, &format!("/{operation}/csv"), reply);
             assert_eq!((answer.status, answer.body.len()), (200, long.len()));
         }
-        // Nobody looks at it, and nothing is told.
+        // Nobody looks at it, and that is said.
         let answer = scene.json(*wire, "/logged/long", &long);
         assert_eq!((answer.status, answer.body.len()), (200, long.len()));
+        assert_eq!(scene.record(&answer)["portcullis.response.unjudged"], "too-large");
     }
+}
+
+/// Some 200 KiB that do not fold too well, and `more`.
+fn large(more: &str) -> String {
+    let next = |state: &u32| Some(state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    let states = std::iter::successors(Some(7_u32), next).take(4_000);
+    let lines: Vec<String> =
+        states.map(|state| format!(r#"{{"sku":"thing {state:08x}","price":{}.5}}"#, state >> 9)).collect();
+    format!(r#"{{"id":7,"lines":[{}]{more}}}"#, lines.join(","))
+}
+
+#[test]
+fn a_large_answer_that_was_sent_is_looked_at_afterwards_and_then_recorded() {
+    let scene = Scene::with(&CONFIG.replace("response_body: 4KiB", "response_body: 1MiB"));
+    let (good, wrong) = (large(""), large(r#","debug":"hunter2""#));
+    let fields = "Content-Type: application/json\r\nContent-Encoding: gzip\r\n";
+    for wire in Wire::ALL {
+        for (case, said, observed) in
+            [("good", &good, Value::Null), ("wrong", &wrong, json!("response-contract"))]
+        {
+            let answer = scene.json(*wire, &format!("/logged/{case}"), said);
+            assert_eq!((answer.status, body(&answer).as_str()), (200, said.as_str()), "{case}");
+            let record = scene.record(&answer);
+            assert_eq!(record["portcullis.observed"], observed, "{record}");
+            assert_eq!(record["portcullis.response.unjudged"], Value::Null, "{record}");
+            assert_eq!(record["http.response.body.size"], said.len(), "{record}");
+            assert!(record["portcullis.upstream.address"].is_string(), "{record}");
+            let coded = gzip(said.as_bytes());
+            let answer =
+                scene.ask(*wire, &format!("/logged/coded-{case}"), Reply::with("200 OK", fields, &coded));
+            assert_eq!(answer.body, coded, "{case}");
+            let record = scene.record(&answer);
+            assert_eq!(record["portcullis.observed"], observed, "{record}");
+            assert_eq!(record["portcullis.response.unjudged"], Value::Null, "{record}");
+        }
+        let answer =
+            scene.ask(*wire, "/logged/cut", Reply::with("200 OK", fields, &gzip(good.as_bytes())[..20]));
+        assert_eq!(scene.record(&answer)["portcullis.response.unjudged"], "coding");
+    }
+    let metrics = scene.stage.gateway.metrics();
+    let counts = |outcome: &str, count: usize| {
+        metrics.contains(&format!(
+            r#"portcullis_responses_judged_total{{api="shop",operation="logged",outcome="{outcome}"}} {count}"#
+        ))
+    };
+    assert!(counts("conforms", 4) && counts("objected", 4) && counts("unjudged", 2), "{metrics}");
+}
+
+#[test]
+fn where_too_many_answers_wait_to_be_looked_at_none_is_held_back_and_each_is_recorded() {
+    const ASKED: usize = 24;
+    let bounds = "response_body: 1MiB, answers_waiting: 0";
+    let scene = Scene::with(&CONFIG.replace("response_body: 4KiB", bounds));
+    let wrong = large(r#","debug":1"#);
+    scene.stage.backend.on("/logged/many", answer("200 OK", &wrong));
+    let address = scene.stage.public();
+    let answers: Vec<Response> = std::thread::scope(|scope| {
+        let ask = || Wire::Http1.send(address, &Request::get("/logged/many"));
+        let asked: Vec<_> = (0..ASKED).map(|_| scope.spawn(ask)).collect();
+        asked.into_iter().map(|one| one.join().expect("an answer")).collect()
+    });
+    let mut looked_at = 0;
+    for answer in &answers {
+        assert_eq!((answer.status, answer.body.len()), (200, wrong.len()));
+        let record = scene.record(answer);
+        match (&record["portcullis.observed"], &record["portcullis.response.unjudged"]) {
+            (Value::String(observed), Value::Null) if observed == "response-contract" => looked_at += 1,
+            (Value::Null, Value::String(unjudged)) if unjudged == "busy" => {}
+            _ => panic!("{record}"),
+        }
+    }
+    // The first one finds nobody before it.
+    assert!(looked_at > 0);
+    let metrics = scene.stage.gateway.metrics();
+    let count = |outcome: &str| -> usize {
+        let series = format!(
+            r#"portcullis_responses_judged_total{{api="shop",operation="logged",outcome="{outcome}"}} "#
+        );
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&*series));
+        line.map_or(0, |count| count.parse().expect("a count"))
+    };
+    assert_eq!((count("objected"), count("unjudged")), (looked_at, ASKED - looked_at), "{metrics}");
 }
 
 #[test]

@@ -87,6 +87,7 @@ fn records_carry_the_listed_fields_in_the_listed_order() {
     (record.backend, record.overhead, record.resends) = (whole.backend, whole.overhead, 1);
     record.authorizer = Some(("policy", Duration::from_millis(3)));
     record.observed = Some((&sample::KEY_UNKNOWN, Some("what the log is told")));
+    record.unseen = Some("busy");
     let trace = Trace { parent: Some(7), link: Some(Span { trace: 8, span: 9 }), ..sample::TRACE };
     record.trace = &trace;
     let parsed = object(&record);

@@ -119,12 +119,21 @@ pub enum AnswerOutcome {
     Replaced,
     /// It did not go.
     Blocked,
+    /// It went, and was not judged afterwards: it was too large, or others came first.
+    Unjudged,
 }
 
 impl AnswerOutcome {
     /// Every outcome, in the order of the enum.
-    pub const ALL: [Self; 6] =
-        [Self::Conforms, Self::Objected, Self::Stripped, Self::Masked, Self::Replaced, Self::Blocked];
+    pub const ALL: [Self; 7] = [
+        Self::Conforms,
+        Self::Objected,
+        Self::Stripped,
+        Self::Masked,
+        Self::Replaced,
+        Self::Blocked,
+        Self::Unjudged,
+    ];
 
     /// The word in labels.
     pub fn as_str(self) -> &'static str {
@@ -135,6 +144,7 @@ impl AnswerOutcome {
             Self::Masked => "masked",
             Self::Replaced => "replaced",
             Self::Blocked => "blocked",
+            Self::Unjudged => "unjudged",
         }
     }
 }

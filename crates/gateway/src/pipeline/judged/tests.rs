@@ -21,7 +21,7 @@ use crate::pipeline::{
     Admitted, Context, Expression, Form, Identified, Needs, Operation, Policy, Routed, Step, Stop,
 };
 use crate::problem::Problem;
-use crate::workers::Workers;
+use crate::workers::{Background, Workers};
 
 /// A policy that needs `needs`, remembers what it saw, and refuses a body with `evil` in it.
 #[derive(Debug)]
@@ -161,6 +161,7 @@ impl Case {
             requests: Room::new(1),
             attempts: Attempts::default(),
             inspections: Workers::of_all_cores(),
+            looks: Background::of_few(),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let outcome = self.judge(&ground, &saw).await;

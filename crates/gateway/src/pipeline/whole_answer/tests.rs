@@ -7,7 +7,7 @@ use super::*;
 use crate::observe::Observe;
 use crate::pipeline::attempts::Attempts;
 use crate::pipeline::room::Room;
-use crate::workers::Workers;
+use crate::workers::{Background, Workers};
 
 fn ground(spool: Option<PathBuf>, memory: u64) -> Ground {
     Ground {
@@ -17,6 +17,7 @@ fn ground(spool: Option<PathBuf>, memory: u64) -> Ground {
         requests: Room::new(1),
         attempts: Attempts::default(),
         inspections: Workers::of_all_cores(),
+        looks: Background::of_few(),
         spool,
     }
 }
@@ -35,6 +36,10 @@ impl Source for Parts {
     fn size(&self) -> Size {
         self.size
     }
+}
+
+fn onlooker(most: u64) -> Onlooker {
+    Onlooker { control: "test", place: "".into(), most, at_once_max: 5, waiting_max: 1 }
 }
 
 fn pieces(pieces: &[&'static str], size: Size) -> Body {
@@ -104,13 +109,15 @@ async fn a_body_is_looked_at_when_all_of_it_has_gone() {
         let seen: Arc<Mutex<Option<Vec<u8>>>> = Arc::default();
         let told = Arc::clone(&seen);
         let look: Look = Box::new(move |bytes| {
-            *told.lock().expect("a lock") = Some(bytes.to_vec());
-            None
+            *told.lock().expect("a lock") = Some(bytes?.to_vec());
+            Ok(None)
         });
-        let (mut body, later) = Later::watch(pieces(parts, size), most, &ground, look, ("test", "".into()));
+        let (mut body, later) = Later::watch(pieces(parts, size), &ground, look, onlooker(most));
         assert_eq!(read(&mut body).await, parts.concat().as_bytes());
         assert_eq!(*seen.lock().expect("a lock"), None, "nothing waits for it");
-        assert!(later.look().is_none());
+        assert_eq!(later.takes_long(), expected.is_some_and(|text| text.len() > 5));
+        let looked = later.look(None).map(|problem| problem.is_none());
+        assert_eq!(looked, if expected.is_some() { Ok(true) } else { Err(Unseen::TooLarge) }, "{parts:?}");
         assert_eq!(seen.lock().expect("a lock").as_deref(), expected.map(str::as_bytes), "{parts:?}");
         drop(body);
         assert_eq!(ground.memory.held(), 0);
@@ -120,15 +127,36 @@ async fn a_body_is_looked_at_when_all_of_it_has_gone() {
 #[tokio::test]
 async fn a_body_that_is_too_long_to_be_looked_at_holds_nothing_while_the_rest_of_it_goes() {
     let ground = ground(None, 1_000);
-    let look: Look = Box::new(|_| panic!("looked at a body that is too long"));
+    let look: Look = Box::new(|bytes| {
+        assert_eq!(bytes, Err(Unseen::TooLarge));
+        Err(Unseen::TooLarge)
+    });
     let parts = pieces(&["one", "two", "three"], Size::Unknown);
-    let (mut body, later) = Later::watch(parts, 5, &ground, look, ("test", "".into()));
+    let (mut body, later) = Later::watch(parts, &ground, look, onlooker(5));
     assert!(matches!(body.frame().await, Ok(Frame::Data(_))));
     assert_eq!(ground.memory.held(), 3);
     assert!(matches!(body.frame().await, Ok(Frame::Data(_))));
     assert_eq!(ground.memory.held(), 0);
     assert_eq!(read(&mut body).await, b"three");
-    assert!(later.look().is_none());
+    assert!(later.look(None).is_err());
+}
+
+#[tokio::test]
+async fn an_answer_for_which_there_is_no_room_or_no_turn_is_not_looked_at() {
+    for (room, not, expected) in [
+        (3, None, Unseen::NoRoom),
+        (6, Some(Unseen::Busy), Unseen::Busy),
+        (3, Some(Unseen::Busy), Unseen::NoRoom),
+    ] {
+        let ground = ground(None, room);
+        let look: Look = Box::new(move |bytes| Err(bytes.expect_err("not looked at")));
+        let (mut body, later) =
+            Later::watch(pieces(&["one", "two"], Size::Unknown), &ground, look, onlooker(100));
+        assert_eq!(read(&mut body).await, b"onetwo");
+        assert_eq!(later.look(not).map(|problem| problem.is_none()), Err(expected));
+        drop(body);
+        assert_eq!(ground.memory.held(), 0);
+    }
 }
 
 #[tokio::test]
@@ -136,26 +164,26 @@ async fn half_a_body_is_not_looked_at() {
     let ground = ground(None, 1_000);
     let look = || -> Look { Box::new(|_| panic!("looked at half a body")) };
     let (mut body, later) =
-        Later::watch(pieces(&["one", "two"], Size::Unknown), 100, &ground, look(), ("test", "".into()));
+        Later::watch(pieces(&["one", "two"], Size::Unknown), &ground, look(), onlooker(100));
     assert!(matches!(body.frame().await, Ok(Frame::Data(_))));
     drop(body);
-    assert!(later.look().is_none());
+    assert!(matches!(later.look(None), Ok(None)));
     let broken = vec![Ok(Frame::Data(Bytes::from_static(b"1"))), Err(BodyError::Closed)];
     let body = Body::Stream(Box::new(Parts { left: broken, size: Size::Unknown }));
-    let (mut body, later) = Later::watch(body, 100, &ground, look(), ("test", "".into()));
+    let (mut body, later) = Later::watch(body, &ground, look(), onlooker(100));
     while body.frame().await.is_ok() {}
-    assert!(later.look().is_none());
+    assert!(matches!(later.look(None), Ok(None)));
 }
 
 #[test]
 fn what_lies_in_memory_stays_there() {
     let ground = ground(None, 1_000);
     let look: Look = Box::new(|bytes| {
-        assert_eq!(bytes, b"whole");
-        None
+        assert_eq!(bytes, Ok(&b"whole"[..]));
+        Ok(None)
     });
     let body = Body::from_bytes(Bytes::from_static(b"whole"));
-    let (body, later) = Later::watch(body, 100, &ground, look, ("test", "".into()));
+    let (body, later) = Later::watch(body, &ground, look, onlooker(100));
     assert!(matches!(body, Body::Memory(Some(_))));
-    assert!(later.look().is_none());
+    assert!(matches!(later.look(None), Ok(None)));
 }
