@@ -32,8 +32,8 @@ fn packages() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder").join("clients-node")
 }
 
-/// The document of a section: its own block, or one of npm's `@readme/oas-examples` without its servers and what it says of
-/// callers, who are not what is compared.
+/// The document of a section: its own block, or one of npm's `@readme/oas-examples` without its servers, without what it says of
+/// callers, who are not what is compared, and without paths that have a fragment, which the gateway does not load.
 fn document(section: &Section) -> String {
     let Some(example) = &section.example else { return section.definition.clone() };
     let path = packages().join("node_modules/@readme/oas-examples").join(example);
@@ -41,6 +41,9 @@ fn document(section: &Section) -> String {
     let mut document: serde_json::Value = serde_json::from_str(&text).expect("a definition in JSON");
     document["servers"] = serde_json::json!([{ "url": format!("/{}", section.name) }]);
     without_security(&mut document);
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.retain(|template, _| !template.contains('#'));
+    }
     document.to_string()
 }
 
