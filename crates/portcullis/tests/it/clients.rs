@@ -15,6 +15,7 @@ mod nghttpd;
 mod node;
 mod otlp;
 mod requests;
+mod schemathesis;
 mod uploads;
 mod websockets;
 
@@ -128,7 +129,15 @@ pub(crate) fn client_within(seconds: u32, program: impl AsRef<Path>, check: &[&s
         command.arg("--kill-after=2").arg(seconds.to_string()).arg(program);
         return Some(command);
     }
-    let name = program.file_name().unwrap_or_default().display().to_string();
+    missing(&program.file_name().unwrap_or_default().display().to_string());
+    None
+}
+
+/// Says that the test is not run for want of this.
+///
+/// # Panics
+/// When it must be there.
+fn missing(name: &str) {
     assert!(
         std::env::var_os("PORTCULLIS_WITHOUT_CLIENTS").is_some(),
         "{name} is not there: run ./test.sh clients-setup, or set PORTCULLIS_WITHOUT_CLIENTS=1"
@@ -136,7 +145,6 @@ pub(crate) fn client_within(seconds: u32, program: impl AsRef<Path>, check: &[&s
     let test = std::thread::current().name().unwrap_or_default().to_owned();
     // Not by `eprintln`, which the test runner keeps to itself when a test passes.
     writeln!(std::io::stderr(), "not run: {test}, for {name} is not there").expect("standard error");
-    None
 }
 
 /// The interpreter of the environment that holds the pinned packages, with this script.

@@ -6,7 +6,7 @@ use super::parts::{self, Part, Parts};
 use super::{BodyContract, Declared, Length, Reading};
 use crate::contract::coverage::Side;
 use crate::contract::lowering::Lowering;
-use crate::definition::{Body, Encoding, MediaType as Content, Style};
+use crate::definition::{Body, Dialect, Encoding, MediaType as Content, Style};
 use crate::engine::Key;
 use crate::media_type::MediaRange;
 use crate::parameters::form::Form;
@@ -274,14 +274,26 @@ fn parts(content: &Content, lowering: &mut Lowering<'_>) -> Result<Parts, Unread
     if !own.is_object() {
         return Err(whole(NO_OBJECT));
     }
+    // OpenAPI 3.0, Encoding Object: `style`, `explode` and `allowReserved` SHALL be ignored outside of url-encoded forms.
+    let heeds_styles = lowering.definition().dialect > Dialect::V3_0;
     let mut named = HashMap::default();
     for (name, shape) in own.members() {
         let encoding = content.encoding.iter().find(|encoding| encoding.property == *name);
         let said = members(schemas, schema, name);
+        if heeds_styles && encoding.is_some_and(is_styled) {
+            return Err((name.clone(), STYLED));
+        }
         let part = part(schemas, &said, (&shapes, *shape), encoding).map_err(|why| (name.clone(), why))?;
         named.insert(name.clone(), part);
     }
     Ok(Parts { named, further, key: key(content, lowering) })
+}
+
+/// Whether a style is written that parts are not read by.
+fn is_styled(encoding: &Encoding) -> bool {
+    encoding.style.is_some_and(|style| style != Style::Form)
+        || encoding.explode == Some(false)
+        || encoding.allow_reserved
 }
 
 fn part(
@@ -292,10 +304,7 @@ fn part(
 ) -> Result<Part, &'static str> {
     let mut types = Vec::new();
     if let Some(encoding) = encoding {
-        let is_plain =
-            encoding.style.is_none_or(|style| style == Style::Form) && encoding.explode != Some(false);
         match () {
-            () if !is_plain || encoding.allow_reserved => return Err(STYLED),
             () if !encoding.headers.is_empty() => return Err(FIELDS),
             () if encoding.is_nested => return Err(INNER),
             () => {}

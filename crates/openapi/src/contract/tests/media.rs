@@ -366,3 +366,24 @@ fn what_parts_cannot_tell_is_a_gap() {
         refused(&contract, MULTIPART, &parts(&[("name=p", "1")]), "gap multipart/form-data");
     }
 }
+
+#[test]
+fn parts_of_3_0_have_no_styles() {
+    // OpenAPI 3.0, Encoding Object: these SHALL be ignored outside of url-encoded forms.
+    for encoding in ["style: pipeDelimited, explode: false", "allowReserved: true"] {
+        let text = format!(
+            "openapi: 3.0.3\ninfo: {{ title: t, version: '1' }}\npaths:\n  /a:\n    post:\n      requestBody:\n        content:\n          \
+             multipart/form-data:\n            schema: {{ type: object, properties: {{ p: {{ type: array, items: {{ type: integer }} }} }} }}\n            \
+             encoding: {{ p: {{ {encoding} }} }}\n      responses: {{}}\n"
+        );
+        let (_, contract) = compiled(&text);
+        assert!(!contract.operation(0).unwrap().has_request_gap(), "{encoding}");
+        let sent = parts(&[("name=p", "1"), ("name=p", "2")]);
+        assert_eq!(judged(&contract, &[MULTIPART], sent.as_bytes()), Ok(Vec::new()), "{encoding}");
+        let sent = parts(&[("name=p", "1"), ("name=p", "x")]);
+        assert!(
+            judged(&contract, &[MULTIPART], sent.as_bytes()).is_ok_and(|found| !found.is_empty()),
+            "{encoding}"
+        );
+    }
+}

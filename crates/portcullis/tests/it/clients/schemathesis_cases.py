@@ -1,25 +1,40 @@
-"""Makes requests from a definition, good and bad ones, and asks a gateway about each.
+"""Makes requests from definitions, good and bad ones, and asks a gateway about each.
 
-    schemathesis_cases.py DEFINITION URL EXAMPLES
+    schemathesis_cases.py URL NAME=FILE=EXAMPLES...
 
-Schemathesis reads the definition by itself: what it holds for good must pass, what it holds for bad must not. Every
-disagreement is one line of JSON with the request as it was sent; the last line is a tally. The same seed makes the same requests.
+Schemathesis reads a definition by itself: what it holds for good must pass, what it holds for bad must not. Each class of
+disagreement is one line of JSON with the bytes of its first request, how many there were, and why it is one as far as
+`schemathesis_reasons.py` can prove it (null where it cannot). The last line is a tally. The same seed makes the same
+requests: nothing is taken from the clock, from a database of earlier runs, or from this file.
 """
 
-import base64
 import json
 import sys
+import unicodedata
 import warnings
 
 warnings.filterwarnings("ignore")
 
+import hypothesis.internal.conjecture.providers as providers
 import requests
 import schemathesis
+import schemathesis.transport.requests
+import urllib3.filepost
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis.generation import GenerationMode
 
+from schemathesis_reasons import Definition, Gateway, why_passed, why_refused
+
 SEED = 20261129
 MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
+# What `requests` adds to every request.
+ADDED = {"User-Agent", "Accept-Encoding", "Connection: keep-alive", "Accept: */*"}
+
+# Hypothesis would mix literals of this very file into what it makes, and a boundary is random: both would change the requests.
+providers._get_local_constants = lambda none=providers._local_constants: none
+for module in (urllib3.filepost, schemathesis.transport.requests):
+    assert callable(module.choose_boundary)
+    module.choose_boundary = lambda: "boundary-of-a-case"
 
 
 def cases(operation, mode, examples):
@@ -31,6 +46,7 @@ def cases(operation, mode, examples):
         max_examples=examples,
         database=None,
         deadline=None,
+        derandomize=False,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
@@ -42,9 +58,9 @@ def cases(operation, mode, examples):
     return made
 
 
-def sent(session, case, url):
-    """Sends a request; tells its bytes, and the status and problem it gets."""
-    arguments = case.as_transport_kwargs(base_url=url)
+def prepared(session, case, base):
+    """The request that a case is, as `requests` writes it."""
+    arguments = case.as_transport_kwargs(base_url=base)
     arguments["headers"] = {
         name: value
         for name, value in dict(arguments.get("headers") or {}).items()
@@ -53,58 +69,76 @@ def sent(session, case, url):
     request = requests.Request(
         **{name: arguments.get(name) for name in ("method", "url", "params", "headers", "data", "json", "files", "cookies")}
     )
-    prepared = session.prepare_request(request)
-    answer = session.send(prepared, timeout=60)
-    body = prepared.body or b""
-    if isinstance(body, str):
-        body = body.encode()
-    kind = answer.headers.get("content-type", "")
-    problem = answer.json() if kind.startswith("application/problem+json") else {}
-    told = {
-        "line": f"{prepared.method} {prepared.path_url}",
-        "fields": {
-            name: value
-            for name, value in prepared.headers.items()
-            if name.lower() not in ("user-agent", "accept", "connection", "accept-encoding")
-        },
-        "body": base64.b64encode(body).decode(),
-        "status": answer.status_code,
-        "code": problem.get("code"),
-        "errors": problem.get("errors", []),
-    }
-    return told
+    return session.prepare_request(request)
 
 
-def main(path, url, examples):
-    schema = schemathesis.openapi.from_path(path)
-    session = requests.Session()
-    session.trust_env = False
-    tally = {"positive": 0, "negative": 0, "not_made": 0, "not_sent": 0}
+def written(request):
+    """The bytes of a request, each as the character of its number."""
+    lines = [f"{request.method} {request.path_url} HTTP/1.1"]
+    for name, value in request.headers.items():
+        value = value.decode("latin-1") if isinstance(value, bytes) else value.encode().decode("latin-1")
+        if name not in ADDED and f"{name}: {value}" not in ADDED:
+            lines.append(f"{name}: {value}")
+    body = request.body or b""
+    body = body.encode() if isinstance(body, str) else body
+    return "\r\n".join(lines) + "\r\n\r\n" + body.decode("latin-1")
+
+
+def is_good(case):
+    """Whether Schemathesis itself says that nothing is wrong with it: asked for bad cases, it makes some that are not."""
+    return not any(component.mode.is_negative for component in case.meta.components.values())
+
+
+def ask(gateway, name, path, examples, tally):
+    """All requests of one definition; what disagrees, by class."""
+    config = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False}})
+    schema = schemathesis.openapi.from_path(path, config=config)
+    with open(path) as file:
+        definition = Definition(json.load(file))
+    found = {}
     for result in schema.get_all_operations():
-        try:
-            operation = result.ok()
-        except Exception:
-            tally["not_made"] += 1
-            continue
+        operation = result.ok()
         for mode in MODES:
             try:
                 made = cases(operation, mode, examples)
-            except Exception:
+            except Exception as error:
                 # There is nothing bad that could be said to an operation without parameters, for one.
+                if not type(error).__name__.startswith("Unsatisfiable"):
+                    raise
                 tally["not_made"] += 1
                 continue
             for case in made:
                 try:
-                    told = sent(session, case, url)
-                except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError, ValueError):
+                    request = prepared(gateway.session, case, gateway.base(name))
+                except (requests.exceptions.InvalidHeader, UnicodeError):
                     # What cannot be said in HTTP at all.
                     tally["not_sent"] += 1
                     continue
-                tally[mode.value] += 1
-                passes = told["code"] is None
-                if passes != (mode is GenerationMode.POSITIVE):
-                    print(json.dumps({"operation": operation.label, "mode": mode.value, **told}, sort_keys=True))
+                answer = gateway.ask(request)
+                good = is_good(case)
+                tally["good" if good else "bad"] += 1
+                if answer.passes == good:
+                    continue
+                reason = (why_refused if good else why_passed)(gateway, definition, operation, case, request, answer)
+                about = {"definition": name, "operation": operation.label, "made": "good" if good else "bad"}
+                about.update(answer=str(answer), reason=reason)
+                kind = json.dumps(about)
+                entry = found.setdefault(kind, {**about, "times": 0, "request": written(request)})
+                entry["times"] += 1
+    return found.values()
+
+
+def main(url, definitions):
+    tally = {"good": 0, "bad": 0, "not_made": 0, "not_sent": 0}
+    gateway = Gateway(url)
+    for given_definition in definitions:
+        name, path, examples = given_definition.split("=")
+        for entry in ask(gateway, name, path, int(examples), tally):
+            print(json.dumps(entry))
+    tally["python"] = f"{sys.version_info.major}.{sys.version_info.minor} with Unicode {unicodedata.unidata_version}"
+    tally["asked"] = gateway.asked
+    tally["passed"] = gateway.passed
     print(json.dumps({"tally": tally}))
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+main(sys.argv[1], sys.argv[2:])
