@@ -430,6 +430,18 @@ impl Schema {
         one.into_iter().flatten().for_each(tell);
     }
 
+    /// Whether it says a little of scalars and nothing else, so that it may stand wherever it is used.
+    pub(crate) fn is_of_scalars(&self) -> bool {
+        const VALUES_MAX: usize = 8;
+        self.reference.is_none()
+            && self.object.is_none()
+            && self.array.is_none()
+            && self.logic.is_none()
+            && self.discriminator.is_none()
+            && self.constant.is_none()
+            && self.enumeration.as_ref().is_none_or(|values| values.len() <= VALUES_MAX)
+    }
+
     /// What it refers to, where it says nothing else of a value.
     pub(crate) fn only_reference(&self) -> Option<SchemaId> {
         let Some(Reference::To(target)) = self.reference else { return None };

@@ -100,6 +100,8 @@ pub(crate) struct Emitter<'a> {
     directed: Directed,
     defaults: DefaultBounds,
     views: HashMap<View, usize, RandomState>,
+    /// Objects of which each member has a schema, as operations have parameters.
+    objects: HashMap<Members, usize, RandomState>,
     definitions: Vec<Written>,
     queue: Vec<usize>,
     roots: Vec<usize>,
@@ -116,6 +118,10 @@ pub(crate) struct Emitter<'a> {
     scopes: Scopes<'a>,
     visits: usize,
 }
+
+/// Members of an object, and what they are looked at for.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Members(Box<[(Box<str>, SchemaId)]>, Lens);
 
 /// One of the `$defs`.
 #[derive(Debug)]
@@ -223,6 +229,7 @@ impl<'a> Emitter<'a> {
             directed: Directed::of(schemas),
             defaults,
             views: HashMap::default(),
+            objects: HashMap::default(),
             definitions: Vec::new(),
             queue: Vec::new(),
             roots: Vec::new(),
@@ -249,17 +256,28 @@ impl<'a> Emitter<'a> {
 
     /// Adds an object whose members are judged by schemas of their own; its name in the document.
     pub(crate) fn object(&mut self, members: &[(Box<str>, SchemaId)], lens: Lens) -> usize {
+        // PERF: many operations have the same parameters.
+        let known = Members(members.into(), lens);
+        if let Some(index) = self.objects.get(&known) {
+            return *index;
+        }
         let schema = members.first().map_or(SchemaId(u32::MAX), |(_, schema)| *schema);
         let view = View::alone(schema, lens);
         let index = self.add(view);
         let context = Context { role: Role::Whole, is_in_place: false, ..Context::of(index, view) };
         let mut properties = Map::with_capacity(members.len());
         for (name, schema) in members {
-            properties.insert(name.as_ref().to_owned(), reference(self.refer(*schema, context, false)));
+            let written = if self.schemas.get(*schema).is_of_scalars() {
+                self.inner(*schema, context)
+            } else {
+                reference(self.refer(*schema, context, false))
+            };
+            properties.insert(name.as_ref().to_owned(), written);
         }
         if let Some(written) = self.definitions.get_mut(index) {
             written.value = json!({ "type": "object", "properties": properties });
         }
+        self.objects.insert(known, index);
         self.roots.push(index);
         self.drain();
         index

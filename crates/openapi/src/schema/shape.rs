@@ -199,6 +199,14 @@ impl<'s> ShapesBuilder<'s> {
         Ok(id)
     }
 
+    /// The types of a schema's values, and nothing of what stands in them.
+    ///
+    /// # Errors
+    /// Past a bound.
+    pub fn types_of(schemas: &'s Schemas, schema: SchemaId) -> Result<Types, TooIntricate> {
+        Self::new(schemas).types(schema, DEPTH_MAX)
+    }
+
     /// The shapes that were made.
     pub fn finish(self) -> Shapes {
         Shapes(self.shapes)

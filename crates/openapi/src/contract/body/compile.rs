@@ -158,9 +158,7 @@ fn is_scalar(types: Types) -> bool {
 }
 
 fn types(schemas: &Schemas, schema: SchemaId) -> Result<Types, Unread> {
-    let mut builder = ShapesBuilder::new(schemas);
-    let shape = builder.add(schema).map_err(|_| whole(INTRICATE))?;
-    Ok(builder.finish().get(shape).types)
+    ShapesBuilder::types_of(schemas, schema).map_err(|_| whole(INTRICATE))
 }
 
 /// The length of the file that a value is, if it is one; `is_bytes` where any text is bytes.

@@ -160,7 +160,7 @@ impl<'a> Emitter<'a> {
     }
 
     /// A schema that describes a value within this one.
-    fn inner(&mut self, id: SchemaId, context: Context) -> Value {
+    pub(super) fn inner(&mut self, id: SchemaId, context: Context) -> Value {
         self.write(id, Context { role: Role::Whole, is_in_place: false, ..context.alone() }).0
     }
 
