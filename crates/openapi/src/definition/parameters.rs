@@ -1,7 +1,8 @@
 //! The parameters of paths and operations.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -156,14 +157,19 @@ pub(super) fn merge<'t>(
 ) -> (Vec<Arc<Parameter>>, Vec<Arc<BodyPart>>) {
     let mut parameters = Vec::new();
     let mut body = Vec::new();
-    let mut seen: HashSet<(ParameterPlace, Cow<'_, str>), RandomState> = HashSet::default();
+    let mut seen: HashMap<(ParameterPlace, Cow<'_, str>), &Arc<Parameter>, RandomState> = HashMap::default();
     for declared in &own {
         match declared {
-            Declared::Parameter(parameter) if seen.insert(key(parameter)) => {
-                parameters.push(Arc::clone(parameter))
-            }
             Declared::Parameter(parameter) => {
-                loading.warn(operation, format!("the parameter `{}` is declared twice", parameter.name));
+                let known = *seen.entry(key(parameter)).or_insert(parameter);
+                let is_first = std::ptr::eq(known, parameter);
+                if !is_first {
+                    loading.warn(operation, format!("the parameter `{}` is declared twice", parameter.name));
+                }
+                // Neither declaration is dropped: the contract is held to both, or has a gap.
+                if is_first || !Arc::ptr_eq(known, parameter) {
+                    parameters.push(Arc::clone(parameter));
+                }
             }
             Declared::Body(part) => body.push(Arc::clone(part)),
             Declared::Nameless => {}
@@ -172,11 +178,14 @@ pub(super) fn merge<'t>(
     let has_body = !body.is_empty();
     for declared in of_path {
         match declared {
-            Declared::Parameter(parameter) if seen.insert(key(parameter)) => {
-                parameters.push(Arc::clone(parameter))
+            Declared::Parameter(parameter) => {
+                if let Entry::Vacant(free) = seen.entry(key(parameter)) {
+                    free.insert(parameter);
+                    parameters.push(Arc::clone(parameter));
+                }
             }
             Declared::Body(part) if !has_body => body.push(Arc::clone(part)),
-            Declared::Parameter(_) | Declared::Body(_) | Declared::Nameless => {}
+            Declared::Body(_) | Declared::Nameless => {}
         }
     }
     (parameters, body)

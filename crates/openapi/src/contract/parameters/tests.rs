@@ -145,6 +145,21 @@ fn gaps(parameters: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_field_that_is_declared_twice_is_what_both_say() {
+    let line = "        - { in: header, name: X-Trace, schema: { type: string, pattern: '^[0-9a-f]+$' } }\n";
+    let other = "        - { in: header, name: x-trace, schema: { type: string, maxLength: 3 } }\n";
+    let contract = compiled(&DOCUMENT.replace(line, &format!("{line}{other}")), &Options::default());
+    let none: [String; 0] = [];
+    assert_eq!(judged(&contract, "7", "", &[("x-trace", "0af"), ("cookie", "session=abcd")]), none);
+    for wrong in [
+        &[("x-trace", "0afe"), ("cookie", "session=abcd")],
+        &[("x-trace", "tea"), ("cookie", "session=abcd")],
+    ] {
+        assert_eq!(judged(&contract, "7", "", wrong).len(), 1, "{wrong:?}");
+    }
+}
+
+#[test]
 fn declarations_that_take_each_others_names_are_gaps() {
     let object = "schema: { type: object, properties: { a: { type: string } } }";
     let open = "schema: { type: object, additionalProperties: { type: string } }";
@@ -153,6 +168,11 @@ fn declarations_that_take_each_others_names_are_gaps() {
             format!(
                 "        - {{ in: query, name: a, schema: {{}} }}\n        - {{ in: query, name: o, {object} }}"
             ),
+            "has a name that another parameter takes, too",
+        ),
+        (
+            "        - { in: query, name: a, schema: { type: integer } }\n        - { in: query, name: a, schema: { type: string } }"
+                .to_owned(),
             "has a name that another parameter takes, too",
         ),
         (
