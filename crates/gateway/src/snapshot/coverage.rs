@@ -170,12 +170,17 @@ impl fmt::Display for Reason<'_> {
 }
 
 fn place(gap: &Gap, definition: &ApiDefinition, loaded: &Loaded) -> GapReport {
+    let span = definition.span(gap.span);
+    // Of a document on one line, the column is all that tells.
+    let at = format!("{}:{}", loaded.place_of(span), span.column);
+    let pointer = gap.pointer.to_string();
+    let place = if pointer.is_empty() { at } else { format!("{at} {pointer}") };
     GapReport {
         side: match gap.side {
             Side::Request => REQUEST,
             Side::Response => "response",
         },
-        place: format!("{} {}", loaded.place_of(definition.span(gap.span)), gap.pointer),
+        place,
         what: gap.what.to_string(),
         why: gap.why.to_string(),
     }
