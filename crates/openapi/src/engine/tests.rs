@@ -115,6 +115,8 @@ fn numbers_are_judged_as_decimals() {
         (json!({ "maximum": 0.1 }), "0.10000000000000001", false),
         (json!({ "maximum": 100 }), "0.10000000000000001", true),
         (json!({ "maximum": u64::MAX }), "18446744073709551616", false),
+        (json!({ "minimum": -9_223_372_036_854_776_000_f64 }), "-9223372036854776000", true),
+        (json!({ "minimum": -9_223_372_036_854_776_000_f64 }), "-9223372036854776001", false),
         (json!({ "maximum": 9_007_199_254_740_992_u64 }), "9007199254740993", false),
         (json!({ "exclusiveMinimum": 0 }), "1e-300", true),
         (json!({ "minimum": 0 }), "-0", true),

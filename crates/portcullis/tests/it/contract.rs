@@ -548,7 +548,10 @@ fn coverage_names_what_is_not_enforced() {
         (&json!("GET"), &json!("/gap"), &json!("passes"))
     );
     assert_eq!(gap["gaps"][0]["side"], "request");
-    assert!(gap["gaps"][0]["place"].as_str().is_some_and(|place| place.starts_with("shop.yaml:8:20")), "{gap}");
+    assert!(
+        gap["gaps"][0]["place"].as_str().is_some_and(|place| place.starts_with("shop.yaml:8:20")),
+        "{gap}"
+    );
     let output = command("auth: none", SHOP, &["coverage"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(text(&output).contains("shop: 4 operations, 4 fully enforced"), "{}", text(&output));

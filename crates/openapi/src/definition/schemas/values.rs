@@ -42,7 +42,8 @@ pub(super) fn value(loading: &mut Loading<'_>, node: &Node) -> Result<Option<Val
     }))
 }
 
-/// A number as far as one can be held: integers exactly, others as the nearest double.
+/// A number as far as one can be held: exactly, or not at all. Where a double means another number than what is written, a
+/// limit would be another one.
 pub(super) fn number(text: &source::Number) -> Option<Number> {
     if let Some(number) = text.as_u64() {
         return Some(Number::from(number));
@@ -50,13 +51,12 @@ pub(super) fn number(text: &source::Number) -> Option<Number> {
     if let Some(number) = text.as_i64() {
         return Some(Number::from(number));
     }
-    let number = text.as_f64()?;
-    // An integer that no double is would be another number.
-    let is_integer = text.as_str().bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-    if is_integer && format!("{number:.0}") != text.as_str() {
-        return None;
-    }
-    Number::from_f64(number)
+    let double = match crate::value::Number::parse(text.as_str()) {
+        Some(written) => written.as_f64_exact()?,
+        // A form that only YAML has, such as `.5`: exact where it is short.
+        None => text.as_f64().filter(|_| text.as_str().len() <= f64::DIGITS as usize)?,
+    };
+    Number::from_f64(double)
 }
 
 /// A count: a whole number that is not negative, also when it is written `2.0`.

@@ -143,6 +143,22 @@ fn numbers_that_would_change_are_not_compared() {
         ],
         &["maximum"],
     );
+    faults(
+        "3.0.0",
+        "{ maximum: 0.1000000000000000055511151231257827 }",
+        &[
+            "warning: api.yaml:6:72: paths./a.post.requestBody.content.application/json.schema.maximum: expected a \
+           number that can be compared, found the number 0.1000000000000000055511151231257827",
+        ],
+        &["maximum"],
+    );
+    // What JavaScript writes for the least and the largest integer.
+    read("3.0.0", "{ minimum: -9223372036854776000, maximum: 18446744073709552000 }", |schema| {
+        let number = schema.number();
+        let written = |limit: &Option<serde_json::Number>| limit.as_ref().unwrap().to_string();
+        assert_eq!(written(&number.minimum), "-9.223372036854776e+18");
+        assert_eq!(written(&number.maximum), "1.8446744073709552e+19");
+    });
     read("3.0.0", "{ enum: [9223372036854775807, 1.5, null, { a: [x] }] }", |schema| {
         let expected = [json!(9_223_372_036_854_775_807_i64), json!(1.5), json!(null), json!({ "a": ["x"] })];
         assert_eq!(schema.enumeration.as_deref().unwrap(), expected);
