@@ -291,7 +291,7 @@ async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapsh
     let sent = sent.unwrap_or_else(|panicked| {
         // Nobody knows how far the reply came: the client is told that it has no end.
         wire.break_off();
-        cx.stopped(&defect(panicked));
+        cx.stopped(defect(panicked));
         Sent { bytes: 0, complete: false }
     });
     cx.finish(sent.bytes, sent.complete);
@@ -327,11 +327,12 @@ fn stopped(stop: Stop, cx: &mut Context) -> Reply {
             reply
         }
         Why::Problem(problem) => {
-            cx.stopped(&problem);
-            problem_reply::render(&problem, cx.id.as_str())
+            let reply = problem_reply::render(&problem, cx.id.as_str());
+            cx.stopped(problem);
+            reply
         }
         Why::Denied(problem, reply) => {
-            cx.stopped(&problem);
+            cx.stopped(problem);
             reply
         }
     }

@@ -40,7 +40,7 @@ use arc_swap::ArcSwapOption;
 use http::StatusCode;
 use portcullis_identity::base64::decode_url;
 use portcullis_identity::claims::Claims;
-use portcullis_identity::jwt::{self, Kind, Rules, Unverified};
+use portcullis_identity::jwt::{self, Kind, Rules, Said, Unverified};
 
 use self::introspection::Introspector;
 use self::keys::{Keys, Renewed};
@@ -175,6 +175,20 @@ impl Issuer {
     /// What was found out about `token` before, if it counts still.
     pub fn holds(&self, verified: &Verified) -> bool {
         verified.issuer == self.id && verified.generation == self.generation()
+    }
+
+    /// Why a token of this issuer cannot hold at the time `now`, where that shows at a look: whatever its signature is worth, and
+    /// whatever newer keys say.
+    pub fn refuses(&self, said: &Said<'_>, now: Duration) -> Option<&'static str> {
+        let why = if said.is_over(&self.rules, now) {
+            jwt::Refused::Expired
+        } else {
+            // Whether they are the newest is asked first: those that come meanwhile are looked at, too.
+            let keys = self.keys.as_ref().filter(|keys| keys.are_new())?;
+            keys.lack(said).then_some(jwt::Refused::UnknownKey)?
+        };
+        self.tokens.refused.fetch_add(1, Ordering::Relaxed);
+        Some(why.as_str())
     }
 
     /// Judges a token that says it is of this issuer; `read` where it was taken apart already.

@@ -81,6 +81,13 @@ impl Problem {
         self
     }
 
+    /// The same, of a text that is there already.
+    #[must_use]
+    pub fn because_of(mut self, cause: String) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
     /// Adds a field to the reply, such as `WWW-Authenticate` or `Allow`.
     #[must_use]
     pub fn field(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -113,6 +120,11 @@ impl Problem {
     /// Fields the reply carries.
     pub fn fields(&self) -> &[(&'static str, String)] {
         &self.fields
+    }
+
+    /// Its class, what the caller was told and what only the log is, for whoever keeps them.
+    pub fn into_told(self) -> (&'static ProblemKind, Cow<'static, str>, Option<String>) {
+        (self.kind, self.detail, self.cause)
     }
 
     /// Extension members of the document.

@@ -1,7 +1,8 @@
-//! How often a forwarded request asks the allocator for memory. Alone in its executable: the allocator is the process's.
+//! How often a forwarded request asks the allocator for memory, and how much a connection keeps that waits for its next one. Alone
+//! in its executable, and one after the other: the allocator is the process's.
 //!
-//! Client and backend allocate nothing while they are counted, so that what is counted is the gateway's. The budget is
-//! the figure in `docs/performance.md`; a change that spends more has to say so there and here.
+//! Client and backend allocate nothing while they are counted, so that what is counted is the gateway's. The budgets are
+//! the figures in `docs/performance.md`; a change that spends more has to say so there and here.
 
 #![expect(
     clippy::expect_used,
@@ -12,9 +13,10 @@
 
 use std::alloc::System;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use portcullis_gateway::config;
 use portcullis_gateway::gateway::{Gateway, Options};
@@ -33,41 +35,19 @@ const REQUEST: &[u8] = b"GET /plain/1k?n=1 HTTP/1.1\r\nHost: localhost\r\nUser-A
 const ANSWER_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\nServer: backend\r\nDate: Sun, 22 Nov 2026 10:00:00 GMT\r\n\
     Content-Type: application/json\r\nContent-Length: 1024\r\nConnection: keep-alive\r\n\r\n";
 
+/// Bytes that a connection in cleartext keeps once it was answered and waits, as they are asked for: what the allocator adds, the
+/// kernel's part and what a process keeps besides are not among them.
+const PER_CONNECTION_MAX: usize = 2_000;
+
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_forwarded_request_allocates_as_often_as_is_stated() {
-    let backend = backend();
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("portcullis.yaml");
-    let document = format!(
-        "version: 1\ntelemetry: {{ access_log: off, incidents: off }}\nlisteners: {{ public: {{ bind: \"127.0.0.1:0\" }} }}\n\
-         backends: {{ service: {{ targets: [\"http://127.0.0.1:{backend}\"] }} }}\n\
-         apis: {{ plain: {{ base_path: /plain, backend: service, auth: none, operations: {{ all: {{ match: \"* /{{rest*}}\" }} }} }} }}\n"
-    );
-    std::fs::write(&path, document).expect("a file");
-    let loaded = config::load(&path).expect("a configuration");
-    let options = Options { workers: Some(1), ..Options::default() };
-    let gateway = Gateway::start(&loaded, Observe::default(), options).expect("a gateway");
-    let (_, address, _) = gateway.addresses().pop().expect("a listener");
-
-    let mut client = TcpStream::connect(address).expect("a connection");
-    client.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let stage = Stage::new();
+    let mut client = stage.connect();
     let mut buffer = [0; 8 * 1024];
-    let mut ask = |times: usize| {
-        for _ in 0..times {
-            client.write_all(REQUEST).expect("a request goes out");
-            let mut received = 0;
-            let mut length = usize::MAX;
-            while received < length {
-                let read = client.read(&mut buffer[received..]).expect("an answer");
-                assert_ne!(read, 0, "the connection ended");
-                received += read;
-                if let Some(end) = buffer[..received].windows(4).position(|four| four == b"\r\n\r\n") {
-                    length = end + 4 + 1024;
-                }
-            }
-            assert!(buffer.starts_with(b"HTTP/1.1 200 "));
-        }
-    };
+    let mut ask = |times: usize| (0..times).for_each(|_| ask(&mut client, &mut buffer));
     const TIMES: usize = 500;
     ask(TIMES);
     // What `explain` keeps is kept in rings that are filled in time, not by requests: full, they allocate nothing.
@@ -84,6 +64,87 @@ fn a_forwarded_request_allocates_as_often_as_is_stated() {
     // What is allocated is given back: nothing grows with the number of requests.
     let grown = spent.bytes_allocated.saturating_sub(spent.bytes_deallocated);
     assert!(grown < TIMES * 64, "{grown} bytes were kept of {TIMES} requests");
+}
+
+#[test]
+fn a_connection_that_waits_keeps_as_much_as_is_stated() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    const COUNT: usize = 300;
+    let stage = Stage::new();
+    let mut buffer = [0; 8 * 1024];
+    let mut kept = Vec::with_capacity(COUNT);
+    let mut open = |buffer: &mut [u8]| {
+        let mut client = stage.connect();
+        ask(&mut client, buffer);
+        kept.push(client);
+    };
+    // What one connection after the other makes use of, and the rings.
+    let mut first = stage.connect();
+    for _ in 0..=ALLOWED_KEPT {
+        ask(&mut first, &mut buffer);
+        thread::sleep(ALLOWED_EVERY);
+    }
+    let region = Region::new(ALLOCATOR);
+    (0..COUNT).for_each(|_| open(&mut buffer));
+    // It goes down as they find that no request follows at once, and is what is kept when it goes no further.
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let spent = region.change();
+        let each = spent.bytes_allocated.saturating_sub(spent.bytes_deallocated) / COUNT;
+        if each <= PER_CONNECTION_MAX {
+            println!("{each} bytes a connection");
+            break;
+        }
+        assert!(Instant::now() < end, "{each} bytes a connection: {spent:?}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A running gateway before a backend.
+struct Stage {
+    _gateway: Gateway,
+    _folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let backend = backend();
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("portcullis.yaml");
+        let document = format!(
+            "version: 1\ntelemetry: {{ access_log: off, incidents: off }}\nlisteners: {{ public: {{ bind: \"127.0.0.1:0\" }} }}\n\
+             backends: {{ service: {{ targets: [\"http://127.0.0.1:{backend}\"] }} }}\n\
+             apis: {{ plain: {{ base_path: /plain, backend: service, auth: none, operations: {{ all: {{ match: \"* /{{rest*}}\" }} }} }} }}\n"
+        );
+        std::fs::write(&path, document).expect("a file");
+        let loaded = config::load(&path).expect("a configuration");
+        let options = Options { workers: Some(1), ..Options::default() };
+        let gateway = Gateway::start(&loaded, Observe::default(), options).expect("a gateway");
+        let (_, address, _) = gateway.addresses().pop().expect("a listener");
+        Self { _gateway: gateway, _folder: folder, address }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let client = TcpStream::connect(self.address).expect("a connection");
+        client.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        client
+    }
+}
+
+fn ask(client: &mut TcpStream, buffer: &mut [u8]) {
+    client.write_all(REQUEST).expect("a request goes out");
+    let mut received = 0;
+    let mut length = usize::MAX;
+    while received < length {
+        let read = client.read(&mut buffer[received..]).expect("an answer");
+        assert_ne!(read, 0, "the connection ended");
+        received += read;
+        if let Some(end) = buffer[..received].windows(4).position(|four| four == b"\r\n\r\n") {
+            length = end + 4 + 1024;
+        }
+    }
+    assert!(buffer.starts_with(b"HTTP/1.1 200 "));
 }
 
 /// A backend of one kept connection at a time that allocates nothing for a request.

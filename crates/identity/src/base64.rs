@@ -14,6 +14,11 @@ pub fn decode_url(text: &[u8]) -> Option<Vec<u8>> {
     decode(text, &URL_VALUES)
 }
 
+/// The same onto the end of `bytes`, which is left longer by who knows what when the answer is `None`.
+pub(crate) fn decode_url_onto(text: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
+    decode_onto(text, &URL_VALUES, bytes)
+}
+
 /// Decodes the standard alphabet with padding (RFC 4648 §4). `None` for any other spelling.
 pub fn decode_standard(text: &[u8]) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(4) {
@@ -41,15 +46,28 @@ pub fn encode_standard(bytes: &[u8]) -> String {
 }
 
 fn decode(text: &[u8], values: &[u8; 256]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    decode_onto(text, values, &mut bytes)?;
+    Some(bytes)
+}
+
+fn decode_onto(text: &[u8], values: &[u8; 256], bytes: &mut Vec<u8>) -> Option<()> {
     let value = |byte: u8| values.get(usize::from(byte)).copied().unwrap_or(NO_VALUE);
     let (whole, rest) = text.as_chunks::<4>();
-    let mut bytes = vec![0; whole.len().saturating_mul(3)];
+    let begin = bytes.len();
+    let end = begin.saturating_add(whole.len().saturating_mul(3));
+    // PERF: at once, so that nothing is copied for the last two.
+    bytes.reserve(end.saturating_sub(begin).saturating_add(2));
+    bytes.resize(end, 0);
     // PERF: what is no digit is noted and asked about once, not at each of them.
     let mut all = 0;
-    for ([a, b, c, d], three) in whole.iter().zip(bytes.as_chunks_mut::<3>().0) {
+    let threes = bytes.get_mut(begin..).unwrap_or_default().as_chunks_mut::<3>().0;
+    for ([a, b, c, d], three) in whole.iter().zip(threes) {
         let [a, b, c, d] = [value(*a), value(*b), value(*c), value(*d)];
         all |= a | b | c | d;
-        *three = [(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d];
+        let word = (u32::from(a) << 18) | (u32::from(b) << 12) | (u32::from(c) << 6) | u32::from(d);
+        let [_, first, second, third] = word.to_be_bytes();
+        *three = [first, second, third];
     }
     if all > 63 {
         return None;
@@ -73,7 +91,7 @@ fn decode(text: &[u8], values: &[u8; 256]) -> Option<Vec<u8>> {
         }
         _ => return None,
     }
-    Some(bytes)
+    Some(())
 }
 
 fn encode(bytes: &[u8], alphabet: &[u8; 64]) -> String {

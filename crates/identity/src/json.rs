@@ -64,15 +64,7 @@ pub struct Number(Box<str>);
 
 /// Reads one value that is the whole of `text`.
 pub fn parse(text: &[u8], limits: Limits) -> Result<Value, Refused> {
-    if text.len() > limits.bytes {
-        return Err(Refused::TooLong);
-    }
-    let text = std::str::from_utf8(text).map_err(|_| Refused::NotUtf8)?;
-    let mut reader = Reader { text, at: 0 };
-    reader.skip_space();
-    let value = reader.value(limits.depth.min(DEPTH_MAX))?;
-    reader.skip_space();
-    if reader.at == text.len() { Ok(value) } else { Err(Refused::Syntax) }
+    Reader::whole(text, limits, Reader::value)
 }
 
 /// Reads an object that is the whole of `text`; another kind of value is a matter of syntax.
@@ -80,6 +72,42 @@ pub fn parse_object(text: &[u8], limits: Limits) -> Result<Object, Refused> {
     match parse(text, limits)? {
         Value::Object(object) => Ok(object),
         _ => Err(Refused::Syntax),
+    }
+}
+
+/// Shows the members of the object that is the whole of `text`, each with its value as it was written, and keeps none.
+///
+/// A look and no reading: nobody asks whether a name stands twice. What it says may be held against a text, never for it.
+pub fn look<'a>(
+    text: &'a [u8],
+    limits: Limits,
+    mut see: impl FnMut(&str, Written<'a>),
+) -> Result<(), Refused> {
+    Reader::whole(text, limits, |reader, depth| {
+        let depth = depth.checked_sub(1).ok_or(Refused::TooDeep)?;
+        reader.members(|reader, name| {
+            let begin = reader.at;
+            reader.skip(depth)?;
+            see(&name, Written(reader.since(begin)));
+            Ok(())
+        })
+    })
+}
+
+/// A value as it was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written<'a>(&'a str);
+
+impl<'a> Written<'a> {
+    /// The string, if it is one that needed no escapes.
+    pub fn plain_text(self) -> Option<&'a str> {
+        let text = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        (!text.contains('\\')).then_some(text)
+    }
+
+    /// The time, if it is one ([`Number::as_seconds`]).
+    pub fn as_seconds(self) -> Option<Duration> {
+        seconds(self.0)
     }
 }
 
@@ -243,17 +271,26 @@ impl Number {
     /// Seconds that are not negative, whole or with a fraction (RFC 7519 §2, NumericDate); what is below a nanosecond is
     /// cut off. Exponents are refused: no issuer writes times so, and `1e999` is no time.
     pub fn as_seconds(&self) -> Option<Duration> {
-        let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-        if !digits(whole) || !digits(fraction) {
-            return None;
-        }
-        let mut nanoseconds = 0_u32;
-        for digit in fraction.bytes().chain(std::iter::repeat(b'0')).take(9) {
-            nanoseconds = nanoseconds.checked_mul(10)?.checked_add(u32::from(digit.wrapping_sub(b'0')))?;
-        }
-        Some(Duration::new(whole.parse().ok()?, nanoseconds))
+        seconds(&self.0)
     }
+}
+
+fn seconds(text: &str) -> Option<Duration> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) {
+        return None;
+    }
+    let whole = whole.parse().ok()?;
+    // PERF: nearly all times are whole.
+    if fraction.is_empty() {
+        return Some(Duration::from_secs(whole));
+    }
+    let mut nanoseconds = 0_u32;
+    for digit in fraction.bytes().chain(std::iter::repeat(b'0')).take(9) {
+        nanoseconds = nanoseconds.checked_mul(10)?.checked_add(u32::from(digit.wrapping_sub(b'0')))?;
+    }
+    Some(Duration::new(whole, nanoseconds))
 }
 
 impl From<u64> for Number {
@@ -270,53 +307,109 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// What `read` makes of the whole of a text, given how deep it may go.
+    fn whole<T>(
+        text: &'a [u8],
+        limits: Limits,
+        read: impl FnOnce(&mut Self, usize) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        if text.len() > limits.bytes {
+            return Err(Refused::TooLong);
+        }
+        let text = std::str::from_utf8(text).map_err(|_| Refused::NotUtf8)?;
+        let mut reader = Self { text, at: 0 };
+        reader.skip_space();
+        let read = read(&mut reader, limits.depth.min(DEPTH_MAX))?;
+        reader.skip_space();
+        if reader.at == text.len() { Ok(read) } else { Err(Refused::Syntax) }
+    }
+
     fn value(&mut self, depth: usize) -> Result<Value, Refused> {
         match self.peek() {
             Some(b'{') => self.object(depth.checked_sub(1).ok_or(Refused::TooDeep)?).map(Value::Object),
             Some(b'[') => self.array(depth.checked_sub(1).ok_or(Refused::TooDeep)?).map(Value::Array),
             Some(b'"') => self.string().map(|text| Value::Text(text.into())),
-            Some(b't') => self.word("true", Value::Bool(true)),
-            Some(b'f') => self.word("false", Value::Bool(false)),
-            Some(b'n') => self.word("null", Value::Null),
-            _ => self.number().map(Value::Number),
+            Some(b't') => self.word("true").map(|()| Value::Bool(true)),
+            Some(b'f') => self.word("false").map(|()| Value::Bool(false)),
+            Some(b'n') => self.word("null").map(|()| Value::Null),
+            _ => self.number().map(|text| Value::Number(Number(text.into()))),
+        }
+    }
+
+    /// The same, of which nothing is kept.
+    fn skip(&mut self, depth: usize) -> Result<(), Refused> {
+        match self.peek() {
+            Some(b'{') => {
+                let depth = depth.checked_sub(1).ok_or(Refused::TooDeep)?;
+                self.members(|reader, _| reader.skip(depth))
+            }
+            Some(b'[') => {
+                let depth = depth.checked_sub(1).ok_or(Refused::TooDeep)?;
+                self.elements(|reader| reader.skip(depth))
+            }
+            Some(b'"') => self.string().map(drop),
+            Some(b't') => self.word("true"),
+            Some(b'f') => self.word("false"),
+            Some(b'n') => self.word("null"),
+            _ => self.number().map(drop),
         }
     }
 
     fn object(&mut self, depth: usize) -> Result<Object, Refused> {
         let mut members: Vec<(Box<str>, Value)> = Vec::new();
-        self.step();
+        self.members(|reader, name| {
+            members.push((name.into(), reader.value(depth)?));
+            Ok(())
+        })?;
+        if has_twice(&members) { Err(Refused::Duplicate) } else { Ok(Object(members)) }
+    }
+
+    fn array(&mut self, depth: usize) -> Result<Vec<Value>, Refused> {
+        let mut values = Vec::new();
+        self.elements(|reader| {
+            values.push(reader.value(depth)?);
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    /// An object, each of whose values `value` reads.
+    fn members(
+        &mut self,
+        mut value: impl FnMut(&mut Self, Cow<'a, str>) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        self.demand(b'{')?;
         self.skip_space();
         if self.take(b'}') {
-            return Ok(Object(members));
+            return Ok(());
         }
         loop {
             let name = self.string()?;
             self.skip_space();
             self.demand(b':')?;
             self.skip_space();
-            let value = self.value(depth)?;
-            members.push((name.into(), value));
+            value(self, name)?;
             self.skip_space();
             if self.take(b'}') {
-                return if has_twice(&members) { Err(Refused::Duplicate) } else { Ok(Object(members)) };
+                return Ok(());
             }
             self.demand(b',')?;
             self.skip_space();
         }
     }
 
-    fn array(&mut self, depth: usize) -> Result<Vec<Value>, Refused> {
-        let mut values = Vec::new();
-        self.step();
+    /// An array, each of whose values `value` reads.
+    fn elements(&mut self, mut value: impl FnMut(&mut Self) -> Result<(), Refused>) -> Result<(), Refused> {
+        self.demand(b'[')?;
         self.skip_space();
         if self.take(b']') {
-            return Ok(values);
+            return Ok(());
         }
         loop {
-            values.push(self.value(depth)?);
+            value(self)?;
             self.skip_space();
             if self.take(b']') {
-                return Ok(values);
+                return Ok(());
             }
             self.demand(b',')?;
             self.skip_space();
@@ -342,14 +435,15 @@ impl<'a> Reader<'a> {
 
     /// What stands before the next quotation mark or backslash.
     fn plain(&mut self) -> Result<&'a str, Refused> {
-        let rest = self.rest();
-        let special = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-        let plain = special.and_then(|end| rest.get(..end)).ok_or(Refused::Syntax)?;
-        self.at = self.at.saturating_add(plain.len());
-        if self.peek().is_some_and(|byte| byte < 0x20) {
+        let begin = self.at;
+        let rest = self.text.as_bytes().get(begin..).unwrap_or_default();
+        let special = |byte: &u8| (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\');
+        let end = rest.iter().position(special).ok_or(Refused::Syntax)?;
+        if rest.get(end).is_some_and(|byte| *byte < 0x20) {
             return Err(Refused::Syntax);
         }
-        Ok(plain)
+        self.at = begin.saturating_add(end);
+        Ok(self.since(begin))
     }
 
     fn escaped(&mut self) -> Result<char, Refused> {
@@ -396,7 +490,7 @@ impl<'a> Reader<'a> {
         u32::from_str_radix(digits, 16).map_err(|_| Refused::Syntax)
     }
 
-    fn number(&mut self) -> Result<Number, Refused> {
+    fn number(&mut self) -> Result<&'a str, Refused> {
         let begin = self.at;
         self.take(b'-');
         if !self.take(b'0') {
@@ -409,7 +503,7 @@ impl<'a> Reader<'a> {
             let _ = self.take(b'+') || self.take(b'-');
             self.digits()?;
         }
-        self.text.get(begin..self.at).map(|text| Number(text.into())).ok_or(Refused::Syntax)
+        Ok(self.since(begin))
     }
 
     fn digits(&mut self) -> Result<(), Refused> {
@@ -420,12 +514,12 @@ impl<'a> Reader<'a> {
         if self.at == begin { Err(Refused::Syntax) } else { Ok(()) }
     }
 
-    fn word(&mut self, word: &str, value: Value) -> Result<Value, Refused> {
+    fn word(&mut self, word: &str) -> Result<(), Refused> {
         if !self.rest().starts_with(word) {
             return Err(Refused::Syntax);
         }
         self.at = self.at.saturating_add(word.len());
-        Ok(value)
+        Ok(())
     }
 
     fn skip_space(&mut self) {
@@ -436,6 +530,11 @@ impl<'a> Reader<'a> {
 
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
+    }
+
+    /// What was read since it stood at `begin`.
+    fn since(&self, begin: usize) -> &'a str {
+        self.text.get(begin..self.at).unwrap_or_default()
     }
 
     fn peek(&self) -> Option<u8> {

@@ -148,6 +148,11 @@ impl KeySet {
         self.keys.binary_search_by(|key| key.kid.as_deref().cmp(&Some(kid))).is_ok()
     }
 
+    /// Whether one of them bears this `kid`, or bears none and could be meant.
+    pub fn may_have(&self, kid: &str) -> bool {
+        self.has(kid) || self.keys.iter().any(|key| key.kid.is_none())
+    }
+
     /// The keys.
     pub fn keys(&self) -> &[Key] {
         &self.keys

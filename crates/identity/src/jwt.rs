@@ -65,6 +65,21 @@ pub struct Unverified<'t> {
     signature: Vec<u8>,
 }
 
+/// What a token says of itself at a look: enough to refuse it, and never enough to believe it.
+///
+/// A flood of tokens that have expired, or that no key of ours signed, is refused by this alone: nothing is kept of them, and what
+/// could make them good (signature, audience, types, members that stand twice) is not looked at. Whoever is not refused is read by
+/// [`Unverified::read`], which judges all of it again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// Which key it was signed with.
+    pub kid: Option<&'a str>,
+    /// Who issued it.
+    pub issuer: Option<&'a str>,
+    /// When it ends, since 1970.
+    pub expires: Option<Duration>,
+}
+
 /// Why a token is refused. For records; a caller is told none of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
@@ -159,7 +174,7 @@ impl Rules {
             Kind::Introspection => end.unwrap_or(Duration::MAX),
             _ => end.ok_or(Refused::NoEnd)?,
         };
-        if now >= expires.saturating_add(leeway) {
+        if self.is_over(expires, now) {
             return Err(Refused::Expired);
         }
         if claims.not_before().is_some_and(|begins| begins > later) {
@@ -169,6 +184,27 @@ impl Rules {
             return Err(Refused::IssuedInFuture);
         }
         Ok(())
+    }
+
+    fn is_over(&self, expires: Duration, now: Duration) -> bool {
+        now >= expires.saturating_add(self.leeway.min(LEEWAY_MAX))
+    }
+}
+
+impl Said<'_> {
+    /// Shows `judge` what `token` says. `None`: a look does not tell, which says nothing of the token.
+    pub fn of<T>(token: &[u8], judge: impl FnOnce(&Said<'_>) -> T) -> Option<T> {
+        jws::look(token, judge)
+    }
+
+    /// Whether it says that it has ended.
+    pub fn is_over(&self, rules: &Rules, now: Duration) -> bool {
+        self.expires.is_some_and(|expires| rules.is_over(expires, now))
+    }
+
+    /// Whether it says that a key signed it which is none of `keys`.
+    pub fn is_of_other_key(&self, keys: &KeySet) -> bool {
+        self.kid.is_some_and(|kid| !keys.may_have(kid))
     }
 }
 

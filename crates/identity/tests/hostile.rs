@@ -10,7 +10,7 @@ mod made;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use portcullis_identity::jwt::{Refused, verify};
+use portcullis_identity::jwt::{Refused, Said, verify};
 
 #[test]
 fn every_hostile_token_is_refused_for_its_reason() {
@@ -65,6 +65,24 @@ fn a_good_token_has_no_good_neighbour() {
             assert!(cut.is_err(), "{name} cut at {at}");
         }
     }
+}
+
+/// Whatever a look refuses would not have held.
+#[test]
+fn a_look_refuses_no_token_that_holds() {
+    let stage = made::Stage::new();
+    let refused = |token: &[u8]| {
+        let looked = Said::of(token, |said| {
+            said.is_over(&stage.rules, made::NOW) || said.is_of_other_key(&stage.keys)
+        });
+        looked.unwrap_or(false)
+    };
+    for (name, token) in stage.good() {
+        assert!(!refused(token.as_bytes()), "{name}");
+    }
+    let seen = stage.cases().iter().filter(|case| refused(&case.token)).count();
+    println!("{seen} hostile tokens are refused by a look");
+    assert!(seen > 0);
 }
 
 #[test]

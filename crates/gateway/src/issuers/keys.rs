@@ -16,6 +16,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use portcullis_identity::json::Object;
 use portcullis_identity::jwk::{Key, KeySet, Origin};
+use portcullis_identity::jwt::Said;
 use tokio::sync::{Notify, oneshot, watch};
 
 use super::spec::{KeysSpec, Place};
@@ -123,6 +124,11 @@ impl Keys {
         self.shared.known.load_full()
     }
 
+    /// Whether a token says that it is of a key that is none of those known now. Where none are known nobody can tell.
+    pub fn lack(&self, said: &Said<'_>) -> bool {
+        self.shared.known.load().as_ref().is_some_and(|known| said.is_of_other_key(&known.set))
+    }
+
     /// What the issuer says of itself, once it did.
     pub fn document(&self) -> Option<Arc<Object>> {
         self.shared.document.load_full()
@@ -138,6 +144,21 @@ impl Keys {
         matches!(self.spec.place, Place::Discovery(_) | Place::Url(_))
     }
 
+    /// Whether no newer keys are to be had now: [`Self::renewed`] would say so at once.
+    pub fn are_new(&self) -> bool {
+        if !self.are_fetched() {
+            return true;
+        }
+        let now = *self.shared.progress.borrow();
+        !now.is_running && !self.may_fetch(&now) && said(now) == Renewed::Yes
+    }
+
+    fn may_fetch(&self, progress: &Progress) -> bool {
+        progress
+            .began
+            .is_none_or(|began| clock::now().saturating_duration_since(began) >= self.spec.cool_down)
+    }
+
     /// Has newer keys fetched unless that was done just now, and waits for it.
     pub async fn renewed(&self) -> Renewed {
         if !self.are_fetched() {
@@ -145,10 +166,7 @@ impl Keys {
         }
         let mut progress = self.shared.progress.subscribe();
         let now = *progress.borrow_and_update();
-        let is_cool = now
-            .began
-            .is_none_or(|began| clock::now().saturating_duration_since(began) >= self.spec.cool_down);
-        if !now.is_running && !is_cool {
+        if !now.is_running && !self.may_fetch(&now) {
             return said(now);
         }
         let Some(_place) = Waiting::take(&self.shared.waiting) else { return Renewed::Unknown };

@@ -3,6 +3,7 @@
 //! One struct, owned by the exchange and lent as `&mut`. It is not a bag: what a step must have, the state type
 //! carries; what is only told (to the log, to metrics, to `explain`) stands here.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,7 +144,7 @@ struct Decided {
 #[derive(Debug)]
 struct Stopped {
     kind: &'static ProblemKind,
-    detail: Box<str>,
+    detail: Cow<'static, str>,
     cause: Option<String>,
 }
 
@@ -151,9 +152,16 @@ impl Stopped {
     fn by(problem: &Problem) -> Self {
         Self {
             kind: problem.kind(),
-            detail: problem.detail().into(),
+            detail: problem.detail().to_owned().into(),
             cause: problem.cause().map(str::to_owned),
         }
+    }
+}
+
+impl From<Problem> for Stopped {
+    fn from(problem: Problem) -> Self {
+        let (kind, detail, cause) = problem.into_told();
+        Self { kind, detail, cause }
     }
 }
 
@@ -329,7 +337,7 @@ impl Context {
     }
 
     /// Remembers why the exchange stopped.
-    pub fn stopped(&mut self, problem: &Problem) {
+    pub fn stopped(&mut self, problem: Problem) {
         let kind = problem.kind();
         self.facts.decision = match kind.blame {
             crate::problem::Blame::Client => Decision::Refused,
@@ -343,7 +351,7 @@ impl Context {
             })
         });
         self.verdict(self.facts.control, self.facts.decision, place.as_ref());
-        self.facts.problem = Some(Stopped::by(problem));
+        self.facts.problem = Some(problem.into());
     }
 
     /// Remembers that `control`, which only observes, would have stopped the exchange.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Limits, Object, Refused, Value, parse};
+use super::{Limits, Object, Refused, Value, look, parse};
 
 const LIMITS: Limits = Limits { bytes: 1000, depth: 4 };
 
@@ -122,4 +122,43 @@ fn an_object_holds_a_name_once() {
     assert_eq!(object.remove("a"), None);
     object.set("c", vec!["x\u{1}\"\\"]);
     assert_eq!(object.to_string(), r#"{"b":7,"c":["x\u0001\"\\"]}"#);
+}
+
+#[test]
+fn a_look_shows_the_members_as_they_were_written() {
+    let text =
+        r#" {"a":"b","c" : 1.5 ,"d":{"a":"not this"},"e":[{"a":[]},null,true,false,""],"f\u0061":"\u0061"} "#;
+    let mut seen = Vec::new();
+    look(text.as_bytes(), LIMITS, |name, value| {
+        seen.push((name.to_owned(), value.plain_text().map(str::to_owned), value.as_seconds()));
+    })
+    .unwrap();
+    let member = |name: &str, text: Option<&str>, time| (name.to_owned(), text.map(str::to_owned), time);
+    let expected = [
+        member("a", Some("b"), None),
+        member("c", None, Some(Duration::from_millis(1500))),
+        member("d", None, None),
+        member("e", None, None),
+        member("fa", None, None),
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[test]
+fn a_look_is_of_whole_objects_alone() {
+    for text in [
+        "",
+        "{",
+        "[]",
+        "1",
+        r#"{"a":1,}"#,
+        r#"{"a":1}x"#,
+        r#"{"a":[[[[1]]]]}"#,
+        "{\"a\":\"b\nc\"}",
+        r#"{"a":01}"#,
+        r#"{1:2}"#,
+    ] {
+        assert!(look(text.as_bytes(), LIMITS, |_, _| {}).is_err(), "{text}");
+    }
+    assert!(look(br#"{"a":[[[1]]]}"#, LIMITS, |_, _| {}).is_ok());
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Header, Kind, LEEWAY_MAX, Refused, Rules, SigningKey, Unverified, verify};
+use super::{Header, Kind, LEEWAY_MAX, Refused, Rules, Said, SigningKey, Unverified, verify};
 use crate::algorithm::{ALL, Algorithm, Algorithms};
 use crate::json::Object;
 use crate::jwk::{Key, KeySet, Origin};
@@ -55,6 +55,46 @@ fn a_token_says_of_itself_whose_it_is() {
     assert_eq!(unverified.issuer(), Some("https://i.test"));
     assert_eq!(unverified.kid(), Some(signing.kid()));
     assert!(!format!("{unverified:?} {signing:?}").contains("i.test"));
+}
+
+#[test]
+fn what_a_look_refuses_is_refused_for_the_same_reason() {
+    let (signing, keys) = key(Algorithm::EdDSA);
+    let (other, _) = key(Algorithm::EdDSA);
+    let rules = rules(Algorithm::EdDSA);
+    let now = NOW.as_secs();
+    for (exp, signing, is_over, is_of_other) in [
+        (now + 300, &signing, false, false),
+        (now - 29, &signing, false, false),
+        (now - 30, &signing, true, false),
+        (now + 300, &other, false, true),
+        (now - 30, &other, true, true),
+    ] {
+        let token = signing.sign(&Header::new("JWT"), &claims().with("exp", exp)).unwrap();
+        let looked = Said::of(token.as_bytes(), |said| {
+            assert_eq!(said.issuer, Some("https://i.test"));
+            assert_eq!(said.kid, Some(signing.kid()));
+            (said.is_over(&rules, NOW), said.is_of_other_key(&keys))
+        });
+        assert_eq!(looked, Some((is_over, is_of_other)), "{exp}");
+        let expected = match (is_over, is_of_other) {
+            (true, _) => Some(Refused::Expired),
+            (false, true) => Some(Refused::UnknownKey),
+            (false, false) => None,
+        };
+        assert_eq!(verify(token.as_bytes(), &keys, &rules, NOW).err(), expected, "{exp}");
+    }
+}
+
+/// A key without a name may be the one that is meant.
+#[test]
+fn a_look_refuses_no_name_where_a_key_has_none() {
+    let signing = SigningKey::secret(&[9; 64], Algorithm::HS256).unwrap();
+    let keys = KeySet::new(vec![Key::secret(&[9; 64]).unwrap()]).unwrap();
+    let token = signing.sign(&Header::new("JWT"), &claims()).unwrap();
+    assert_eq!(Said::of(token.as_bytes(), |said| said.is_of_other_key(&keys)), Some(false));
+    assert_eq!(Said::of(b"a.b.c", |_| ()), None);
+    assert_eq!(Said::of(b"", |_| ()), None);
 }
 
 #[test]
