@@ -102,7 +102,10 @@ fn a_credential_counts_where_and_when_it_is_bound_to() {
     let certificate = b"a certificate";
     let check = |bound: Bound, expected: Result<(), Unproven>| {
         let mut peer = peer_in_tests();
-        peer.tls = Some(TlsFacts { client_certificates: vec![certificate.to_vec()], ..TlsFacts::default() });
+        peer.tls = Some(Box::new(TlsFacts {
+            client_certificates: vec![certificate.to_vec()],
+            ..TlsFacts::default()
+        }));
         let scene = Scene { client: peer.ip(), peer: &peer, now: Duration::from_secs(1_000) };
         let known = known("one", "k", Means::San("a".into()), bound.clone());
         assert_eq!(known.prove(&scene).map(drop), expected, "{bound:?}");

@@ -67,11 +67,13 @@ pub async fn rehearse(
     let Rehearsal { head, body, listener, client, certificate } = rehearsal;
     let listener = listener.or_else(|| loaded.config.listeners.keys().next().cloned()).unwrap_or_default();
     let settings = loaded.config.listeners.get(&listener);
-    let tls = settings.and_then(|settings| settings.tls.as_ref()).map(|_| TlsFacts {
-        version: "1.3",
-        server_name: server_name(&head),
-        client_certificates: certificate.into_iter().collect(),
-        ..TlsFacts::default()
+    let tls = settings.and_then(|settings| settings.tls.as_ref()).map(|_| {
+        Box::new(TlsFacts {
+            version: "1.3",
+            server_name: server_name(&head),
+            client_certificates: certificate.into_iter().collect(),
+            ..TlsFacts::default()
+        })
     });
     let address = SocketAddr::new(client, 0);
     let peer = Peer {

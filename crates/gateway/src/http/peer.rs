@@ -22,7 +22,8 @@ pub struct Peer {
     /// The address it reached.
     pub local: SocketAddr,
     /// TLS facts; `None` on cleartext.
-    pub tls: Option<TlsFacts>,
+    // Boxed: connections in cleartext keep no room for them.
+    pub tls: Option<Box<TlsFacts>>,
     /// How long the connection may go on.
     pub term: Arc<Term>,
     /// What backends are told of it, once one was.
@@ -72,7 +73,7 @@ impl Peer {
 
     /// Whether the client presented the certificate of this digest.
     pub fn presents(&self, fingerprint: &Digest) -> bool {
-        self.tls.as_ref().and_then(TlsFacts::fingerprint) == Some(fingerprint)
+        self.tls.as_deref().and_then(TlsFacts::fingerprint) == Some(fingerprint)
     }
 
     /// What a backend is told of the way of `request`, if it began at the connection's other end.

@@ -231,11 +231,13 @@ fn serve(stream: TcpStream, address: SocketAddr, admission: Admission, post: &Ar
     let Admission { local, sign, seat, place, running } = admission;
     let Some(local) = local.or_else(|| stream.local_addr().ok()) else { return };
     let own = Arc::clone(post);
+    // PERF: what is used up at once keeps no room in the task.
+    let arrived = Box::new((stream, (address, local)));
     post.tasks.spawn_entered(running, async move {
         let open = sign.metrics.open();
         {
-            let serving =
-                pin!(opening::serve(stream, (address, local), &sign.plan, &own.live, &sign.metrics));
+            let (stream, ends) = { *{ arrived } };
+            let serving = pin!(opening::serve(stream, ends, &sign.plan, &own.live, &sign.metrics));
             // One that is cut off ends by being dropped, and its exchange is recorded as it is.
             if !sign.plan.term.watch(serving).await {
                 own.tasks.was_cut();

@@ -9,6 +9,7 @@
 //! `handshake` for the PROXY header and TLS together; in cleartext `keep_alive` for the first byte and `handshake` for
 //! the rest of the preface.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use crate::clock;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
 use crate::http::frames::PREFACE;
-use crate::http::io::{Duplex, Reader, split_tcp, split_tls_server};
+use crate::http::io::{Duplex, Reader, WriteHalf, split_tcp, split_tls_server};
 use crate::http::term::Term;
 use crate::observe::{ConnectionOutcome, ListenerMetrics};
 use crate::snapshot::{ListenerPlan, Live};
@@ -30,13 +31,41 @@ use crate::snapshot::{ListenerPlan, Live};
 const READ_BYTES: usize = 8 * 1024;
 
 /// Serves a connection from one address to another that was accepted, whatever it turns out to speak.
-pub(super) async fn serve(
+pub(super) fn serve(
+    stream: TcpStream,
+    ends: (SocketAddr, SocketAddr),
+    plan: &ListenerPlan,
+    live: &Arc<Live>,
+    metrics: &ListenerMetrics,
+) -> impl Future<Output = ()> + Send {
+    // PERF: what opening takes is boxed, and so is HTTP/2: neither is there while a connection in HTTP/1.1 waits, which is what
+    // most of them do.
+    let opening = Box::pin(open(stream, ends, plan, live, metrics));
+    async move {
+        let Some(Opened { reader, writer, peer, wire }) = opening.await else { return };
+        match wire {
+            Spoken::Http1 => http1::serve(reader, writer, peer, live).await,
+            Spoken::Http2 => Box::pin(http2::serve(Duplex::new(reader, writer), peer, live)).await,
+        }
+    }
+}
+
+/// A connection that has said what it speaks.
+struct Opened {
+    reader: Reader,
+    writer: WriteHalf,
+    peer: Arc<Peer>,
+    wire: Spoken,
+}
+
+/// Finds out what a connection speaks. `None` when there is nothing to serve.
+async fn open(
     mut stream: TcpStream,
     (address, local): (SocketAddr, SocketAddr),
     plan: &ListenerPlan,
     live: &Arc<Live>,
     metrics: &ListenerMetrics,
-) {
+) -> Option<Opened> {
     let (mut address, mut local) = (plain(address), plain(local));
     let bounds = live.bounds();
     let opening = &plan.opening;
@@ -49,7 +78,7 @@ pub(super) async fn serve(
             if is_trusted { deadline.race(proxy_protocol::read(&mut stream)).await.ok() } else { None };
         let Some(Ok(ends)) = header else {
             metrics.outcome(ConnectionOutcome::ProxyHeader);
-            return;
+            return None;
         };
         if let Some(ends) = ends {
             (address, local) = (ends.source, ends.destination);
@@ -72,28 +101,23 @@ pub(super) async fn serve(
                 Ok(Ok(Some(shaken))) => shaken,
                 Ok(Ok(None)) => {
                     metrics.outcome(ConnectionOutcome::Validation);
-                    return;
+                    return None;
                 }
                 Ok(Err(_)) | Err(_) => {
                     metrics.outcome(ConnectionOutcome::Handshake);
-                    return;
+                    return None;
                 }
             };
             // Without ALPN a client speaks HTTP/1.1 (RFC 9113 §3.2); where that is not spoken, it is not served.
             let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
             let wire = if is_http2 { Some(Spoken::Http2) } else { opening.http1.then_some(Spoken::Http1) };
             let (reader, writer) = split_tls_server(stream);
-            (peer(Some(facts)), reader, writer, wire)
+            (peer(Some(Box::new(facts))), reader, writer, wire)
         }
     };
     drop(bounds);
     metrics.outcome(ConnectionOutcome::Accepted);
-    // PERF: what is boxed here and in `http1` is not there while a connection waits; most of them wait.
-    match wire {
-        None => {}
-        Some(Spoken::Http1) => http1::serve(reader, writer, peer, live).await,
-        Some(Spoken::Http2) => Box::pin(http2::serve(Duplex::new(reader, writer), peer, live)).await,
-    }
+    wire.map(|wire| Opened { reader, writer, peer, wire })
 }
 
 /// What a connection speaks.

@@ -54,7 +54,7 @@ pub(super) static TRACE: Trace = Trace {
 pub(super) fn peer() -> Peer {
     Peer {
         local: ([192, 0, 2, 1], 8_443).into(),
-        tls: Some(TlsFacts { version: "1.3", ..TlsFacts::default() }),
+        tls: Some(Box::new(TlsFacts { version: "1.3", ..TlsFacts::default() })),
         ..Peer::sample(([192, 0, 2, 7], 40_000).into())
     }
 }

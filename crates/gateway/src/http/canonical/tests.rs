@@ -8,7 +8,7 @@ use portcullis_http1::{Bounds, Fields, HeadDecoder, RequestHead, Version};
 use super::{
     AliasNames, CONNECTION_OPTIONS_MAX, Canonical, ForwardedField, Rules, Said, Upgrade, forwarded_fields,
 };
-use crate::http::{Head, Malformed, Peer, Size, TlsFacts, Wire};
+use crate::http::{Head, Malformed, Peer, Size, Wire};
 
 fn peer() -> Peer {
     Peer::sample(([192, 0, 2, 1], 4711).into())
@@ -144,7 +144,7 @@ fn class_10_absolute_form_against_host() {
     ] {
         assert_eq!(why(text), expected, "{text}");
     }
-    let over_tls = Peer { tls: Some(TlsFacts::default()), ..peer() };
+    let over_tls = Peer { tls: Some(Box::default()), ..peer() };
     let build = |scheme: &str| {
         let text = format!("GET {scheme}://gw.test:443/a HTTP/1.1\nhost: gw.test");
         Canonical::build(head(&text, Size::None), &over_tls, &Rules::default()).map(|r| r.target().to_owned())

@@ -6,7 +6,7 @@ use portcullis_http1::Fields;
 
 use super::{HOPS_MAX, origin};
 use crate::http::canonical::{ForwardedField, Rules};
-use crate::http::{Malformed, Peer, TlsFacts};
+use crate::http::{Malformed, Peer};
 
 fn peer(address: &str) -> Peer {
     Peer::sample(SocketAddr::new(address.parse().expect("an address"), 1))
@@ -180,7 +180,7 @@ fn the_scheme_is_the_one_a_trusted_proxy_saw() {
         let scheme = check("10.0.0.1", XForwardedFor, &lines).map(|(_, scheme)| scheme);
         assert_eq!(scheme, expected, "{values:?}");
     }
-    let over_tls = Peer { tls: Some(TlsFacts::default()), ..peer("192.0.2.1") };
+    let over_tls = Peer { tls: Some(Box::default()), ..peer("192.0.2.1") };
     let found = origin(&fields(&[("x-forwarded-proto", "http")]), &over_tls, &rules(XForwardedFor));
     assert_eq!(found.map(|origin| origin.scheme), Ok("https"));
 }

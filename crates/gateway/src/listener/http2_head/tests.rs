@@ -5,7 +5,7 @@ use portcullis_http1::Refusal;
 use super::read;
 use crate::bounds::Bounds;
 use crate::exchange::Refused;
-use crate::http::{Head, Malformed, Peer, Size, TlsFacts, Wire};
+use crate::http::{Head, Malformed, Peer, Size, Wire};
 
 fn peer() -> Peer {
     Peer::sample(([192, 0, 2, 1], 4711).into())
@@ -110,7 +110,7 @@ fn heads_that_only_this_wire_can_have_are_refused() {
 
 #[test]
 fn the_scheme_is_that_of_the_connection_unless_a_trusted_proxy_ends_tls() {
-    let over_tls = Peer { tls: Some(TlsFacts::default()), ..peer() };
+    let over_tls = Peer { tls: Some(Box::default()), ..peer() };
     for (scheme, peer, tls_ends_before, passes) in [
         ("http", &peer(), false, true),
         ("http", &peer(), true, true),

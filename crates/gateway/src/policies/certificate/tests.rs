@@ -42,7 +42,7 @@ fn check(sans: &[&str], subject: Option<&str>, spiffe: Option<&str>, expected: R
         ends: Duration::from_secs(1000),
     };
     tls.holder.set(Some(holder)).expect("nobody asked yet");
-    peer.tls = Some(tls);
+    peer.tls = Some(Box::new(tls));
     for (now, expected) in
         [(100, expected), (9, Err("over since the handshake")), (1000, Err("over since the handshake"))]
     {
@@ -70,12 +70,13 @@ fn a_holder_is_found_by_whole_names() {
 fn without_a_certificate_there_is_nothing() {
     let own = Certificate::new(Arc::default());
     let mut peer = crate::callers::peer_in_tests();
-    for tls in [None, Some(TlsFacts::default())] {
+    for tls in [None, Some(Box::default())] {
         peer.tls = tls;
         let scene = Scene { client: peer.ip(), peer: &peer, now: Duration::from_secs(100) };
         assert!(matches!(own.callers.by_holder(&scene), Ok(None)));
     }
-    peer.tls = Some(TlsFacts { client_certificates: vec![b"no DER".to_vec()], ..TlsFacts::default() });
+    let tls = TlsFacts { client_certificates: vec![b"no DER".to_vec()], ..TlsFacts::default() };
+    peer.tls = Some(Box::new(tls));
     let scene = Scene { client: peer.ip(), peer: &peer, now: Duration::from_secs(100) };
     assert_eq!(own.callers.by_holder(&scene).expect_err("unreadable"), "cannot be read");
 }
