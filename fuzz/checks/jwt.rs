@@ -8,7 +8,7 @@ use std::time::Duration;
 use portcullis_identity::algorithm::Algorithm;
 use portcullis_identity::base64::encode_url;
 use portcullis_identity::jwk::{Key, KeySet};
-use portcullis_identity::jwt::{Rules, SigningKey, verify};
+use portcullis_identity::jwt::{Rules, Said, SigningKey, verify};
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);
 const SECRET: &[u8; 32] = &[7; 32];
@@ -26,6 +26,11 @@ pub(crate) fn check(data: &[u8]) {
     let signature = signing.sign_bytes(input.as_bytes()).expect("a signature");
     let token = format!("{input}.{}", encode_url(&signature));
     let Ok(verified) = verify(token.as_bytes(), &keys, &rules, NOW) else { return };
+    let looked = Said::of(token.as_bytes(), |said| {
+        assert!(!said.is_over(&rules, NOW) && !said.is_of_other_key(&keys), "a look refused what holds");
+        assert!(said.issuer.is_none_or(|issuer| issuer == "i"), "a look saw another issuer");
+    });
+    assert!(looked.is_some(), "a look did not see what holds");
     let header: serde_json::Value = serde_json::from_slice(header).expect("a header");
     assert_eq!(header["alg"], "HS256");
     for name in ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc", "p2c"] {
