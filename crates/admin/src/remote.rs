@@ -59,7 +59,7 @@ pub(crate) async fn greet(
             listener: DOOR.into(),
             address: from,
             local,
-            tls,
+            tls: tls.map(Box::new),
             term: Arc::default(),
             way: Default::default(),
         })
