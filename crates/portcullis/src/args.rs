@@ -276,6 +276,9 @@ pub(crate) struct Mock {
     /// What made values are made from: the same seed and request, the same answer
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Lay an OpenAPI Overlay on the definition before it is read; may be given several times
+    #[arg(long = "overlay", value_name = "FILE")]
+    pub(crate) overlays: Vec<PathBuf>,
     /// Leave something of the definition out: /path, "METHOD /path" or an operationId; may be given several times
     #[arg(long, value_name = "KEY")]
     pub(crate) skip: Vec<String>,
@@ -687,6 +690,9 @@ pub(crate) struct Diff {
     /// An API definition; FILE is then the one before it, and no gateway is asked. Says no (exit code 1) when a caller of the old one fails
     #[arg(value_name = "NEW", requires = "candidate", conflicts_with_all = ["socket", "admin"])]
     pub(crate) new: Option<PathBuf>,
+    /// Lay an OpenAPI Overlay on both definitions before they are read; may be given several times
+    #[arg(long = "overlay", value_name = "FILE", requires = "new")]
+    pub(crate) overlays: Vec<PathBuf>,
     /// Say no, too, when it is not proven that none does
     #[arg(long, requires = "new")]
     pub(crate) strict: bool,

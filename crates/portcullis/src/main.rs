@@ -8,6 +8,7 @@ mod commands;
 mod difference;
 mod operator;
 mod output;
+mod overlay;
 mod quick;
 mod revisions;
 mod sample;

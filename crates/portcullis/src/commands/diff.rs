@@ -11,7 +11,7 @@ use crate::output::{Outcome, say};
 /// One file is a configuration, two are definitions.
 pub(crate) fn diff(diff: &Diff) -> anyhow::Result<Outcome> {
     match (&diff.candidate.candidate, &diff.new) {
-        (Some(old), Some(new)) => definitions::compare(old, new, diff.candidate.json, diff.strict),
+        (Some(old), Some(new)) => definitions::compare(old, new, diff),
         _ => against_running(&diff.candidate),
     }
 }

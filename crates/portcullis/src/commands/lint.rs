@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Grade, Lint};
 use crate::output::{Outcome, findings, remark, say};
+use crate::overlay::{self, Overlay};
 use crate::sarif;
 
 /// Places that are shown of each rule; `--json` and `--sarif` tell all.
@@ -22,7 +23,8 @@ const SHOWN_MAX: usize = 10;
 
 /// Prints the score and what costs points, and writes fixes where that is asked for.
 pub(crate) fn lint(args: &Lint) -> anyhow::Result<Outcome> {
-    let overlays = args.overlays.iter().map(|path| read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let overlays =
+        args.overlays.iter().map(|path| overlay::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let definition = load(args, &overlays)?;
     if definition.refused > 0 {
         let count = definition.refused;
@@ -46,20 +48,10 @@ pub(crate) fn lint(args: &Lint) -> anyhow::Result<Outcome> {
     Ok(if fails { Outcome::No } else { Outcome::Good })
 }
 
-/// An Overlay's name and text.
-type Overlay = (String, Vec<u8>);
-
-fn read(path: &Path) -> anyhow::Result<Overlay> {
-    let name = path.display().to_string();
-    let bytes = fs::read(path).with_context(|| format!("{name} cannot be read"))?;
-    Ok((name, bytes))
-}
-
 fn load(args: &Lint, overlays: &[Overlay]) -> anyhow::Result<Definition> {
     let name = args.file.display();
     let folder = Folder::of(&args.file).with_context(|| format!("{name} cannot be read"))?;
-    let texts: Vec<Text<'_>> =
-        overlays.iter().map(|(name, bytes)| Text { name, bytes, must_match: false }).collect();
+    let texts: Vec<Text<'_>> = overlays.iter().map(Overlay::text).collect();
     let loads = Loads { overlays: &texts, ..Loads::default() };
     Definition::load_with(&folder, folder.root(), &Bounds::DEFAULT, &loads).map_err(|refused| {
         let found: Vec<_> = refused.notices.into_iter().map(|notice| notice.finding).collect();
@@ -185,11 +177,11 @@ fn write_fixes(
         remark(format_args!("nothing to write to {}: no finding has a fix", path.display()));
         return Ok(());
     };
-    overlays.push((path.display().to_string(), text.into_bytes()));
+    overlays.push(Overlay { name: path.display().to_string(), bytes: text.into_bytes() });
     // Before it is written: what does not apply is not handed out.
     let after = lint::lint(&load(args, &overlays)?).score();
-    if let Some((_, text)) = overlays.last() {
-        fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    if let Some(Overlay { bytes, .. }) = overlays.last() {
+        fs::write(path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
     }
     remark(format_args!("{}: {actions} actions; with them {after:.1} points", path.display()));
     Ok(())

@@ -48,10 +48,12 @@ const WARNINGS_MAX: usize = 20;
 /// The configuration. Strings are written as JSON, which YAML reads as they are.
 fn text(mock: &Mock, base: &str) -> String {
     let skip: Vec<_> = mock.skip.iter().map(|key| literal(key)).collect();
+    let overlays: Vec<_> = mock.overlays.iter().map(|path| literal(&path.to_string_lossy())).collect();
     format!(
-        "version: 1\nstate: none\nlisteners: {{ public: {{ bind: {}, protocols: [http1, http2] }} }}\napis:\n  {API}:\n    openapi: {}\n    skip: {}\n    base_path: {}\n    auth: none\n    contract: {{ mode: enforce }}\n    mock: {{ seed: {} }}\n",
+        "version: 1\nstate: none\nlisteners: {{ public: {{ bind: {}, protocols: [http1, http2] }} }}\napis:\n  {API}:\n    openapi: {}\n    overlays: {}\n    skip: {}\n    base_path: {}\n    auth: none\n    contract: {{ mode: enforce }}\n    mock: {{ seed: {} }}\n",
         json!(mock.listen.to_string()),
         literal(&mock.openapi.to_string_lossy()),
+        json!(overlays),
         json!(skip),
         literal(base),
         mock.seed,

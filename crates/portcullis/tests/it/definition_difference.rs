@@ -95,3 +95,30 @@ fn what_cannot_be_compared_is_no_answer() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("a.yaml"));
 }
+
+#[test]
+fn overlays_lie_on_both_definitions() {
+    let new = OLD.replace("maximum: 500", "maximum: 100");
+    let overlay = "overlay: 1.1.0\ninfo: { title: O, version: '1' }\nactions:\n- { target: '$.paths[\"/items\"].get.parameters[0].schema', \
+                   update: { maximum: 50 } }\n";
+    let run = |words: &[&str]| {
+        let builder = Builder::without_config(executable())
+            .file("old.yaml", OLD)
+            .file("new.yaml", new.as_str())
+            .file("o.yaml", overlay)
+            .file("torn.yaml", "overlay: [");
+        let output = builder.run(&[&["diff"], words].concat());
+        (output.status.code(), text(&output))
+    };
+    assert_eq!(run(&["old.yaml", "new.yaml"]).0, Some(1));
+    let (code, said) = run(&["old.yaml", "new.yaml", "--overlay", "o.yaml"]);
+    assert_eq!((code, said.as_str()), (Some(0), "0 breaking, 0 unknown, 0 safe\n"));
+    for wrong in [
+        &["old.yaml", "new.yaml", "--overlay", "none.yaml"][..],
+        &["old.yaml", "new.yaml", "--overlay", "torn.yaml"],
+        &["old.yaml", "--overlay", "o.yaml"],
+    ] {
+        let (code, said) = run(wrong);
+        assert_eq!(code, Some(2), "{wrong:?}: {said}");
+    }
+}

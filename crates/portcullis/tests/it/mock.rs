@@ -183,3 +183,19 @@ fn an_operation_that_is_not_answered_here_needs_a_backend() {
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(told.contains("is in no definition that `mock` could answer from"), "{told}");
 }
+
+#[test]
+fn overlays_change_what_is_mocked() {
+    let overlay = "overlay: 1.1.0\ninfo: { title: O, version: '1' }\nactions:\n- { target: '$.paths[\"/pets/{petId}\"].delete', remove: true }\n\
+                   - { target: $.paths, update: { /health: { get: { operationId: health, responses: { '204': { description: well } } } } } }\n";
+    let gateway =
+        Builder::without_config(executable()).verb("mock").file("pets.yaml", PETS).file("o.yaml", overlay);
+    let words = ["--openapi", "pets.yaml", "--listen", "127.0.0.1:0", "--overlay", "o.yaml"];
+    let gateway = words.iter().fold(gateway, |builder, word| builder.argument(*word)).start();
+    for &wire in Wire::ALL {
+        assert_eq!(get(&gateway, wire, "/v3/health", &[]).status, 204);
+        assert_eq!(get(&gateway, wire, "/v3/pets/7", &[]).status, 200);
+        let gone = wire.send(gateway.address("public"), &Request::new("DELETE", "/v3/pets/7"));
+        assert_eq!(gone.status, 405, "{gone:?}");
+    }
+}

@@ -9,13 +9,16 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use portcullis_gateway::config::definition::{Bounds, Definition, Folder, Severity};
+use portcullis_gateway::config::definition::{Bounds, Definition, Folder, Loads, Severity};
 use portcullis_gateway::config::difference::{
     self, Answer, Change, Limits, Place, Question, Verdict, algebra,
 };
+use portcullis_gateway::config::overlays::Text;
 use serde_json::json;
 
+use crate::args::Diff;
 use crate::output::{Outcome, findings, remark, say};
+use crate::overlay::{self, Overlay};
 
 /// How long is waited before it is counted.
 const TICK: Duration = Duration::from_millis(5);
@@ -30,8 +33,11 @@ const ALL_TICKS_MAX: u32 = 12_000;
 const SHOWN_CHARS_MAX: usize = 400;
 
 /// Good when nothing is broken; with `strict` when that is proven.
-pub(super) fn compare(old: &Path, new: &Path, is_json: bool, is_strict: bool) -> anyhow::Result<Outcome> {
-    let (before, after) = (load(old)?, load(new)?);
+pub(super) fn compare(old: &Path, new: &Path, args: &Diff) -> anyhow::Result<Outcome> {
+    let (is_json, is_strict) = (args.candidate.json, args.strict);
+    let overlays =
+        args.overlays.iter().map(|path| overlay::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let (before, after) = (load(old, &overlays)?, load(new, &overlays)?);
     let mut waited = 0;
     let changes =
         difference::between(&before, &after, &Limits::DEFAULT, &mut |question| ask(question, &mut waited));
@@ -62,9 +68,11 @@ pub(super) fn compare(old: &Path, new: &Path, is_json: bool, is_strict: bool) ->
     })
 }
 
-fn load(path: &Path) -> anyhow::Result<Definition> {
+fn load(path: &Path, overlays: &[Overlay]) -> anyhow::Result<Definition> {
     let folder = Folder::of(path).map_err(|error| anyhow::anyhow!("{} {error}", path.display()))?;
-    Definition::load(&folder, folder.root(), &Bounds::DEFAULT).map_err(|refused| {
+    let texts: Vec<Text<'_>> = overlays.iter().map(Overlay::text).collect();
+    let loads = Loads { overlays: &texts, ..Loads::default() };
+    Definition::load_with(&folder, folder.root(), &Bounds::DEFAULT, &loads).map_err(|refused| {
         let errors = refused.notices.into_iter().filter(|notice| notice.severity == Severity::Error);
         findings(&errors.map(|notice| notice.finding).collect::<Vec<_>>())
     })
