@@ -67,8 +67,8 @@ pub use caller::{
 pub(crate) use check::authentication::never_together;
 pub(crate) use check::names::{is_field_name, is_id, is_name, is_scope, is_user};
 pub use controls::{
-    Antivirus, Contract, ContractErrors, Cors, JudgedBody, Limit, LimitPer, Mode, OnError, OnUncovered,
-    ResponseMode, Scanner, StackTraces, Waf,
+    Antivirus, Contract, ContractBounds, ContractErrors, Cors, JudgedBody, Limit, LimitPer, Mode, OnError,
+    OnUncovered, ResponseMode, Scanner, StackTraces, Waf,
 };
 pub use credentials::{
     Absent, AssertionKey, BackendApiKey, BackendBasic, BackendCredentials, CallerFact, ClientCredentials,

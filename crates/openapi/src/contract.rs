@@ -26,6 +26,7 @@ use crate::value::Limits;
 
 pub mod body;
 pub mod coverage;
+mod fields;
 pub mod lowering;
 pub mod parameters;
 pub mod response;
@@ -57,6 +58,8 @@ pub struct Options {
 pub struct OperationOptions {
     /// What becomes of members of objects that are not declared.
     pub undeclared: Undeclared,
+    /// Bounds of its requests and of its responses where the document states none, if they are not those of the others.
+    pub limits: Option<(Limits, Limits)>,
 }
 
 /// What becomes of members of objects that the document does not declare, where it does not speak of them.
@@ -77,7 +80,6 @@ pub struct Contract {
     validators: Arc<Validators>,
     schemas: Arc<Schemas>,
     plan: Plan,
-    answers: Limits,
 }
 
 /// What requests and responses of one operation are judged by.
@@ -85,6 +87,7 @@ pub struct Contract {
 pub struct OperationContract {
     validators: Arc<Validators>,
     limits: Arc<Limits>,
+    answers: Arc<Limits>,
     parameters: Parameters,
     body: BodyContract,
     responses: Responses,
@@ -116,7 +119,8 @@ impl Contract {
         for (index, operation) in definition.operations.iter().enumerate() {
             lowering.begin(index);
             let parameters = Parameters::compile(operation, &mut lowering);
-            parts.push((parameters, BodyContract::compile(operation.body.as_ref(), &mut lowering)));
+            let body = BodyContract::compile(operation.body.as_ref(), &mut lowering);
+            parts.push((parameters, body, lowering.limits()));
             answers.push(Responses::compile(&operation.responses, &mut lowering, &mut plan));
             lowering.end();
         }
@@ -124,8 +128,6 @@ impl Contract {
         if options.chooses_branches {
             plan.compile(|schema| lowering.loose(schema));
         }
-        let limits = Arc::new(lowering.limits().clone());
-        let answer_limits = lowering.response_limits().clone();
         let mut lowered = lowering.finish();
         let validators = Arc::new(lowered.validators()?);
         let coverage = lowered.coverage();
@@ -133,11 +135,12 @@ impl Contract {
             .into_iter()
             .zip(answers)
             .zip(&coverage.operations)
-            .map(|(((parameters, mut body), responses), covered)| {
+            .map(|(((parameters, mut body, (limits, answers)), responses), covered)| {
                 body.close(&covered.gaps);
                 OperationContract {
                     validators: Arc::clone(&validators),
-                    limits: Arc::clone(&limits),
+                    limits,
+                    answers,
                     has_request_gap: covered.is_request_uncovered(body.ranges()),
                     parameters,
                     body,
@@ -147,7 +150,7 @@ impl Contract {
             })
             .collect();
         let schemas = Arc::clone(&definition.schemas);
-        Ok(Self { operations, coverage, validators, schemas, plan, answers: answer_limits })
+        Ok(Self { operations, coverage, validators, schemas, plan })
     }
 
     /// The contract of an operation, by its index in the definition.
@@ -160,13 +163,13 @@ impl Contract {
         &self.coverage
     }
 
-    /// What answers of all operations are judged with.
-    pub fn judge(&self) -> response::Judge<'_> {
+    /// What answers of an operation are judged with, by its index in the definition.
+    pub fn judge(&self, operation: usize) -> response::Judge<'_> {
         response::Judge {
             schemas: &self.schemas,
             validators: &self.validators,
             plan: &self.plan,
-            limits: &self.answers,
+            limits: self.operation(operation).map_or(&Limits::RESPONSE, |own| &own.answers),
         }
     }
 

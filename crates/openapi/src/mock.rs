@@ -26,7 +26,7 @@ use crate::difference::slice;
 use crate::engine::{Key, Validators};
 use crate::instance::{self, Manner};
 use crate::media_type::{essence, is_token};
-use crate::schema::emit::{Closing, DefaultBounds, Emitter, Lens};
+use crate::schema::emit::{Closing, Emitter, Lens};
 use crate::schema::{Direction, SchemaId};
 use crate::source::Finding;
 use crate::value::{self, Limits};
@@ -110,8 +110,8 @@ impl Mock {
     /// # Errors
     /// When the schemas of their responses do not compile.
     pub fn compile(definition: &Definition, is_mocked: impl Fn(usize) -> bool) -> Result<Self, Vec<Finding>> {
-        let mut emitter = Emitter::new(&definition.schemas, DefaultBounds::default());
-        let lens = Lens { direction: Some(Direction::Response), closing: Closing::Closed };
+        let mut emitter = Emitter::new(&definition.schemas);
+        let lens = Lens { direction: Some(Direction::Response), closing: Closing::Closed, bounds: 0 };
         let mut roots = Vec::new();
         let mut operations = BTreeMap::new();
         for (index, operation) in

@@ -2,10 +2,11 @@
 //!
 //! Every field is optional, because settings merge key by key; defaults are applied by the control itself.
 
+use portcullis_openapi::value::Limits;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::values::{Duration, Quota, Rate};
+use super::values::{Count, Duration, Quota, Rate, StringBytes};
 
 /// Whether a control acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -97,6 +98,65 @@ pub struct Contract {
     pub on_uncovered: Option<OnUncovered>,
     /// When a body that is judged goes on. Default: `hold`.
     pub body: Option<JudgedBody>,
+    /// Bounds of values for which the definition states none. Each key has a default; `portcullis coverage` prints those in force.
+    pub bounds: Option<ContractBounds>,
+}
+
+/// How large values of requests and responses may be where the definition states no `maxLength`, `maxItems` or `maxProperties`, and what
+/// it cannot state at all. A larger bound that the definition states holds where it is stated.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContractBounds {
+    /// Bytes of a text or of a name (`maxLength`); from 1 to 64MiB. Default: 8KiB in requests, 32KiB in responses.
+    pub string: Option<StringBytes>,
+    /// Items of a list (`maxItems`); from 1 to 1000000. Default: 10000.
+    pub items: Option<Count<1_000_000>>,
+    /// Members of an object (`maxProperties`); from 1 to 1000000. Default: 512.
+    pub properties: Option<Count<1_000_000>>,
+    /// How deep lists and objects nest; from 1 to 128. Default: 64.
+    pub depth: Option<Count<128>>,
+    /// Digits of a number, with those of its exponent; from 1 to 400. Default: 40.
+    pub digits: Option<Count<400>>,
+    /// Values of a body in all; from 1 to 10000000. Default: 250000.
+    pub values: Option<Count<10_000_000>>,
+}
+
+impl ContractBounds {
+    /// The bounds in force where these differ from `general`.
+    #[must_use]
+    pub fn over(&self, general: &Limits) -> Limits {
+        let Self { string, items, properties, depth, digits, values } = *self;
+        Limits {
+            depth: depth.map_or(general.depth, Count::get),
+            string: string.map_or(general.string, StringBytes::get),
+            array: items.map_or(general.array, Count::get),
+            members: properties.map_or(general.members, Count::get),
+            number_digits: digits.map_or(general.number_digits, Count::get),
+            values: values.map_or(general.values, Count::get),
+        }
+    }
+
+    /// The keys by which these bounds allow more than `inherited` ones.
+    pub fn loosened(&self, inherited: &Self) -> Vec<&'static str> {
+        let mut loosened = Vec::new();
+        // Responses may have more where nothing is said, and no less than requests where something is.
+        for general in [Limits::REQUEST, Limits::RESPONSE] {
+            let (own, below) = (self.over(&general), inherited.over(&general));
+            for (key, own, below) in [
+                ("contract.bounds.string", own.string, below.string),
+                ("contract.bounds.items", own.array, below.array),
+                ("contract.bounds.properties", own.members, below.members),
+                ("contract.bounds.depth", own.depth, below.depth),
+                ("contract.bounds.digits", own.number_digits, below.number_digits),
+                ("contract.bounds.values", own.values, below.values),
+            ] {
+                if own > below && !loosened.contains(&key) {
+                    loosened.push(key);
+                }
+            }
+        }
+        loosened
+    }
 }
 
 /// When a body that is judged goes on to its backend.

@@ -12,12 +12,14 @@ use crate::secret::Secret;
 
 mod addresses;
 mod amounts;
+mod counts;
 mod digest;
 mod expiry;
 mod password;
 
 pub use addresses::{Address, Bind, NameServer, Network, Url};
 pub use amounts::{Bytes, Duration, Percent, Period, Quota, Rate};
+pub use counts::{Count, StringBytes};
 pub use digest::Sha256;
 pub use expiry::{Expiry, Instant};
 pub use password::Argon2;
@@ -92,7 +94,7 @@ macro_rules! written {
     )*};
 }
 
-written! { Duration Bytes Rate Quota Percent Expiry Instant Argon2 Address Bind Network NameServer Url Sha256 }
+written! { Duration Bytes Rate Quota Percent Expiry Instant Argon2 Address Bind Network NameServer Url Sha256 StringBytes }
 
 /// Reads a secret; whatever else stands there is not shown, since it may be one that lacks its quotes.
 struct SecretText;

@@ -43,8 +43,6 @@ pub struct Operation {
     pub needs: Needs,
     /// Set where a policy of the chain reads bodies decoded: which form of one goes on.
     pub decodes: Option<Forward>,
-    /// Where in its path `;` may begin a parameter, if its definition declares that and its contract is enforced.
-    pub matrix: Option<MatrixPlaces>,
     /// The kind of long-lived exchange it may become.
     pub stream: Option<Stream>,
     /// The API's name.
@@ -61,6 +59,8 @@ pub struct Operation {
     pub base_path: Arc<str>,
     /// Path of the document that says what tokens it asks for, at the same host (RFC 9728).
     pub resource_metadata: Option<Arc<str>>,
+    /// Where in its path `;` may begin a parameter, if its definition declares that and its contract is enforced.
+    pub matrix: Option<MatrixPlaces>,
 }
 
 impl Operation {

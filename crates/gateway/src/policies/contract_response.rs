@@ -40,8 +40,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{Method, StatusCode};
 use portcullis_openapi::coding::{self, Coding, Decoder};
-use portcullis_openapi::contract::Contract;
-use portcullis_openapi::contract::response::{Broken, Content, Declared, Json, Passed, Responses, Rules};
+use portcullis_openapi::contract::response::{
+    Broken, Content, Declared, Json, Judge, Passed, Responses, Rules, WrongField,
+};
+use portcullis_openapi::contract::{Contract, Violations};
 use portcullis_openapi::media_type::MediaType;
 
 pub use problems::{
@@ -142,9 +144,14 @@ impl AnswerKeeper {
             return Ok(());
         }
         let Some(declared) = declared else { return self.undocumented(answer, cx) };
+        let unchanged = match self.fields(declared, answer, cx)? {
+            Fields::Conform => AnswerOutcome::Conforms,
+            Fields::Stripped => AnswerOutcome::Stripped,
+            Fields::Replaced => return Ok(()),
+        };
         if has_no_body(answer) {
             changes::of_no_body(answer);
-            self.allow(AnswerOutcome::Conforms, answer, cx);
+            self.allow(unchanged, answer, cx);
             return Ok(());
         }
         match content(declared, answer) {
@@ -152,7 +159,7 @@ impl AnswerKeeper {
                 self.breaks("there is no content, and the definition says that there is", answer, cx)
             }
             Found::Nothing => {
-                self.allow(AnswerOutcome::Conforms, answer, cx);
+                self.allow(unchanged, answer, cx);
                 Ok(())
             }
             Found::Undeclared(media_type) => {
@@ -160,14 +167,63 @@ impl AnswerKeeper {
                 self.breaks("content of a media type that is not declared", answer, cx)
             }
             Found::Opaque { is_text } if is_text && answer.status().as_u16() >= 400 => {
-                self.text(answer, cx).await
+                self.text(unchanged, answer, cx).await
             }
             Found::Opaque { .. } => {
-                self.allow(AnswerOutcome::Conforms, answer, cx);
+                self.allow(unchanged, answer, cx);
                 Ok(())
             }
-            Found::Json(json) => self.json(json, answer, cx).await,
+            Found::Json(json) => self.json((json, unchanged), answer, cx).await,
         }
+    }
+
+    /// Judges the declared fields of an answer: what does not conform is taken out where that is asked for, and nothing
+    /// that has to be there is missed for it.
+    fn fields(&self, declared: &Declared, answer: &mut Answered, cx: &mut Context) -> Result<Fields, Stop> {
+        let mut removed: Vec<WrongField> = Vec::new();
+        // Of several that are wrong not all are told at once.
+        loop {
+            let mut found = Violations::new();
+            let wrong = self.wrong_fields(declared, answer, &mut found);
+            if wrong.is_empty() {
+                return Ok(if removed.is_empty() { Fields::Conform } else { Fields::Stripped });
+            }
+            if self.strips() {
+                wrong.iter().for_each(|field| answer.fields_mut().remove(&field.name));
+            }
+            let broken = Broken::Violates(found);
+            // What has to be there is missed now, and what is wrong once more cannot be taken out.
+            let is_lost = |field: &WrongField| field.is_required || removed.contains(field);
+            if !self.strips() || wrong.iter().any(is_lost) {
+                self.breaks(problems::Why(&broken), answer, cx)?;
+                return Ok(Fields::Replaced);
+            }
+            self.tell(&RESPONSE_STRIPPED, &problems::Why(&broken), cx);
+            removed.extend(wrong);
+        }
+    }
+
+    /// The declared fields of an answer that are not what the definition says.
+    fn wrong_fields(
+        &self,
+        declared: &Declared,
+        answer: &mut Answered,
+        found: &mut Violations,
+    ) -> Vec<WrongField> {
+        let length = match answer.body_mut().size() {
+            Size::Exactly(length) => Some(length.to_string().into_bytes()),
+            Size::None | Size::Unknown => None,
+        };
+        let fields = answer.fields();
+        let value = |name: &str| {
+            let lines: Vec<&[u8]> = fields.all(name).collect();
+            match (lines.is_empty(), name) {
+                (true, "content-length") => length.clone(),
+                (true, _) => None,
+                (false, _) => Some(lines.join(&b", "[..])),
+            }
+        };
+        self.contract.judge(self.operation).wrong_fields(declared, value, found)
     }
 
     /// An answer of a status that is not documented.
@@ -198,9 +254,14 @@ impl AnswerKeeper {
     }
 
     /// An error page: one with a stack trace in it is none for the public.
-    async fn text(&self, answer: &mut Answered, cx: &mut Context) -> Result<(), Stop> {
+    async fn text(
+        &self,
+        unchanged: AnswerOutcome,
+        answer: &mut Answered,
+        cx: &mut Context,
+    ) -> Result<(), Stop> {
         if self.rules.stack_traces == StackTraces::Pass {
-            self.allow(AnswerOutcome::Conforms, answer, cx);
+            self.allow(unchanged, answer, cx);
             return Ok(());
         }
         let (whole, is_decoded) = self.read(answer, cx).await?;
@@ -211,12 +272,17 @@ impl AnswerKeeper {
             changes::of_content(answer);
         }
         *answer.body_mut() = whole.into_body();
-        self.allow(AnswerOutcome::Conforms, answer, cx);
+        self.allow(unchanged, answer, cx);
         Ok(())
     }
 
-    /// JSON with a schema.
-    async fn json(&self, json: Json, answer: &mut Answered, cx: &mut Context) -> Result<(), Stop> {
+    /// JSON with a schema; `unchanged` is what an answer is of which it is left as it is.
+    async fn json(
+        &self,
+        (json, unchanged): (Json, AnswerOutcome),
+        answer: &mut Answered,
+        cx: &mut Context,
+    ) -> Result<(), Stop> {
         let (whole, is_decoded) = self.read(answer, cx).await?;
         let verdict = if whole.bytes().len() <= INLINE_BYTES_MAX {
             self.let_through()(json, whole.bytes())
@@ -252,7 +318,7 @@ impl AnswerKeeper {
         } else if passed.masked > 0 {
             AnswerOutcome::Masked
         } else {
-            AnswerOutcome::Conforms
+            unchanged
         };
         let whole = match passed.json {
             Some(json) => {
@@ -273,12 +339,12 @@ impl AnswerKeeper {
 
     /// Lets JSON through by the rules of this operation; may be done on another thread.
     fn let_through(&self) -> impl Fn(Json, &[u8]) -> Result<Passed, Broken> + Send + 'static {
-        let (contract, rules) = (Arc::clone(&self.contract), self.rules.clone());
+        let (contract, operation, rules) = (Arc::clone(&self.contract), self.operation, self.rules.clone());
         move |json, bytes| {
             let removes = rules.stack_traces == StackTraces::Remove;
             let is_removed: &dyn Fn(&str) -> bool = &traces::is_in;
             let strips = rules.mode == ResponseMode::Strip;
-            let judge = contract.judge();
+            let judge = contract.judge(operation);
             let passing = Rules { strips, masked: &rules.masked, is_removed: removes.then_some(is_removed) };
             let passed = judge.let_through(json, bytes, &passing)?;
             // Nobody blocks by half: what would have to be removed is no answer.
@@ -321,15 +387,27 @@ impl AnswerKeeper {
             }
             return;
         };
+        let mut found = Violations::new();
+        let is_wrong = !self.wrong_fields(declared, answer, &mut found).is_empty();
+        if is_wrong {
+            let problem = problems::contract(problems::Why(&Broken::Violates(found)));
+            cx.observed(KIND.name, &problem, &self.place);
+        }
+        // An answer counts once: by its fields where nobody looks any further.
+        let count = |answer: &Answered| {
+            if is_wrong {
+                answer.operation().metrics.answered(AnswerOutcome::Objected);
+            }
+        };
         if has_no_body(answer) {
-            return;
+            return count(answer);
         }
         match content(declared, answer) {
             Found::Nothing if declared.has_content() => {
                 let why = "there is no content, and the definition says that there is";
                 self.object(&problems::contract(why), answer.operation(), cx);
             }
-            Found::Nothing | Found::Opaque { .. } => {}
+            Found::Nothing | Found::Opaque { .. } => count(answer),
             Found::Undeclared(media_type) => {
                 note(answer.operation(), Undeclared::MediaType, &media_type, cx);
                 let why = "content of a media type that is not declared";
@@ -338,7 +416,8 @@ impl AnswerKeeper {
             Found::Json(json) => {
                 let most = answer.operation().bounds.response_body;
                 let coding = Coding::read(answer.fields().all("content-encoding"));
-                let look = self.look(json, coding, most, answer.operation().metrics.clone(), cx);
+                let good = if is_wrong { AnswerOutcome::Objected } else { AnswerOutcome::Conforms };
+                let look = self.look((json, good), coding, most, answer.operation().metrics.clone(), cx);
                 let body = answer.body_mut().take();
                 let who = Onlooker {
                     control: KIND.name,
@@ -355,16 +434,16 @@ impl AnswerKeeper {
         }
     }
 
-    /// What is done with an answer that has gone.
+    /// What is done with an answer that has gone, and what it counts as where its content is good.
     fn look(
         &self,
-        json: Json,
+        (json, good): (Json, AnswerOutcome),
         coding: Result<Option<Coding>, coding::Unsupported>,
         most: u64,
         metrics: OperationMetrics,
         cx: &Context,
     ) -> Look {
-        let (contract, wall) = (Arc::clone(&self.contract), cx.wall());
+        let (contract, operation, wall) = (Arc::clone(&self.contract), self.operation, cx.wall());
         let judge = move |bytes: Result<&[u8], Unseen>| {
             let decoded;
             let bytes = match coding {
@@ -375,16 +454,14 @@ impl AnswerKeeper {
                 }
                 Err(coding::Unsupported) => return Err(Unseen::Coding),
             };
-            let Err(broken) = contract.judge().judge(json, bytes) else { return Ok(None) };
-            Ok(Some((
-                undeclared(&contract, json, bytes, &broken),
-                problems::contract(problems::Why(&broken)),
-            )))
+            let judge = contract.judge(operation);
+            let Err(broken) = judge.judge(json, bytes) else { return Ok(None) };
+            Ok(Some((undeclared(&judge, json, bytes, &broken), problems::contract(problems::Why(&broken)))))
         };
         Box::new(move |bytes| {
             let judged = judge(bytes);
             metrics.answered(match &judged {
-                Ok(None) => AnswerOutcome::Conforms,
+                Ok(None) => good,
                 Ok(Some(_)) => AnswerOutcome::Objected,
                 Err(_) => AnswerOutcome::Unjudged,
             });
@@ -411,7 +488,7 @@ impl AnswerKeeper {
         operation: &Operation,
         cx: &Context,
     ) {
-        for name in undeclared(&self.contract, json, bytes, broken) {
+        for name in undeclared(&self.contract.judge(self.operation), json, bytes, broken) {
             note(operation, Undeclared::Field, &name, cx);
         }
     }
@@ -432,6 +509,16 @@ impl AnswerKeeper {
             cx.incident(kind, &why.to_string());
         }
     }
+}
+
+/// What became of the fields of an answer.
+enum Fields {
+    /// They are what is declared.
+    Conform,
+    /// Some were taken out.
+    Stripped,
+    /// The answer went another way.
+    Replaced,
 }
 
 /// What stands in an answer, by what is declared.
@@ -485,9 +572,9 @@ fn note(operation: &Operation, what: Undeclared, name: &str, cx: &Context) {
 }
 
 /// The members that are not declared, where that may be why an answer is none.
-fn undeclared(contract: &Contract, json: Json, bytes: &[u8], broken: &Broken) -> Vec<Box<str>> {
+fn undeclared(judge: &Judge<'_>, json: Json, bytes: &[u8], broken: &Broken) -> Vec<Box<str>> {
     match broken {
-        Broken::Violates(_) => contract.judge().undeclared(json, bytes),
+        Broken::Violates(_) => judge.undeclared(json, bytes),
         Broken::Malformed(_) | Broken::TooMuch | Broken::StackTrace => Vec::new(),
     }
 }

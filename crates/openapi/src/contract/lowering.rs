@@ -3,7 +3,7 @@
 //! Whoever compiles a part of an operation gets this and has no other way to a [`Key`]. Schemas lower themselves: what of them
 //! is not enforced is found behind each key when all are lowered, so that no caller can forget it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -27,17 +27,35 @@ const ENTRIES_MAX: usize = 1_000_000;
 pub struct Lowering<'a> {
     definition: &'a Definition,
     options: &'a Options,
-    requests: Limits,
-    responses: Limits,
+    stated: Stated,
+    /// The bounds that hold in some operation, each once.
+    held: Vec<Held>,
+    /// Which of them hold in the present one.
+    present: usize,
     emitter: Emitter<'a>,
     operations: Vec<Own>,
     is_closed: bool,
     media_type: Option<Box<str>>,
 }
 
+/// Bounds that hold in operations.
+#[derive(Debug)]
+struct Held {
+    /// As they were asked for.
+    asked: (Limits, Limits),
+    /// What readers keep to: they let pass what the document allows.
+    requests: Arc<Limits>,
+    responses: Arc<Limits>,
+    /// What schemas that state none get, in either direction, and its number.
+    // PERF: most schemas say the same in both directions and are compiled once.
+    defaults: DefaultBounds,
+    number: u16,
+}
+
 /// What one operation was lowered to.
 #[derive(Debug, Default)]
 struct Own {
+    held: usize,
     gaps: Vec<Gap>,
     is_more: bool,
     roots: Vec<Root>,
@@ -53,7 +71,7 @@ struct Root {
 /// A definition that was lowered.
 pub(super) struct Lowered<'a> {
     definition: &'a Definition,
-    requests: Limits,
+    held: Vec<Held>,
     operations: Vec<Own>,
     emitted: Emitted,
 }
@@ -61,27 +79,51 @@ pub(super) struct Lowered<'a> {
 impl<'a> Lowering<'a> {
     /// Begins to lower a definition.
     pub(super) fn new(definition: &'a Definition, options: &'a Options) -> Self {
-        let (requests, responses) = (options.requests.clone(), options.responses.clone());
-        let stated = Stated::of(&definition.schemas);
-        let (requests, bounds) = stated.widen(requests);
-        let (responses, _) = stated.widen(responses);
-        Self {
+        let mut lowering = Self {
             definition,
             options,
-            requests,
-            responses,
-            emitter: Emitter::new(&definition.schemas, bounds),
+            stated: Stated::of(&definition.schemas),
+            held: Vec::new(),
+            present: 0,
+            emitter: Emitter::new(&definition.schemas),
             operations: Vec::new(),
             is_closed: true,
             media_type: None,
+        };
+        lowering.hold(options.requests.clone(), options.responses.clone());
+        lowering
+    }
+
+    /// Lets bounds hold from here on.
+    fn hold(&mut self, requests: Limits, responses: Limits) {
+        let asked = (requests, responses);
+        if let Some(known) = self.held.iter().position(|held| held.asked == asked) {
+            self.present = known;
+            return;
         }
+        let (requests, defaults) = self.stated.widen(asked.0.clone());
+        let (responses, _) = self.stated.widen(asked.1.clone());
+        self.present = self.held.len();
+        self.held.push(Held {
+            asked,
+            requests: Arc::new(requests),
+            responses: Arc::new(responses),
+            defaults,
+            number: self.emitter.number(defaults),
+        });
     }
 
     /// Begins the next operation.
     pub(super) fn begin(&mut self, index: usize) {
-        let undeclared = self.options.operations.get(&index).map(|own| own.undeclared).unwrap_or_default();
+        let own = self.options.operations.get(&index);
+        let undeclared = own.map(|own| own.undeclared).unwrap_or_default();
         self.is_closed = undeclared == Undeclared::Refuse;
-        self.operations.push(Own::default());
+        let (requests, responses) = own.and_then(|own| own.limits.as_ref()).map_or_else(
+            || (self.options.requests.clone(), self.options.responses.clone()),
+            |(requests, responses)| (requests.clone(), responses.clone()),
+        );
+        self.hold(requests, responses);
+        self.operations.push(Own { held: self.present, ..Own::default() });
     }
 
     /// Ends an operation.
@@ -99,14 +141,10 @@ impl<'a> Lowering<'a> {
         self.definition
     }
 
-    /// The bounds that requests are read within.
-    pub fn limits(&self) -> &Limits {
-        &self.requests
-    }
-
-    /// The bounds that responses are read within.
-    pub fn response_limits(&self) -> &Limits {
-        &self.responses
+    /// The bounds that requests of this operation are read within, and its responses.
+    pub fn limits(&self) -> (Arc<Limits>, Arc<Limits>) {
+        let held = self.held.get(self.present);
+        held.map(|held| (Arc::clone(&held.requests), Arc::clone(&held.responses))).unwrap_or_default()
     }
 
     /// Whether members that are not declared are refused in this operation.
@@ -129,7 +167,7 @@ impl<'a> Lowering<'a> {
     /// What a response is judged by to learn which branches it means: what could be stripped from it is allowed. `oneOf` is
     /// read as `anyOf`, objects are open, and rules about names and counts of members are left out.
     pub fn loose(&mut self, schema: SchemaId) -> Key {
-        let lens = Lens { direction: Some(Direction::Response), closing: Closing::Loose };
+        let lens = Lens { direction: Some(Direction::Response), closing: Closing::Loose, bounds: 0 };
         let index = self.emitter.root(schema, lens);
         key(index)
     }
@@ -159,7 +197,8 @@ impl<'a> Lowering<'a> {
 
     fn lens(&self, direction: Direction) -> Lens {
         let closing = if self.is_closed { Closing::Closed } else { Closing::Open };
-        Lens { direction: Some(direction), closing }
+        let bounds = self.held.get(self.present).map_or(0, |held| held.number);
+        Lens { direction: Some(direction), closing, bounds }
     }
 
     fn rooted(&mut self, index: usize, direction: Direction) -> Key {
@@ -178,7 +217,7 @@ impl<'a> Lowering<'a> {
     pub(super) fn finish(self) -> Lowered<'a> {
         Lowered {
             definition: self.definition,
-            requests: self.requests,
+            held: self.held,
             operations: self.operations,
             emitted: self.emitter.finish(),
         }
@@ -243,7 +282,7 @@ impl Lowered<'_> {
     }
 
     fn gaps(&self, own: &Own) -> (Arc<[Gap]>, bool) {
-        let mut all = Own { gaps: own.gaps.clone(), is_more: own.is_more, roots: Vec::new() };
+        let mut all = Own { gaps: own.gaps.clone(), is_more: own.is_more, ..Own::default() };
         let mut seen: HashSet<(usize, Side, Option<&str>), RandomState> = HashSet::default();
         for root in &own.roots {
             let media_type = root.media_type.as_deref();
@@ -272,32 +311,53 @@ impl Lowered<'_> {
         }
     }
 
+    /// The bounds that hold where the document states none: one row for each, or one for each value that it has.
     fn defaults(&self) -> Vec<DefaultBound> {
-        let silent = |kind: Silence| {
-            let is_silent =
-                |root: &Root| root.side == Side::Request && self.emitted.reach.silence(root.index).has(kind);
-            self.operations.iter().filter(|own| own.roots.iter().any(is_silent)).count()
-        };
-        let limits = &self.requests;
-        let bounds = self.emitted.defaults;
-        let stated = |what, kind, bound: Option<u64>, most: usize| DefaultBound {
-            what,
-            most: bound.unwrap_or_else(|| count(most)),
-            operations: Some(silent(kind)),
-        };
-        vec![
-            stated("bytes of a text", Silence::LENGTH, bounds.max_length, limits.string),
-            stated("items of a list", Silence::ITEMS, bounds.max_items, limits.array),
-            stated("members of an object", Silence::PROPERTIES, bounds.max_properties, limits.members),
-            DefaultBound { what: "nesting", most: count(limits.depth), operations: None },
-            DefaultBound { what: "digits of a number", most: count(limits.number_digits), operations: None },
-            DefaultBound { what: "values of a body", most: count(limits.values), operations: None },
-        ]
+        type Bound = fn(&Held) -> u64;
+        let rows: [(&'static str, Option<Silence>, Bound); 6] = [
+            ("bytes of a text", Some(Silence::LENGTH), |held| {
+                held.defaults.max_length.unwrap_or_else(|| count(held.requests.string))
+            }),
+            ("items of a list", Some(Silence::ITEMS), |held| {
+                held.defaults.max_items.unwrap_or_else(|| count(held.requests.array))
+            }),
+            ("members of an object", Some(Silence::PROPERTIES), |held| {
+                held.defaults.max_properties.unwrap_or_else(|| count(held.requests.members))
+            }),
+            ("nesting", None, |held| count(held.requests.depth)),
+            ("digits of a number", None, |held| count(held.requests.number_digits)),
+            ("values of a body", None, |held| count(held.requests.values)),
+        ];
+        let mut defaults = Vec::new();
+        for (what, silence, bound) in rows {
+            let mut values: BTreeMap<u64, usize> = BTreeMap::new();
+            for own in &self.operations {
+                let Some(held) = self.held.get(own.held) else { continue };
+                let operations = values.entry(bound(held)).or_default();
+                if silence.is_none_or(|kind| self.is_silent(own, kind)) {
+                    *operations = operations.saturating_add(1);
+                }
+            }
+            let is_one = values.len() == 1;
+            defaults.extend(values.into_iter().map(|(most, operations)| DefaultBound {
+                what,
+                most,
+                operations: (silence.is_some() || !is_one).then_some(operations),
+            }));
+        }
+        defaults
+    }
+
+    /// Whether something of an operation's requests relies on a bound that the document does not state.
+    fn is_silent(&self, own: &Own, kind: Silence) -> bool {
+        let is_silent =
+            |root: &Root| root.side == Side::Request && self.emitted.reach.silence(root.index).has(kind);
+        own.roots.iter().any(is_silent)
     }
 }
 
 /// The largest bounds that a document states.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Stated {
     length: u64,
     items: u64,
@@ -321,7 +381,8 @@ impl Stated {
         let (string, max_length) = widened(limits.string, self.length.saturating_mul(4), STRING_MAX);
         let (array, max_items) = widened(limits.array, self.items, ENTRIES_MAX);
         let (members, max_properties) = widened(limits.members, self.properties, ENTRIES_MAX);
-        let values = limits.values.max(array).max(members);
+        let entries = |stated: u64| usize::try_from(stated).unwrap_or(usize::MAX).min(ENTRIES_MAX);
+        let values = limits.values.max(entries(self.items)).max(entries(self.properties));
         (
             Limits { string, array, members, values, ..limits },
             DefaultBounds { max_length, max_items, max_properties },

@@ -2,7 +2,8 @@
 //!
 //! The response of the very status counts, then that of its hundred, then `default`; of its media types the most specific
 //! that takes the answer's. JSON is judged, as a response (what is `writeOnly` is not declared there), read strictly as
-//! requests are. Whatever else is declared, texts, images, archives, is not looked into.
+//! requests are. Whatever else is declared, texts, images, archives, is not looked into. Declared fields are judged as header
+//! parameters are; several lines of one are one list (RFC 9110 §5.3).
 //!
 //! [`Judge::let_through`] is for whoever changes answers: it strips by projection, judges what comes of it by the schema as it
 //! is, and masks last, for a masked value need not be what its schema says.
@@ -14,6 +15,7 @@
 //! The backend says all of the answer. What does not conform is told by places and keywords, never by values.
 
 use super::coverage::Side;
+use super::fields::{Fields, Lines};
 use super::lowering::Lowering;
 use super::violations::{Place, Violations};
 use crate::definition::{MediaType as Media, Response, Status};
@@ -35,7 +37,9 @@ pub struct Responses {
 pub struct Declared {
     status: Status,
     /// Names of its fields.
-    fields: Vec<Box<str>>,
+    names: Vec<Box<str>>,
+    /// What they are judged by.
+    fields: Option<Fields>,
     // Invariant: the most specific come first; of two that say as much the one that was written first.
     types: Vec<Typed>,
 }
@@ -89,6 +93,15 @@ pub struct Rules<'r> {
     pub is_removed: Option<&'r dyn Fn(&str) -> bool>,
 }
 
+/// A field that is not what is declared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrongField {
+    /// In lower case.
+    pub name: Box<str>,
+    /// Whether it has to be there.
+    pub is_required: bool,
+}
+
 /// Why an answer is none.
 #[derive(Debug)]
 pub enum Broken {
@@ -122,16 +135,13 @@ impl Responses {
     pub fn compile(responses: &[Response], lowering: &mut Lowering<'_>, plan: &mut Plan) -> Self {
         let mut declared = Vec::new();
         for response in responses {
-            for header in response.headers.iter() {
-                let what = format!("header {}", header.name);
-                let why = "fields of answers are not judged";
-                lowering.gap(Side::Response, header.span, Pointer::new(), what, why);
-            }
-            let fields = response.headers.iter().map(|header| header.name.to_ascii_lowercase().into());
+            lowering.about(None);
+            let fields = Fields::compile(&response.headers, Side::Response, lowering);
+            let names = response.headers.iter().map(|header| header.name.to_ascii_lowercase().into());
             let types = response.content.iter().filter_map(|media| Typed::compile(media, lowering, plan));
             let mut types: Vec<Typed> = types.collect();
             types.sort_by(|one, other| other.range.compare(&one.range));
-            declared.push(Declared { status: response.status, fields: fields.collect(), types });
+            declared.push(Declared { status: response.status, names: names.collect(), fields, types });
         }
         lowering.about(None);
         Self { declared }
@@ -181,7 +191,7 @@ impl Declared {
 
     /// Whether a field of that name, in lower case, is declared.
     pub fn has_field(&self, name: &str) -> bool {
-        self.fields.iter().any(|own| **own == *name)
+        self.names.iter().any(|own| **own == *name)
     }
 
     /// What it says of a media type.
@@ -212,6 +222,29 @@ impl Judge<'_> {
         let mut found = Violations::new();
         self.validators.judge(json.key, value, Place::Body, &mut found);
         if found.is_empty() { Ok(()) } else { Err(Broken::Violates(found)) }
+    }
+
+    /// The fields of an answer that are not what is declared, each once, with why in `found`. `value` has that of a field by
+    /// its name in lower case, the lines of one with commas between them.
+    pub fn wrong_fields(
+        &self,
+        declared: &Declared,
+        mut value: impl FnMut(&str) -> Option<Vec<u8>>,
+        found: &mut Violations,
+    ) -> Vec<WrongField> {
+        let Some(fields) = &declared.fields else { return Vec::new() };
+        let mut lines = Lines::default();
+        for field in fields.declared() {
+            lines.0.extend(value(&field.name).map(|value| (field.name.clone(), value)));
+        }
+        let mut wrong: Vec<WrongField> = Vec::new();
+        fields.judge(&lines, self.limits, self.validators, &mut |field, pointer, keyword| {
+            found.push(Place::Header(field.name.clone()), pointer, keyword);
+            if !wrong.iter().any(|known| known.name == field.name) {
+                wrong.push(WrongField { name: field.name.clone(), is_required: field.is_required });
+            }
+        });
+        wrong
     }
 
     /// Lets JSON through as far as `rules` have it: stripped, masked, or as it is.

@@ -60,6 +60,8 @@ pub(crate) struct Lens {
     pub(crate) direction: Option<Direction>,
     /// What becomes of members that nothing declares.
     pub(crate) closing: Closing,
+    /// Which of the emitter's bounds hold where a schema states none.
+    pub(crate) bounds: u16,
 }
 
 /// What becomes of members that nothing declares.
@@ -98,7 +100,8 @@ pub(crate) struct Silence(u8);
 pub(crate) struct Emitter<'a> {
     schemas: &'a Schemas,
     directed: Directed,
-    defaults: DefaultBounds,
+    /// By their number in a [`Lens`]; the first are none.
+    defaults: Vec<DefaultBounds>,
     views: HashMap<View, usize, RandomState>,
     /// Objects of which each member has a schema, as operations have parameters.
     objects: HashMap<Members, usize, RandomState>,
@@ -214,8 +217,6 @@ pub(crate) struct Emitted {
     pub(crate) document: Value,
     /// What can be reached from what.
     pub(crate) reach: Reach,
-    /// The bounds that were written where none is stated.
-    pub(crate) defaults: DefaultBounds,
     /// Its patterns, compiled.
     pub(crate) patterns: Arc<Patterns>,
     /// What values are closed by.
@@ -223,11 +224,11 @@ pub(crate) struct Emitted {
 }
 
 impl<'a> Emitter<'a> {
-    pub(crate) fn new(schemas: &'a Schemas, defaults: DefaultBounds) -> Self {
+    pub(crate) fn new(schemas: &'a Schemas) -> Self {
         Self {
             schemas,
             directed: Directed::of(schemas),
-            defaults,
+            defaults: vec![DefaultBounds::default()],
             views: HashMap::default(),
             objects: HashMap::default(),
             definitions: Vec::new(),
@@ -243,6 +244,23 @@ impl<'a> Emitter<'a> {
             scopes: Scopes::default(),
             visits: 0,
         }
+    }
+
+    /// The number of bounds, for a [`Lens`].
+    pub(crate) fn number(&mut self, bounds: DefaultBounds) -> u16 {
+        let known = self.defaults.iter().position(|known| *known == bounds);
+        let at = known.unwrap_or_else(|| {
+            self.defaults.push(bounds);
+            self.defaults.len().saturating_sub(1)
+        });
+        u16::try_from(at).unwrap_or(u16::MAX)
+    }
+
+    /// Bounds by their number.
+    // SECURITY: past the last number there are the first bounds that state something, never none.
+    fn defaults(&self, lens: Lens) -> DefaultBounds {
+        let own = self.defaults.get(usize::from(lens.bounds)).or_else(|| self.defaults.get(1));
+        own.copied().unwrap_or_default()
     }
 
     /// Adds a schema by which whole values are judged; its name in the document.
@@ -302,7 +320,7 @@ impl<'a> Emitter<'a> {
         document.insert("$defs".to_owned(), Value::Object(definitions));
         let reach = Reach::new(self.definitions);
         let (document, patterns) = (Value::Object(document), self.patterns);
-        Emitted { document, reach, defaults: self.defaults, patterns, descriptions }
+        Emitted { document, reach, patterns, descriptions }
     }
 
     fn drain(&mut self) {

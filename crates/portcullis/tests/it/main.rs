@@ -32,6 +32,8 @@ mod clocks;
 mod conditions;
 mod contract;
 mod contract_bodies;
+mod contract_bounds;
+mod contract_fields;
 mod contract_responses;
 mod credentials;
 mod crowds;

@@ -180,7 +180,7 @@ fn compile(version: &str, schema: &Node, remotes: &Path) -> Result<Contract, Str
         Limits { string: 1 << 20, array: 1 << 20, members: 1 << 20, number_digits: 400, ..Limits::REQUEST };
     let options = Options {
         requests: wide,
-        operations: [(0, OperationOptions { undeclared: Undeclared::Pass })].into(),
+        operations: [(0, OperationOptions { undeclared: Undeclared::Pass, limits: None })].into(),
         ..Options::default()
     };
     let contract = Contract::compile(&definition, &options)

@@ -90,6 +90,10 @@ fn looser_contract(below: &Settings, above: &Settings) -> Vec<(&'static str, &'s
     if passes(&above) && !passes(&below) {
         found.push(("contract.on_uncovered", "lets through what cannot be judged"));
     }
+    let bounds = |contract: &Contract| contract.bounds.clone().unwrap_or_default();
+    for key in bounds(&above).loosened(&bounds(&below)) {
+        found.push((key, "allows more than the bound that holds otherwise"));
+    }
     let tees = |contract: &Contract| contract.body == Some(JudgedBody::Tee);
     if tees(&above) && !tees(&below) {
         found.push(("contract.body", "sends bodies on before they are judged"));

@@ -3,16 +3,19 @@
 //! An operation of a definition is judged by it unless its settings say otherwise. Compiling a large definition takes as long
 //! as reading it: one that is what it was goes on with what was made of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use portcullis_openapi::contract;
+use portcullis_openapi::contract::{self, OperationOptions};
 use portcullis_openapi::definition;
 use portcullis_openapi::matcher::{Matcher, MatcherBuilder, Methods};
 use portcullis_openapi::source::{Node, Pointer};
 use portcullis_openapi::template::Template;
+use portcullis_openapi::value::Limits;
 
 use super::Compiler;
 use super::operations::{Draft, Origin};
+use super::selection::Selection;
 use crate::config::{self, ApiDefinition, Auth, Effective, Mode, ResponseMode};
 use crate::pipeline::operation::{Keeping, Stream};
 use crate::pipeline::{Needs, Operation, Policy};
@@ -31,7 +34,8 @@ impl Compiler<'_> {
         for name in self.config.apis.keys() {
             let Some(definition) = self.loaded.definition(name) else { continue };
             let chooses_branches = self.strips(name, definition);
-            let options = contract::Options { chooses_branches, ..contract::Options::default() };
+            let operations = self.contract_bounds(name, definition);
+            let options = contract::Options { chooses_branches, operations, ..contract::Options::default() };
             match resources.contract(definition, options, self.observe) {
                 Ok(contract) => {
                     self.contracts.insert(name.as_str().into(), contract);
@@ -102,6 +106,37 @@ impl Compiler<'_> {
         MatrixPlaces::new(template, rules.matrix_parameters())
     }
 
+    /// The bounds of values by which operations of an API differ from what holds otherwise.
+    fn contract_bounds(&self, name: &str, definition: &ApiDefinition) -> BTreeMap<usize, OperationOptions> {
+        let mut operations = BTreeMap::new();
+        // PERF: merging the settings of ten thousand operations takes longer than finding that none says anything.
+        let Some(api) = self.config.apis.get(name).filter(|api| self.says_bounds(api, definition)) else {
+            return operations;
+        };
+        let document = definition.definition();
+        let selection = Selection::of(api, document);
+        for (index, operation) in document.operations.iter().enumerate() {
+            // What is wrong with them is told where they are published.
+            let effective = self.loaded.effective(name, &selection.layers(document, index, operation)).ok();
+            let contract = effective.and_then(|effective| effective.settings.contract);
+            if let Some(bounds) = contract.and_then(|contract| contract.bounds) {
+                let limits = (bounds.over(&Limits::REQUEST), bounds.over(&Limits::RESPONSE));
+                operations
+                    .insert(index, OperationOptions { limits: Some(limits), ..OperationOptions::default() });
+            }
+        }
+        operations
+    }
+
+    /// Whether anything that applies to operations of an API speaks of bounds of values.
+    fn says_bounds(&self, api: &config::Api, definition: &ApiDefinition) -> bool {
+        let is_said = |contract: Option<&config::Contract>| contract.is_some_and(|own| own.bounds.is_some());
+        is_said(self.config.defaults.contract.as_ref())
+            || is_said(api.contract.as_ref())
+            || api.operations.values().any(|operation| is_said(operation.contract.as_ref()))
+            || says(definition.definition(), &|contract| contract.get("bounds").is_some())
+    }
+
     /// Whether answers of any operation of an API are stripped, as far as can be told before settings are merged.
     fn strips(&self, name: &str, definition: &ApiDefinition) -> bool {
         let is_strip = |contract: Option<&config::Contract>| {
@@ -109,21 +144,12 @@ impl Compiler<'_> {
         };
         let api = self.config.apis.get(name);
         let mut own = api.into_iter().flat_map(|api| api.operations.values());
-        let document = definition.definition();
-        let says = |settings: &Arc<definition::Settings>| {
-            let said = settings.node.get("contract").and_then(|contract| contract.get("response"));
-            said.and_then(Node::as_str) == Some("strip")
-        };
-        let mut of_operations = document.operations.iter().flat_map(|operation| {
-            let responses = operation.response_settings.iter().map(|(_, settings)| settings);
-            operation.settings.iter().chain(&operation.path_settings).chain(responses)
-        });
         is_strip(self.config.defaults.contract.as_ref())
             || is_strip(api.and_then(|api| api.contract.as_ref()))
             || own.any(|operation| is_strip(operation.contract.as_ref()))
-            || document.settings.iter().any(says)
-            || document.tags.iter().filter_map(|tag| tag.settings.as_ref()).any(says)
-            || of_operations.any(says)
+            || says(definition.definition(), &|contract| {
+                contract.get("response").and_then(Node::as_str) == Some("strip")
+            })
     }
 
     /// What becomes of an operation's answers; `place` is where that is said. An error was noted.
@@ -190,6 +216,18 @@ impl Compiler<'_> {
         let Some(definition) = self.loaded.definition(name) else { return };
         self.coverage.push(ApiReport::of(name, &contract, own, definition, self.loaded));
     }
+}
+
+/// Whether anything in a definition says that of its contract.
+fn says(document: &definition::Definition, is_said: &dyn Fn(&Node) -> bool) -> bool {
+    let says = |settings: &Arc<definition::Settings>| settings.node.get("contract").is_some_and(is_said);
+    let mut of_operations = document.operations.iter().flat_map(|operation| {
+        let responses = operation.response_settings.iter().map(|(_, settings)| settings);
+        operation.settings.iter().chain(&operation.path_settings).chain(responses)
+    });
+    document.settings.iter().any(says)
+        || document.tags.iter().filter_map(|tag| tag.settings.as_ref()).any(says)
+        || of_operations.any(says)
 }
 
 /// Finds where the parameters of a template stand in a path that it matches; `None` where it has none.

@@ -1,10 +1,12 @@
 //! From what a definition declares of a body to how it is judged; what cannot be judged is a gap.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::parts::{self, Part, Parts};
 use super::{BodyContract, Declared, Length, Reading};
 use crate::contract::coverage::Side;
+use crate::contract::fields::Fields;
 use crate::contract::lowering::Lowering;
 use crate::definition::{Body, Dialect, Encoding, MediaType as Content, Style};
 use crate::engine::Key;
@@ -28,7 +30,6 @@ const MIXED: &str = "may be JSON, a text or a file, and a part does not tell whi
 const NESTED: &str = "is a list of lists";
 const JOINED: &str = "is a list in one part, told apart by delimiters";
 const STYLED: &str = "has a `style` or `explode` that parts are not read by";
-const FIELDS: &str = "declares fields of its part, which are not judged";
 const INNER: &str = "declares encodings of parts within the part";
 const FILE_RULES: &str = "is a file of which more is said than its length";
 
@@ -110,6 +111,10 @@ fn reading(range: &MediaRange, content: &Content, lowering: &mut Lowering<'_>) -
     }
     let schemas = lowering.schemas();
     let Some(schema) = content.schema else { return Ok(Reading::Bytes(Length::ANY)) };
+    // Parts that have names are properties in either; those that have none are by position, which is another matter.
+    if exactly.is("multipart", "mixed") && is_object(schemas, schema)? {
+        return Ok(Reading::Parts(Box::new(parts(content, lowering)?)));
+    }
     let is_bytes = exactly.is("application", "octet-stream");
     if let Some(length) = file(schemas, &[schema], is_bytes).map_err(whole)? {
         return Ok(Reading::Bytes(length));
@@ -124,6 +129,7 @@ fn reading(range: &MediaRange, content: &Content, lowering: &mut Lowering<'_>) -
         {
             Err(whole(XML))
         }
+        _ if range.is_of("multipart") => Err(whole(MULTIPART)),
         _ => Err(whole(OTHER)),
     }
 }
@@ -159,6 +165,11 @@ fn is_scalar(types: Types) -> bool {
 
 fn types(schemas: &Schemas, schema: SchemaId) -> Result<Types, Unread> {
     ShapesBuilder::types_of(schemas, schema).map_err(|_| whole(INTRICATE))
+}
+
+/// Whether a value is an object and nothing else.
+fn is_object(schemas: &Schemas, schema: SchemaId) -> Result<bool, Unread> {
+    Ok(types(schemas, schema)?.without(Type::Null) == Types::NONE.with(Type::Object))
 }
 
 /// The length of the file that a value is, if it is one; `is_bytes` where any text is bytes.
@@ -260,7 +271,7 @@ fn has_rules(schema: &Schema) -> bool {
 
 fn parts(content: &Content, lowering: &mut Lowering<'_>) -> Result<Parts, Unread> {
     // What the schema does not name is a part all the same, so that the schema says whether it may be there.
-    let further = Part { kind: parts::Kind::Any, is_list: false, types: Vec::new() };
+    let further = Part { kind: parts::Kind::Any, is_list: false, types: Vec::new(), fields: None };
     let Some(schema) = content.schema else {
         return Ok(Parts { named: HashMap::default(), further, key: None });
     };
@@ -282,6 +293,10 @@ fn parts(content: &Content, lowering: &mut Lowering<'_>) -> Result<Parts, Unread
             return Err((name.clone(), STYLED));
         }
         let part = part(schemas, &said, (&shapes, *shape), encoding).map_err(|why| (name.clone(), why))?;
+        // What `Content-Type` says is said by `contentType` (OpenAPI, "Encoding Object").
+        let headers = encoding.map_or(&[][..], |encoding| &encoding.headers);
+        let fields = Fields::compile(headers, Side::Request, lowering).map(Arc::new);
+        let part = Part { fields, ..part };
         named.insert(name.clone(), part);
     }
     Ok(Parts { named, further, key: key(content, lowering) })
@@ -302,10 +317,8 @@ fn part(
 ) -> Result<Part, &'static str> {
     let mut types = Vec::new();
     if let Some(encoding) = encoding {
-        match () {
-            () if !encoding.headers.is_empty() => return Err(FIELDS),
-            () if encoding.is_nested => return Err(INNER),
-            () => {}
+        if encoding.is_nested {
+            return Err(INNER);
         }
         for written in encoding.content_type.as_deref().into_iter().flat_map(|all| all.split(',')) {
             types.push(MediaRange::parse(written).ok_or(NO_RANGE)?);
@@ -316,7 +329,7 @@ fn part(
     let is_list = !own.is_any() && own.is_array();
     if !is_list {
         let kind = kind(schemas, said, own, &types)?;
-        return Ok(Part { kind, is_list, types });
+        return Ok(Part { kind, is_list, types, fields: None });
     }
     let is_joined =
         |one: &&Schema| one.array().collection_format.is_some_and(|it| it != CollectionFormat::Multi);
@@ -332,7 +345,7 @@ fn part(
         return Err(NESTED);
     }
     let kind = kind(schemas, &items, item, &types)?;
-    Ok(Part { kind, is_list, types })
+    Ok(Part { kind, is_list, types, fields: None })
 }
 
 /// What one part, or each part of a list, is.

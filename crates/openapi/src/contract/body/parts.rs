@@ -1,14 +1,17 @@
-//! `multipart/form-data` as an object: a part is a property, or an item of one; a file is counted and never held.
+//! `multipart/form-data`, and `multipart/mixed` whose parts have names, as an object: a part is a property, or an item of one; a file is counted and never held.
 //!
 //! Parts are judged as they pass: whether one may be there, its media type, whether it is a file, the length of files. What
 //! is no file is held, within bounds, and judged as one object by the schema at the end. In the place of a file stands a text
-//! of the least length it may have, so that `required` and `maxItems` count it and nothing else is said of it.
+//! of the least length it may have, so that `required` and `maxItems` count it and nothing else is said of it. Fields of a part
+//! are those that its `encoding` declares, judged as header parameters are; any other is refused.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use super::{HELD_BYTES_MAX, Length};
+use crate::contract::fields::{Fields, Lines};
 use crate::contract::violations::{Place, Violations};
 use crate::engine::{Key, Validators};
 use crate::media_type::{MediaRange, MediaType};
@@ -35,6 +38,8 @@ pub(super) struct Part {
     pub(super) is_list: bool,
     /// Which media types it may have; none where the document does not say.
     pub(super) types: Vec<MediaRange>,
+    /// Which fields it may have beside those of every part.
+    pub(super) fields: Option<Arc<Fields>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -63,6 +68,8 @@ struct Value {
     name: Box<str>,
     is_list: bool,
     content: Content,
+    /// Its declared fields, to be judged when all have come.
+    fields: Option<(Arc<Fields>, Lines)>,
 }
 
 #[derive(Debug)]
@@ -90,7 +97,8 @@ impl Sink for Hand<'_> {
             self.taken.found.push(Place::Body, pointer(head.name()), keyword);
             Content::Refused
         });
-        self.taken.values.push(Value { name: head.name().into(), is_list: part.is_list, content });
+        let fields = part.fields.as_ref().map(|fields| (Arc::clone(fields), lines(&head)));
+        self.taken.values.push(Value { name: head.name().into(), is_list: part.is_list, content, fields });
         Ok(())
     }
 
@@ -127,8 +135,9 @@ impl Sink for Hand<'_> {
 impl Part {
     /// How its content is to be taken; the keyword that does not hold where it is not.
     fn take(&self, head: &Head) -> Result<Content, &'static str> {
-        // RFC 7578 §4.8: not to be used, and nobody judges them.
-        if !head.others().is_empty() {
+        // RFC 7578 §4.8: not to be used, and nobody judges them that are not declared.
+        let declared = self.fields.as_ref().map_or(&[][..], |fields| fields.declared());
+        if head.others().iter().any(|other| !declared.iter().any(|field| field.name == other.name)) {
             return Err("headers");
         }
         let media_type = match head.content_type() {
@@ -167,6 +176,12 @@ impl Parts {
         found: &mut Violations,
     ) -> Result<(), Fault> {
         found.append(taken.found);
+        for value in &taken.values {
+            let Some((fields, lines)) = &value.fields else { continue };
+            fields.judge(lines, limits, validators, &mut |field, _, keyword| {
+                found.push(Place::Header(field.name.clone()), pointer(&value.name), keyword);
+            });
+        }
         let mut out = Builder::new(limits);
         out.begin_object()?;
         // Parts are few: see `multipart::Limits`.
@@ -195,6 +210,11 @@ impl Parts {
         }
         Ok(())
     }
+}
+
+fn lines(head: &Head) -> Lines {
+    let others = head.others().iter();
+    Lines(others.map(|field| (field.name.clone(), field.value.as_bytes().to_vec())).collect())
 }
 
 fn put(value: &Value, limits: &Limits, out: &mut Builder) -> Result<(), Fault> {

@@ -113,7 +113,7 @@ fn names_that_nobody_declared_are_shown_cut_and_without_control_characters() {
 
 #[test]
 fn undeclared_names_pass_where_they_may_but_not_as_another_name_for_a_declared_one() {
-    let own = OperationOptions { undeclared: Undeclared::Pass };
+    let own = OperationOptions { undeclared: Undeclared::Pass, limits: None };
     let options = Options { operations: [(0, own)].into(), ..Options::default() };
     let contract = compiled(DOCUMENT, &options);
     assert_eq!(

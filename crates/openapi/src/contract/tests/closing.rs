@@ -13,7 +13,7 @@ use super::super::{Contract, OperationOptions, Options, Undeclared};
 use crate::definition::{Bounds, Definition};
 use crate::engine::{CLOSED, Key, Validators};
 use crate::media_type::MediaType;
-use crate::schema::emit::{Closing, DefaultBounds, Emitter, Lens};
+use crate::schema::emit::{Closing, Emitter, Lens};
 use crate::schema::{Direction, SchemaId};
 use crate::value::{Limits, parse};
 
@@ -152,8 +152,8 @@ fn values_are_closed_as_unevaluated_properties_would() {
     for _ in 0..rounds(120) {
         let text = document(&mut random, 0, &kinds);
         let (definition, root) = loaded(&text);
-        let mut emitter = Emitter::new(&definition.schemas, DefaultBounds::default());
-        let lens = Lens { direction: Some(Direction::Request), closing: Closing::Closed };
+        let mut emitter = Emitter::new(&definition.schemas);
+        let lens = Lens { direction: Some(Direction::Request), closing: Closing::Closed, bounds: 0 };
         let key = Key(u32::try_from(emitter.root(root, lens)).expect("a key"));
         let emitted = emitter.finish();
         let mut theirs = emitted.document.clone();
@@ -198,7 +198,7 @@ fn values_are_closed_where_answers_would_be_stripped() {
     for _ in 0..rounds(120) {
         let text = document(&mut random, 2, &["allOf", "$ref"]);
         let (definition, _) = loaded(&text);
-        let open = OperationOptions { undeclared: Undeclared::Pass };
+        let open = OperationOptions { undeclared: Undeclared::Pass, limits: None };
         let closed =
             Contract::compile(&definition, &Options { chooses_branches: true, ..Options::default() });
         let open = Contract::compile(
@@ -209,8 +209,8 @@ fn values_are_closed_where_answers_would_be_stripped() {
         for _ in 0..20 {
             let instance = instance(&mut random, 2).to_string();
             let is_valid =
-                |contract: &Contract| contract.judge().judge(json_of(contract), instance.as_bytes()).is_ok();
-            let undeclared = closed.judge().undeclared(json_of(&closed), instance.as_bytes());
+                |contract: &Contract| contract.judge(0).judge(json_of(contract), instance.as_bytes()).is_ok();
+            let undeclared = closed.judge(0).undeclared(json_of(&closed), instance.as_bytes());
             let verdict = is_valid(&open) && undeclared.is_empty();
             assert_eq!(is_valid(&closed), verdict, "{instance}, undeclared {undeclared:?}, by\n{text}");
             *(if verdict { &mut valid } else { &mut invalid }) += 1;

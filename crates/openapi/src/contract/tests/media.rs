@@ -158,12 +158,12 @@ fn a_type_that_nobody_reads_is_a_gap_and_its_neighbours_are_not() {
     let contract = taking(
         "          application/json: { schema: { type: object } }
           application/xml: { schema: { type: object } }
-          multipart/mixed: { schema: { type: object } }
+          multipart/related: { schema: { type: object } }
           application/x-ndjson: { itemSchema: { type: object } }
           application/protobuf: { schema: { type: object } }",
     );
     good(&contract, "application/json", "{}");
-    for range in ["application/xml", "multipart/mixed", "application/protobuf"] {
+    for range in ["application/xml", "multipart/related", "application/protobuf"] {
         refused(&contract, range, "<a/>", &format!("gap {range}"));
     }
     let operation = contract.operation(0).unwrap();
@@ -276,6 +276,58 @@ fn parts_are_properties() {
 }
 
 #[test]
+fn fields_of_parts_are_judged_where_they_are_declared() {
+    let contract = taking(
+        "          multipart/form-data:
+            schema: { type: object, required: [a], properties: { a: { type: string }, b: { type: array, items: { type: string } } } }
+            encoding:
+              a: { headers: { X-Rate: { required: true, schema: { type: integer, maximum: 9 } }, X-Tags: { schema: { type: array, items: { type: string, maxLength: 3 } } } } }
+              b: { headers: { X-Own: { schema: { type: boolean } }, Content-Type: { schema: { enum: [none] } } } }",
+    );
+    assert_eq!(contract.operation(0).unwrap().gaps(), []);
+    let a = ("name=a|X-Rate: 7|X-Tags: abc, d", "1");
+    good(&contract, MULTIPART, &parts(&[a]));
+    good(
+        &contract,
+        MULTIPART,
+        &parts(&[("name=a|x-rate: 0", "1"), ("name=b|X-Own: true", "x"), ("name=b", "y")]),
+    );
+    for (sent, expected) in [
+        (&[("name=a", "1")][..], "/a required"),
+        (&[("name=a|X-Rate: many", "1")], "/a type"),
+        (&[("name=a|X-Rate: 10", "1")], "/a maximum"),
+        (&[("name=a|X-Rate: 1|X-Tags: abcd", "1")], "/a maxLength"),
+        (&[a, ("name=b|X-Own: yes", "x")], "/b type"),
+        (&[a, ("name=b|X-Own: true", "x"), ("name=b|X-Own: 1", "y")], "/b type"),
+        (&[a, ("name=b|X-Rate: 1", "x")], "/b headers"),
+    ] {
+        let found = judged(&contract, &[MULTIPART], parts(sent).as_bytes()).unwrap();
+        assert_eq!(found, [expected], "{sent:?}");
+    }
+}
+
+#[test]
+fn parts_of_a_mixed_body_are_properties_by_their_names() {
+    let contract = taking(
+        "          multipart/mixed:
+            schema: { type: object, required: [meta], properties: { meta: { type: object, properties: { n: { type: integer } } }, file: { type: string, format: binary } } }",
+    );
+    assert_eq!(contract.operation(0).unwrap().gaps(), []);
+    const MIXED: &str = "multipart/mixed; boundary=XX";
+    let meta = ("name=meta|Content-Type: application/json", "{\"n\": 1}");
+    good(&contract, MIXED, &parts(&[meta, ("name=file; filename=f", "x")]));
+    wrong(&contract, MIXED, &parts(&[("name=file; filename=f", "x")]), &["/meta required"]);
+    wrong(&contract, MIXED, &parts(&[("name=meta", "{\"n\": \"x\"}")]), &["/meta/n type"]);
+    wrong(&contract, MIXED, &parts(&[meta, ("name=other", "x")]), &["/other additionalProperties"]);
+    refused(&contract, MULTIPART, &parts(&[meta]), "type");
+    let nameless = parts(&[meta]).replace("Content-Disposition: form-data; name=meta\r\n", "");
+    assert!(judged(&contract, &[MIXED], nameless.as_bytes()).is_err(), "{nameless}");
+    // By position there are no names to judge by.
+    let contract = taking("          multipart/mixed: { schema: { type: array, items: { type: object } } }");
+    refused(&contract, MIXED, &parts(&[meta]), "gap multipart/mixed");
+}
+
+#[test]
 fn more_parts_that_may_not_be_there_than_are_told_are_said_to_be_more() {
     let contract =
         taking("          multipart/form-data: { schema: { type: object, additionalProperties: true } }");
@@ -354,7 +406,8 @@ fn what_parts_cannot_tell_is_a_gap() {
         ("{ type: array, items: { type: array, items: { type: string } } }", ""),
         ("{ type: string, format: binary, pattern: a }", ""),
         ("{ type: array, items: { type: string } }", "{ style: pipeDelimited, explode: false }"),
-        ("{ type: string }", "{ headers: { X-A: { schema: { type: string } } } }"),
+        ("{ type: string }", "{ headers: { Content-Disposition: { schema: { type: string } } } }"),
+        ("{ type: string }", "{ headers: { X-A: { schema: { type: array, items: { type: array } } } } }"),
         ("{ type: object }", "{ contentType: 'application/json, text/plain' }"),
     ] {
         let encoding = if encoding.is_empty() { "{}".to_owned() } else { format!("{{ p: {encoding} }}") };

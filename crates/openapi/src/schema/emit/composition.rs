@@ -251,26 +251,27 @@ impl<'a> Emitter<'a> {
         let states =
             |rule: fn(&Schema) -> bool| composition.all().any(|member| rule(self.schemas.get(member)));
         let mut silence = Silence::default();
+        let defaults = self.defaults(context.lens);
         for (one, kind, keyword, bound, states) in [
             (
                 Type::String,
                 Silence::LENGTH,
                 "maxLength",
-                self.defaults.max_length,
+                defaults.max_length,
                 states(|schema| schema.text().max_length.is_some()),
             ),
             (
                 Type::Array,
                 Silence::ITEMS,
                 "maxItems",
-                self.defaults.max_items,
+                defaults.max_items,
                 states(|schema| schema.array().max_items.is_some()),
             ),
             (
                 Type::Object,
                 Silence::PROPERTIES,
                 "maxProperties",
-                self.defaults.max_properties,
+                defaults.max_properties,
                 states(|schema| schema.object().max_properties.is_some()),
             ),
         ] {

@@ -523,7 +523,7 @@ fn is_composed(schema: &Schema) -> bool {
 
 /// Neither closed nor directed.
 fn asking(context: Context) -> Context {
-    let lens = Lens { direction: None, closing: Closing::Open };
+    let lens = Lens { direction: None, closing: Closing::Open, bounds: 0 };
     Context { lens, role: Role::Part, ..context.alone() }
 }
 
