@@ -442,3 +442,24 @@ fn memory_of_what_is_given_up_is_kept_for_the_next() {
     assert!(parse(b"[1,2", &Limits::REQUEST).is_err());
     assert_eq!(capacity(), kept);
 }
+
+#[test]
+fn a_string_ends_at_its_quote_wherever_that_stands() {
+    for len in 0..130_usize {
+        let plain = "\u{e9}x".repeat(len).chars().take(len).collect::<String>();
+        let limits = Limits::REQUEST;
+        let text = format!("\"{plain}\"");
+        let tape = parse(text.as_bytes(), &limits).expect("a string");
+        assert_eq!(tape.root().as_str(), Some(&*plain), "{len}");
+        let text = format!("\"{plain}\\n{plain}\"");
+        let tape = parse(text.as_bytes(), &limits).expect("a string");
+        assert_eq!(tape.root().as_str(), Some(&*format!("{plain}\n{plain}")), "{len}");
+        for wrong in ['\u{0}', '\n', '\u{1f}'] {
+            let text = format!("\"{plain}{wrong}{plain}\"");
+            let fault = parse(text.as_bytes(), &limits).expect_err("a control character");
+            assert_eq!(fault.offset, plain.len() + 1, "{len}");
+        }
+        let text = format!("\"{plain}");
+        assert!(parse(text.as_bytes(), &limits).is_err(), "{len}");
+    }
+}
