@@ -9,7 +9,7 @@ use portcullis_testkit::gateway::Builder;
 use portcullis_testkit::{Deadline, Gateway, Request, Wire};
 use serde_json::Value;
 
-use crate::clients::python_with;
+use crate::clients::python_within;
 use crate::stage::{KEY, KEY_FIELD, Stage, executable};
 
 /// `RULES` becomes what is said of signing besides.
@@ -74,7 +74,8 @@ impl Library {
     /// One that reads the set of this gateway.
     pub(crate) fn reading(gateway: &Gateway, audience: &str, algorithm: &str) -> Option<Self> {
         let url = format!("http://{}/.well-known/jwks.json", gateway.address("inside"));
-        let mut command = python_with("jwt, cryptography", "jwt_backend.py")?;
+        // As long as the longest test that goes by it, rotations of which take their time.
+        let mut command = python_within(300, "jwt, cryptography", "jwt_backend.py")?;
         command.args([&url, "https://gw.test", audience, algorithm]);
         let mut child =
             command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the library starts");
