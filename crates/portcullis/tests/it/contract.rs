@@ -530,7 +530,7 @@ fn coverage_names_what_is_not_enforced() {
     for part in [
         "shop: 2 operations, 1 fully enforced, 1 answer 501",
         "GET /gap (gap) answers 501",
-        "shop.yaml:8:20 paths./gap.get",
+        "shop.yaml:8:50 paths./gap.get",
     ] {
         assert!(told.contains(part), "`{part}` is not in: {told}");
     }
@@ -549,7 +549,7 @@ fn coverage_names_what_is_not_enforced() {
     );
     assert_eq!(gap["gaps"][0]["side"], "request");
     assert!(
-        gap["gaps"][0]["place"].as_str().is_some_and(|place| place.starts_with("shop.yaml:8:20")),
+        gap["gaps"][0]["place"].as_str().is_some_and(|place| place.starts_with("shop.yaml:8:50")),
         "{gap}"
     );
     let output = command("auth: none", SHOP, &["coverage"]);
