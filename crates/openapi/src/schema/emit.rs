@@ -9,6 +9,7 @@
 //!   composition declares: at the outermost schema, never within the branches. A composition that declares no property at all
 //!   describes a free map and stays open, as does a branch of `anyOf` or `oneOf` that says `type: object` and no more.
 //!   A property, or items, that several parts describe are a composition in turn: closed to what these declare together.
+//!   What `patternProperties` and `additionalProperties` describe each schema closes by itself.
 //! * **Direction.** A `readOnly` property is refused in a request and required of none; a `writeOnly` one likewise in a
 //!   response. It is one if it says so itself, or what it refers to, or a part of its `allOf`.
 //! * **`not`, `if`, `contains`** ask a question about the value and do not describe it: they are neither closed nor directed.

@@ -13,6 +13,7 @@ use super::{COMPOSITION_MAX, Closing, Context, Direction, Emitter, Silence, VISI
 use crate::engine::CLOSED;
 
 /// A schema and all others that it asks about the same value.
+#[derive(Debug)]
 pub(super) struct Composition {
     /// The first is the schema itself. Second, whether it holds for every value that the first allows.
     members: SmallVec<[(SchemaId, bool); 4]>,
@@ -38,10 +39,10 @@ impl Composition {
         Self { members: SmallVec::new(), is_complete: true, sole: None }
     }
 
-    /// With those of another.
-    pub(super) fn join(&mut self, other: Self) {
+    /// With those of another; `seen` are all that were joined before.
+    pub(super) fn join(&mut self, other: Self, seen: &mut HashSet<SchemaId, RandomState>) {
         for member in other.members {
-            if !self.members.iter().any(|(own, _)| *own == member.0) {
+            if seen.insert(member.0) {
                 self.members.push(member);
             }
         }

@@ -3,13 +3,14 @@
 //! So none of them closes it by itself. Each is written as a part, open, and the outermost schema of all closes it by what
 //! those declare together that hold, see [`crate::engine`]. The same goes on within, as deep as schemas share.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
 use super::super::{SchemaId, Schemas};
 use super::composition::Composition;
-use super::{COMPOSITION_MAX, Context, Emitter, Role};
+use super::{COMPOSITION_MAX, Context, Direction, Emitter, Role};
 
 /// Most sets of schemas that describe members together, of one document.
 const SETS_MAX: usize = 10_000;
@@ -28,8 +29,18 @@ struct Sharing<'a> {
 #[derive(Clone, Debug)]
 struct Set {
     schemas: Vec<SchemaId>,
-    /// What of the value they share in turn, once that was asked for.
-    sharing: Option<u32>,
+    /// Once it was asked for.
+    together: Option<Together>,
+}
+
+/// What the schemas of a set come to. PERF: asked for by each of them.
+#[derive(Clone, Debug)]
+struct Together {
+    composition: Rc<Composition>,
+    /// What of the value they share in turn.
+    sharing: u32,
+    /// Names that no message of a direction may have.
+    hidden: Vec<(Option<Direction>, u32)>,
 }
 
 /// All of a document.
@@ -39,6 +50,8 @@ pub(super) struct Shared<'a> {
     sharings: Vec<Sharing<'a>>,
     sets: HashMap<Vec<SchemaId>, u32, RandomState>,
     by_number: Vec<Set>,
+    /// Of schemas that were asked for, whether they declare members. PERF: asked for with each composition that has them.
+    describes: HashMap<SchemaId, bool, RandomState>,
 }
 
 impl Default for Shared<'_> {
@@ -48,6 +61,7 @@ impl Default for Shared<'_> {
             sharings: vec![Sharing::default()],
             sets: HashMap::default(),
             by_number: Vec::new(),
+            describes: HashMap::default(),
         }
     }
 }
@@ -116,13 +130,22 @@ impl<'a> Emitter<'a> {
 
     /// The number of a set, if several of it declare members.
     fn set(&mut self, mut schemas: Vec<SchemaId>, id: SchemaId, context: Context) -> Option<u32> {
-        let declares = |schema: &&SchemaId| describes(self.schemas, **schema, LISTS_MAX);
-        if schemas.len() < 2 || schemas.iter().filter(declares).nth(1).is_none() {
+        if schemas.len() < 2 {
             return None;
         }
         schemas.sort_unstable();
         if let Some(known) = self.shared.sets.get(&schemas) {
             return Some(*known);
+        }
+        let mut declare = 0_usize;
+        for schema in &schemas {
+            let of = self.schemas;
+            let known = self.shared.describes.entry(*schema);
+            let declares = *known.or_insert_with(|| describes(of, *schema, LISTS_MAX));
+            declare = declare.saturating_add(usize::from(declares));
+        }
+        if declare < 2 {
+            return None;
         }
         if self.shared.by_number.len() >= SETS_MAX {
             self.lack(context, id, "", "too many schemas describe the same members");
@@ -130,7 +153,7 @@ impl<'a> Emitter<'a> {
         }
         let number = u32::try_from(self.shared.by_number.len()).ok()?;
         self.shared.sets.insert(schemas.clone(), number);
-        self.shared.by_number.push(Set { schemas, sharing: None });
+        self.shared.by_number.push(Set { schemas, together: None });
         Some(number)
     }
 
@@ -140,24 +163,35 @@ impl<'a> Emitter<'a> {
         set: u32,
         id: SchemaId,
         context: Context,
-    ) -> Option<(Context, Composition)> {
-        let Set { schemas, sharing } = self.shared.set(set)?.clone();
+    ) -> Option<(Context, Rc<Composition>)> {
         let context = Context { role: Role::Part, is_in_place: false, ..context.alone() };
-        let mut together = Composition::of_none();
-        for schema in schemas {
-            together.join(self.composition(schema, context));
-        }
-        let sharing = match sharing {
+        let Set { schemas, together } = self.shared.set(set)?.clone();
+        let direction = context.lens.direction;
+        let mut together = match together {
             Some(known) => known,
             None => {
-                let sharing = self.sharing(&together, id, context);
-                let place = usize::try_from(set).ok().and_then(|set| self.shared.by_number.get_mut(set));
-                place.into_iter().for_each(|set| set.sharing = Some(sharing));
-                sharing
+                let mut composition = Composition::of_none();
+                let mut seen = HashSet::default();
+                for schema in schemas {
+                    composition.join(self.composition(schema, context), &mut seen);
+                }
+                let sharing = self.sharing(&composition, id, context);
+                Together { composition: Rc::new(composition), sharing, hidden: Vec::new() }
             }
         };
-        let context = self.hide(&together, Context { shared: sharing, ..context });
-        Some((self.part(id, context), together))
+        let known = together.hidden.iter().find(|(known, _)| *known == direction);
+        let hidden = match known {
+            Some((_, hidden)) => *hidden,
+            None => {
+                let hidden = self.hide(&together.composition, context).hidden;
+                together.hidden.push((direction, hidden));
+                let place = usize::try_from(set).ok().and_then(|set| self.shared.by_number.get_mut(set));
+                place.into_iter().for_each(|set| set.together = Some(together.clone()));
+                hidden
+            }
+        };
+        let context = Context { shared: together.sharing, hidden, ..context };
+        Some((self.part(id, context), together.composition))
     }
 
     /// Of what is shared here, what another schema describes.
@@ -168,7 +202,7 @@ impl<'a> Emitter<'a> {
         };
         let composition = self.composition(id, Context { is_chosen: false, ..context });
         let mut has_items = false;
-        let mut declared: std::collections::HashSet<&str, RandomState> = std::collections::HashSet::default();
+        let mut declared: HashSet<&str, RandomState> = HashSet::default();
         for member in composition.all() {
             let schema = self.schemas.get(member);
             declared.extend(schema.object().properties.iter().map(|property| &*property.name));
