@@ -31,16 +31,17 @@ pub(crate) fn check(data: &[u8]) {
         assert!(said.issuer.is_none_or(|issuer| issuer == "i"), "a look saw another issuer");
     });
     assert!(looked.is_some(), "a look did not see what holds");
-    let header: serde_json::Value = serde_json::from_slice(header).expect("a header");
-    assert_eq!(header["alg"], "HS256");
-    for name in ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc", "p2c"] {
-        assert!(header.get(name).is_none(), "{name}");
+    // Numbers beyond a float are none for others.
+    if let Ok(header) = serde_json::from_slice::<serde_json::Value>(header) {
+        assert_eq!(header["alg"], "HS256");
+        for name in ["crit", "b64", "jwk", "jku", "x5u", "x5c", "zip", "enc", "p2c"] {
+            assert!(header.get(name).is_none(), "{name}");
+        }
     }
     assert_eq!(verified.issuer(), Some("i"));
     assert!(verified.audience().any(|audience| audience == "a"));
     assert!(verified.subject().is_some_and(|subject| !subject.is_empty()));
     assert!(verified.expires().expect("an end") + rules.leeway > NOW);
-    // Numbers beyond a float are none for others.
     if let Ok(theirs) = serde_json::from_slice::<serde_json::Value>(claims) {
         assert_eq!(theirs["iss"], "i");
         assert!(theirs["exp"].as_f64().expect("a number") > 1_799_999_969.0);
