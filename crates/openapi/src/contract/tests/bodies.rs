@@ -312,6 +312,27 @@ fn properties_of_several_members_are_one_composition_at_every_depth() {
     );
 }
 
+/// Members that are shared within are closed; the object around them takes any name, and so has the bound of a free map.
+#[test]
+fn an_open_object_is_bounded_where_what_it_shares_is_closed() {
+    let shared = "allOf: [{ properties: { b: { properties: { c: {} } } } }], properties: { b: { properties: { d: {} } } }";
+    let many = (0..600).map(|number| format!("\"n{number}\":1")).collect::<Vec<_>>().join(",");
+    for (others, bodies) in [
+        (", additionalProperties: true", vec![(many.as_str(), "/open maxProperties"), (r#""n":1"#, "")]),
+        (", additionalProperties: false", vec![(r#""n":1"#, "/open/n additionalProperties")]),
+    ] {
+        let schema = format!(
+            "{{ properties: {{ large: {{ type: object, maxProperties: 700 }}, open: {{ type: object, {shared}{others} }} }} }}"
+        );
+        for (members, expected) in bodies {
+            let expected: &[&str] = if expected.is_empty() { &[] } else { &[expected] };
+            check("3.1.0", &schema, "", &[(&format!("{{\"open\":{{{members}}}}}"), expected)]);
+        }
+        let undeclared = r#"{"open":{"b":{"c":1,"d":2,"z":3}}}"#;
+        check("3.1.0", &schema, "", &[(undeclared, &["/open/b/z unevaluatedProperties"])]);
+    }
+}
+
 #[test]
 fn items_of_several_members_have_what_they_declare_together() {
     check(

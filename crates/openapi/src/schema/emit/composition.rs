@@ -280,7 +280,7 @@ impl<'a> Emitter<'a> {
             let is_closed = one == Type::Object
                 && (keywords.get("additionalProperties") == Some(&Value::Bool(false))
                     || keywords.get("unevaluatedProperties") == Some(&Value::Bool(false))
-                    || keywords.contains_key(CLOSED));
+                    || (keywords.contains_key(CLOSED) && !self.takes_any_name(composition)));
             if !types.has(one) || states || is_closed {
                 continue;
             }
@@ -290,6 +290,17 @@ impl<'a> Emitter<'a> {
             }
         }
         self.silence(context, silence);
+    }
+
+    /// Whether an object may have names that nothing declares, although something within it is closed.
+    fn takes_any_name(&self, composition: &Composition) -> bool {
+        let refuses = |id: SchemaId| self.schemas.get(id).always == Some(false);
+        let takes = |member| {
+            let object = self.schemas.get(member).object();
+            let others = [object.additional_properties, object.unevaluated_properties];
+            others.into_iter().flatten().any(|others| !refuses(others))
+        };
+        !self.declares(composition, false) || composition.all().any(takes)
     }
 
     /// Whether a property may not be in a message of that direction.
