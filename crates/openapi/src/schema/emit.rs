@@ -35,12 +35,14 @@ mod declared;
 mod directed;
 mod discriminator;
 mod keywords;
+mod numbered;
 mod reach;
 mod scope;
 mod sharing;
 
 use declared::{Declared, Link};
 use directed::Directed;
+use numbered::Numbered;
 pub(crate) use reach::Reach;
 use scope::Scopes;
 use sharing::Shared;
@@ -113,8 +115,7 @@ pub(crate) struct Emitter<'a> {
     patterns: Arc<Patterns>,
     name_patterns: HashMap<&'a str, PatternSupport, RandomState>,
     /// Sets of names by their number: those that no message of a direction may have.
-    hidden: HashMap<Vec<&'a str>, u32, RandomState>,
-    hidden_names: Vec<Vec<&'a str>>,
+    hidden: Numbered<Vec<&'a str>>,
     shared: Shared<'a>,
     /// What was written declares, and by which of it values are closed.
     declared: Vec<Declared<'a>>,
@@ -237,8 +238,7 @@ impl<'a> Emitter<'a> {
             roots: Vec::new(),
             patterns: Arc::default(),
             name_patterns: HashMap::default(),
-            hidden: HashMap::from_iter([(Vec::new(), 0)]),
-            hidden_names: vec![Vec::new()],
+            hidden: Numbered::default(),
             shared: Shared::default(),
             declared: Vec::new(),
             closed: Vec::new(),
@@ -399,18 +399,11 @@ impl<'a> Emitter<'a> {
     fn hidden_set(&mut self, mut names: Vec<&'a str>) -> u32 {
         names.sort_unstable();
         names.dedup();
-        if let Some(known) = self.hidden.get(&names) {
-            return *known;
-        }
-        let number = u32::try_from(self.hidden_names.len()).unwrap_or_default();
-        self.hidden.insert(names.clone(), number);
-        self.hidden_names.push(names);
-        number
+        self.hidden.number(names)
     }
 
     fn hidden_names(&self, set: u32) -> &[&'a str] {
-        let names = usize::try_from(set).ok().and_then(|index| self.hidden_names.get(index));
-        names.map_or(&[], Vec::as_slice)
+        self.hidden.get(set).map_or(&[], Vec::as_slice)
     }
 }
 

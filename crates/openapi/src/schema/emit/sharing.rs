@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 
 use super::super::{SchemaId, Schemas};
 use super::composition::Composition;
+use super::numbered::Numbered;
 use super::{COMPOSITION_MAX, Context, Direction, Emitter, Role};
 
 /// Most sets of schemas that describe members together, of one document.
@@ -44,57 +45,30 @@ struct Together {
 }
 
 /// All of a document.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Shared<'a> {
-    numbers: HashMap<Sharing<'a>, u32, RandomState>,
-    sharings: Vec<Sharing<'a>>,
+    sharings: Numbered<Sharing<'a>>,
     sets: HashMap<Vec<SchemaId>, u32, RandomState>,
     by_number: Vec<Set>,
     /// Of schemas that were asked for, whether they declare members. PERF: asked for with each composition that has them.
     describes: HashMap<SchemaId, bool, RandomState>,
 }
 
-impl Default for Shared<'_> {
-    fn default() -> Self {
-        Self {
-            numbers: HashMap::from_iter([(Sharing::default(), 0)]),
-            sharings: vec![Sharing::default()],
-            sets: HashMap::default(),
-            by_number: Vec::new(),
-            describes: HashMap::default(),
-        }
-    }
-}
-
 impl<'a> Shared<'a> {
-    fn number(&mut self, sharing: Sharing<'a>) -> u32 {
-        if let Some(known) = self.numbers.get(&sharing) {
-            return *known;
-        }
-        let number = u32::try_from(self.sharings.len()).unwrap_or_default();
-        self.numbers.insert(sharing.clone(), number);
-        self.sharings.push(sharing);
-        number
-    }
-
-    fn get(&self, number: u32) -> Option<&Sharing<'a>> {
-        self.sharings.get(usize::try_from(number).ok()?)
-    }
-
     fn set(&self, number: u32) -> Option<&Set> {
         self.by_number.get(usize::try_from(number).ok()?)
     }
 
     /// The set of a member that is shared.
     pub(super) fn of_name(&self, number: u32, name: &str) -> Option<u32> {
-        let names = &self.get(number)?.names;
+        let names = &self.sharings.get(number)?.names;
         let at = names.binary_search_by(|(own, _)| (*own).cmp(name)).ok()?;
         names.get(at).map(|(_, set)| *set)
     }
 
     /// The set of items that are shared.
     pub(super) fn of_items(&self, number: u32) -> Option<u32> {
-        self.get(number)?.items
+        self.sharings.get(number)?.items
     }
 }
 
@@ -125,7 +99,7 @@ impl<'a> Emitter<'a> {
             }
         }
         sharing.items = self.set(items, id, context);
-        self.shared.number(sharing)
+        self.shared.sharings.number(sharing)
     }
 
     /// The number of a set, if several of it declare members.
@@ -196,7 +170,8 @@ impl<'a> Emitter<'a> {
 
     /// Of what is shared here, what another schema describes.
     pub(super) fn shared_for(&mut self, id: SchemaId, context: Context) -> u32 {
-        let Some(mut sharing) = self.shared.get(context.shared).filter(|_| context.shared != 0).cloned()
+        let Some(mut sharing) =
+            self.shared.sharings.get(context.shared).filter(|_| context.shared != 0).cloned()
         else {
             return 0;
         };
@@ -210,7 +185,7 @@ impl<'a> Emitter<'a> {
         }
         sharing.names.retain(|(name, _)| declared.contains(name));
         sharing.items = sharing.items.filter(|_| has_items);
-        self.shared.number(sharing)
+        self.shared.sharings.number(sharing)
     }
 }
 
