@@ -210,17 +210,14 @@ impl AnswerKeeper {
         answer: &mut Answered,
         found: &mut Violations,
     ) -> Vec<WrongField> {
-        let length = match answer.body_mut().size() {
-            Size::Exactly(length) => Some(length.to_string().into_bytes()),
-            Size::None | Size::Unknown => None,
-        };
+        let size = answer.body_mut().size();
         let fields = answer.fields();
         let value = |name: &str| {
             let lines: Vec<&[u8]> = fields.all(name).collect();
-            match (lines.is_empty(), name) {
-                (true, "content-length") => length.clone(),
-                (true, _) => None,
-                (false, _) => Some(lines.join(&b", "[..])),
+            match (lines.is_empty(), name, size) {
+                (true, "content-length", Size::Exactly(length)) => Some(length.to_string().into_bytes()),
+                (true, ..) => None,
+                (false, ..) => Some(lines.join(&b", "[..])),
             }
         };
         self.contract.judge(self.operation).wrong_fields(declared, value, found)
