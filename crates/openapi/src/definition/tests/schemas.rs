@@ -134,24 +134,13 @@ fn what_is_not_understood_is_kept_as_a_fault() {
 
 #[test]
 fn numbers_that_would_change_are_not_compared() {
-    faults(
-        "3.0.0",
-        "{ maximum: 123456789012345678901234567891 }",
-        &[
+    for number in ["123456789012345678901234567891", "0.1000000000000000055511151231257827"] {
+        let warning = format!(
             "warning: api.yaml:6:72: paths./a.post.requestBody.content.application/json.schema.maximum: expected a \
-           number that can be compared, found the number 123456789012345678901234567891",
-        ],
-        &["maximum"],
-    );
-    faults(
-        "3.0.0",
-        "{ maximum: 0.1000000000000000055511151231257827 }",
-        &[
-            "warning: api.yaml:6:72: paths./a.post.requestBody.content.application/json.schema.maximum: expected a \
-           number that can be compared, found the number 0.1000000000000000055511151231257827",
-        ],
-        &["maximum"],
-    );
+             number that can be compared, found the number {number}"
+        );
+        faults("3.0.0", &format!("{{ maximum: {number} }}"), &[&warning], &["maximum"]);
+    }
     // What JavaScript writes for the least and the largest integer.
     read("3.0.0", "{ minimum: -9223372036854776000, maximum: 18446744073709552000 }", |schema| {
         let number = schema.number();
