@@ -77,7 +77,7 @@ class Server:
     def render(self, template, **words):
         text = (HERE / "conf" / template).read_text()
         words |= {"TMP": self.folder, "NAME": self.name, "PORT": self.port, "TLS_PORT": self.tls_port,
-                  "BACKEND": self.backend_port, "BODY_1K": BODY_1K}
+                  "BACKEND": self.backend_port}
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
         path = self.folder / f"{self.name}-{template}"
@@ -87,7 +87,7 @@ class Server:
     def command(self):
         if self.kind == "backend":
             self.port = self.backend_port
-            return [which("nginx"), "-c", self.render("backend.conf")]
+            return [self.client, "answer", f"127.0.0.1:{self.port}", str(self.folder)]
         if self.kind == "nginx":
             log = f"{self.records} record buffer=64k flush=1s" if self.log else "off"
             return [which("nginx"), "-c", self.render("nginx.conf", LOG=log)]
@@ -143,7 +143,7 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(3)
+                self.process.wait(10)  # what counts itself writes that down at its end
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

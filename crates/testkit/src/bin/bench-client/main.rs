@@ -1,9 +1,11 @@
-//! Load that no program of a distribution makes: TLS handshakes without end, and requests at a fixed rate.
+//! Load that no program of a distribution makes: TLS handshakes without end, and requests at a fixed rate; and the service that
+//! answers it.
 //!
 //! `bench-client new|resumed ADDRESS SECONDS THREADS CERTIFICATES` opens a connection for each request;
 //! `bench-client rate ADDRESS SECONDS CONNECTIONS REQUESTS_PER_SECOND [TOKENS [SOURCE]]` keeps its connections, and sends
 //! each request when it is due, whether or not those before it were answered; from the address SOURCE where it is given.
 //! `bench-client tokens FOLDER COUNT` makes tokens, and sends nothing.
+//! `bench-client answer ADDRESS FOLDER` is the service behind the proxies.
 //!
 //! What is sent and what is expected stands in the standard input: the head of a request in which `{n}` becomes a number
 //! of its own and `{token}` a line of the file TOKENS, a zero byte, and the body of the answer. Every answer is compared
@@ -27,6 +29,7 @@ use std::time::Duration;
 
 mod handshakes;
 mod rate;
+mod service;
 mod tokens;
 
 fn main() {
@@ -35,6 +38,12 @@ fn main() {
         && kind == "tokens"
     {
         return tokens::write(folder.as_ref(), count.parse().expect("a number of tokens"));
+    }
+    if let [kind, address, folder] = &*words
+        && kind == "answer"
+    {
+        let address = address.parse().expect("an address");
+        return service::run(address, folder.as_ref()).expect("a service");
     }
     let [kind, address, seconds, rest @ ..] = &*words else {
         panic!("bench-client new|resumed|rate ADDRESS SECONDS ...")
