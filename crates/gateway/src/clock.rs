@@ -4,6 +4,7 @@
 //! are judged on [`wall`]. One module, so that a test of a clock jump has one thing to move and a lint one
 //! thing to allow.
 
+use std::cell::Cell;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use tokio::time::Instant;
@@ -17,6 +18,26 @@ pub fn now() -> Instant {
 #[expect(clippy::disallowed_methods, reason = "this module is the replacement the lint names")]
 pub fn wall() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// How long a thread takes the distance between the two clocks for the same: so late it follows who sets one of them.
+const DISTANCE_HOLDS: Duration = Duration::from_millis(20);
+
+/// The wall-clock time of a moment that was just read off the other clock.
+// PERF: one clock is read instead of two.
+pub fn wall_at(moment: Instant) -> Duration {
+    thread_local! {
+        static BOTH: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+    }
+    let known = BOTH.get().and_then(|(at, wall)| {
+        let since = moment.checked_duration_since(at)?;
+        (since < DISTANCE_HOLDS).then(|| wall.saturating_add(since))
+    });
+    known.unwrap_or_else(|| {
+        let wall = wall();
+        BOTH.set(Some((moment, wall)));
+        wall
+    })
 }
 
 /// Whole milliseconds, as far as they can be counted.

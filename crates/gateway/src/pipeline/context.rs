@@ -243,13 +243,14 @@ impl Context {
     /// Begins an exchange now.
     pub fn begin(&mut self, wire: Wire, write_idle: Duration, revision: &Arc<str>) {
         debug_assert!(self.facts.ended.is_some(), "the exchange before has no record");
-        let wall = clock::wall();
+        let started = clock::now();
+        let wall = clock::wall_at(started);
         self.id = RequestId::new(wall);
         self.trace = Trace::begin(random);
         if !self.revision.as_ref().is_some_and(|known| Arc::ptr_eq(known, revision)) {
             self.revision = Some(Arc::clone(revision));
         }
-        self.facts = Facts::begin(wall, clock::now(), wire, write_idle);
+        self.facts = Facts::begin(wall, started, wire, write_idle);
     }
 
     /// When the last exchange ended.
