@@ -198,7 +198,7 @@ impl Sending {
         out.reserve(fields.text_len().saturating_add(HEAD_ROOM_BYTES).saturating_add(room));
         let mut writer = HeadWriter::response(out, status.as_u16(), b"").fields(fields);
         if !fields.has("date") {
-            writer = writer.field("date", date::now().as_str());
+            date::with_line(|line| writer.lines(line));
         }
         let informational = turn.manner.head_only || status == StatusCode::NOT_MODIFIED;
         let framing = match body.size() {

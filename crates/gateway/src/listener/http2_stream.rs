@@ -173,7 +173,7 @@ impl Stream {
             head.headers_mut().insert(CONTENT_LENGTH, length.into());
         }
         if !head.headers().contains_key(DATE)
-            && let Ok(date) = HeaderValue::from_str(date::now().as_str())
+            && let Ok(date) = date::with_now(HeaderValue::from_str)
         {
             head.headers_mut().insert(DATE, date);
         }
