@@ -4,7 +4,8 @@
 //! give them back, and would find them cold.
 //!
 //! # Limits
-//! [`KEPT_MAX`] of each kind on each core, none larger than [`KEPT_BYTES_MAX`].
+//! [`KEPT_MAX`] buffers of each kind on each core, none larger than [`KEPT_BYTES_MAX`]; memory of [`HEADS_MAX`] heads, none larger
+//! than [`Fields::into_spare`] keeps.
 
 use std::cell::RefCell;
 
@@ -13,6 +14,9 @@ use portcullis_http1::Fields;
 
 /// Buffers kept of each kind.
 const KEPT_MAX: usize = 16;
+
+/// Heads of which the memory is kept. Each request that waits for its backend has one.
+const HEADS_MAX: usize = 64;
 
 /// The largest that is kept.
 pub const KEPT_BYTES_MAX: usize = 16 * 1024;
@@ -35,7 +39,7 @@ pub fn read() -> BytesMut {
 pub fn give_read(mut buffer: BytesMut) {
     // A part of it may still be on its way to somebody as the piece of a body.
     if buffer.is_empty() && buffer.try_reclaim(READ_BYTES_MIN) && buffer.capacity() <= KEPT_BYTES_MAX {
-        READ.with_borrow_mut(|kept| keep(kept, buffer));
+        READ.with_borrow_mut(|kept| keep(kept, buffer, KEPT_MAX));
     }
 }
 
@@ -48,7 +52,7 @@ pub fn write() -> Vec<u8> {
 pub fn give_write(mut buffer: Vec<u8>) {
     buffer.clear();
     if (1..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
-        WRITE.with_borrow_mut(|kept| keep(kept, buffer));
+        WRITE.with_borrow_mut(|kept| keep(kept, buffer, KEPT_MAX));
     }
 }
 
@@ -59,11 +63,11 @@ pub fn head() -> Fields {
 
 /// Takes back the memory of a head, unless it is as large as only rare ones are.
 pub fn give_head(fields: Fields) {
-    HEADS.with_borrow_mut(|kept| keep(kept, fields.into_spare()));
+    HEADS.with_borrow_mut(|kept| keep(kept, fields.into_spare(), HEADS_MAX));
 }
 
-fn keep<T>(kept: &mut Vec<T>, buffer: T) {
-    if kept.len() < KEPT_MAX {
+fn keep<T>(kept: &mut Vec<T>, buffer: T, most: usize) {
+    if kept.len() < most {
         kept.push(buffer);
     }
 }
