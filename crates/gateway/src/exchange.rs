@@ -25,7 +25,7 @@ use crate::pipeline::{Admitted, Answered, Context, Identified, Routed, Stop, jud
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 use crate::route::Found;
 use crate::snapshot::lease::Lease;
-use crate::snapshot::{Listening, Live, Opening, Snapshot};
+use crate::snapshot::{Latest, Listening, Live, Opening, Snapshot};
 
 mod routing;
 
@@ -58,13 +58,15 @@ pub async fn exchange<W: Wire>(
     wire: &mut W,
     head: Head,
     body: Body,
-    snapshot: Arc<Snapshot>,
+    latest: &mut Latest<'_>,
     live: &Arc<Live>,
     cx: &mut Context,
 ) {
+    let snapshot = &**latest.load();
+    let tells_times = snapshot.server_timing;
     cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
     let judged = {
-        let mut judging = pin!(judge(head, body, &snapshot, live, cx));
+        let mut judging = pin!(judge(head, body, snapshot, live, cx));
         wire.drive(Contained(judging.as_mut())).await
     };
     let Some(judged) = judged else { return cx.finish(0, false) };
@@ -72,17 +74,21 @@ pub async fn exchange<W: Wire>(
         Ok(answered) => answered.into_reply(),
         Err(stop) => stopped(stop, cx),
     };
-    leave(wire, reply, cx, snapshot).await;
+    if reply.body.takes_time() {
+        // Nobody is to wait for it who waits for an old configuration to be gone.
+        latest.let_go();
+    }
+    leave(wire, reply, cx, tells_times).await;
 }
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
-async fn judge(
+async fn judge<'s>(
     head: Head,
     body: Body,
-    snapshot: &Snapshot,
+    snapshot: &'s Snapshot,
     live: &Arc<Live>,
     cx: &mut Context,
-) -> Result<Answered, Stop> {
+) -> Result<Answered<'s>, Stop> {
     let listener = admit(snapshot, cx).inspect_err(|_| cx.saw_head(&head))?;
     let mut request = canonical(head, &listener.rules, snapshot, cx)?;
     if hops::passed(request.fields()) > snapshot.bounds.hops as usize {
@@ -113,7 +119,7 @@ async fn judge(
     };
     // PERF: lent by the snapshot from here on; each copy of an `Arc` costs as much as forty instructions.
     let chain = &operation.chain;
-    let mut routed = Routed::new(request, Arc::clone(operation), body);
+    let mut routed = Routed::new(request, operation, body);
     cx.route(&routed);
 
     for policy in chain {
@@ -151,12 +157,12 @@ async fn judge(
 }
 
 /// Asks the backend. What may become a stream ends when its ground is gone, whether its answer has begun or not.
-async fn forward(
-    admitted: Admitted,
+async fn forward<'s>(
+    admitted: Admitted<'s>,
     snapshot: &Snapshot,
     live: &Arc<Live>,
     cx: &mut Context,
-) -> Result<Answered, Stop> {
+) -> Result<Answered<'s>, Stop> {
     let lease = cx.operation().and_then(|operation| Lease::of(operation, cx));
     let Some(lease) = lease else { return snapshot.upstreams.forward(admitted, cx).await };
     let mut ending = live.ending(lease);
@@ -256,7 +262,9 @@ pub async fn refuse<W: Wire>(
         Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
     let reply = stopped(stop, cx);
-    leave(wire, reply, cx, snapshot).await;
+    let tells_times = snapshot.server_timing;
+    drop(snapshot);
+    leave(wire, reply, cx, tells_times).await;
 }
 
 /// Why there is no head.
@@ -270,11 +278,11 @@ pub enum Refused {
     TooSlow,
 }
 
-/// The one door every reply leaves by. It takes its time, and holds nothing of the snapshot.
-async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapshot: Arc<Snapshot>) {
+/// The one door every reply leaves by.
+async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, tells_times: bool) {
     const REQUEST_ID: Label = Label::new("x-request-id: ");
     reply.fields.put(REQUEST_ID, cx.id.as_bytes());
-    if snapshot.server_timing {
+    if tells_times {
         reply.fields.push("server-timing", server_timing(cx));
     }
     if let Some(cookie) = cx.take_cookie() {
@@ -282,7 +290,6 @@ async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, snapsh
         // It is for one browser: nobody on the way may keep the answer.
         reply.fields.set("cache-control", "no-store");
     }
-    drop(snapshot);
     cx.replies(reply.status);
     let sent = {
         let mut sending = pin!(wire.send(reply, cx));

@@ -10,7 +10,7 @@ pub mod lease;
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Cache};
 use foldhash::{HashMap, HashSet};
 use http::StatusCode;
 use portcullis_openapi::source::Finding;
@@ -122,6 +122,14 @@ pub struct Live {
     pub ground: Arc<Ground>,
 }
 
+/// The snapshot of each moment, for one who asks again and again: it holds the last one it was given.
+// PERF: while there is no other one it asks for nothing that costs a locked instruction.
+#[derive(Debug)]
+pub struct Latest<'a> {
+    live: &'a Live,
+    held: Option<Cache<&'a ArcSwap<Snapshot>, Arc<Snapshot>>>,
+}
+
 /// The listener is gone from the configuration while a connection of it lives.
 pub const LISTENER_GONE: ProblemKind = ProblemKind {
     code: "listener-gone",
@@ -164,6 +172,18 @@ impl Snapshot {
     }
 }
 
+impl Latest<'_> {
+    /// The snapshot of this moment.
+    pub fn load(&mut self) -> &Arc<Snapshot> {
+        self.held.get_or_insert_with(|| Cache::new(&self.live.snapshot)).load()
+    }
+
+    /// Holds none: whoever goes on to something that takes its time does not keep one that is gone.
+    pub fn let_go(&mut self) {
+        self.held = None;
+    }
+}
+
 #[cfg(test)]
 impl Snapshot {
     /// The same with one policy more on its first operation, which takes every path.
@@ -193,6 +213,11 @@ impl Live {
     /// The snapshot of this moment.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.snapshot.load_full()
+    }
+
+    /// The same, for one who asks again and again. It holds nothing yet.
+    pub fn latest(&self) -> Latest<'_> {
+        Latest { live: self, held: None }
     }
 
     /// The bounds of this moment. Whoever waits holds these and no snapshot, which is then free to go.

@@ -135,7 +135,11 @@ impl Upstreams {
     ///
     /// # Errors
     /// The problem the client is told of: the backend's failure, or the request's own body breaking off.
-    pub async fn forward(&self, mut admitted: Admitted, cx: &mut Context) -> Result<Answered, Stop> {
+    pub async fn forward<'s>(
+        &self,
+        mut admitted: Admitted<'s>,
+        cx: &mut Context,
+    ) -> Result<Answered<'s>, Stop> {
         let body = admitted.take_body();
         let operation = admitted.operation();
         let Some(backend) = self.backends.get(operation.backend) else {

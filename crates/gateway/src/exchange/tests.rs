@@ -118,7 +118,7 @@ apis:
         let head = HeadDecoder::default().request(text.as_bytes(), &HeadBounds::default());
         let (request, _) = head.unwrap().unwrap();
         let head = Head { request, wire: HttpVersion::Http11, size: body.size() };
-        exchange(client, head, body, self.live.snapshot(), &self.live, &mut self.context()).await;
+        exchange(client, head, body, &mut self.live.latest(), &self.live, &mut self.context()).await;
     }
 
     fn context(&self) -> Context {

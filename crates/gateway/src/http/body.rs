@@ -128,6 +128,11 @@ impl Body {
         }
     }
 
+    /// Whether it may be on its way for long: it does not lie in memory.
+    pub fn takes_time(&self) -> bool {
+        matches!(self, Self::Stream(_) | Self::Switched(_))
+    }
+
     /// The same, ended by `ending` as well: what has no end of its own yet breaks off.
     #[must_use]
     pub fn until(self, ending: Ending) -> Self {

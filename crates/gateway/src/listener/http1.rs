@@ -33,7 +33,7 @@ use crate::http::spare;
 use crate::http::term::Term;
 use crate::http::{Body, Head, Peer, Reply, Size, Wire as HttpVersion};
 use crate::pipeline::Context;
-use crate::snapshot::{Live, Snapshot};
+use crate::snapshot::{Latest, Live};
 
 /// Bytes asked of the socket for a head.
 const HEAD_READ_BYTES: usize = 8 * 1024;
@@ -145,6 +145,7 @@ impl Connection {
     ) -> Rest {
         let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::clone(&self.interim));
         cx.deadline = deadline;
+        let mut latest = live.latest();
         let mut bounds = live.bounds();
         loop {
             let since = cx.ended();
@@ -163,11 +164,11 @@ impl Connection {
                 Next::Head(head) => match request_framing(&head) {
                     Err(refusal) => (Refused::Bytes(refusal), wire(&head)),
                     Ok(framing) => {
-                        let snapshot = live.snapshot();
+                        let snapshot = latest.load();
                         if !Arc::ptr_eq(&bounds, &snapshot.bounds) {
                             bounds = Arc::clone(&snapshot.bounds);
                         }
-                        match self.exchange(head, framing, may_stay, snapshot, live, &mut cx).await {
+                        match self.exchange(head, framing, may_stay, &mut latest, live, &mut cx).await {
                             None => continue,
                             Some(rest) => return rest,
                         }
@@ -205,7 +206,7 @@ impl Connection {
         request: RequestHead,
         framing: Framing,
         may_stay: bool,
-        snapshot: Arc<Snapshot>,
+        latest: &mut Latest<'_>,
         live: &Arc<Live>,
         cx: &mut Context,
     ) -> Option<Rest> {
@@ -222,7 +223,7 @@ impl Connection {
                 (Body::Empty, None)
             }
             (_, Some(reader)) => {
-                let bounds = &snapshot.bounds;
+                let bounds = &latest.load().bounds;
                 let decoder = BodyDecoder::new(framing, &body_bounds(bounds));
                 let expects = request.version == Version::Http11 && request.fields.has("expect");
                 let inbound = Inbound::new(reader, decoder, size, expects, Arc::clone(&self.interim), bounds);
@@ -232,7 +233,7 @@ impl Connection {
         };
         let head = Head { wire: wire(&request), size, request };
         let mut turn = self.turn(inbound, manner);
-        exchange::exchange(&mut turn, head, body, snapshot, live, cx).await;
+        exchange::exchange(&mut turn, head, body, latest, live, cx).await;
         let (manner, inbound) = (turn.manner, turn.inbound.take());
         let is_through = match inbound {
             None => true,

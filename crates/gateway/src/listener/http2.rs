@@ -128,7 +128,7 @@ async fn drive<T>(
         });
         match turn.await {
             Turn::Serve(request, respond) => {
-                streams.push(http2_stream::serve(request, respond, live.snapshot(), peer, live));
+                streams.push(http2_stream::serve(request, respond, peer, live));
                 driver.serves();
             }
             turn => {

@@ -50,19 +50,17 @@ pub(super) enum Outcome {
 pub(super) async fn serve(
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
-    snapshot: Arc<Snapshot>,
     peer: &Arc<Peer>,
     live: &Arc<Live>,
 ) -> Outcome {
     // PERF: boxed, so that what the connection's task moves about is small.
-    let mut serving = Box::pin(read_and_exchange(request, respond, snapshot, peer, live));
+    let mut serving = Box::pin(read_and_exchange(request, respond, peer, live));
     Contained(serving.as_mut()).await.unwrap_or(Outcome::Served)
 }
 
 async fn read_and_exchange(
     request: Request<RecvStream>,
     respond: SendResponse<Bytes>,
-    snapshot: Arc<Snapshot>,
     peer: &Arc<Peer>,
     live: &Arc<Live>,
 ) -> Outcome {
@@ -74,8 +72,10 @@ async fn read_and_exchange(
         head_only: parts.method == Method::HEAD,
     };
     let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::clone(&stream.interim));
+    let mut latest = live.latest();
+    let snapshot = latest.load();
     let bounds = &snapshot.bounds;
-    let behind = || is_behind_proxy(&snapshot, peer);
+    let behind = || is_behind_proxy(snapshot, peer);
     let read = http2_head::read(&parts, receive.is_end_stream(), bounds, peer, behind);
     let head = match read {
         Ok(head) => head,
@@ -93,7 +93,7 @@ async fn read_and_exchange(
         let received = Arc::clone(&stream.received);
         Body::Stream(Box::new(StreamBody::new(receive, head.size, expects, received, bounds)))
     };
-    exchange::exchange(&mut stream, head, body, snapshot, live, &mut cx).await;
+    exchange::exchange(&mut stream, head, body, &mut latest, live, &mut cx).await;
     Outcome::Served
 }
 

@@ -7,15 +7,15 @@ use crate::http::{Body, Canonical};
 
 /// Judged whole: canonical, routed, its caller known, its body judged or guarded.
 #[derive(Debug)]
-pub struct Admitted {
+pub struct Admitted<'s> {
     // Invariant: `body` came out of `judged::judge` for exactly this request.
-    identified: Identified,
+    identified: Identified<'s>,
     body: Body,
 }
 
-impl Admitted {
+impl<'s> Admitted<'s> {
     /// Joins a request to its judged body.
-    pub(super) fn new(identified: Identified, body: Body) -> Self {
+    pub(super) fn new(identified: Identified<'s>, body: Body) -> Self {
         Self { identified, body }
     }
 
@@ -25,7 +25,7 @@ impl Admitted {
     }
 
     /// Where it goes.
-    pub fn operation(&self) -> &Arc<Operation> {
+    pub fn operation(&self) -> &'s Arc<Operation> {
         self.identified.operation()
     }
 
@@ -35,7 +35,7 @@ impl Admitted {
     }
 
     /// The request it was, when the backend has answered.
-    pub(super) fn into_identified(self) -> Identified {
+    pub(super) fn into_identified(self) -> Identified<'s> {
         self.identified
     }
 }

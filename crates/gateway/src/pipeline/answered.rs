@@ -10,16 +10,16 @@ use crate::http::{Body, Canonical, Reply, spare};
 
 /// An answer from a backend, canonical and not yet judged by the response policies.
 #[derive(Debug)]
-pub struct Answered {
+pub struct Answered<'s> {
     // Invariant: `reply` is what the backend said to exactly this `request`.
     request: Canonical,
-    operation: Arc<Operation>,
+    operation: &'s Arc<Operation>,
     reply: Reply,
 }
 
-impl Answered {
+impl<'s> Answered<'s> {
     /// Joins an admitted request to its backend's answer.
-    pub(crate) fn new(admitted: Admitted, reply: Reply) -> Self {
+    pub(crate) fn new(admitted: Admitted<'s>, reply: Reply) -> Self {
         let (request, operation) = admitted.into_identified().into_routed().into_parts();
         Self { request, operation, reply }
     }
@@ -30,8 +30,8 @@ impl Answered {
     }
 
     /// The operation it answers for.
-    pub fn operation(&self) -> &Arc<Operation> {
-        &self.operation
+    pub fn operation(&self) -> &'s Arc<Operation> {
+        self.operation
     }
 
     /// Its status.

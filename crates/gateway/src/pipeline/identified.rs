@@ -65,9 +65,9 @@ pub const SCOPE_MISSING: ProblemKind = ProblemKind {
 
 /// A request and who sent it.
 #[derive(Debug)]
-pub struct Identified {
+pub struct Identified<'s> {
     // Invariant: `caller` satisfied the expression of exactly this request's operation.
-    routed: Routed,
+    routed: Routed<'s>,
     caller: Caller,
     posture: Posture,
 }
@@ -91,9 +91,9 @@ pub enum Caller {
     Consumer(Arc<Proof>),
 }
 
-impl Identified {
+impl<'s> Identified<'s> {
     /// Finds out who is calling, or refuses.
-    pub(crate) async fn authenticate(routed: Routed, cx: &mut Context) -> Result<Self, Stop> {
+    pub(crate) async fn authenticate(routed: Routed<'s>, cx: &mut Context) -> Result<Self, Stop> {
         let operation = routed.operation();
         let caller = match &*operation.authentication {
             Expression::Anonymous(allowed) => Caller::Anonymous(allowed.clone()),
@@ -123,7 +123,7 @@ impl Identified {
     }
 
     /// What the request asks for.
-    pub fn operation(&self) -> &Arc<Operation> {
+    pub fn operation(&self) -> &'s Arc<Operation> {
         self.routed.operation()
     }
 
@@ -143,12 +143,12 @@ impl Identified {
     }
 
     /// The routed request inside, to take its body.
-    pub(super) fn routed_mut(&mut self) -> &mut Routed {
+    pub(super) fn routed_mut(&mut self) -> &mut Routed<'s> {
         &mut self.routed
     }
 
     /// The routed request inside, when the exchange has an answer.
-    pub(super) fn into_routed(self) -> Routed {
+    pub(super) fn into_routed(self) -> Routed<'s> {
         self.routed
     }
 }
@@ -184,7 +184,11 @@ fn count(stop: &Stop, routed: &Routed, cx: &Context) {
     }
 }
 
-async fn prove(alternatives: &[Alternative], routed: &Routed, cx: &mut Context) -> Result<Arc<Proof>, Stop> {
+async fn prove(
+    alternatives: &[Alternative],
+    routed: &Routed<'_>,
+    cx: &mut Context,
+) -> Result<Arc<Proof>, Stop> {
     let mut proven: Option<Proven> = None;
     let mut incomplete: Option<(Arc<Proof>, &Alternative)> = None;
     let mut asked = Asked::new();
@@ -261,7 +265,7 @@ type Asked<'a> = Vec<(&'a Arc<dyn Authenticator>, Option<Arc<Proof>>)>;
 async fn prove_all<'a>(
     alternative: &'a [Part],
     asked: &mut Asked<'a>,
-    routed: &Routed,
+    routed: &Routed<'_>,
     cx: &mut Context,
 ) -> Result<Found<'a>, Stop> {
     let mut proven: Option<Arc<Proof>> = None;

@@ -156,11 +156,11 @@ impl Pieces {
 }
 
 /// Judges the body of a request as the policies of `operation`, which is its own, need, and admits the request.
-pub(crate) async fn admit(
-    mut identified: Identified,
+pub(crate) async fn admit<'s>(
+    mut identified: Identified<'s>,
     operation: &Operation,
     cx: &mut Context,
-) -> Result<Admitted, Stop> {
+) -> Result<Admitted<'s>, Stop> {
     debug_assert!(
         std::ptr::eq(operation, &**identified.operation()),
         "judged by another operation's policies"
@@ -210,7 +210,7 @@ pub(crate) async fn admit(
 /// Judges a body in the form it came in, and gives what goes on.
 async fn as_sent(
     body: Body,
-    identified: &Identified,
+    identified: &Identified<'_>,
     operation: &Operation,
     cx: &mut Context,
 ) -> Result<Body, Stop> {
@@ -235,7 +235,7 @@ async fn undone(
     body: Body,
     coding: Coding,
     forward: Forward,
-    identified: &mut Identified,
+    identified: &mut Identified<'_>,
     operation: &Operation,
     cx: &mut Context,
 ) -> Result<Body, Stop> {
@@ -276,7 +276,7 @@ async fn undone(
 /// Asks every policy about the request, and about its body if one needs it whole.
 async fn inspect(
     whole: Option<&Whole>,
-    identified: &Identified,
+    identified: &Identified<'_>,
     operation: &Operation,
     cx: &mut Context,
 ) -> Result<(), Stop> {
@@ -438,7 +438,7 @@ impl Whole {
     }
 
     /// A copy without the content coding that the request names, for whoever only watches.
-    pub(crate) async fn decoded(&self, request: &Identified, ground: &Arc<Ground>) -> Result<Self, Stop> {
+    pub(crate) async fn decoded(&self, request: &Identified<'_>, ground: &Arc<Ground>) -> Result<Self, Stop> {
         let bounds = &request.operation().bounds;
         let coding = decoded::coding(request.request(), request.request().size())?;
         let copy = self.copy().await?;

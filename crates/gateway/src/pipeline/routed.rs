@@ -7,16 +7,16 @@ use crate::http::{Body, Canonical};
 
 /// A request and the operation of a published API that it asks for.
 #[derive(Debug)]
-pub struct Routed {
+pub struct Routed<'s> {
     // Invariant: `operation` is what the route table of one snapshot found for exactly this `request`.
     request: Canonical,
-    operation: Arc<Operation>,
+    operation: &'s Arc<Operation>,
     body: Body,
 }
 
-impl Routed {
+impl<'s> Routed<'s> {
     /// Joins a request to what the route table found for it.
-    pub(crate) fn new(request: Canonical, operation: Arc<Operation>, body: Body) -> Self {
+    pub(crate) fn new(request: Canonical, operation: &'s Arc<Operation>, body: Body) -> Self {
         Self { request, operation, body }
     }
 
@@ -31,8 +31,8 @@ impl Routed {
     }
 
     /// What the request asks for.
-    pub fn operation(&self) -> &Arc<Operation> {
-        &self.operation
+    pub fn operation(&self) -> &'s Arc<Operation> {
+        self.operation
     }
 
     /// Takes the body out, to be judged.
@@ -41,7 +41,7 @@ impl Routed {
     }
 
     /// The request without its body, and what it asks for.
-    pub(super) fn into_parts(self) -> (Canonical, Arc<Operation>) {
+    pub(super) fn into_parts(self) -> (Canonical, &'s Arc<Operation>) {
         (self.request, self.operation)
     }
 }

@@ -89,7 +89,7 @@ impl Basic {
         Self { callers, passwords, nobody }
     }
 
-    async fn decide(&self, pair: Pair, request: &Routed, cx: &Context) -> Result<Presented, Busy> {
+    async fn decide(&self, pair: Pair, request: &Routed<'_>, cx: &Context) -> Result<Presented, Busy> {
         let known = self.callers.by_user(&pair.user);
         let Pair { user, password } = pair;
         let bounds = &request.operation().bounds;

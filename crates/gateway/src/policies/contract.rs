@@ -254,7 +254,7 @@ impl Keeper {
     /// Looks into a body in a coding, at a copy without it; what goes on stays as it is.
     async fn coded(
         &self,
-        request: &Identified,
+        request: &Identified<'_>,
         chosen: Chosen,
         whole: &Whole,
         cx: &mut Context,

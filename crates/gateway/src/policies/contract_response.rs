@@ -134,7 +134,7 @@ impl AnswerKeeper {
     }
 
     /// Judges an answer before anything of it goes.
-    async fn keep(&self, answer: &mut Answered, cx: &mut Context) -> Result<(), Stop> {
+    async fn keep(&self, answer: &mut Answered<'_>, cx: &mut Context) -> Result<(), Stop> {
         let responses = self.responses();
         let declared = responses.and_then(|responses| responses.find(answer.status().as_u16()));
         banners::remove(answer.fields_mut(), |name| {
@@ -254,7 +254,7 @@ impl AnswerKeeper {
     async fn text(
         &self,
         unchanged: AnswerOutcome,
-        answer: &mut Answered,
+        answer: &mut Answered<'_>,
         cx: &mut Context,
     ) -> Result<(), Stop> {
         if self.rules.stack_traces == StackTraces::Pass {
@@ -277,7 +277,7 @@ impl AnswerKeeper {
     async fn json(
         &self,
         (json, unchanged): (Json, AnswerOutcome),
-        answer: &mut Answered,
+        answer: &mut Answered<'_>,
         cx: &mut Context,
     ) -> Result<(), Stop> {
         let (whole, is_decoded) = self.read(answer, cx).await?;
@@ -350,7 +350,7 @@ impl AnswerKeeper {
     }
 
     /// Reads an answer to its end, decoded; and whether it had to be.
-    async fn read(&self, answer: &mut Answered, cx: &Context) -> Result<(WholeAnswer, bool), Stop> {
+    async fn read(&self, answer: &mut Answered<'_>, cx: &Context) -> Result<(WholeAnswer, bool), Stop> {
         let most = answer.operation().bounds.response_body;
         let body = answer.body_mut().take();
         let blocked = |problem: Problem| {

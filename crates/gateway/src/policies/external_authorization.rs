@@ -92,7 +92,7 @@ impl ExternalAuthorization {
         copy
     }
 
-    async fn ask(&self, request: &Identified, cx: &mut Context) -> Result<(), Stop> {
+    async fn ask(&self, request: &Identified<'_>, cx: &mut Context) -> Result<(), Stop> {
         let told = self.tellable(request);
         let operation = request.operation();
         let question = Question {

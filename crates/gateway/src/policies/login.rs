@@ -247,7 +247,7 @@ impl LoginDesk {
         Self { desk, login }
     }
 
-    async fn call_back(&self, identified: &Identified) -> Stop {
+    async fn call_back(&self, identified: &Identified<'_>) -> Stop {
         let request = identified.request();
         let redirect_uri = redirect_uri(request, &identified.operation().base_path, &self.login);
         let query = request.query().unwrap_or_default();

@@ -4,7 +4,7 @@
 use portcullis_gateway::pipeline::{Context, Routed};
 use portcullis_gateway::upstream::Upstreams;
 
-async fn cheat(upstreams: &Upstreams, routed: Routed, cx: &mut Context) {
+async fn cheat(upstreams: &Upstreams, routed: Routed<'_>, cx: &mut Context) {
     let _ = upstreams.forward(routed, cx).await;
 }
 

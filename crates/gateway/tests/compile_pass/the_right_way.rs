@@ -16,11 +16,15 @@ impl Policy for Honest {
     }
 }
 
-async fn honest(upstreams: &Upstreams, admitted: Admitted, cx: &mut Context) -> Result<Answered, Stop> {
+async fn honest<'s>(
+    upstreams: &Upstreams,
+    admitted: Admitted<'s>,
+    cx: &mut Context,
+) -> Result<Answered<'s>, Stop> {
     upstreams.forward(admitted, cx).await
 }
 
 fn main() {
-    let _: fn(&'static Upstreams, Admitted, &'static mut Context) -> _ = honest;
+    let _: fn(&'static Upstreams, Admitted<'static>, &'static mut Context) -> _ = honest;
     let _: &dyn Policy = &Honest;
 }

@@ -164,7 +164,8 @@ impl Case {
             looks: Background::of_few(),
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
-        let outcome = self.judge(&ground, &saw).await;
+        let operation = self.operation(&ground, &saw);
+        let outcome = self.judge(&ground, &operation).await;
         let pulled = match outcome {
             Ok(mut admitted) => {
                 let is_coded = admitted.request().fields().first("content-encoding").is_some();
@@ -182,22 +183,27 @@ impl Case {
         (pulled, saw)
     }
 
-    async fn judge(&self, ground: &Arc<Ground>, saw: &Arc<Mutex<Vec<String>>>) -> Result<Admitted, Stop> {
-        let length: usize = self.pieces.iter().map(|piece| piece.len()).sum();
-        let size = if self.known { Size::Exactly(length as u64) } else { Size::Unknown };
-        let body = Pieces { pieces: self.pieces.clone().into_iter(), size, cut: self.cut };
+    fn operation(&self, ground: &Ground, saw: &Arc<Mutex<Vec<String>>>) -> Arc<Operation> {
         let bounds = Bounds { body: self.body_max, body_in_memory: self.memory_max, ..Bounds::default() };
         let form = if self.decodes.is_some() { Form::Decoded } else { Form::AsSent };
         let nosy = Nosy { needs: self.needs, form, saw: Arc::clone(saw) };
-        let operation =
-            Arc::new(Operation { decodes: self.decodes, ..operation(nosy, bounds, &ground.observe) });
+        Arc::new(Operation { decodes: self.decodes, ..operation(nosy, bounds, &ground.observe) })
+    }
+
+    async fn judge<'s>(
+        &self,
+        ground: &Arc<Ground>,
+        operation: &'s Arc<Operation>,
+    ) -> Result<Admitted<'s>, Stop> {
+        let length: usize = self.pieces.iter().map(|piece| piece.len()).sum();
+        let size = if self.known { Size::Exactly(length as u64) } else { Size::Unknown };
+        let body = Pieces { pieces: self.pieces.clone().into_iter(), size, cut: self.cut };
         let peer = peer();
         let mut cx = Context::new(Arc::clone(ground), Arc::clone(&peer), Arc::new(Interim::default()));
         cx.begin(Wire::Http11, Duration::from_secs(1), &Arc::from("test"));
-        let routed =
-            Routed::new(request(&peer, self.coding), Arc::clone(&operation), Body::Stream(Box::new(body)));
+        let routed = Routed::new(request(&peer, self.coding), operation, Body::Stream(Box::new(body)));
         let identified = Identified::authenticate(routed, &mut cx).await?;
-        admit(identified, &operation, &mut cx).await
+        admit(identified, operation, &mut cx).await
     }
 }
 
