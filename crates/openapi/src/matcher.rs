@@ -31,10 +31,11 @@ use crate::template::Template;
 
 mod affixes;
 mod builder;
+mod children;
 mod search;
 
+use builder::Node;
 pub use builder::{Clash, MatcherBuilder, TooAmbiguous};
-use builder::{Entry, Node};
 
 /// The methods an operation is declared for.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +66,10 @@ pub struct Matcher<T> {
     nodes: Box<[Node]>,
     steps: usize,
     /// In the order of insertion.
-    entries: Box<[Entry<T>]>,
+    // PERF: apart from what they were inserted with, which a search does not look at.
+    values: Box<[T]>,
+    // Invariant: as many as values.
+    entries: Box<[(Methods, Template)]>,
 }
 
 /// What a search found.
@@ -103,7 +107,7 @@ impl<T> Matcher<T> {
 
     /// The operations in the order of insertion.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&Methods, &Template, &T)> {
-        self.entries.iter().map(|entry| (&entry.methods, &entry.template, &entry.value))
+        self.entries.iter().zip(&self.values).map(|((methods, template), value)| (methods, template, value))
     }
 
     /// How many operations there are.
@@ -139,8 +143,8 @@ pub type Spans = SmallVec<[Span; 8]>;
 /// The parameters of a match.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parameters<'m> {
-    /// Invariant: as many as spans.
-    names: &'m [Box<str>],
+    /// Invariant: it has as many parameters as spans.
+    template: &'m Template,
     spans: Spans,
 }
 
@@ -152,7 +156,7 @@ impl<'m> Parameters<'m> {
 
     /// Names and spans in the order of the path.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&'m str, Span)> {
-        self.names.iter().map(|name| &**name).zip(self.spans.iter().copied())
+        self.template.parameters().iter().map(|name| &**name).zip(self.spans.iter().copied())
     }
 
     /// The spans alone, to be kept beside the path without borrowing the matcher.

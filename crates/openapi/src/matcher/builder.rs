@@ -4,25 +4,28 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use http::Method;
-use smallvec::SmallVec;
 
 use super::affixes::Affixes;
+use super::children::Children;
 use super::{Matcher, Methods, index};
 use crate::template::{Affix, Segment, Template};
 
 /// A place in the tree.
 ///
-/// PERF: 64 bytes, the unlikely parts boxed: with 10,000 operations a search is a chain of cache misses.
+/// PERF: one line of memory, the unlikely parts boxed: with 10,000 operations a search is a chain of cache misses.
 #[derive(Debug, Default)]
+#[repr(align(64))]
 pub(super) struct Node {
     pub(super) literals: Literals,
     pub(super) affixes: Option<Box<Affixes>>,
     pub(super) parameter: Option<u32>,
     /// The templates that end here.
-    pub(super) end: Option<Box<Leaf>>,
+    pub(super) end: Option<Leaf>,
     /// The templates that end here with `{rest*}`.
     pub(super) rest: Option<Box<Leaf>>,
 }
+
+const _: () = assert!(size_of::<Node>() == 64);
 
 impl Node {
     /// How many nodes a search can visit from here at most. A segment leads to one literal child, to those affixed
@@ -31,7 +34,7 @@ impl Node {
         let literal = match &self.literals {
             Literals::None => 0,
             Literals::One(_, child) => of(*child),
-            Literals::Many(children) => children.values().map(|child| of(*child)).max().unwrap_or(0),
+            Literals::Many(children) => children.values().map(&of).max().unwrap_or(0),
         };
         let affixed = self.affixes.as_ref().map_or(0, |affixes| affixes.heaviest(&of));
         let parameter = self.parameter.map_or(0, &of);
@@ -41,18 +44,17 @@ impl Node {
 
 /// Children by literal text.
 #[derive(Debug, Default)]
-#[expect(clippy::box_collection, reason = "it keeps a node within a cache line")]
 pub(super) enum Literals {
     #[default]
     None,
     One(Box<str>, u32),
-    Many(Box<HashMap<Box<str>, u32, RandomState>>),
+    Many(Box<Children>),
 }
 
 impl Literals {
     fn new(literals: HashMap<Box<str>, u32, RandomState>) -> Self {
         if literals.len() > 1 {
-            return Self::Many(Box::new(literals));
+            return Self::Many(Box::new(Children::new(literals.into_iter())));
         }
         literals.into_iter().next().map_or(Self::None, |(text, child)| Self::One(text, child))
     }
@@ -61,19 +63,46 @@ impl Literals {
         match self {
             Self::None => None,
             Self::One(text, child) => (**text == *segment).then_some(*child),
-            Self::Many(children) => children.get(segment).copied(),
+            Self::Many(children) => children.get(segment),
         }
     }
 }
 
 /// The operations of all templates of one shape, as indices of entries.
+#[derive(Debug)]
+pub(super) enum Leaf {
+    /// The only one, of one of [`Methods::ANY`].
+    // PERF: most leaves are this, and stand in their node.
+    One(&'static Method, u32),
+    /// The only one, of any method.
+    Any(u32),
+    /// Several, or of a method that is none of those.
+    Many(Box<Declared>),
+}
+
+/// The operations of all templates of one shape, by their methods.
 #[derive(Debug, Default)]
-pub(super) struct Leaf {
-    pub(super) explicit: SmallVec<[(Method, u32); 2]>,
+pub(super) struct Declared {
+    pub(super) explicit: Vec<(Method, u32)>,
     pub(super) any: Option<u32>,
 }
 
 impl Leaf {
+    fn new(declared: Declared) -> Self {
+        match (declared.explicit.as_slice(), declared.any) {
+            ([(method, entry)], None) => {
+                if let Some(usual) = Methods::ANY.iter().find(|usual| *usual == method) {
+                    return Self::One(usual, *entry);
+                }
+            }
+            ([], Some(entry)) => return Self::Any(entry),
+            _ => {}
+        }
+        Self::Many(Box::new(declared))
+    }
+}
+
+impl Declared {
     fn insert(&mut self, methods: &Methods, entry: u32) -> Result<(), Clash> {
         let existing = match methods {
             Methods::Any => self.any,
@@ -90,14 +119,6 @@ impl Leaf {
         }
         Ok(())
     }
-}
-
-/// One insertion.
-#[derive(Debug)]
-pub(super) struct Entry<T> {
-    pub(super) methods: Methods,
-    pub(super) template: Template,
-    pub(super) value: T,
 }
 
 /// An operation that matches exactly what an earlier one does.
@@ -124,8 +145,9 @@ pub struct TooAmbiguous {
 pub struct MatcherBuilder<T> {
     nodes: Vec<Growing>,
     /// By node, and whether they end there greedily.
-    leaves: HashMap<(u32, bool), Leaf, RandomState>,
-    entries: Vec<Entry<T>>,
+    leaves: HashMap<(u32, bool), Declared, RandomState>,
+    entries: Vec<(Methods, Template)>,
+    values: Vec<T>,
 }
 
 /// A node while templates are added.
@@ -162,7 +184,12 @@ impl<T> MatcherBuilder<T> {
 
     /// Begins with no operation.
     pub fn new() -> Self {
-        Self { nodes: vec![Growing::default()], leaves: HashMap::default(), entries: Vec::new() }
+        Self {
+            nodes: vec![Growing::default()],
+            leaves: HashMap::default(),
+            entries: Vec::new(),
+            values: Vec::new(),
+        }
     }
 
     /// How many operations were inserted: the index of the next.
@@ -183,12 +210,13 @@ impl<T> MatcherBuilder<T> {
     pub fn insert(&mut self, methods: Methods, template: Template, value: T) -> Result<(), Clash> {
         let entry = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
         self.leaf(template.segments()).insert(&methods, entry)?;
-        self.entries.push(Entry { methods, template, value });
+        self.entries.push((methods, template));
+        self.values.push(value);
         Ok(())
     }
 
     /// The leaf of a shape; makes the way to it.
-    fn leaf(&mut self, segments: &[Segment]) -> &mut Leaf {
+    fn leaf(&mut self, segments: &[Segment]) -> &mut Declared {
         let mut at = 0;
         let mut greedy = false;
         for segment in segments {
@@ -218,14 +246,15 @@ impl<T> MatcherBuilder<T> {
         let mut nodes: Box<[Node]> = self.nodes.into_iter().map(Growing::finish).collect();
         for ((at, greedy), leaf) in self.leaves {
             if let Some(node) = nodes.get_mut(index(at)) {
-                *(if greedy { &mut node.rest } else { &mut node.end }) = Some(Box::new(leaf));
+                let leaf = Leaf::new(leaf);
+                if greedy { node.rest = Some(Box::new(leaf)) } else { node.end = Some(leaf) }
             }
         }
         let steps = steps(&nodes);
         if steps > Self::STEPS_MAX {
             return Err(TooAmbiguous { steps });
         }
-        Ok(Matcher { nodes, steps, entries: self.entries.into_boxed_slice() })
+        Ok(Matcher { nodes, steps, values: self.values.into(), entries: self.entries.into() })
     }
 }
 

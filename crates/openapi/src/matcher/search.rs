@@ -21,12 +21,11 @@ pub(super) fn find<'m, T>(matcher: &'m Matcher<T>, method: &Method, path: &str) 
     if path.is_empty() || path.starts_with('/') {
         search.visit(0, start);
     }
-    if let Some(entry) = search.found.and_then(|found| matcher.entries.get(index(found))) {
-        return Match::Found {
-            value: &entry.value,
-            template: search.found.map_or(0, index),
-            parameters: Parameters { names: entry.template.parameters(), spans: search.spans },
-        };
+    if let Some(found) = search.found.map(index)
+        && let (Some(value), Some((_, template))) = (matcher.values.get(found), matcher.entries.get(found))
+    {
+        let parameters = Parameters { template, spans: search.spans };
+        return Match::Found { value, template: found, parameters };
     }
     if search.is_owned { Match::MethodNotAllowed { allow: search.into_allow() } } else { Match::NotFound }
 }
@@ -115,8 +114,8 @@ impl<'m> Search<'m, '_> {
         if self.found.is_some() {
             return true;
         }
-        self.allow.extend(leaf.explicit.iter().map(|(method, _)| method));
-        if !was_owned && leaf.any.is_some() {
+        leaf.each_explicit(|method| self.allow.push(method));
+        if !was_owned && leaf.of_any().is_some() {
             self.allow.extend(Methods::ANY);
         }
         false
@@ -140,13 +139,35 @@ impl<'m> Search<'m, '_> {
 impl Leaf {
     /// The operation declared for a method; HEAD goes where GET is unless it is declared.
     fn explicit(&self, method: &Method) -> Option<u32> {
-        let declared = |wanted: &Method| {
-            self.explicit.iter().find(|(known, _)| known == wanted).map(|(_, entry)| *entry)
+        let declared = |wanted: &Method| match self {
+            Self::One(known, entry) => (*known == wanted).then_some(*entry),
+            Self::Any(_) => None,
+            Self::Many(all) => {
+                all.explicit.iter().find(|(known, _)| known == wanted).map(|(_, entry)| *entry)
+            }
         };
         declared(method).or_else(|| if method == Method::HEAD { declared(&Method::GET) } else { None })
     }
 
+    /// The operation declared for any method, if this is one of them.
     fn any(&self, method: &Method) -> Option<u32> {
-        self.any.filter(|_| Methods::ANY.contains(method))
+        self.of_any().filter(|_| Methods::ANY.contains(method))
+    }
+
+    fn of_any(&self) -> Option<u32> {
+        match self {
+            Self::One(..) => None,
+            Self::Any(entry) => Some(*entry),
+            Self::Many(all) => all.any,
+        }
+    }
+
+    /// The methods that operations are declared for one by one.
+    fn each_explicit<'m>(&'m self, mut see: impl FnMut(&'m Method)) {
+        match self {
+            Self::One(method, _) => see(method),
+            Self::Any(_) => {}
+            Self::Many(all) => all.explicit.iter().for_each(|(method, _)| see(method)),
+        }
     }
 }
