@@ -193,20 +193,22 @@ async fn prove(
     let mut incomplete: Option<(Arc<Proof>, &Alternative)> = None;
     let mut asked = Asked::new();
     for alternative in alternatives {
-        let (proof, more) = match prove_all(alternative, &mut asked, routed, cx).await? {
+        let found = prove_all(alternative, &mut asked, routed, cx).await?;
+        let proof = match &found {
             Found::Nothing => continue,
-            Found::Some(proof) => (proof, None),
-            Found::All(found) => (Arc::clone(&found.proof), Some(found)),
+            Found::Some(proof) | Found::All(Proven { proof, .. }) => proof,
         };
         let first = proven.as_ref().map(|it| &it.proof).or(incomplete.as_ref().map(|(proof, _)| proof));
-        if first.is_some_and(|first| !same_consumer(first, &proof)) {
+        if first.is_some_and(|first| !same_consumer(first, proof)) {
             return Err(challenged_by(contradiction(), alternatives.iter().flatten(), routed).into());
         }
-        match more {
+        match found {
             // One that carries what it must carry is enough.
-            Some(more) if proven.as_ref().is_none_or(|first| first.lacks.is_some()) => proven = Some(more),
-            Some(_) => {}
-            None => incomplete = incomplete.or(Some((proof, alternative))),
+            Found::All(more) if proven.as_ref().is_none_or(|first| first.lacks.is_some()) => {
+                proven = Some(more);
+            }
+            Found::Some(proof) if incomplete.is_none() => incomplete = Some((proof, alternative)),
+            Found::All(_) | Found::Some(_) | Found::Nothing => {}
         }
     }
     match (proven, incomplete) {
@@ -280,7 +282,7 @@ async fn prove_all<'a>(
                 let answer = match authenticator.authenticate(routed, cx).decide().await? {
                     Presented::Absent => None,
                     Presented::Refused(problem) => {
-                        return Err(challenged(problem, &**authenticator, routed).into());
+                        return Err(challenged(*problem, &**authenticator, routed).into());
                     }
                     Presented::Proven(proof) => Some(proof),
                 };

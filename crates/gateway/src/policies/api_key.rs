@@ -142,7 +142,7 @@ impl Authenticator for ApiKey {
             Ok(Some(proof)) => Presented::Proven(proof),
             Err(reason) => {
                 let problem = CREDENTIAL_INVALID.with("the credential is not valid");
-                Presented::Refused(problem.because(format_args!("api key: {reason}")))
+                Presented::refused(problem.because(format_args!("api key: {reason}")))
             }
         })
     }

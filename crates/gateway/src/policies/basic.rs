@@ -149,7 +149,7 @@ fn presented(fields: &Fields) -> Result<Option<Pair>, &'static str> {
 
 fn refused(reason: &'static str) -> Presented {
     let problem = CREDENTIAL_INVALID.with("the credential is not valid");
-    Presented::Refused(problem.because(format_args!("basic: {reason}")))
+    Presented::refused(problem.because(format_args!("basic: {reason}")))
 }
 
 fn busy(Busy: Busy) -> Problem {
@@ -166,7 +166,7 @@ impl Authenticator for Basic {
             Ok(None) => Step::done(Presented::Absent),
             Err(reason) => Step::done(refused(reason)),
             Ok(Some(pair)) => Step::Later(Box::pin(async move {
-                Ok(self.decide(pair, request, cx).await.unwrap_or_else(|full| Presented::Refused(busy(full))))
+                Ok(self.decide(pair, request, cx).await.unwrap_or_else(|full| Presented::refused(busy(full))))
             })),
         }
     }

@@ -64,7 +64,7 @@ impl Authenticator for Certificate {
             Ok(Some(proof)) => Presented::Proven(proof),
             Err(reason) => {
                 let problem = CREDENTIAL_INVALID.with("the credential is not valid");
-                Presented::Refused(problem.because(format_args!("client certificate: {reason}")))
+                Presented::refused(problem.because(format_args!("client certificate: {reason}")))
             }
         })
     }

@@ -156,7 +156,7 @@ impl Bearer {
 
     fn refused_with(&self, error: &str, reason: &str, scheme: Scheme, request: &Routed) -> Presented {
         let problem = self.invalid(reason);
-        Presented::Refused(problem.field("www-authenticate", self.challenge_of(scheme, request, error)))
+        Presented::refused(problem.field("www-authenticate", self.challenge_of(scheme, request, error)))
     }
 
     fn invalid(&self, reason: &str) -> Problem {
@@ -164,7 +164,7 @@ impl Bearer {
     }
 
     fn unavailable(&self, reason: &str) -> Presented {
-        Presented::Refused(
+        Presented::refused(
             ISSUER_UNAVAILABLE
                 .with("the credential cannot be judged now; try again in a moment")
                 .because_of(self.reason(reason))
@@ -221,7 +221,7 @@ impl Bearer {
                     self.refused_with("invalid_dpop_proof", reason, scheme, request)
                 }
                 Err(Unproven::Unknown(reason)) => self.unavailable(reason),
-                Err(Unproven::Nonce(nonce)) => Presented::Refused(
+                Err(Unproven::Nonce(nonce)) => Presented::refused(
                     PROOF_NONCE_REQUIRED
                         .with("try again with the nonce that is in `DPoP-Nonce`")
                         .field("www-authenticate", self.challenge_of(scheme, request, "use_dpop_nonce"))

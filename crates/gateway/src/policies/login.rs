@@ -143,7 +143,7 @@ impl LoginSession {
 
     fn prove(known: Known, request: &Canonical) -> Presented {
         if changes_something(request) && !is_of_same_origin(request) {
-            return Presented::Refused(cross_site());
+            return Presented::refused(cross_site());
         }
         known.proof.map_or(Presented::Absent, Presented::Proven)
     }
@@ -161,7 +161,7 @@ impl Authenticator for LoginSession {
             Ok(Some(cookie)) => cookie,
             Err(Repeated) => {
                 let problem = CREDENTIAL_INVALID.with("the credential is not valid");
-                return Step::done(Presented::Refused(problem.because("login: two session cookies")));
+                return Step::done(Presented::refused(problem.because("login: two session cookies")));
             }
         };
         let now = clock::wall();

@@ -145,14 +145,14 @@ impl Signature {
             Seen::First => Presented::Proven(proof),
             Seen::Before => refused("the signature was used before"),
             Seen::Full => {
-                Presented::Refused(SIGNATURES_FULL.with("try again in a moment").field("retry-after", "1"))
+                Presented::refused(SIGNATURES_FULL.with("try again in a moment").field("retry-after", "1"))
             }
         }
     }
 }
 
 fn refused(reason: &str) -> Presented {
-    Presented::Refused(invalid(reason))
+    Presented::refused(invalid(reason))
 }
 
 fn invalid(reason: &str) -> Problem {
