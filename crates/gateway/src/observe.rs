@@ -23,14 +23,14 @@ pub mod traces;
 pub use histogram::BOUNDS_MS;
 pub use incident::{EVIDENCE_BYTES_MAX, Evidence, Incident};
 pub use json::VALUE_BYTES_MAX;
-pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, REFUSED_KEPT};
+pub use kept::{ALLOWED_EVERY, ALLOWED_KEPT, Kept, KeptVerdict, REFUSED_KEPT};
 pub use metrics::exposition::CONTENT_TYPE as METRICS_CONTENT_TYPE;
 pub use metrics::{
     AcmeFacts, AnswerOutcome, AuthorizerFacts, BackendFacts, CertificateEnd, CircuitFacts, ConnectionOutcome,
     HealthFacts, IssuerFacts, ListenerMetrics, NameFacts, OpenConnection, OperationMetrics, PlacesFacts,
     SnapshotAlive, StoreMetrics, TargetFacts,
 };
-pub use record::{Decision, Record, Try, Verdict};
+pub use record::{Decision, Place, Record, Try, Verdict};
 
 use std::io;
 use std::path::PathBuf;
@@ -204,6 +204,7 @@ impl Observe {
             sink.push(self.counts(Stream::Access), |out| access::write(out, record));
         }
         if record.trace.sampled
+            && self.exports_spans()
             && let Some(exporter) = &self.shared.outputs.load().traces
         {
             exporter.push(record);

@@ -192,7 +192,8 @@ impl Snapshot {
         for listening in self.listeners.values_mut() {
             listening.routes = Routes::default();
         }
-        Arc::get_mut(&mut self.operations[0]).expect("no other holder").chain.push(policy);
+        let operation = Arc::get_mut(&mut self.operations[0]).expect("no other holder");
+        operation.chain = operation.chain.iter().cloned().chain([policy]).collect();
         let mut builder = MatcherBuilder::new();
         let template = portcullis_openapi::template::Template::parse("/{rest*}").expect("a template");
         builder.insert(Methods::Any, template, Arc::clone(&self.operations[0])).expect("no clash");

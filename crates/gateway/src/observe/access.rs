@@ -27,15 +27,15 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     line.word(names::SCHEME, record.peer.scheme());
     line.text_if(names::SERVER_ADDRESS, record.host);
     line.text_if(names::PATH, record.path);
-    line.text_if(names::ROUTE, record.template);
+    line.text_if(names::ROUTE, record.template.map(|template| &**template));
     if let Some(status) = record.status {
         line.number(names::STATUS, u64::from(status));
     }
     line.number(names::REQUEST_BYTES, record.request_bytes);
     line.number(names::RESPONSE_BYTES, record.response_bytes);
     line.text_if(names::USER_AGENT, record.user_agent);
-    line.text_if(names::API, record.api);
-    line.text_if(names::OPERATION, record.operation);
+    line.text_if(names::API, record.api.map(|api| &**api));
+    line.text_if(names::OPERATION, record.operation.map(|name| &**name));
     line.text_if(names::CONSUMER, record.consumer);
     line.text_if(names::CREDENTIAL, record.credential);
     line.word(names::DECISION, record.decision.as_str());

@@ -131,10 +131,6 @@ pub struct NameSeen {
 pub(super) struct Usage {
     /// Since when it is known, since 1970.
     pub(super) begun: Duration,
-    /// Milliseconds since 1970; 0 for never, as the next one.
-    first: AtomicU64,
-    last: AtomicU64,
-    count: AtomicU64,
     /// By side.
     undeclared: [AtomicU64; 2],
     names: Mutex<Option<Box<Halves<Name>>>>,
@@ -207,23 +203,6 @@ impl Drift {
 }
 
 impl Usage {
-    /// Notes that the operation was used.
-    pub(super) fn used(&self, wall: Duration) {
-        let now = crate::clock::millis(wall).max(1);
-        self.count.fetch_add(1, Ordering::Relaxed);
-        self.last.store(now, Ordering::Relaxed);
-        if self.first.load(Ordering::Relaxed) == 0 {
-            let _ = self.first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
-        }
-    }
-
-    /// How often and when it was used, if it was.
-    pub(super) fn seen(&self) -> Option<Seen> {
-        let at = |millis: &AtomicU64| Duration::from_millis(millis.load(Ordering::Relaxed));
-        let (first, last) = (at(&self.first), at(&self.last));
-        (!first.is_zero()).then(|| Seen { count: self.count.load(Ordering::Relaxed), first, last })
-    }
-
     /// Notes a name that is not declared.
     pub(super) fn undeclared(&self, drift: &Drift, side: Side, what: Undeclared, name: &str, wall: Duration) {
         let [request, response] = &self.undeclared;

@@ -13,11 +13,13 @@ pub const BOUNDS_MS: [u64; 14] = [5, 10, 25, 50, 75, 100, 250, 500, 750, 1_000, 
 
 /// Counts of durations by size.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Histogram {
+    // PERF: beside the first bucket, which most durations fall into.
+    nanos: AtomicU64,
     // A scrape reads these one by one while they are written. The count it shows is the sum of the buckets, so
     // that the two always agree (a scraper rejects a histogram in which they do not).
     buckets: [AtomicU64; BOUNDS_MS.len() + 1],
-    nanos: AtomicU64,
 }
 
 impl Default for Histogram {

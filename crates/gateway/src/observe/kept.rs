@@ -5,14 +5,14 @@
 //! so that keeping costs copies and no allocation once a ring has gone round.
 
 use std::net::IpAddr;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::record::{Decision, Record, Verdict};
+use super::record::{Decision, Record};
 use super::sink::{SHARDS_MAX, home, lock};
 use super::timestamp;
 
@@ -85,7 +85,19 @@ pub struct Kept {
     /// Hash of the configuration it was judged by.
     pub config_hash: String,
     /// What each control decided, in order, and where the configuration says so.
-    pub verdicts: Vec<Verdict>,
+    pub verdicts: Vec<KeptVerdict>,
+}
+
+/// What one control decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptVerdict {
+    /// The control.
+    pub control: &'static str,
+    /// What it decided.
+    pub decision: Decision,
+    /// `file:line path` of the setting that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Arc<str>>,
 }
 
 /// The rings.
@@ -224,8 +236,8 @@ impl Kept {
         set(&mut self.method, record.method);
         set(&mut self.host, record.host);
         set(&mut self.path, record.path);
-        set(&mut self.api, record.api);
-        set(&mut self.operation, record.operation);
+        set(&mut self.api, record.api.map(|api| &**api));
+        set(&mut self.operation, record.operation.map(|name| &**name));
         set(&mut self.consumer, record.consumer);
         set(&mut self.credential, record.credential);
         self.decision = record.decision;
@@ -238,7 +250,11 @@ impl Kept {
         self.resends = record.resends;
         set(&mut self.config_hash, Some(record.revision));
         self.verdicts.clear();
-        self.verdicts.extend_from_slice(record.verdicts);
+        self.verdicts.extend(record.verdicts.iter().map(|verdict| KeptVerdict {
+            control: verdict.control,
+            decision: verdict.decision,
+            place: record.place_of(verdict).cloned(),
+        }));
     }
 }
 

@@ -291,7 +291,7 @@ impl Metrics {
         }
         for verdict in record.verdicts {
             let counters = self.decisions.get(verdict.control);
-            if let Some(counter) = counters.get(place(&Decision::ALL, &verdict.decision)) {
+            if let Some(counter) = counters.get(verdict.decision as usize) {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         }

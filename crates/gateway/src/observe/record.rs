@@ -40,12 +40,13 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a str>,
     /// The raw request line, cut short, when the request was refused before it was canonical.
     pub raw_line: Option<&'a [u8]>,
+    // PERF: names of the operation are lent as they are held: where nobody reads them, nobody looks at the memory they lie in.
     /// API name.
-    pub api: Option<&'a str>,
+    pub api: Option<&'a Arc<str>>,
     /// Operation name.
-    pub operation: Option<&'a str>,
+    pub operation: Option<&'a Arc<str>>,
     /// Path template: `http.route`.
-    pub template: Option<&'a str>,
+    pub template: Option<&'a Arc<str>>,
     /// The operation's counters.
     pub metrics: Option<&'a OperationMetrics>,
     /// The consumer's name.
@@ -80,6 +81,8 @@ pub struct Record<'a> {
     pub resends: u32,
     /// What each control decided.
     pub verdicts: &'a [Verdict],
+    /// Where the operation stands in the configuration, and where its `auth` does.
+    pub places: Option<(&'a Arc<str>, &'a Arc<str>)>,
     /// By which problem a control that only observes would have ended it, and what the log is told of that.
     pub observed: Option<(&'static ProblemKind, Option<&'a str>)>,
     /// Why an answer was not looked at that was to be.
@@ -122,18 +125,42 @@ pub enum Decision {
 }
 
 /// What one control decided, and where the configuration says so.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The control.
     pub control: &'static str,
     /// What it decided.
     pub decision: Decision,
-    /// `file:line path` of the setting that decided.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub place: Option<Arc<str>>,
+    /// The setting that decided.
+    pub place: Place,
+}
+
+/// Where a setting stands.
+// PERF: what an operation holds is named, and not held once more: each copy of an `Arc` and its end would write to memory
+// of this one of many operations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere.
+    None,
+    /// Where the operation does.
+    Operation,
+    /// Where the operation's `auth` does.
+    Authentication,
+    /// Here: `file:line path`.
+    At(Arc<str>),
 }
 
 impl Record<'_> {
+    /// Where the setting stands that decided, as `file:line path`.
+    pub fn place_of<'a>(&'a self, verdict: &'a Verdict) -> Option<&'a Arc<str>> {
+        match &verdict.place {
+            Place::None => None,
+            Place::Operation => self.places.map(|(own, _)| own),
+            Place::Authentication => self.places.map(|(_, auth)| auth),
+            Place::At(place) => Some(place),
+        }
+    }
+
     /// The control that ended the exchange, if one did.
     pub fn control(&self) -> Option<&'static str> {
         let ended = |verdict: &&Verdict| matches!(verdict.decision, Decision::Refused | Decision::Failed);
@@ -142,11 +169,11 @@ impl Record<'_> {
 }
 
 impl Decision {
-    /// Every decision, in the order of the enum.
+    /// Every decision, in the order of the enum: each is its place here.
     pub const ALL: [Self; 6] =
         [Self::Allowed, Self::Refused, Self::Answered, Self::Failed, Self::Aborted, Self::Observed];
 
-    /// How exchanges end.
+    /// How exchanges end, in the same order.
     pub const ENDS: [Self; 5] = [Self::Allowed, Self::Refused, Self::Answered, Self::Failed, Self::Aborted];
 
     /// The word in records and labels.

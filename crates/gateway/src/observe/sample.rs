@@ -1,12 +1,12 @@
 //! Ended exchanges for the tests of this module.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use http::StatusCode;
 
-use super::record::{Decision, Record, Verdict};
+use super::record::{Decision, Place, Record, Verdict};
 use crate::http::trace::{Span, Trace};
 use crate::http::{Peer, TlsFacts, Wire};
 use crate::problem::{Blame, ProblemKind, Severity};
@@ -50,6 +50,10 @@ pub(super) static TRACE: Trace = Trace {
     keeps_state: false,
 };
 
+/// API, name and template of the operation that is asked for.
+static OPERATION: LazyLock<[Arc<str>; 3]> =
+    LazyLock::new(|| ["orders", "createOrder", "/orders/{id}"].map(Arc::from));
+
 /// A connection over TLS.
 pub(super) fn peer() -> Peer {
     Peer {
@@ -64,7 +68,7 @@ pub(super) fn verdicts() -> Vec<Verdict> {
     let verdict = |control, place: &str| Verdict {
         control,
         decision: Decision::Allowed,
-        place: Some(Arc::from(place)),
+        place: Place::At(place.into()),
     };
     vec![
         verdict("route", "portcullis.yaml:20 apis.orders.operations.createOrder"),
@@ -74,7 +78,7 @@ pub(super) fn verdicts() -> Vec<Verdict> {
 
 /// What is said of an exchange that `kind` ended.
 pub(super) fn refusal(kind: &'static ProblemKind) -> Vec<Verdict> {
-    vec![Verdict { control: kind.code, decision: Decision::Refused, place: None }]
+    vec![Verdict { control: kind.code, decision: Decision::Refused, place: Place::None }]
 }
 
 /// An exchange that went well.
@@ -92,9 +96,9 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         path: Some("/orders/42"),
         user_agent: Some("curl/8.5.0"),
         raw_line: None,
-        api: Some("orders"),
-        operation: Some("createOrder"),
-        template: Some("/orders/{id}"),
+        api: Some(&OPERATION[0]),
+        operation: Some(&OPERATION[1]),
+        template: Some(&OPERATION[2]),
         metrics: None,
         consumer: Some("partner"),
         credential: Some("k1"),
@@ -112,6 +116,7 @@ pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a>
         strip: 0,
         resends: 0,
         verdicts,
+        places: None,
         observed: None,
         unseen: None,
         revision: "5f2d",

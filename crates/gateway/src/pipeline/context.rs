@@ -24,7 +24,7 @@ use crate::http::deadline::Deadline;
 use crate::http::interim::Interim;
 use crate::http::trace::{Trace, Tracing};
 use crate::http::{Canonical, Head, Peer, Wire};
-use crate::observe::{Decision, Evidence, Incident, Observe, Try, Verdict};
+use crate::observe::{Decision, Evidence, Incident, Observe, Place, Try, Verdict};
 use crate::problem::{Problem, ProblemKind};
 use crate::workers::{Background, Workers};
 
@@ -202,9 +202,14 @@ impl Facts {
 }
 
 impl Facts {
+    /// Adds what a control decided, and where the setting stands that made it.
+    fn verdict(&mut self, control: &'static str, decision: Decision, place: Place) {
+        self.verdicts.push(Verdict { control, decision, place });
+    }
+
     /// Remembers that `control`, which only observes, would have stopped the exchange.
     fn observed(&mut self, control: &'static str, problem: &Problem, place: &Arc<str>) {
-        self.verdicts.push(Verdict { control, decision: Decision::Observed, place: Some(Arc::clone(place)) });
+        self.verdict(control, Decision::Observed, Place::At(Arc::clone(place)));
         if self.observed.is_none() {
             self.observed = Some(Box::new(Stopped::by(problem)));
         }
@@ -319,22 +324,22 @@ impl Context {
     /// Remembers the operation for the record.
     pub fn route(&mut self, routed: &Routed) {
         let operation = routed.operation();
-        self.verdict("route", Decision::Allowed, Some(&operation.place));
+        self.facts.verdict("route", Decision::Allowed, Place::Operation);
         self.facts.operation = Some(Arc::clone(operation));
     }
 
     /// Remembers the caller for the record.
     pub fn identify(&mut self, proof: &Arc<Proof>) {
         self.facts.proof = Some(Arc::clone(proof));
-        let place = self.facts.operation.as_ref().map(|operation| Arc::clone(&operation.auth_place));
-        if place.is_some() {
-            self.facts.verdicts.push(Verdict { control: "authenticate", decision: Decision::Allowed, place });
+        if self.facts.operation.is_some() {
+            self.facts.verdict("authenticate", Decision::Allowed, Place::Authentication);
         }
     }
 
     /// Adds what a control decided, and the place in the configuration that made it.
     pub fn verdict(&mut self, control: &'static str, decision: Decision, place: Option<&Arc<str>>) {
-        self.facts.verdicts.push(Verdict { control, decision, place: place.cloned() });
+        let place = place.map_or(Place::None, |place| Place::At(Arc::clone(place)));
+        self.facts.verdict(control, decision, place);
     }
 
     /// Remembers why the exchange stopped.
@@ -344,14 +349,12 @@ impl Context {
             crate::problem::Blame::Client => Decision::Refused,
             crate::problem::Blame::Backend | crate::problem::Blame::Gateway => Decision::Failed,
         };
-        let place = self.facts.operation.as_ref().map(|operation| {
-            Arc::clone(if kind.status == StatusCode::UNAUTHORIZED {
-                &operation.auth_place
-            } else {
-                &operation.place
-            })
-        });
-        self.verdict(self.facts.control, self.facts.decision, place.as_ref());
+        let place = match &self.facts.operation {
+            None => Place::None,
+            Some(_) if kind.status == StatusCode::UNAUTHORIZED => Place::Authentication,
+            Some(_) => Place::Operation,
+        };
+        self.facts.verdict(self.facts.control, self.facts.decision, place);
         self.facts.problem = Some(problem.into());
     }
 

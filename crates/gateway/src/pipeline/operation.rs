@@ -1,5 +1,6 @@
 //! An operation as the snapshot compiled it: everything a request needs to know of where it goes.
 
+use std::mem::offset_of;
 use std::sync::Arc;
 
 use portcullis_identity::sha256::Digest;
@@ -16,12 +17,12 @@ use crate::route::matrix::MatrixPlaces;
 #[repr(C)]
 pub struct Operation {
     // PERF: of many operations the next one asked for is not in the cache, and each line of it takes longer than a hundred
-    // instructions. What every request looks at comes first, in two lines.
+    // instructions. What every request looks at comes first, in two lines (see the assertion below).
     /// How callers prove who they are.
     // PERF: shared by neighbours that ask for the same, and so in the cache when the operation itself is not.
     pub authentication: Arc<Expression>,
     /// The policies that apply, in the order of `policies::POLICIES`.
-    pub chain: Vec<Arc<dyn Policy>>,
+    pub chain: Box<[Arc<dyn Policy>]>,
     /// Which backend of the snapshot it goes to.
     pub backend: usize,
     /// Bytes of the published path to leave out toward the backend (`strip_base_path`).
@@ -32,29 +33,29 @@ pub struct Operation {
     pub bounds: Arc<Bounds>,
     /// What becomes of the caller's credential, where the backend is told of the caller by the gateway.
     pub handover: Option<Arc<Handover>>,
-    /// Where its `auth` stands in the configuration.
-    // PERF: shared by neighbours, as `authentication` is.
-    pub auth_place: Arc<str>,
-    /// Where it stands in the configuration, for `explain`.
-    pub place: Arc<str>,
-    /// How its contract is kept, if it comes from a definition.
-    pub contract: Option<Keeping>,
+    /// What a stream of it stands on, if it may become one.
+    pub terms: Option<Box<StreamTerms>>,
+    /// The API's name.
+    // PERF: shared by the operations of the API; each request of a known caller reads it.
+    pub api: Arc<str>,
     /// The most that any policy of the chain needs of the body.
     pub needs: Needs,
     /// Set where a policy of the chain reads bodies decoded: which form of one goes on.
     pub decodes: Option<Forward>,
     /// The kind of long-lived exchange it may become.
     pub stream: Option<Stream>,
-    /// The API's name.
-    pub api: Arc<str>,
+    /// How its contract is kept, if it comes from a definition.
+    pub contract: Option<Keeping>,
+    /// Where its `auth` stands in the configuration.
+    pub auth_place: Arc<str>,
+    /// Where it stands in the configuration, for `explain`.
+    pub place: Arc<str>,
     /// The operation's name: its key in the configuration or its `operationId`.
     pub name: Arc<str>,
     /// The path template as published, base path included: `http.route`.
     pub template: Arc<str>,
     /// The method it is published with, or `*`.
     pub method: Arc<str>,
-    /// What a stream of it stands on, if it may become one.
-    pub terms: Option<StreamTerms>,
     /// Where its API is published, without a slash at the end.
     pub base_path: Arc<str>,
     /// Path of the document that says what tokens it asks for, at the same host (RFC 9728).
@@ -62,6 +63,9 @@ pub struct Operation {
     /// Where in its path `;` may begin a parameter, if its definition declares that and its contract is enforced.
     pub matrix: Option<MatrixPlaces>,
 }
+
+/// Two lines, of which the counts of an `Arc` take the first sixteen bytes.
+const _: () = assert!(offset_of!(Operation, contract) <= 2 * 64 - 16);
 
 impl Operation {
     /// The backend of operations that the gateway answers itself: none has this number, what is not answered goes nowhere.

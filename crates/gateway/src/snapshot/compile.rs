@@ -77,6 +77,8 @@ struct Compiler<'a> {
     authenticators: Vec<(Auth, Arc<dyn Authenticator>)>,
     /// What was asked for last, and what was made of it.
     last_auth: Option<(Auth, Arc<Expression>)>,
+    /// The name of the last operation's API.
+    last_api: Option<Arc<str>>,
     /// Where the `auth` of the last operation stands.
     last_auth_place: Option<Arc<str>>,
     /// What a definition asked for last, of which API, and what was made of it.
@@ -119,6 +121,7 @@ pub fn compile(
         nobody: nobody(config),
         authenticators: Vec::new(),
         last_auth: None,
+        last_api: None,
         last_auth_place: None,
         last_security: None,
         credentials: Vec::new(),
@@ -156,7 +159,7 @@ pub fn compile(
         listeners: listening,
         upstreams: Upstreams::new(upstreams),
         signing: credentials::schedule(config),
-        stream_terms: operations.iter().filter_map(|operation| operation.terms).collect(),
+        stream_terms: operations.iter().filter_map(|operation| operation.terms.as_deref().copied()).collect(),
         callers,
         operators,
         issuers: compiler.issuers,

@@ -31,7 +31,7 @@ pub struct Lease {
 impl Lease {
     /// What an exchange of this operation stands on, if it may become a stream.
     pub fn of(operation: &Operation, cx: &Context) -> Option<Self> {
-        let terms = operation.terms?;
+        let terms = *operation.terms.as_deref()?;
         Some(Self { terms, api: Arc::clone(&operation.api), proofs: cx.proofs().cloned().collect() })
     }
 

@@ -108,12 +108,3 @@ fn places_of_arrays_and_values_are_no_names() {
     }
     assert_eq!(&*shape(&"/a".repeat(50)), &*format!("{}/…", "/a".repeat(SEGMENTS_MAX)));
 }
-
-#[test]
-fn an_operation_that_nobody_used_says_so() {
-    let usage = Usage::default();
-    assert_eq!(usage.seen(), None);
-    usage.used(AT);
-    usage.used(AT + Duration::from_secs(5));
-    assert_eq!(usage.seen(), Some(Seen { count: 2, first: AT, last: AT + Duration::from_secs(5) }));
-}

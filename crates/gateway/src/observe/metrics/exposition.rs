@@ -121,12 +121,12 @@ impl Scrape {
         }
         let mut family = Family::begin(encoder, &names::OPERATION_LAST_USED)?;
         for series in alive {
-            let last = series.usage.seen().map_or(0, |seen| seen.last.as_secs());
+            let last = series.seen().map_or(0, |seen| seen.last.as_secs());
             family.gauge(&[&series.key.api, &series.key.operation], last)?;
         }
         let mut family = Family::begin(encoder, &names::DEPRECATED_REQUESTS)?;
         for series in alive.iter().filter(|series| series.is_deprecated()) {
-            let count = series.usage.seen().map_or(0, |seen| seen.count);
+            let count = series.seen().map_or(0, |seen| seen.count);
             family.counter(&[&series.key.api, &series.key.operation], count)?;
         }
         let mut family = Family::begin(encoder, &names::RESPONSES_JUDGED)?;

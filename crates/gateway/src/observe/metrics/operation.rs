@@ -1,6 +1,7 @@
 //! The counters of one operation, resolved once and then reached without a lookup.
 
 use std::array;
+use std::mem::offset_of;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -83,16 +84,25 @@ pub(super) struct Key {
 }
 
 /// The counters themselves. Made small: a gateway may have ten thousand operations, of which most are idle.
+// PERF: what nearly every exchange looks at and writes lies in one line, the second, from the outcomes but the last to the
+// first bucket of the usual durations: of many operations the next one asked for is not in the cache.
 #[derive(Debug, Default)]
+#[repr(C, align(64))]
 pub(super) struct Series {
     pub(super) key: Key,
-    outcomes: [AtomicU64; Decision::ENDS.len()],
     observed: AtomicU64,
-    /// Method and status that ended here first, and their durations: for most operations the only ones.
-    // PERF: beside the outcomes, where the rest is three steps away, each to a cold line.
-    usual: OnceLock<(usize, usize)>,
+    /// By the ends of exchanges, the last of them first.
+    outcomes: [AtomicU64; Decision::ENDS.len()],
+    /// Milliseconds since 1970 when it was last used; 0 for never, as for `first`.
+    last: AtomicU64,
+    /// Method and status that ended here first, by their places.
+    usual: OnceLock<(u8, u8)>,
+    /// The durations of those: for most operations there are no others.
     usual_durations: Histogram,
     durations: [OnceLock<Box<ByStatus>>; METHODS.len()],
+    first: AtomicU64,
+    /// How often it was used in an exchange that did not end well.
+    used_in_vain: AtomicU64,
     pub(super) usage: Usage,
     /// What became of answers that were judged; most operations judge none.
     answers: OnceLock<Box<[AtomicU64; AnswerOutcome::ALL.len()]>>,
@@ -100,6 +110,10 @@ pub(super) struct Series {
     is_deprecated: AtomicBool,
     drift: Arc<Drift>,
 }
+
+/// The last of the outcomes ends the first line, and the first bucket the second.
+const _: () =
+    assert!(offset_of!(Series, outcomes) == 64 - 8 && offset_of!(Series, usual_durations) == 2 * 64 - 16);
 
 #[derive(Debug)]
 struct ByStatus([OnceLock<Box<Histogram>>; STATUSES.len() + CLASSES.len()]);
@@ -180,7 +194,7 @@ impl OperationMetrics {
 
     /// How often and when it was used, if it was: its backend was asked, or the gateway answered for it.
     pub fn used(&self) -> Option<Seen> {
-        self.0.usage.seen()
+        self.0.seen()
     }
 
     /// The names that are not declared and were seen, and how many of them were forgotten.
@@ -198,23 +212,22 @@ impl OperationMetrics {
 
     /// Counts an ended exchange.
     pub(super) fn record(&self, record: &Record<'_>) {
-        if record.backend.is_some() || matches!(record.decision, Decision::Allowed | Decision::Answered) {
-            self.0.usage.used(record.wall);
+        let went_well = matches!(record.decision, Decision::Allowed | Decision::Answered);
+        if went_well || record.backend.is_some() {
+            self.0.used(record.wall, went_well);
         }
-        if let Some(counter) = self.0.outcomes.get(place(&Decision::ENDS, &record.decision)) {
+        if let Some(counter) = self.0.outcomes.iter().rev().nth(record.decision as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
         if record.observed.is_some() {
             self.0.observed.fetch_add(1, Ordering::Relaxed);
         }
-        let other = METHODS.len().saturating_sub(1);
-        let method = record.method.and_then(|wanted| METHODS.iter().position(|method| *method == wanted));
-        let place = (method.unwrap_or(other), status_place(record.status));
-        if *self.0.usual.get_or_init(|| place) == place {
+        let (method, status) = (method_place(record.method), status_place(record.status));
+        if *self.0.usual.get_or_init(|| (method, status)) == (method, status) {
             return self.0.usual_durations.observe(record.took);
         }
-        let Some(by_status) = self.0.durations.get(place.0) else { return };
-        if let Some(slot) = by_status.get_or_init(Box::default).0.get(place.1) {
+        let Some(by_status) = self.0.durations.get(usize::from(method)) else { return };
+        if let Some(slot) = by_status.get_or_init(Box::default).0.get(usize::from(status)) {
             slot.get_or_init(Box::default).observe(record.took);
         }
     }
@@ -229,11 +242,34 @@ impl Series {
         series
     }
 
+    /// Notes that it was used.
+    fn used(&self, wall: Duration, went_well: bool) {
+        let now = clock::millis(wall).max(1);
+        if self.last.load(Ordering::Relaxed) == 0 {
+            let _ = self.first.compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+        }
+        self.last.store(now, Ordering::Relaxed);
+        // PERF: those that end well are counted among the outcomes.
+        if !went_well {
+            self.used_in_vain.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How often and when it was used, if it was.
+    pub(super) fn seen(&self) -> Option<Seen> {
+        let at = |millis: &AtomicU64| Duration::from_millis(millis.load(Ordering::Relaxed));
+        let (first, last) = (at(&self.first), at(&self.last));
+        let good = [Decision::Allowed, Decision::Answered].map(Decision::as_str);
+        let well = self.outcomes().filter(|(outcome, _)| good.contains(outcome)).map(|(_, count)| count);
+        let count = well.fold(self.used_in_vain.load(Ordering::Relaxed), u64::wrapping_add);
+        (!first.is_zero()).then_some(Seen { count, first, last })
+    }
+
     /// How many exchanges ended in each way.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Decision::ENDS
             .iter()
-            .zip(&self.outcomes)
+            .zip(self.outcomes.iter().rev())
             .map(|(outcome, count)| (outcome.as_str(), count.load(Ordering::Relaxed)))
     }
 
@@ -259,7 +295,8 @@ impl Series {
     /// Method, status and durations of every series that was used.
     pub(super) fn durations(&self) -> impl Iterator<Item = (&'static str, &'static str, &Histogram)> {
         let usual = self.usual.get().into_iter().filter_map(|(method, status)| {
-            Some((*METHODS.get(*method)?, status_names().nth(*status)?, &self.usual_durations))
+            let (method, status) = (usize::from(*method), usize::from(*status));
+            Some((*METHODS.get(method)?, status_names().nth(status)?, &self.usual_durations))
         });
         let others = METHODS
             .iter()
@@ -290,9 +327,16 @@ fn status_names() -> impl Iterator<Item = &'static str> {
     STATUSES.iter().map(|(_, name)| *name).chain(CLASSES)
 }
 
-fn status_place(status: Option<u16>) -> usize {
+fn method_place(method: Option<&str>) -> u8 {
+    let other = METHODS.len().saturating_sub(1);
+    let place = method.and_then(|wanted| METHODS.iter().position(|method| *method == wanted));
+    u8::try_from(place.unwrap_or(other)).unwrap_or(u8::MAX)
+}
+
+fn status_place(status: Option<u16>) -> u8 {
     let status = status.unwrap_or_default();
-    STATUSES.iter().position(|(known, _)| *known == status).unwrap_or_else(|| {
+    let place = STATUSES.iter().position(|(known, _)| *known == status).unwrap_or_else(|| {
         STATUSES.len().saturating_add(usize::from(status / 100).min(CLASSES.len().saturating_sub(1)))
-    })
+    });
+    u8::try_from(place).unwrap_or(u8::MAX)
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::observe::drift::{Side, Undeclared};
 use crate::observe::incident::Incident;
 use crate::observe::names::{Kind, METRICS};
-use crate::observe::record::Decision;
+use crate::observe::record::{Decision, Record};
 use crate::observe::sample;
 use crate::signing::SigningFacts;
 
@@ -351,4 +351,29 @@ fn every_decision_has_a_counter_of_its_own() {
         let labels = [("outcome", decision.as_str())];
         assert_eq!(value(&samples, "portcullis_requests_total", &labels), Some(1.0));
     }
+}
+
+#[test]
+fn an_operation_says_how_often_and_when_it_was_used() {
+    let (metrics, peer, verdicts) = (Metrics::default(), sample::peer(), sample::verdicts());
+    let operation = metrics.operation("orders", "createOrder", "/orders");
+    assert_eq!(operation.used(), None);
+    let good = sample::allowed(&peer, &verdicts);
+    let later = good.wall + Duration::from_secs(5);
+    for (decision, asked, count) in [
+        (Decision::Refused, false, None),
+        (Decision::Allowed, true, Some(1)),
+        (Decision::Answered, false, Some(2)),
+        // Its backend was asked, whatever became of the answer.
+        (Decision::Aborted, true, Some(3)),
+        (Decision::Failed, false, Some(3)),
+    ] {
+        let wall = if count == Some(1) { good.wall } else { later };
+        let backend = good.backend.filter(|_| asked);
+        operation.record(&Record { wall, decision, backend, ..sample::allowed(&peer, &verdicts) });
+        let seen = operation.used().map(|seen| seen.count);
+        assert_eq!(seen, count, "{decision:?}");
+    }
+    let seen = operation.used().expect("it was used");
+    assert_eq!((seen.first, seen.last), (good.wall, later));
 }

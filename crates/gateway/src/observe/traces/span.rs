@@ -60,7 +60,7 @@ fn server(span: &mut Message, record: &Record<'_>) {
     attributes.method(record.method);
     attributes.text(names::SCHEME.name, Some(record.peer.scheme()));
     attributes.text(names::PATH.name, record.path);
-    attributes.text(names::ROUTE.name, record.template);
+    attributes.text(names::ROUTE.name, record.template.map(|template| &**template));
     attributes.text(names::SERVER_ADDRESS.name, record.host);
     attributes.address(names::CLIENT_ADDRESS.name, record.client);
     attributes.address(names::PEER_ADDRESS.name, record.peer.ip());
@@ -75,8 +75,8 @@ fn server(span: &mut Message, record: &Record<'_>) {
     attributes.number(names::RESPONSE_BYTES.name, record.response_bytes);
     attributes.text(names::REQUEST_ID.name, Some(record.id));
     attributes.text(names::LISTENER.name, Some(&record.peer.listener));
-    attributes.text(names::API.name, record.api);
-    attributes.text(names::OPERATION.name, record.operation);
+    attributes.text(names::API.name, record.api.map(|api| &**api));
+    attributes.text(names::OPERATION.name, record.operation.map(|name| &**name));
     attributes.text(names::CONSUMER.name, record.consumer);
     attributes.text(names::CREDENTIAL.name, record.credential);
     attributes.text(names::DECISION.name, Some(record.decision.as_str()));

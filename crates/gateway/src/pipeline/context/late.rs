@@ -84,7 +84,7 @@ impl Facts {
         complete: bool,
     ) {
         let took = self.ended.unwrap_or_else(clock::now).saturating_duration_since(self.started);
-        let seen = self.seen.as_deref();
+        let (seen, operation) = (self.seen.as_deref(), self.operation.as_deref());
         let decision = if complete { self.decision } else { Decision::Aborted };
         observe.record(&Record {
             id: id.as_str(),
@@ -99,10 +99,10 @@ impl Facts {
             path: seen.map(Reading::path),
             raw_line: if seen.is_none() { self.raw_line.as_deref() } else { None },
             user_agent: seen.and_then(Reading::user_agent),
-            api: self.operation.as_ref().map(|operation| &*operation.api),
-            operation: self.operation.as_ref().map(|operation| &*operation.name),
-            template: self.operation.as_ref().map(|operation| &*operation.template),
-            metrics: self.operation.as_ref().map(|operation| &operation.metrics),
+            api: operation.map(|operation| &operation.api),
+            operation: operation.map(|operation| &operation.name),
+            template: operation.map(|operation| &operation.template),
+            metrics: operation.map(|operation| &operation.metrics),
             consumer: self.proof.as_ref().map(|proof| &*proof.consumer.name),
             credential: self.proof.as_ref().map(|proof| &*proof.credential),
             status: self.status.map(|status| status.as_u16()),
@@ -116,9 +116,10 @@ impl Facts {
             backend: self.at_target.as_ref().map(UnderWay::name).zip(self.backend),
             overhead: self.overhead,
             tries: &self.tries,
-            strip: self.operation.as_ref().map_or(0, |operation| operation.strip),
+            strip: operation.map_or(0, |operation| operation.strip),
             resends: self.resends,
             verdicts: &self.verdicts,
+            places: operation.map(|operation| (&operation.place, &operation.auth_place)),
             observed: self.observed.as_ref().map(|observed| (observed.kind, observed.cause.as_deref())),
             unseen: self.unseen.map(Unseen::as_str),
             revision: revision.unwrap_or_default(),

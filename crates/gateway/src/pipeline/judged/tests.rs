@@ -230,7 +230,7 @@ fn operation(nosy: Nosy, bounds: Bounds, observe: &Observe) -> Operation {
         contract: None,
         needs: nosy.needs,
         decodes: None,
-        chain: vec![Arc::new(nosy)],
+        chain: Box::new([Arc::new(nosy)]),
         backend: 0,
         handover: None,
         strip: 0,

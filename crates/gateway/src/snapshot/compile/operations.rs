@@ -212,7 +212,7 @@ impl Compiler<'_> {
             authentication: Arc::new(Expression::anonymous()),
             needs: policy.needs(),
             decodes: None,
-            chain: vec![policy],
+            chain: [policy].into(),
             backend: Operation::NO_BACKEND,
             contract: None,
             handover: None,
@@ -346,7 +346,7 @@ impl Compiler<'_> {
         let handover = said_by_nobody_else(handover, &chain);
         let base = api.base_path().trim_end_matches('/');
         Some(Arc::new(Operation {
-            api: api_name.into(),
+            api: self.api_name(api_name),
             name: draft.name.as_str().into(),
             metrics: self.counters(api_name, draft, template),
             template: template.as_str().into(),
@@ -357,13 +357,14 @@ impl Compiler<'_> {
                 .iter()
                 .any(|policy| policy.form() == Form::Decoded)
                 .then(|| settings.forward.unwrap_or_default()),
-            chain,
+            chain: chain.into(),
             backend,
             handover,
             strip: if api.strip_base_path.unwrap_or(false) { base.len() } else { 0 },
             bounds,
             contract,
-            terms: stream.map(|_| stream_terms(api_name, api, draft, template, settings, &who.asked)),
+            terms: stream
+                .map(|_| Box::new(stream_terms(api_name, api, draft, template, settings, &who.asked))),
             stream,
             matrix,
             base_path: base.into(),
@@ -419,6 +420,14 @@ impl Compiler<'_> {
             return None;
         };
         Some((backend, self.hand_over(&at.key("auth"), authentication, backend, chain)))
+    }
+
+    /// The name of an API, one text for all its operations.
+    fn api_name(&mut self, name: &str) -> Arc<str> {
+        match &self.last_api {
+            Some(last) if **last == *name => Arc::clone(last),
+            _ => Arc::clone(self.last_api.insert(name.into())),
+        }
     }
 
     /// The place of an `auth`, one text for all neighbours that have the same.
