@@ -1,7 +1,6 @@
 //! The walk through the tree for one request.
 
 use http::Method;
-use memchr::memchr;
 use smallvec::SmallVec;
 
 use super::builder::{Leaf, Node};
@@ -52,7 +51,8 @@ impl<'m> Search<'m, '_> {
                 || node.rest.as_ref().is_some_and(|leaf| self.rest(leaf, self.path.len()));
         };
         let rest = self.path.get(start..).unwrap_or_default();
-        let segment = match memchr(b'/', rest.as_bytes()) {
+        // PERF: segments are short; a search by words costs three times as much to begin with.
+        let segment = match rest.bytes().position(|byte| byte == b'/') {
             Some(slash) => rest.get(..slash).unwrap_or_default(),
             None => rest,
         };
