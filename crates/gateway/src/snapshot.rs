@@ -11,7 +11,7 @@ pub mod lease;
 use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Cache};
-use foldhash::{HashMap, HashSet};
+use foldhash::HashSet;
 use http::StatusCode;
 use portcullis_openapi::source::Finding;
 use tokio::sync::Notify;
@@ -57,7 +57,8 @@ pub struct Snapshot {
     /// Whether replies say what their time was spent on.
     pub server_timing: bool,
     /// What each listener accepts and publishes.
-    listeners: HashMap<Arc<str>, Listening>,
+    // PERF: a configuration has few, and every request looks for one.
+    listeners: Box<[(Arc<str>, Listening)]>,
     /// Where requests go.
     pub upstreams: Upstreams,
     /// How keys of our own are kept, where something is signed or published.
@@ -143,7 +144,9 @@ pub const LISTENER_GONE: ProblemKind = ProblemKind {
 impl Snapshot {
     /// What the listener called `name` accepts and publishes.
     pub fn listener(&self, name: &str) -> Result<&Listening, Stop> {
-        self.listeners.get(name).ok_or_else(|| LISTENER_GONE.with("this listener is being closed").into())
+        let found = self.listeners.iter().find(|(known, _)| **known == *name);
+        let gone = || LISTENER_GONE.with("this listener is being closed").into();
+        found.map(|(_, listening)| listening).ok_or_else(gone)
     }
 
     /// Begins to fetch the keys of issuers whose keys nobody fetches yet.
@@ -189,7 +192,7 @@ impl Snapshot {
     /// The same with one policy more on its first operation, which takes every path.
     pub(crate) fn with_policy(mut self, policy: Arc<dyn crate::pipeline::Policy>) -> Self {
         use portcullis_openapi::matcher::{MatcherBuilder, Methods};
-        for listening in self.listeners.values_mut() {
+        for (_, listening) in &mut self.listeners {
             listening.routes = Routes::default();
         }
         let operation = Arc::get_mut(&mut self.operations[0]).expect("no other holder");
@@ -198,7 +201,7 @@ impl Snapshot {
         let template = portcullis_openapi::template::Template::parse("/{rest*}").expect("a template");
         builder.insert(Methods::Any, template, Arc::clone(&self.operations[0])).expect("no clash");
         let matcher = Arc::new(builder.build().expect("one template"));
-        for listening in self.listeners.values_mut() {
+        for (_, listening) in &mut self.listeners {
             listening.routes.publish(crate::route::HostPattern::Any, "", Arc::clone(&matcher));
         }
         self

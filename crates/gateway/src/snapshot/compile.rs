@@ -156,7 +156,7 @@ pub fn compile(
         bounds: compiler.bounds,
         tracing: tracing(&config.telemetry),
         server_timing: config.telemetry.server_timing,
-        listeners: listening,
+        listeners: listening.into_iter().collect(),
         upstreams: Upstreams::new(upstreams),
         signing: credentials::schedule(config),
         stream_terms: operations.iter().filter_map(|operation| operation.terms.as_deref().copied()).collect(),
