@@ -30,7 +30,7 @@ pub use metrics::{
     HealthFacts, IssuerFacts, ListenerMetrics, NameFacts, OpenConnection, OperationMetrics, PlacesFacts,
     SnapshotAlive, StoreMetrics, TargetFacts,
 };
-pub use record::{Decision, Place, Record, Try, Verdict};
+pub use record::{Counted, Decision, Place, Record, Try, Verdict};
 
 use std::io;
 use std::path::PathBuf;
@@ -196,7 +196,27 @@ impl Observe {
 
     /// Takes in one ended exchange. Called exactly once for each. Never waits.
     pub fn record(&self, record: &Record<'_>) {
-        self.shared.metrics.record(record);
+        if self.count(&record.counted()) {
+            self.tell(record);
+        }
+    }
+
+    /// The first half of [`Self::record`]: counts, and says whether anybody wants to know more.
+    #[must_use]
+    pub fn count(&self, counted: &Counted<'_>) -> bool {
+        self.shared.metrics.record(counted);
+        counted.metrics.is_none()
+            || counted.problem.is_some()
+            || self.shared.kept.wants(counted)
+            || self.shared.has_access.load(Ordering::Acquire)
+            || (counted.is_sampled && self.exports_spans())
+    }
+
+    /// The other half: tells whoever wants to know.
+    pub fn tell(&self, record: &Record<'_>) {
+        if record.metrics.is_none() {
+            self.shared.metrics.drift.unrouted(record);
+        }
         self.shared.kept.keep(record);
         if self.shared.has_access.load(Ordering::Acquire)
             && let Some(sink) = &self.shared.outputs.load().access

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::record::{Decision, Record};
+use super::record::{Counted, Decision, Record};
 use super::sink::{SHARDS_MAX, home, lock};
 use super::timestamp;
 
@@ -140,19 +140,23 @@ impl Default for Rings {
 }
 
 impl Rings {
+    /// Whether there is cause to keep it.
+    pub(super) fn wants(&self, counted: &Counted<'_>) -> bool {
+        self.shards.get(home(self.shards.len())).is_some_and(|shard| {
+            !went_well(counted.decision, counted.is_observed) || shard.is_due(nanos(counted.wall))
+        })
+    }
+
     /// Keeps an exchange, if there is cause and no reader in the way.
     pub(super) fn keep(&self, record: &Record<'_>) {
         let Some(shard) = self.shards.get(home(self.shards.len())) else { return };
-        let went_well =
-            matches!(record.decision, Decision::Allowed | Decision::Answered) && record.observed.is_none();
+        let went_well = went_well(record.decision, record.observed.is_some());
         if went_well {
-            let nanos = u64::try_from(record.wall.as_nanos()).unwrap_or(u64::MAX);
-            // The wall clock may go backwards; then the ring fills a little faster.
-            let since = nanos.abs_diff(shard.last_allowed.load(Ordering::Relaxed));
-            if Duration::from_nanos(since) < ALLOWED_EVERY {
+            let now = nanos(record.wall);
+            if !shard.is_due(now) {
                 return;
             }
-            shard.last_allowed.store(nanos, Ordering::Relaxed);
+            shard.last_allowed.store(now, Ordering::Relaxed);
         }
         let Ok(mut kept) = shard.kept.try_lock() else { return };
         let ring = if went_well { &mut kept.allowed } else { &mut kept.refused };
@@ -177,6 +181,23 @@ impl Rings {
         all.truncate(count);
         all
     }
+}
+
+impl Shard {
+    /// Whether one that went well may be kept again.
+    fn is_due(&self, now: u64) -> bool {
+        // The wall clock may go backwards; then the ring fills a little faster.
+        let since = now.abs_diff(self.last_allowed.load(Ordering::Relaxed));
+        Duration::from_nanos(since) >= ALLOWED_EVERY
+    }
+}
+
+fn went_well(decision: Decision, is_observed: bool) -> bool {
+    matches!(decision, Decision::Allowed | Decision::Answered) && !is_observed
+}
+
+fn nanos(wall: Duration) -> u64 {
+    u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl KeptHere {

@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::drift::Drift;
 use super::incident::Incident;
 use super::names::Stream;
-use super::record::{Decision, Record};
+use super::record::{Counted, Decision};
 use super::sink::{Counts, lock};
 use super::traces::SpanCounts;
 use crate::problem::Severity;
@@ -281,14 +281,8 @@ pub struct SnapshotAlive(Arc<AtomicU64>);
 
 impl Metrics {
     /// Counts an ended exchange.
-    pub(super) fn record(&self, record: &Record<'_>) {
-        match record.metrics {
-            Some(operation) => operation.record(record),
-            None => {
-                self.unrouted.record(record);
-                self.drift.unrouted(record);
-            }
-        }
+    pub(super) fn record(&self, record: &Counted<'_>) {
+        record.metrics.unwrap_or(&self.unrouted).record(record);
         for verdict in record.verdicts {
             let counters = self.decisions.get(verdict.control);
             if let Some(counter) = counters.get(verdict.decision as usize) {

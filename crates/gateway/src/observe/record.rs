@@ -91,6 +91,34 @@ pub struct Record<'a> {
     pub revision: &'a str,
 }
 
+/// What is counted of an exchange, whoever listens.
+// PERF: a part of its record, which is made only where somebody wants to know all of it.
+#[derive(Debug)]
+pub struct Counted<'a> {
+    /// The operation's counters.
+    pub metrics: Option<&'a OperationMetrics>,
+    /// When it began, since 1970.
+    pub wall: Duration,
+    /// How long it took.
+    pub took: Duration,
+    /// Method.
+    pub method: Option<&'a str>,
+    /// Status sent.
+    pub status: Option<u16>,
+    /// How it ended.
+    pub decision: Decision,
+    /// The problem that ended it.
+    pub problem: Option<&'static ProblemKind>,
+    /// Whether a control that only observes would have ended it.
+    pub is_observed: bool,
+    /// Whether a target was asked.
+    pub was_forwarded: bool,
+    /// What each control decided.
+    pub verdicts: &'a [Verdict],
+    /// Whether its trace is sampled.
+    pub is_sampled: bool,
+}
+
 /// One try at a target.
 #[derive(Debug, Clone)]
 pub struct Try {
@@ -151,6 +179,23 @@ pub enum Place {
 }
 
 impl Record<'_> {
+    /// What is counted of it.
+    pub fn counted(&self) -> Counted<'_> {
+        Counted {
+            metrics: self.metrics,
+            wall: self.wall,
+            took: self.took,
+            method: self.method,
+            status: self.status,
+            decision: self.decision,
+            problem: self.problem,
+            is_observed: self.observed.is_some(),
+            was_forwarded: self.backend.is_some(),
+            verdicts: self.verdicts,
+            is_sampled: self.trace.sampled,
+        }
+    }
+
     /// Where the setting stands that decided, as `file:line path`.
     pub fn place_of<'a>(&'a self, verdict: &'a Verdict) -> Option<&'a Arc<str>> {
         match &verdict.place {

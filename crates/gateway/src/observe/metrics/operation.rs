@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::drift::{Drift, NameSeen, Seen, Side, Undeclared, Usage};
 use super::super::histogram::Histogram;
-use super::super::record::{Decision, Record};
+use super::super::record::{Counted, Decision};
 use super::place;
 use crate::clock;
 
@@ -211,15 +211,15 @@ impl OperationMetrics {
     }
 
     /// Counts an ended exchange.
-    pub(super) fn record(&self, record: &Record<'_>) {
+    pub(super) fn record(&self, record: &Counted<'_>) {
         let went_well = matches!(record.decision, Decision::Allowed | Decision::Answered);
-        if went_well || record.backend.is_some() {
+        if went_well || record.was_forwarded {
             self.0.used(record.wall, went_well);
         }
         if let Some(counter) = self.0.outcomes.iter().rev().nth(record.decision as usize) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
-        if record.observed.is_some() {
+        if record.is_observed {
             self.0.observed.fetch_add(1, Ordering::Relaxed);
         }
         let (method, status) = (method_place(record.method), status_place(record.status));

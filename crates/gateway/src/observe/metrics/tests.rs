@@ -101,14 +101,14 @@ fn busy() -> Arc<Metrics> {
     let operation = metrics.operation("orders", "createOrder", "/orders/{id}");
     let mut record = sample::allowed(&peer, &verdicts);
     record.metrics = Some(&operation);
-    metrics.record(&record);
+    metrics.record(&record.counted());
     record.observed = Some((&sample::KEY_UNKNOWN, None));
-    metrics.record(&record);
+    metrics.record(&record.counted());
     let mut refused = sample::ended(&peer, &sample::KEY_UNKNOWN, &refusal);
     refused.metrics = Some(&operation);
-    metrics.record(&refused);
+    metrics.record(&refused.counted());
     metrics.incident(&Incident::of(&refused).unwrap());
-    metrics.record(&sample::unread(&peer, b"x", &refusal));
+    metrics.record(&sample::unread(&peer, b"x", &refusal).counted());
     let listener = metrics.listener("public");
     listener.outcome(ConnectionOutcome::Accepted);
     operation.deprecate(true);
@@ -234,7 +234,7 @@ fn durations_fall_into_the_right_buckets() {
     let mut record = sample::allowed(&peer, &verdicts);
     for micros in [0, 4_999, 5_000, 5_001, 10_000, 99_999, 10_000_000, 10_000_001, 3_600_000_000] {
         record.took = Duration::from_micros(micros);
-        metrics.record(&record);
+        metrics.record(&record.counted());
     }
     let samples = parse(&metrics.text());
     let bucket = |le| value(&samples, "http_server_request_duration_seconds_bucket", &[("le", le)]).unwrap();
@@ -252,13 +252,13 @@ fn no_request_makes_a_series() {
     let mut record = sample::allowed(&peer, &verdicts);
     for status in 0..=u16::MAX {
         record.status = Some(status);
-        metrics.record(&record);
+        metrics.record(&record.counted());
     }
     let methods: Vec<String> = (0..200).map(|n| format!("M{n}")).collect();
     record.status = None;
     for method in &methods {
         record.method = Some(method);
-        metrics.record(&record);
+        metrics.record(&record.counted());
     }
     let samples = parse(&metrics.text());
     let counts = samples.iter().filter(|(name, _, _)| name == "http_server_request_duration_seconds_count");
@@ -277,7 +277,7 @@ fn counters_survive_a_reload_and_end_with_their_operation() {
     let before = metrics.operation("orders", "list", "/orders");
     let mut record = sample::allowed(&peer, &verdicts);
     record.metrics = Some(&before);
-    metrics.record(&record);
+    metrics.record(&record.counted());
     let after = metrics.operation("orders", "list", "/orders");
     drop(before);
     let orders = [("api", "orders"), ("outcome", "allowed")];
@@ -344,7 +344,7 @@ fn every_decision_has_a_counter_of_its_own() {
     for decision in Decision::ENDS {
         let mut record = sample::allowed(&peer, &verdicts);
         record.decision = decision;
-        metrics.record(&record);
+        metrics.record(&record.counted());
     }
     let samples = parse(&metrics.text());
     for decision in Decision::ENDS {
@@ -370,7 +370,8 @@ fn an_operation_says_how_often_and_when_it_was_used() {
     ] {
         let wall = if count == Some(1) { good.wall } else { later };
         let backend = good.backend.filter(|_| asked);
-        operation.record(&Record { wall, decision, backend, ..sample::allowed(&peer, &verdicts) });
+        let record = Record { wall, decision, backend, ..sample::allowed(&peer, &verdicts) };
+        operation.record(&record.counted());
         let seen = operation.used().map(|seen| seen.count);
         assert_eq!(seen, count, "{decision:?}");
     }

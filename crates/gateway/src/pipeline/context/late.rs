@@ -12,8 +12,7 @@ use crate::clock;
 use crate::http::Peer;
 use crate::http::canonical::Reading;
 use crate::http::trace::Trace;
-use crate::observe::{Decision, Observe, Record};
-use crate::pipeline::UnderWay;
+use crate::observe::{Counted, Decision, Observe, Record};
 use crate::pipeline::whole_answer::{Later, Unseen};
 
 /// An exchange that is over and has no record yet.
@@ -84,9 +83,27 @@ impl Facts {
         complete: bool,
     ) {
         let took = self.ended.unwrap_or_else(clock::now).saturating_duration_since(self.started);
-        let (seen, operation) = (self.seen.as_deref(), self.operation.as_deref());
+        let seen = self.seen.as_deref();
         let decision = if complete { self.decision } else { Decision::Aborted };
-        observe.record(&Record {
+        let operation = self.operation.as_deref();
+        let backend = self.at_target.as_ref().zip(self.backend);
+        let counted = Counted {
+            metrics: operation.map(|operation| &operation.metrics),
+            wall: self.wall,
+            took,
+            method: seen.map(|seen| seen.method().as_str()),
+            status: self.status.map(|status| status.as_u16()),
+            decision,
+            problem: self.problem.as_ref().map(|stopped| stopped.kind),
+            is_observed: self.observed.is_some(),
+            was_forwarded: backend.is_some(),
+            verdicts: &self.verdicts,
+            is_sampled: trace.sampled,
+        };
+        if !observe.count(&counted) {
+            return;
+        }
+        observe.tell(&Record {
             id: id.as_str(),
             trace,
             wall: self.wall,
@@ -94,7 +111,7 @@ impl Facts {
             wire: self.wire,
             peer,
             client: seen.map_or_else(|| peer.ip(), Reading::client),
-            method: seen.map(|seen| seen.method().as_str()),
+            method: counted.method,
             host: seen.map(Reading::host),
             path: seen.map(Reading::path),
             raw_line: if seen.is_none() { self.raw_line.as_deref() } else { None },
@@ -102,18 +119,18 @@ impl Facts {
             api: operation.map(|operation| &operation.api),
             operation: operation.map(|operation| &operation.name),
             template: operation.map(|operation| &operation.template),
-            metrics: operation.map(|operation| &operation.metrics),
+            metrics: counted.metrics,
             consumer: self.proof.as_ref().map(|proof| &*proof.consumer.name),
             credential: self.proof.as_ref().map(|proof| &*proof.credential),
-            status: self.status.map(|status| status.as_u16()),
+            status: counted.status,
             request_bytes: self.request_bytes,
             response_bytes,
             decision,
-            problem: self.problem.as_ref().map(|stopped| stopped.kind),
+            problem: counted.problem,
             detail: self.problem.as_ref().map(|stopped| &*stopped.detail),
             cause: self.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
             authorizer: self.decided.as_ref().map(|decided| (&*decided.by, decided.took)),
-            backend: self.at_target.as_ref().map(UnderWay::name).zip(self.backend),
+            backend: backend.map(|(target, took)| (target.name(), took)),
             overhead: self.overhead,
             tries: &self.tries,
             strip: operation.map_or(0, |operation| operation.strip),
