@@ -325,3 +325,38 @@ fn up_to_eight_parameters_stay_off_the_heap() {
     };
     assert!(!parameters.into_spans().spilled());
 }
+
+#[test]
+fn of_many_literals_each_is_found_and_no_other() {
+    let mut builder = MatcherBuilder::new();
+    for number in 0..1_000 {
+        let template = Template::parse(&format!("/resource{number}/{{id}}")).unwrap();
+        builder.insert(Methods::One(Method::GET), template, number).unwrap();
+    }
+    let matcher = builder.build().unwrap();
+    for number in 0..1_000 {
+        let path = format!("/resource{number}/7");
+        let found = matcher.find(&Method::GET, &path);
+        assert!(matches!(found, Match::Found { value, .. } if *value == number), "{path}");
+    }
+    for path in ["/resource1000/7", "/resource/7", "/resource07/7", "/Resource7/7", "//7", "/"] {
+        assert_eq!(matcher.find(&Method::GET, path), Match::NotFound, "{path}");
+    }
+}
+
+#[test]
+fn methods_of_their_own_are_found_alone_and_beside_others() {
+    check(
+        &["PURGE /a/{x}", "PURGE /b", "GET /b", "* /c", "REPORT /c"],
+        &[
+            ("PURGE /a/1", "PURGE /a/{x} x=1"),
+            ("GET /a/1", "405 OPTIONS, PURGE"),
+            ("HEAD /b", "GET /b"),
+            ("PURGE /b", "PURGE /b"),
+            ("PUT /b", "405 GET, HEAD, OPTIONS, PURGE"),
+            ("REPORT /c", "REPORT /c"),
+            ("DELETE /c", "* /c"),
+            ("PURGE /c", "405 GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, REPORT"),
+        ],
+    );
+}
