@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use http::{Method, StatusCode};
-use portcullis_http1::{Fields, Label, Refusal, RefusalClass};
+use portcullis_http1::{Fields, Refusal, RefusalClass};
 use smallvec::SmallVec;
 
 use crate::http::canonical::Understood;
@@ -280,8 +280,7 @@ pub enum Refused {
 
 /// The one door every reply leaves by.
 async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, tells_times: bool) {
-    const REQUEST_ID: Label = Label::new("x-request-id: ");
-    reply.fields.put(REQUEST_ID, cx.id.as_bytes());
+    reply.fields.put_form(cx.id.line());
     if tells_times {
         reply.fields.push("server-timing", server_timing(cx));
     }

@@ -15,7 +15,6 @@ pub mod ending;
 pub mod forwarded;
 pub mod frames;
 pub mod held;
-pub mod hex;
 pub mod holder;
 pub mod hops;
 pub mod interim;

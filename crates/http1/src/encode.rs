@@ -7,7 +7,9 @@
 //! leaving the line out lost, for then a field that a control relies on would go missing without a word.
 //! What was decoded by this crate is written as it was, and names that are known while compiling are judged then.
 
-use crate::{Field, Fields, Framing, Label, Lines, octets};
+use std::ops::Range;
+
+use crate::{Digits, Field, Fields, Form, Framing, Label, Lines, octets};
 
 /// What follows the data of each chunk.
 pub const CHUNK_END: &[u8] = b"\r\n";
@@ -72,6 +74,12 @@ impl<'a> HeadWriter<'a> {
         self.out.extend_from_slice(lines.as_bytes());
     }
 
+    /// Adds a line of which only digits were not known while compiling.
+    #[inline]
+    pub fn form<const N: usize>(&mut self, form: &Form<N>) {
+        self.out.extend_from_slice(form.as_bytes());
+    }
+
     /// Adds all `fields`, those that frame the message included.
     pub fn fields(self, fields: &Fields) -> Self {
         self.fields_if(fields, |_| true)
@@ -81,35 +89,27 @@ impl<'a> HeadWriter<'a> {
     // PERF: lines that stand together as they were decoded leave in one copy, and are not judged again.
     pub fn fields_if(self, fields: &Fields, passes: impl Fn(Field<'_>) -> bool) -> Self {
         let mut run = 0..0;
-        for (field, place) in fields.placed() {
-            if !passes(field) {
+        for line in fields.lines() {
+            if !passes(fields.field(line)) {
                 continue;
             }
-            match place {
+            match line.place() {
                 Some(place) if place.start == run.end => run.end = place.end,
-                Some(place) => {
-                    self.out.extend_from_slice(fields.text(run));
-                    run = place;
-                }
+                Some(place) => put_run(self.out, fields, std::mem::replace(&mut run, place)),
                 None => {
-                    self.out.extend_from_slice(fields.text(run));
-                    run = 0..0;
-                    put_field(self.out, field);
+                    put_run(self.out, fields, std::mem::replace(&mut run, 0..0));
+                    put_field(self.out, fields.field(line));
                 }
             }
         }
-        self.out.extend_from_slice(fields.text(run));
+        put_run(self.out, fields, run);
         self
     }
 
     /// Adds the field that announces `framing`: `content-length`, `transfer-encoding`, or none.
     pub fn framing(self, framing: Framing) -> Self {
         match framing {
-            Framing::Length(length) => {
-                self.out.extend_from_slice(b"content-length: ");
-                put_decimal(self.out, length);
-                self.out.extend_from_slice(b"\r\n");
-            }
+            Framing::Length(length) => put_length(self.out, length),
             Framing::Chunked => self.out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
             Framing::None | Framing::UntilClose => {}
         }
@@ -126,18 +126,9 @@ impl<'a> HeadWriter<'a> {
 /// the body.
 pub fn chunk_head(out: &mut Vec<u8>, length: usize) {
     debug_assert!(length > 0, "an empty chunk ends the body");
-    let mut digits = [0; 16];
-    let mut rest = length;
-    let mut count: usize = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = char::from_digit((rest & 15) as u32, 16).map_or(b'0', |digit| digit as u8);
-        count = count.saturating_add(1);
-        rest >>= 4;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(last(&digits, count));
+    let length = length as u64;
+    let zeros = (length | 1).leading_zeros() >> 2;
+    out.extend_from_slice(Digits::of(length).as_bytes().get(zeros as usize..).unwrap_or_default());
     out.extend_from_slice(b"\r\n");
 }
 
@@ -231,6 +222,14 @@ pub(crate) fn put_line(out: &mut Vec<u8>, label: Label, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
+/// Lines that stand together.
+#[inline]
+fn put_run(out: &mut Vec<u8>, fields: &Fields, run: Range<usize>) {
+    if !run.is_empty() {
+        out.extend_from_slice(fields.text(run));
+    }
+}
+
 fn put_field(out: &mut Vec<u8>, field: Field<'_>) {
     if field.name.is_empty() {
         return;
@@ -282,8 +281,31 @@ fn put_percent(out: &mut Vec<u8>, byte: u8) {
     }
 }
 
+/// `content-length`.
+// PERF: in one copy. The number is spelt from its end, and the name is put before it where it begins.
+fn put_length(out: &mut Vec<u8>, length: u64) {
+    const NAME: &[u8; 16] = b"content-length: ";
+    const DIGITS_MAX: usize = 20;
+    let mut line = *b"content-length: 00000000000000000000\r\n";
+    let (_, digits) = line.split_at_mut(NAME.len());
+    let count = spell_decimal(digits.get_mut(..DIGITS_MAX).unwrap_or_default(), length);
+    let from = DIGITS_MAX.saturating_sub(count);
+    let line = line.get_mut(from..).unwrap_or_default();
+    if let Some(name) = line.first_chunk_mut() {
+        *name = *NAME;
+    }
+    out.extend_from_slice(line);
+}
+
 fn put_decimal(out: &mut Vec<u8>, number: u64) {
     let mut digits = [0; 20];
+    let count = spell_decimal(&mut digits, number);
+    out.extend_from_slice(digits.get(digits.len().saturating_sub(count)..).unwrap_or_default());
+}
+
+/// Spells `number` at the end of `digits`; how many digits it has.
+#[inline]
+fn spell_decimal(digits: &mut [u8], number: u64) -> usize {
     let mut rest = number;
     let mut count: usize = 0;
     for digit in digits.iter_mut().rev() {
@@ -294,12 +316,7 @@ fn put_decimal(out: &mut Vec<u8>, number: u64) {
             break;
         }
     }
-    out.extend_from_slice(last(&digits, count));
-}
-
-/// The last `count` bytes.
-fn last(bytes: &[u8], count: usize) -> &[u8] {
-    bytes.get(bytes.len().saturating_sub(count)..).unwrap_or_default()
+    count
 }
 
 #[cfg(test)]

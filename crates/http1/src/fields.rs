@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
-use crate::{encode, octets};
+use crate::{Form, encode, octets};
 
 /// Where a piece of text lies in the buffer of its [`Fields`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -112,8 +112,9 @@ impl Fields {
         self.lines.iter().map(|line| self.field(line))
     }
 
+    /// One of the lines.
     #[inline]
-    fn field(&self, line: &Line) -> Field<'_> {
+    pub(crate) fn field(&self, line: &Line) -> Field<'_> {
         Field { name: self.slice(line.name), value: self.slice(line.value) }
     }
 
@@ -126,35 +127,60 @@ impl Fields {
     /// The first line called `name`, compared without case.
     #[inline]
     pub fn first<'a>(&'a self, name: &str) -> Option<&'a [u8]> {
-        self.named(name).next().map(|line| self.slice(line.value))
+        if self.may_have(name) { self.find_first(name) } else { None }
     }
 
     /// The only line called `name`; an error when there are several.
     #[inline]
     pub fn only<'a>(&'a self, name: &str) -> Result<Option<&'a [u8]>, Repeated> {
-        let mut lines = self.named(name);
-        match (lines.next(), lines.next()) {
-            (_, Some(_)) => Err(Repeated),
-            (line, None) => Ok(line.map(|line| self.slice(line.value))),
-        }
+        if self.may_have(name) { self.find_only(name) } else { Ok(None) }
     }
 
     /// Whether a line called `name` is there.
     #[inline]
     pub fn has(&self, name: &str) -> bool {
-        self.named(name).next().is_some()
+        self.first(name).is_some()
     }
 
-    // PERF: inlined, so that of a name known while compiling nothing is left to compute; and the length first, by which
-    // most names are told apart.
+    /// Whether a line may be there whose name is as long as `name` and begins and ends as it does. None is there if this says
+    /// so, whatever stands in the middle of its name.
+    // PERF: inlined, so that of a name known while compiling one bit is left to look at.
+    #[inline]
+    pub fn may_have(&self, name: &str) -> bool {
+        self.names.may_have(name.as_bytes())
+    }
+
+    // PERF: not inlined: what is asked for is mostly not there, and so many callers need not repeat the search.
+    #[inline(never)]
+    fn find_first<'a>(&'a self, name: &str) -> Option<&'a [u8]> {
+        self.lines.iter().find(|line| self.is_called(line, name)).map(|line| self.slice(line.value))
+    }
+
+    #[inline(never)]
+    fn find_only<'a>(&'a self, name: &str) -> Result<Option<&'a [u8]>, Repeated> {
+        let mut found = None;
+        for line in &self.lines {
+            if !self.is_called(line, name) {
+                continue;
+            }
+            if found.is_some() {
+                return Err(Repeated);
+            }
+            found = Some(self.slice(line.value));
+        }
+        Ok(found)
+    }
+
     #[inline]
     fn named<'n>(&self, name: &'n str) -> impl Iterator<Item = &Line> + use<'_, 'n> {
-        let name = name.as_bytes();
-        let lines = if self.names.may_have(name) { &*self.lines } else { &[] };
-        let is_it = move |line: &&Line| {
-            line.name.len() == name.len() && octets::is_same_text(self.slice(line.name), name)
-        };
-        lines.iter().filter(is_it)
+        let lines = if self.may_have(name) { &*self.lines } else { &[] };
+        lines.iter().filter(move |line| self.is_called(line, name))
+    }
+
+    // PERF: the length first, by which most names are told apart.
+    #[inline]
+    fn is_called(&self, line: &Line, name: &str) -> bool {
+        line.name.len() == name.len() && octets::is_same_text(self.slice(line.name), name.as_bytes())
     }
 
     /// Appends a line.
@@ -166,34 +192,48 @@ impl Fields {
     }
 
     /// Keeps the lines for which `keep` says so.
+    // PERF: one loop, where `Vec::retain` has two, so that what is asked of a line stands in the code once.
+    #[inline]
     pub fn retain(&mut self, mut keep: impl FnMut(Field<'_>) -> bool) {
-        let text = &self.text;
-        self.lines.retain(|line| keep(Field { name: cut(text, line.name), value: cut(text, line.value) }));
+        let mut kept = 0_usize;
+        for at in 0..self.lines.len() {
+            let Some(&line) = self.lines.get(at) else { break };
+            if keep(self.field(&line))
+                && let Some(place) = self.lines.get_mut(kept)
+            {
+                *place = line;
+                kept = kept.saturating_add(1);
+            }
+        }
+        self.lines.truncate(kept);
     }
 
     /// Removes every line called `name`.
     #[inline]
     pub fn remove(&mut self, name: &str) {
-        if self.names.may_have(name.as_bytes()) {
-            self.retain(|field| !field.is(name));
+        if self.may_have(name) {
+            self.take_out(name.as_bytes());
         }
+    }
+
+    #[inline(never)]
+    fn take_out(&mut self, name: &[u8]) {
+        self.retain(|field| !octets::is_same(field.name, name));
     }
 
     /// Replaces every line of that name by one, which is written down as it will leave.
     #[inline]
-    pub fn put(&mut self, label: Label, value: &[u8]) {
-        self.remove(label.name());
-        if !octets::is_plain_text(value) {
-            return self.push(label.name(), value);
+    pub fn put_form<const N: usize>(&mut self, form: &Form<N>) {
+        let (name, value) = (form.name(), form.value());
+        if self.names.may_have(name) {
+            self.take_out(name);
         }
+        self.names.add(name);
         let start = self.text.len();
-        self.text.extend_from_slice(label.as_bytes());
-        let from = self.text.len();
-        self.text.extend_from_slice(value);
-        self.text.extend_from_slice(b"\r\n");
-        self.names.add(label.name().as_bytes());
-        let name = Span::new(start, label.name().len());
-        self.lines.push(Line { name, value: Span::new(from, value.len()), stands: true });
+        self.text.extend_from_slice(form.as_bytes());
+        let from = start.saturating_add(name.len()).saturating_add(2);
+        let (name, value) = (Span::new(start, name.len()), Span::new(from, value.len()));
+        self.lines.push(Line { name, value, stands: true });
     }
 
     /// Replaces every line called `name` by one.
@@ -227,9 +267,10 @@ impl Fields {
         span
     }
 
-    /// The lines in order; beside each, where it stands as `name: value` with its line end, as it was decoded.
-    pub(crate) fn placed(&self) -> impl Iterator<Item = (Field<'_>, Option<Range<usize>>)> {
-        self.lines.iter().map(|line| (self.field(line), line.place()))
+    /// The lines in order.
+    #[inline]
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
     }
 
     /// Any part of the text.
@@ -277,9 +318,9 @@ impl Line {
         Self { name, value: Span { start: from, len: value.len() as u32 }, stands: true }
     }
 
-    /// Where it stands in the text.
+    /// Where it stands in the text, as it is to be written.
     #[inline]
-    fn place(&self) -> Option<Range<usize>> {
+    pub(crate) fn place(&self) -> Option<Range<usize>> {
         self.stands.then(|| self.name.start as usize..self.value.end().saturating_add(2))
     }
 }
@@ -299,9 +340,11 @@ impl Names {
     #[inline]
     const fn bit(name: &[u8]) -> u64 {
         const CASE: u32 = 0x2020;
+        // Of what a gateway asks heads for, none has the bit of another name that is in most heads.
+        const MIX: u32 = 0x5c11_453b;
         let (Some(first), Some(last)) = (name.first(), name.last()) else { return 1 };
         let ends = (*first as u32 | ((*last as u32) << 8)) | CASE;
-        let mixed = (ends | ((name.len() as u32) << 16)).wrapping_mul(0x9e37_79b9);
+        let mixed = (ends | ((name.len() as u32) << 16)).wrapping_mul(MIX);
         1 << (mixed >> 26)
     }
 }
@@ -346,10 +389,10 @@ impl Label {
 pub struct Lines(Cow<'static, [u8]>);
 
 impl Lines {
-    /// The line of `text`, which is a field name, a colon, a space, a text without controls, and a line end.
+    /// The lines of `text`; each is a field name, a colon, a space, a text without controls, and a line end.
     #[expect(clippy::panic, reason = "evaluated while compiling: such lines are constants")]
     pub const fn known(text: &'static str) -> Self {
-        if !octets::is_line(text.as_bytes()) {
+        if !octets::are_lines(text.as_bytes()) {
             panic!("a line is a field name, a colon, a space, a text and a line end");
         }
         Self(Cow::Borrowed(text.as_bytes()))

@@ -53,7 +53,16 @@ pub fn response_framing(head: &ResponseHead, request_method: &[u8]) -> Result<Fr
 }
 
 /// What the fields say; nothing when they are silent.
+// PERF: what has neither field is told by two bits.
+#[inline]
 fn announced(fields: &Fields, version: Version) -> Result<Option<Framing>, Refusal> {
+    match fields.may_have("transfer-encoding") || fields.may_have("content-length") {
+        false => Ok(None),
+        true => judge_announced(fields, version),
+    }
+}
+
+fn judge_announced(fields: &Fields, version: Version) -> Result<Option<Framing>, Refusal> {
     match (fields.only("transfer-encoding"), fields.only("content-length")) {
         (Ok(None), Ok(None)) => Ok(None),
         (Ok(None), Ok(Some(length))) => read_length(length).map(|length| Some(Framing::Length(length))),

@@ -13,8 +13,10 @@
 //! frame the message; that is the gateway's canonical request.
 
 mod body;
+mod digits;
 mod encode;
 mod fields;
+mod form;
 mod framing;
 mod head;
 mod octets;
@@ -22,8 +24,10 @@ mod refusal;
 mod section;
 
 pub use body::{BodyBounds, BodyDecoder, Event};
+pub use digits::Digits;
 pub use encode::{CHUNK_END, HeadWriter, chunk_head, write_last_chunk};
 pub use fields::{Field, Fields, Label, Lines, Repeated, Span};
+pub use form::Form;
 pub use framing::{Framing, request_framing, response_framing};
 pub use head::{Bounds, HeadDecoder, RequestHead, ResponseHead, Version};
 pub use octets::{is_same, is_target, is_token, token_run};

@@ -47,17 +47,33 @@ pub(crate) const fn is_name(bytes: &[u8]) -> bool {
     !bytes.is_empty()
 }
 
-/// Whether that is one field line with its line end, asked while compiling.
-pub(crate) const fn is_line(bytes: &[u8]) -> bool {
-    let [line @ .., b'\r', b'\n'] = bytes else { return false };
+/// The name of that one field line, if it is one with its line end; asked while compiling.
+pub(crate) const fn name_of_line(bytes: &[u8]) -> Option<&[u8]> {
+    let [line @ .., b'\r', b'\n'] = bytes else { return None };
     let mut name = 0;
     while let Some((before, rest @ [_, ..])) = line.split_at_checked(name) {
         if let [b':', after @ ..] = rest {
-            return is_name(before) && matches!(after, [b' ', ..]) && is_value(after);
+            let is_line = is_name(before) && matches!(after, [b' ', ..]) && is_value(after);
+            return if is_line { Some(before) } else { None };
         }
         name = name.saturating_add(1);
     }
-    false
+    None
+}
+
+/// Whether these are field lines with their line ends, asked while compiling.
+pub(crate) const fn are_lines(bytes: &[u8]) -> bool {
+    let (mut rest, mut end) = (bytes, 0_usize);
+    while let Some((line, after)) = rest.split_at_checked(end) {
+        end = end.saturating_add(1);
+        if let [.., b'\n'] = line {
+            if name_of_line(line).is_none() {
+                return false;
+            }
+            (rest, end) = (after, 0);
+        }
+    }
+    rest.is_empty() && !bytes.is_empty()
 }
 
 /// Whether there is no control in it, asked while compiling.

@@ -77,21 +77,32 @@ pub(super) fn origin(fields: &Fields, peer: &Peer, rules: &Rules) -> Result<Orig
 pub fn forwarded_fields(request: &Canonical, way: Option<&Lines>, mut say: impl FnMut(Said<'_>)) {
     const HOST: Label = Label::new("x-forwarded-host: ");
     const PORT: Label = Label::new("x-forwarded-port: ");
-    static PORT_HTTP: Lines = Lines::known("x-forwarded-port: 80\r\n");
-    static PORT_HTTPS: Lines = Lines::known("x-forwarded-port: 443\r\n");
-    static VIA_1_0: Lines = Lines::known("via: 1.0 portcullis\r\n");
-    static VIA_1_1: Lines = Lines::known("via: 1.1 portcullis\r\n");
-    static VIA_2: Lines = Lines::known("via: 2 portcullis\r\n");
+    // By the version received: `Via`, and before it the port that a scheme implies.
+    static VIA: [Lines; 3] = [
+        Lines::known("via: 1.0 portcullis\r\n"),
+        Lines::known("via: 1.1 portcullis\r\n"),
+        Lines::known("via: 2 portcullis\r\n"),
+    ];
+    static HTTP: [Lines; 3] = [
+        Lines::known("x-forwarded-port: 80\r\nvia: 1.0 portcullis\r\n"),
+        Lines::known("x-forwarded-port: 80\r\nvia: 1.1 portcullis\r\n"),
+        Lines::known("x-forwarded-port: 80\r\nvia: 2 portcullis\r\n"),
+    ];
+    static HTTPS: [Lines; 3] = [
+        Lines::known("x-forwarded-port: 443\r\nvia: 1.0 portcullis\r\n"),
+        Lines::known("x-forwarded-port: 443\r\nvia: 1.1 portcullis\r\n"),
+        Lines::known("x-forwarded-port: 443\r\nvia: 2 portcullis\r\n"),
+    ];
     match way {
         Some(way) => say(Said::Lines(way)),
         None => say(Said::Lines(&self::way(request.client_chain(), request.scheme()))),
     }
-    match request.port() {
+    let [http10, http11, http2] = match request.port() {
         None => {
             if !request.host().is_empty() {
                 say(Said::Field(HOST, request.host().as_bytes()));
             }
-            say(Said::Lines(if request.scheme() == "https" { &PORT_HTTPS } else { &PORT_HTTP }));
+            if request.scheme() == "https" { &HTTPS } else { &HTTP }
         }
         Some(port) => {
             let mut digits = itoa::Buffer::new();
@@ -101,12 +112,13 @@ pub fn forwarded_fields(request: &Canonical, way: Option<&Lines>, mut say: impl 
             text.extend_from_slice(port);
             say(Said::Field(HOST, &text));
             say(Said::Field(PORT, port));
+            &VIA
         }
-    }
+    };
     say(Said::Lines(match request.wire() {
-        Wire::Http10 => &VIA_1_0,
-        Wire::Http11 => &VIA_1_1,
-        Wire::Http2 => &VIA_2,
+        Wire::Http10 => http10,
+        Wire::Http11 => http11,
+        Wire::Http2 => http2,
     }));
 }
 

@@ -15,6 +15,9 @@ pub const PSEUDONYM: &str = "portcullis";
 
 /// How many gateways of our name a request has passed.
 pub fn passed(fields: &Fields) -> usize {
+    if !fields.has("via") {
+        return 0;
+    }
     // Protocol, name, and perhaps a comment.
     let name = |entry: &'_ [u8]| {
         let mut words = entry.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());

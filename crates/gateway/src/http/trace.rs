@@ -11,9 +11,7 @@
 //! # Limits
 //! One `traceparent` of 55 bytes; [`STATE_BYTES_MAX`] of `tracestate` in all (§3.3.1.5): more is dropped as a whole.
 
-use portcullis_http1::Fields;
-
-use super::hex;
+use portcullis_http1::{Digits, Fields, Form};
 
 /// Most bytes of `tracestate` that go on.
 pub const STATE_BYTES_MAX: usize = 512;
@@ -38,6 +36,9 @@ pub struct Tracing {
     /// Of the new traces, those whose number is below it are marked as sampled.
     pub sample_below: u64,
 }
+
+/// The line of `traceparent`.
+pub type Traceparent = Form<70>;
 
 /// A span: of which trace, and which one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +78,7 @@ impl Trace {
         // The number's lower half is as random as the upper, and no part of it decides anything else.
         let fresh = u64::try_from(self.own.trace & u128::from(u64::MAX)).unwrap_or_default();
         self.sampled = fresh < rules.sample_below;
-        let mut said = fields.all("traceparent");
-        let (Some(value), None) = (said.next(), said.next()) else { return };
+        let Ok(Some(value)) = fields.only("traceparent") else { return };
         let Some((parent, sampled)) = read(value) else { return };
         match rules.parents {
             _ if is_trusted => {}
@@ -97,27 +97,39 @@ impl Trace {
     }
 
     /// The `traceparent` that a backend is to see, whose parent is to be `span`.
-    pub fn traceparent(&self, span: u64) -> [u8; 55] {
-        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        text[3..35].copy_from_slice(&self.own.trace_id());
-        text[36..52].copy_from_slice(&hex::digits(span));
-        text[54] = if self.sampled { b'1' } else { b'0' };
-        text
+    pub fn traceparent(&self, span: u64) -> Traceparent {
+        const LINE: Traceparent =
+            Form::new(b"traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n");
+        const SAMPLED: Traceparent =
+            Form::new(b"traceparent: 00-00000000000000000000000000000000-0000000000000000-01\r\n");
+        let mut line = if self.sampled { SAMPLED } else { LINE };
+        let (high, low) = self.own.trace_digits();
+        line.write(16, high);
+        line.write(32, low);
+        line.write(49, Digits::of(span));
+        line
     }
 }
 
 impl Span {
     /// The trace in hexadecimal.
     pub fn trace_id(&self) -> [u8; 32] {
+        let (high, low) = self.trace_digits();
         let mut text = [0; 32];
-        text[..16].copy_from_slice(&hex::digits((self.trace >> 64) as u64));
-        text[16..].copy_from_slice(&hex::digits(self.trace as u64));
+        text[..16].copy_from_slice(high.as_bytes());
+        text[16..].copy_from_slice(low.as_bytes());
         text
     }
 
     /// The span in hexadecimal.
     pub fn span_id(&self) -> [u8; 16] {
-        hex::digits(self.span)
+        *Digits::of(self.span).as_bytes()
+    }
+
+    /// The upper and the lower half of the trace.
+    #[inline]
+    fn trace_digits(&self) -> (Digits<16>, Digits<16>) {
+        (Digits::of((self.trace >> 64) as u64), Digits::of(self.trace as u64))
     }
 }
 

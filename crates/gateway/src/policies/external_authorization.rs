@@ -95,10 +95,11 @@ impl ExternalAuthorization {
     async fn ask(&self, request: &Identified<'_>, cx: &mut Context) -> Result<(), Stop> {
         let told = self.tellable(request);
         let operation = request.operation();
+        let traceparent = cx.trace.traceparent(cx.trace.own.span);
         let question = Question {
             request: &told,
             id: cx.id.as_str(),
-            traceparent: &cx.trace.traceparent(cx.trace.own.span),
+            traceparent: traceparent.value(),
             wall: cx.wall(),
             peer: &cx.peer,
             api: &operation.api,

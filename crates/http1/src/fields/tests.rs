@@ -91,7 +91,11 @@ fn what_is_no_line_is_not_taken_for_one() {
         "a: b\r\nc: d\r\n",
         "a: \x7f\r\n",
     ] {
-        assert!(!octets::is_line(text.as_bytes()), "{}", text.escape_debug());
+        assert_eq!(octets::name_of_line(text.as_bytes()), None, "{}", text.escape_debug());
+        let is_whole = text == "a: b\r\nc: d\r\n";
+        assert_eq!(octets::are_lines(text.as_bytes()), is_whole, "{}", text.escape_debug());
     }
-    assert!(octets::is_line(b"a: b: c\r\n"));
+    assert_eq!(octets::name_of_line(b"a: b: c\r\n"), Some(&b"a"[..]));
+    assert!(!octets::are_lines(b"a: b\r\nc: d\r\n\r\n"));
+    assert!(!octets::are_lines(b"a: b\r\nc: d"));
 }

@@ -5,6 +5,7 @@ use portcullis_http1::Framing;
 
 use super::{framing, write_head};
 use crate::http::Size;
+use crate::http::trace::Trace;
 use crate::pipeline::marks::Marks;
 use crate::pipeline::request_id::RequestId;
 use crate::upstream::backend::Target;
@@ -25,7 +26,9 @@ fn target(path: &str) -> Target {
 const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
 
 fn marks(keeps_state: bool) -> Marks<'static> {
-    let traceparent = TRACEPARENT.as_bytes().try_into().expect("55 bytes");
+    let mut numbers = [0x0af7_6519_16cd_43dd, 0x8448_eb21_1c80_319c, 0xb7ad_6b71_6920_3331].into_iter();
+    let trace = Trace::begin(|| numbers.next().expect("a trace and a span"));
+    let traceparent = trace.traceparent(trace.own.span);
     Marks { id: RequestId::new(Duration::ZERO), traceparent, keeps_state, way: None }
 }
 
