@@ -14,7 +14,7 @@
 use std::fmt;
 
 use http::{Method, StatusCode};
-use portcullis_http1::{Fields, ResponseHead, is_same};
+use portcullis_http1::{Field, Fields, ResponseHead, is_same};
 use smallvec::SmallVec;
 
 use super::connection::{list, options};
@@ -63,37 +63,46 @@ pub fn canonicalise_interim(fields: &mut Fields) -> Result<(), MalformedResponse
 }
 
 fn strip(fields: &mut Fields, keep_length: bool) -> Result<(), MalformedResponse> {
-    let nominated = nominated(fields)?;
-    fields.retain(|field| {
-        // PERF: most fields are told apart from those that end here without being looked up.
-        if nominated.is_empty() && !names::may_end(field.name) {
-            return !field.is("alt-svc") && !is_ours(field.name);
-        }
-        match names::kind(field.name) {
-            Some(Kind::Connection | Kind::Upgrade | Kind::Te | Kind::Hop) => false,
-            Some(Kind::Framing) => keep_length && field.is("content-length"),
-            Some(Kind::Standard) => !field.is("alt-svc"),
-            Some(Kind::Host | Kind::Expect | Kind::Single) => true,
-            None | Some(Kind::Claim) => {
-                !is_ours(field.name) && !nominated.iter().any(|name| names::are_aliases(name, field.name))
-            }
-        }
-    });
-    Ok(())
-}
-
-/// The unknown names and claims that `Connection` ties to the connection.
-fn nominated(fields: &Fields) -> Result<SmallVec<[SmallVec<[u8; 32]>; 1]>, MalformedResponse> {
-    let mut nominated = SmallVec::new();
-    // PERF: what backends say, if anything, and it names no field.
+    // PERF: what backends say of their connection, if anything, names no field; and of most fields their length and first letter
+    // tell that they do not end here.
     let is_usual = match fields.only("connection") {
         Ok(None) => true,
         Ok(Some(value)) => is_same(value, b"keep-alive") || is_same(value, b"close"),
         Err(_) => false,
     };
-    if is_usual {
-        return Ok(nominated);
+    let has_service = fields.may_have("alt-svc");
+    if is_usual && !has_service {
+        fields.retain(|field| match names::may_end(field.name) {
+            false => !is_ours(field.name),
+            true => stays(field, keep_length, &[]),
+        });
+        return Ok(());
     }
+    let nominated = nominated(fields)?;
+    fields.retain(|field| stays(field, keep_length, &nominated));
+    Ok(())
+}
+
+/// Whether a field goes on to the client, unless it is one of those that are `nominated`.
+#[inline(never)]
+fn stays(field: Field<'_>, keep_length: bool, nominated: &[Name]) -> bool {
+    match names::kind(field.name) {
+        Some(Kind::Connection | Kind::Upgrade | Kind::Te | Kind::Hop) => false,
+        Some(Kind::Framing) => keep_length && field.is("content-length"),
+        Some(Kind::Standard) => !field.is("alt-svc"),
+        Some(Kind::Host | Kind::Expect | Kind::Single) => true,
+        None | Some(Kind::Claim) => {
+            !is_ours(field.name) && !nominated.iter().any(|name| names::are_aliases(name, field.name))
+        }
+    }
+}
+
+/// A field name that outlives its field.
+type Name = SmallVec<[u8; 32]>;
+
+/// The unknown names and claims that `Connection` ties to the connection.
+fn nominated(fields: &Fields) -> Result<SmallVec<[Name; 1]>, MalformedResponse> {
+    let mut nominated = SmallVec::new();
     for option in options(fields).map_err(|_| MalformedResponse::ConnectionOption)? {
         if matches!(names::kind(option), None | Some(Kind::Claim)) {
             nominated.push(SmallVec::from_slice(option));
@@ -102,9 +111,16 @@ fn nominated(fields: &Fields) -> Result<SmallVec<[SmallVec<[u8; 32]>; 1]>, Malfo
     Ok(nominated)
 }
 
+#[inline]
 fn is_ours(name: &[u8]) -> bool {
     const OURS: &[u8] = b"x-portcullis-";
-    name.get(..OURS.len()).is_some_and(|start| names::are_aliases(start, OURS))
+    // PERF: most names are shorter, or begin with another letter.
+    name.len() >= OURS.len() && matches!(name, [b'x' | b'X', ..]) && begins_as(name, OURS)
+}
+
+#[inline(never)]
+fn begins_as(name: &[u8], prefix: &[u8]) -> bool {
+    name.get(..prefix.len()).is_some_and(|start| names::are_aliases(start, prefix))
 }
 
 // RFC 6455 §4.2.2, judged as its client must (§4.1). What answers another key is no answer to this handshake: an end

@@ -365,6 +365,11 @@ fn is_bodiless(status: StatusCode) -> bool {
 
 #[inline]
 fn has_token(fields: &Fields, name: &str, token: &[u8]) -> bool {
+    fields.may_have(name) && lists_token(fields, name, token)
+}
+
+#[inline(never)]
+fn lists_token(fields: &Fields, name: &str, token: &[u8]) -> bool {
     fields
         .all(name)
         .any(|value| value.split(|byte| *byte == b',').any(|part| is_same(part.trim_ascii(), token)))
