@@ -28,11 +28,9 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::Arc;
 
 use http::Method;
-use portcullis_http1::{Fields, RequestHead};
-use smallvec::SmallVec;
+use portcullis_http1::{Field, Fields, RequestHead, is_same};
 
 use super::connection::Connection;
 pub use super::connection::{CONNECTION_OPTIONS_MAX, Upgrade};
@@ -106,12 +104,23 @@ struct Parts {
     head: RequestHead,
     wire: Wire,
     size: Size,
-    // Shared with the record, which outlives the request.
-    reading: Arc<Reading>,
+    gist: Gist,
 }
 
 /// What a head says besides its fields, each thing once.
 #[derive(Clone, Debug)]
+struct Gist {
+    reading: Reading,
+    path: path::Spelling,
+    port: Option<u16>,
+    origin: Origin,
+    connection: Connection,
+}
+
+/// What records say of a head.
+// PERF: copied for the record, which outlives the request. A part in it for both took four locked instructions, and memory
+// that was asked for and given back for each request.
+#[derive(Debug)]
 pub struct Reading {
     method: Method,
     // Invariant: canonical host, then canonical path, then `?` and the query if there is one, then the user agent.
@@ -119,20 +128,19 @@ pub struct Reading {
     host_end: usize,
     path_end: usize,
     target_end: usize,
-    path: path::Spelling,
     has_user_agent: bool,
-    port: Option<u16>,
-    origin: Origin,
-    connection: Connection,
+    client: IpAddr,
 }
 
 /// A head that was understood, and of each of its fields whether it ends here.
 #[derive(Debug)]
 pub struct Understood {
-    // PERF: put where it stays at once; it is two hundred bytes.
-    reading: Arc<Reading>,
+    gist: Gist,
     gone: Gone,
 }
+
+/// The most memory that a reading leaves to the next.
+const SPARE_BYTES_MAX: usize = 4 * 1024;
 
 impl Canonical {
     /// The one reading of `head`, or why it has none.
@@ -144,43 +152,42 @@ impl Canonical {
     /// Makes a request of `head` by what was understood of it.
     pub fn new(head: Head, understood: Understood) -> Self {
         let Head { request: mut head, wire, size } = head;
-        let Understood { reading, gone } = understood;
+        let Understood { gist, gone } = understood;
         let mut at = 0_usize;
         head.fields.retain(|_| {
             let is_gone = gone.has(at);
             at = at.saturating_add(1);
             !is_gone
         });
-        Self(Box::new(Parts { head, wire, size, reading }))
+        Self(Box::new(Parts { head, wire, size, gist }))
     }
 
     /// Another one like it, for whoever is to be told less than the backend.
     #[must_use]
     pub fn copy(&self) -> Self {
-        let Parts { head, wire, size, reading } = &*self.0;
-        let (head, reading) = (head.clone(), Arc::clone(reading));
-        Self(Box::new(Parts { head, wire: *wire, size: *size, reading }))
+        let Parts { head, wire, size, gist } = &*self.0;
+        Self(Box::new(Parts { head: head.clone(), wire: *wire, size: *size, gist: gist.clone() }))
     }
 
-    /// What it says besides its fields.
-    pub fn reading(&self) -> &Arc<Reading> {
-        &self.0.reading
+    /// What records say of it.
+    pub fn reading(&self) -> &Reading {
+        &self.0.gist.reading
     }
 
     /// The method: any token but CONNECT, TRACE and misspelt known ones.
     pub fn method(&self) -> &Method {
-        &self.0.reading.method
+        self.reading().method()
     }
 
     /// The host in lower case, without port and trailing dot; an IPv6 address in brackets. Empty only where
     /// `http10_without_host` let it pass.
     pub fn host(&self) -> &str {
-        self.0.reading.host()
+        self.reading().host()
     }
 
     /// The port the client claims, if it names one.
     pub fn port(&self) -> Option<u16> {
-        self.0.reading.port
+        self.0.gist.port
     }
 
     /// `host` or `host:port`, as the client claims it.
@@ -193,27 +200,29 @@ impl Canonical {
 
     /// The path in canonical spelling, percent-encoded, from its first slash; or `*` for OPTIONS of the server.
     pub fn path(&self) -> &str {
-        self.0.reading.path()
+        self.reading().path()
     }
 
     /// The query as it came, without its question mark.
     pub fn query(&self) -> Option<&str> {
-        self.0.reading.text.get(self.0.reading.path_end.saturating_add(1)..self.0.reading.target_end)
+        let Reading { text, path_end, target_end, .. } = self.reading();
+        text.get(path_end.saturating_add(1)..*target_end)
     }
 
     /// Path and query as they are to be written in a request line.
     pub fn target(&self) -> &str {
-        self.0.reading.text.get(self.0.reading.host_end..self.0.reading.target_end).unwrap_or_default()
+        let Reading { text, host_end, target_end, .. } = self.reading();
+        text.get(*host_end..*target_end).unwrap_or_default()
     }
 
     /// Whether nobody can read its path in another way: it has no escape, no parameter, no empty segment.
     pub fn has_plain_path(&self) -> bool {
-        self.0.reading.path.is_plain
+        self.0.gist.path.is_plain
     }
 
     /// Whether a segment of its path begins with `;`, which has to be declared where it leads.
     pub fn has_bare_parameters(&self) -> bool {
-        self.0.reading.path.has_bare_parameters
+        self.0.gist.path.has_bare_parameters
     }
 
     /// Takes every parameter of this name out of the query; the rest goes on as it came.
@@ -221,7 +230,7 @@ impl Canonical {
         let is_there = |query| parameters::of_query(query).any(|(own, _)| *own == *name.as_bytes());
         let Some(query) = self.query().filter(|query| is_there(query)) else { return };
         let kept = parameters::query_without(query, name);
-        Arc::make_mut(&mut self.0.reading).set_query(kept.as_deref());
+        self.0.gist.reading.set_query(kept.as_deref());
     }
 
     /// The end-to-end fields, in order.
@@ -256,41 +265,56 @@ impl Canonical {
 
     /// The client's address, as far as trusted proxies can tell.
     pub fn client(&self) -> IpAddr {
-        self.0.reading.client()
+        self.reading().client()
     }
 
     /// From the client (first) to the address of the connection (last); never empty.
     pub fn client_chain(&self) -> &[IpAddr] {
-        &self.0.reading.origin.chain
+        &self.0.gist.origin.chain
     }
 
     /// `http` or `https`, as the client saw it: of the connection, or as a trusted proxy says.
     pub fn scheme(&self) -> &'static str {
-        self.0.reading.origin.scheme
+        self.0.gist.origin.scheme
     }
 
     /// The protocol the client may be switched to, after a valid handshake request.
     pub fn upgrade(&self) -> Option<Upgrade> {
-        self.0.reading.connection.upgrade
+        self.0.gist.connection.upgrade
     }
 
     /// Whether the client waits for 100 (Continue) before it sends the body.
     pub fn expects_continue(&self) -> bool {
-        self.0.reading.connection.expects_continue
+        self.0.gist.connection.expects_continue
     }
 
     /// Whether the client is willing to go on with this connection.
     pub fn keep_alive(&self) -> bool {
-        self.0.reading.connection.keep_alive
+        self.0.gist.connection.keep_alive
     }
 
     /// Whether the client said that it takes trailers.
     pub fn te_trailers(&self) -> bool {
-        self.0.reading.connection.te_trailers
+        self.0.gist.connection.te_trailers
     }
 }
 
 impl Reading {
+    /// A copy in memory that another one has left.
+    #[must_use]
+    pub fn copy_into(&self, mut memory: String) -> Self {
+        memory.clear();
+        memory.push_str(&self.text);
+        Self { method: self.method.clone(), text: memory, ..*self }
+    }
+
+    /// Its memory, without what stood there; none if it is as large as only rare ones are.
+    pub fn into_memory(self) -> String {
+        let mut memory = self.text;
+        memory.clear();
+        if memory.capacity() > SPARE_BYTES_MAX { String::new() } else { memory }
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
@@ -321,8 +345,13 @@ impl Reading {
 
     /// The client's address; see [`Canonical::client`].
     pub fn client(&self) -> IpAddr {
-        // The chain is never empty.
-        self.origin.chain.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+        self.client
+    }
+}
+
+impl Clone for Reading {
+    fn clone(&self) -> Self {
+        self.copy_into(String::new())
     }
 }
 
@@ -334,6 +363,7 @@ impl Understood {
         let fields = &head.fields;
         let method = method(head.method())?;
         let Survey { mut gone, hosts, seen } = Survey::of(fields, rules)?;
+        let hosts = hosts.as_slice();
         let origin = forwarded::origin(fields, peer, rules)?;
 
         let target = Target::parse(head.target(), &method, wire)?;
@@ -341,7 +371,7 @@ impl Understood {
         let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
         let room = room.saturating_add(user_agent.map_or(0, <[u8]>::len));
         let mut text = Vec::with_capacity(room.saturating_add(8));
-        let port = host(&hosts, &target, origin.scheme, wire, rules, &mut text)?;
+        let port = host(hosts, &target, origin.scheme, wire, rules, &mut text)?;
         let host_end = text.len();
         let spelling = match target.path {
             b"*" => {
@@ -362,29 +392,36 @@ impl Understood {
         let text = String::from_utf8(text)
             .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
 
-        let (connection, nominated) = Connection::judge(fields, &method, wire, size, seen)?;
-        if !nominated.is_empty() {
-            for (at, field) in fields.iter().enumerate() {
-                if nominated.iter().any(|name| names::are_aliases(name, field.name)) {
-                    gone.add(at);
-                }
+        let connection = match seen.is_nothing() {
+            true => Connection::unsaid(wire),
+            false => connection(fields, &method, (wire, size), seen, &mut gone)?,
+        };
+        let has_user_agent = user_agent.is_some();
+        // The chain is never empty.
+        let client = origin.chain.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let reading = Reading { method, text, host_end, path_end, target_end, has_user_agent, client };
+        Ok(Self { gist: Gist { reading, path: spelling, port, origin, connection }, gone })
+    }
+}
+
+/// What a message says of its connection. The fields that it ties to the connection end here, too.
+#[inline(never)]
+fn connection(
+    fields: &Fields,
+    method: &Method,
+    (wire, size): (Wire, Size),
+    seen: Seen,
+    gone: &mut Gone,
+) -> Result<Connection, Malformed> {
+    let (connection, nominated) = Connection::judge(fields, method, wire, size, seen)?;
+    if !nominated.is_empty() {
+        for (at, field) in fields.iter().enumerate() {
+            if nominated.iter().any(|name| names::are_aliases(name, field.name)) {
+                gone.add(at);
             }
         }
-        let has_user_agent = user_agent.is_some();
-        let reading = Arc::new(Reading {
-            method,
-            text,
-            host_end,
-            path_end,
-            target_end,
-            path: spelling,
-            has_user_agent,
-            port,
-            origin,
-            connection,
-        });
-        Ok(Self { reading, gone })
     }
+    Ok(connection)
 }
 
 /// The places of the fields that end here, a bit for each: of the first 64, and of the others.
@@ -424,8 +461,30 @@ impl Gone {
 /// One pass over the fields: which go, which hosts there are, which fields of the connection were seen.
 struct Survey<'a> {
     gone: Gone,
-    hosts: SmallVec<[&'a [u8]; 2]>,
+    hosts: Hosts<'a>,
     seen: Seen,
+}
+
+/// What says the host. Three are as wrong as any more.
+#[derive(Default)]
+struct Hosts<'a> {
+    first: [&'a [u8]; 3],
+    count: usize,
+}
+
+impl<'a> Hosts<'a> {
+    #[inline]
+    fn push(&mut self, host: &'a [u8]) {
+        if let Some(place) = self.first.get_mut(self.count) {
+            *place = host;
+            self.count = self.count.saturating_add(1);
+        }
+    }
+
+    #[inline]
+    fn as_slice(&self) -> &[&'a [u8]] {
+        self.first.get(..self.count).unwrap_or_default()
+    }
 }
 
 /// Which fields of the connection a message has.
@@ -438,11 +497,17 @@ pub(super) struct Seen {
     pub(super) hop: bool,
 }
 
+impl Seen {
+    #[inline]
+    fn is_nothing(self) -> bool {
+        !(self.connection | self.upgrade | self.te | self.expect | self.hop)
+    }
+}
+
 impl<'a> Survey<'a> {
     fn of(fields: &'a Fields, rules: &Rules) -> Result<Self, Malformed> {
-        let mut survey = Self { gone: Gone::default(), hosts: SmallVec::new(), seen: Seen::default() };
-        let mut singles = SmallVec::<[&[u8]; 4]>::new();
-        let mut aliases = SmallVec::<[&[u8]; 4]>::new();
+        let mut survey = Self { gone: Gone::default(), hosts: Hosts::default(), seen: Seen::default() };
+        let mut has_aliases = false;
         for (at, field) in fields.iter().enumerate() {
             let (kind, is_alias) = names::look_up(field.name);
             let gone = match kind {
@@ -451,16 +516,15 @@ impl<'a> Survey<'a> {
                     AliasNames::Drop => true,
                     AliasNames::Refuse => return Err(Malformed::FieldSpelling),
                     AliasNames::Distinct => {
-                        aliases.push(field.name);
+                        has_aliases = true;
                         false
                     }
                 },
                 None | Some(Kind::Standard) => false,
                 Some(Kind::Single) => {
-                    if singles.iter().any(|name| name.eq_ignore_ascii_case(field.name)) {
+                    if is_among(fields.iter().take(at), field.name) {
                         return Err(Malformed::FieldRepeated);
                     }
-                    singles.push(field.name);
                     false
                 }
                 Some(Kind::Claim | Kind::Framing) => true,
@@ -473,11 +537,8 @@ impl<'a> Survey<'a> {
                 survey.gone.add(at);
             }
         }
-        for alias in aliases {
-            let is_other = |name: &[u8]| !name.eq_ignore_ascii_case(alias);
-            if fields.iter().any(|field| names::are_aliases(alias, field.name) && is_other(field.name)) {
-                return Err(Malformed::FieldAlias);
-            }
+        if has_aliases {
+            judge_aliases(fields)?;
         }
         Ok(survey)
     }
@@ -495,7 +556,35 @@ impl<'a> Survey<'a> {
     }
 }
 
+/// Whether one of `fields` has that name.
+#[inline(never)]
+fn is_among<'a>(mut fields: impl Iterator<Item = Field<'a>>, name: &[u8]) -> bool {
+    fields.any(|field| is_same(field.name, name))
+}
+
+/// Refuses a name that some read as another one that is there as well. Nothing is known of either.
+#[cold]
+fn judge_aliases(fields: &Fields) -> Result<(), Malformed> {
+    let is_alias = |name: &[u8]| matches!(names::look_up(name), (None, true));
+    for alias in fields.iter().map(|field| field.name).filter(|name| is_alias(name)) {
+        let is_other = |name: &[u8]| !name.eq_ignore_ascii_case(alias);
+        if fields.iter().any(|field| names::are_aliases(alias, field.name) && is_other(field.name)) {
+            return Err(Malformed::FieldAlias);
+        }
+    }
+    Ok(())
+}
+
+#[inline]
 fn method(token: &[u8]) -> Result<Method, Malformed> {
+    match token {
+        b"GET" => Ok(Method::GET),
+        b"POST" => Ok(Method::POST),
+        _ => other_method(token),
+    }
+}
+
+fn other_method(token: &[u8]) -> Result<Method, Malformed> {
     const KNOWN: [Method; 9] = [
         Method::GET,
         Method::HEAD,

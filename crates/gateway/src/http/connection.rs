@@ -33,6 +33,12 @@ pub(super) struct Connection {
 type Nominated<'a> = SmallVec<[&'a [u8]; 2]>;
 
 impl Connection {
+    /// Of a message that says nothing of it.
+    #[inline]
+    pub(super) fn unsaid(wire: Wire) -> Self {
+        Self { keep_alive: wire != Wire::Http10, ..Self::default() }
+    }
+
     pub(super) fn judge<'a>(
         fields: &'a Fields,
         method: &Method,
@@ -44,7 +50,7 @@ impl Connection {
         if wire == Wire::Http2 && (seen.connection || seen.upgrade || seen.hop) {
             return Err(Malformed::ConnectionOnHttp2);
         }
-        let mut connection = Self { keep_alive: wire != Wire::Http10, ..Self::default() };
+        let mut connection = Self::unsaid(wire);
         let mut nominated = Nominated::new();
         let mut upgrade = false;
         if seen.connection {

@@ -72,6 +72,8 @@ pub struct Context {
     revision: Option<Arc<str>>,
     /// Whether a backend is to be asked.
     pub rehearsal: Rehearsal,
+    /// Memory for what is seen of the next one.
+    memory: String,
     facts: Facts,
 }
 
@@ -92,7 +94,7 @@ pub enum Rehearsal {
 struct Facts {
     wall: Duration,
     started: Instant,
-    seen: Option<Arc<Reading>>,
+    seen: Option<Reading>,
     raw_line: Option<Box<[u8]>>,
     wire: Wire,
     operation: Option<Arc<Operation>>,
@@ -241,6 +243,7 @@ impl Context {
             ground,
             revision: None,
             rehearsal: Rehearsal::No,
+            memory: String::new(),
             facts,
         }
     }
@@ -254,6 +257,9 @@ impl Context {
         self.trace = Trace::begin(random);
         if !self.revision.as_ref().is_some_and(|known| Arc::ptr_eq(known, revision)) {
             self.revision = Some(Arc::clone(revision));
+        }
+        if let Some(seen) = self.facts.seen.take() {
+            self.memory = seen.into_memory();
         }
         self.facts = Facts::begin(wall, started, wire, write_idle);
     }
@@ -284,7 +290,8 @@ impl Context {
 
     /// Remembers the canonical request for the record.
     pub fn saw(&mut self, request: &Canonical) {
-        self.facts.seen = Some(Arc::clone(request.reading()));
+        let memory = std::mem::take(&mut self.memory);
+        self.facts.seen = Some(request.reading().copy_into(memory));
     }
 
     /// Joins the trace that the request names, as far as `rules` let it.
@@ -434,7 +441,7 @@ impl Context {
     /// Tells of an incident that does not end the exchange.
     pub fn incident(&self, kind: &'static ProblemKind, cause: &str) {
         let Some(severity) = kind.severity else { return };
-        let seen = self.facts.seen.as_deref();
+        let seen = self.facts.seen.as_ref();
         let operation = self.facts.operation.as_deref();
         let proof = self.facts.proof.as_deref();
         self.ground.observe.incident(&Incident {

@@ -83,7 +83,7 @@ impl Facts {
         complete: bool,
     ) {
         let took = self.ended.unwrap_or_else(clock::now).saturating_duration_since(self.started);
-        let seen = self.seen.as_deref();
+        let seen = self.seen.as_ref();
         let decision = if complete { self.decision } else { Decision::Aborted };
         let operation = self.operation.as_deref();
         let backend = self.at_target.as_ref().zip(self.backend);
