@@ -158,7 +158,7 @@ fn kept() -> Kept {
     };
     let observe = Observe::default();
     observe.record(&Record {
-        id: "known",
+        id: b"known",
         trace: &portcullis_gateway::http::trace::Trace::begin(|| 1),
         wall: Duration::from_secs(1_700_000_000),
         took: Duration::from_millis(3),

@@ -8,7 +8,7 @@ use crate::http::trace::Span;
 /// Appends the line of `record` to `out`.
 pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     let mut line = Line::begin(out, record.wall, severity(record.decision), Stream::Access);
-    line.text(names::REQUEST_ID, record.id);
+    line.text(names::REQUEST_ID, record.id());
     line.digits(names::TRACE_ID, &record.trace.own.trace_id());
     line.digits(names::SPAN_ID, &record.trace.own.span_id());
     if let Some(parent) = record.trace.parent {

@@ -72,7 +72,7 @@ impl<'a> Incident<'a> {
             wall: record.wall,
             kind: kind.code,
             severity: kind.severity?,
-            id: Some(record.id),
+            id: Some(record.id()),
             span: Some(record.trace.own),
             listener: Some(&record.peer.listener),
             client: Some(record.client),

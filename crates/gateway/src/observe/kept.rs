@@ -250,7 +250,7 @@ impl Kept {
     }
 
     fn write_over(&mut self, record: &Record<'_>) {
-        set(&mut self.id, Some(record.id));
+        set(&mut self.id, Some(record.id()));
         self.wall = record.wall;
         self.took = record.took;
         self.client = record.client;

@@ -16,8 +16,9 @@ use crate::problem::ProblemKind;
 /// One exchange, ended. Borrowed from its context; nothing here holds a credential.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// Request id.
-    pub id: &'a str,
+    /// Request id, in ASCII.
+    // PERF: a text only to those who write it down.
+    pub id: &'a [u8],
     /// Where it stands in a trace.
     pub trace: &'a Trace,
     /// When it began, since 1970.
@@ -178,7 +179,12 @@ pub enum Place {
     At(Arc<str>),
 }
 
-impl Record<'_> {
+impl<'a> Record<'a> {
+    /// The request's id as text.
+    pub fn id(&self) -> &'a str {
+        str::from_utf8(self.id).unwrap_or_default()
+    }
+
     /// What is counted of it.
     pub fn counted(&self) -> Counted<'_> {
         Counted {
@@ -197,7 +203,7 @@ impl Record<'_> {
     }
 
     /// Where the setting stands that decided, as `file:line path`.
-    pub fn place_of<'a>(&'a self, verdict: &'a Verdict) -> Option<&'a Arc<str>> {
+    pub fn place_of<'b>(&'b self, verdict: &'b Verdict) -> Option<&'b Arc<str>> {
         match &verdict.place {
             Place::None => None,
             Place::Operation => self.places.map(|(own, _)| own),

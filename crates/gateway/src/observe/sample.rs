@@ -84,7 +84,7 @@ pub(super) fn refusal(kind: &'static ProblemKind) -> Vec<Verdict> {
 /// An exchange that went well.
 pub(super) fn allowed<'a>(peer: &'a Peer, verdicts: &'a [Verdict]) -> Record<'a> {
     Record {
-        id: "01900000-0000-7000-8000-000000000001",
+        id: b"01900000-0000-7000-8000-000000000001",
         trace: &TRACE,
         wall: Duration::from_millis(1_700_000_000_007),
         took: Duration::from_micros(12_345),

@@ -44,7 +44,7 @@ fn rings_are_bounded_and_refusals_do_not_displace_what_went_well() {
     for n in 0..(3 * REFUSED_KEPT as u64) {
         let id = format!("id-{n}");
         let mut record = sample::ended(&peer, &sample::TIMEOUT, &verdicts);
-        record.id = &id;
+        record.id = id.as_bytes();
         record.wall = Duration::from_secs(n);
         rings.keep(&record);
     }
@@ -63,7 +63,7 @@ fn the_latest_come_first() {
     for n in 1..=5_u64 {
         let id = format!("id-{n}");
         let mut record = sample::allowed(&peer, &verdicts);
-        (record.id, record.wall) = (&id, Duration::from_millis(n * 10));
+        (record.id, record.wall) = (id.as_bytes(), Duration::from_millis(n * 10));
         record.decision = if n % 2 == 0 { Decision::Refused } else { Decision::Allowed };
         rings.keep(&record);
     }

@@ -73,7 +73,7 @@ fn server(span: &mut Message, record: &Record<'_>) {
     }
     attributes.number(names::REQUEST_BYTES.name, record.request_bytes);
     attributes.number(names::RESPONSE_BYTES.name, record.response_bytes);
-    attributes.text(names::REQUEST_ID.name, Some(record.id));
+    attributes.text(names::REQUEST_ID.name, Some(record.id()));
     attributes.text(names::LISTENER.name, Some(&record.peer.listener));
     attributes.text(names::API.name, record.api.map(|api| &**api));
     attributes.text(names::OPERATION.name, record.operation.map(|name| &**name));

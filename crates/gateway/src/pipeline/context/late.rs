@@ -104,7 +104,7 @@ impl Facts {
             return;
         }
         observe.tell(&Record {
-            id: id.as_str(),
+            id: id.as_bytes(),
             trace,
             wall: self.wall,
             took,
