@@ -362,12 +362,11 @@ impl Understood {
         let (wire, size) = (*wire, *size);
         let fields = &head.fields;
         let method = method(head.method())?;
-        let Survey { mut gone, hosts, seen } = Survey::of(fields, rules)?;
+        let Survey { mut gone, hosts, user_agent, seen } = Survey::of(fields, rules)?;
         let hosts = hosts.as_slice();
         let origin = forwarded::origin(fields, peer, rules)?;
 
         let target = Target::parse(head.target(), &method, wire)?;
-        let user_agent = fields.first("user-agent");
         let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
         let room = room.saturating_add(user_agent.map_or(0, <[u8]>::len));
         let mut text = Vec::with_capacity(room.saturating_add(8));
@@ -458,10 +457,11 @@ impl Gone {
     }
 }
 
-/// One pass over the fields: which go, which hosts there are, which fields of the connection were seen.
+/// One pass over the fields: which go, which hosts there are, who asks, which fields of the connection were seen.
 struct Survey<'a> {
     gone: Gone,
     hosts: Hosts<'a>,
+    user_agent: Option<&'a [u8]>,
     seen: Seen,
 }
 
@@ -506,7 +506,8 @@ impl Seen {
 
 impl<'a> Survey<'a> {
     fn of(fields: &'a Fields, rules: &Rules) -> Result<Self, Malformed> {
-        let mut survey = Self { gone: Gone::default(), hosts: Hosts::default(), seen: Seen::default() };
+        let mut survey =
+            Self { gone: Gone::default(), hosts: Hosts::default(), user_agent: None, seen: Seen::default() };
         let mut has_aliases = false;
         for (at, field) in fields.iter().enumerate() {
             let (kind, is_alias) = names::look_up(field.name);
@@ -521,6 +522,11 @@ impl<'a> Survey<'a> {
                     }
                 },
                 None | Some(Kind::Standard) => false,
+                // PERF: found on the way, which costs no search of its own.
+                Some(Kind::Agent) => {
+                    survey.user_agent = survey.user_agent.or(Some(field.value));
+                    false
+                }
                 Some(Kind::Single) => {
                     if is_among(fields.iter().take(at), field.name) {
                         return Err(Malformed::FieldRepeated);
@@ -551,7 +557,7 @@ impl<'a> Survey<'a> {
             Kind::Te => self.seen.te = true,
             Kind::Expect => self.seen.expect = true,
             Kind::Hop => self.seen.hop = true,
-            Kind::Framing | Kind::Single | Kind::Standard | Kind::Claim => {}
+            Kind::Framing | Kind::Single | Kind::Agent | Kind::Standard | Kind::Claim => {}
         }
     }
 }

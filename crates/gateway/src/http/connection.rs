@@ -85,7 +85,7 @@ fn is_nomination(option: &[u8]) -> Result<bool, Malformed> {
         None => Ok(true),
         // Gone in any case.
         Some(Kind::Connection | Kind::Upgrade | Kind::Te | Kind::Hop | Kind::Claim) => Ok(false),
-        Some(Kind::Host | Kind::Expect | Kind::Framing | Kind::Single | Kind::Standard) => {
+        Some(Kind::Host | Kind::Expect | Kind::Framing | Kind::Single | Kind::Agent | Kind::Standard) => {
             Err(Malformed::ConnectionNamesField)
         }
     }

@@ -27,6 +27,8 @@ pub(super) enum Kind {
     Hop,
     /// Goes on, and may stand only once: readers differ on which of two counts.
     Single,
+    /// Goes on; records say the first.
+    Agent,
     /// Goes on.
     Standard,
     /// Says what only a gateway may say; gone. See `claims`.
@@ -88,6 +90,7 @@ const NAMES: &[(Kind, &[&str])] = &[
             "x-api-key",
         ],
     ),
+    (Kind::Agent, &["user-agent"]),
     (
         Kind::Standard,
         &[
@@ -164,7 +167,6 @@ const NAMES: &[(Kind, &[&str])] = &[
             "traceparent",
             "tracestate",
             "upgrade-insecure-requests",
-            "user-agent",
             "vary",
             "via",
             "want-*",

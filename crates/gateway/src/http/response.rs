@@ -90,7 +90,7 @@ fn stays(field: Field<'_>, keep_length: bool, nominated: &[Name]) -> bool {
         Some(Kind::Connection | Kind::Upgrade | Kind::Te | Kind::Hop) => false,
         Some(Kind::Framing) => keep_length && field.is("content-length"),
         Some(Kind::Standard) => !field.is("alt-svc"),
-        Some(Kind::Host | Kind::Expect | Kind::Single) => true,
+        Some(Kind::Host | Kind::Expect | Kind::Single | Kind::Agent) => true,
         None | Some(Kind::Claim) => {
             !is_ours(field.name) && !nominated.iter().any(|name| names::are_aliases(name, field.name))
         }

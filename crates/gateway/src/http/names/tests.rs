@@ -13,8 +13,10 @@ fn every_entry_is_found_in_every_spelling() {
         let with = |c: u8| name.iter().map(|b| if *b == b'-' { c } else { *b }).collect::<Vec<_>>();
         for spelling in [name.clone(), upper, with(b'_'), with(b'.')] {
             assert_eq!(kind(&spelling), Some(entry.kind), "{}", spelling.escape_ascii());
-            let goes_on =
-                matches!(entry.kind, Kind::Host | Kind::Expect | Kind::Single | Kind::Standard | Kind::Claim);
+            let goes_on = matches!(
+                entry.kind,
+                Kind::Host | Kind::Expect | Kind::Single | Kind::Agent | Kind::Standard | Kind::Claim
+            );
             assert!(goes_on || may_end(&spelling), "{}", spelling.escape_ascii());
         }
     }
