@@ -75,14 +75,8 @@ struct Compiler<'a> {
     nobody: Nobody,
     /// Those of the expression at hand: where the same is asked for twice, one verifier answers.
     authenticators: Vec<(Auth, Arc<dyn Authenticator>)>,
-    /// What was asked for last, and what was made of it.
-    last_auth: Option<(Auth, Arc<Expression>)>,
-    /// The name of the last operation's API.
-    last_api: Option<Arc<str>>,
-    /// Where the `auth` of the last operation stands.
-    last_auth_place: Option<Arc<str>>,
-    /// What a definition asked for last, of which API, and what was made of it.
-    last_security: Option<(Box<str>, security::Asked, Arc<Expression>)>,
+    /// What the operation before has that this one may share.
+    last: Last,
     /// What each backend is told of who calls, in order of the configuration.
     credentials: Vec<Option<Arc<BackendCredentials>>>,
     issuers: Vec<Arc<Issuer>>,
@@ -95,6 +89,19 @@ struct Compiler<'a> {
     mock: Option<(Box<str>, Arc<Mock>)>,
     /// Those that operations of the API at hand ask for.
     asked_logins: Vec<Arc<Login>>,
+}
+
+/// What neighbours share: they often have the same, and what is made of it.
+#[derive(Default)]
+struct Last {
+    /// The name of the API.
+    api: Option<Arc<str>>,
+    /// What was asked for, and what was made of it.
+    auth: Option<(Auth, Arc<Expression>)>,
+    /// Where `auth` stands.
+    auth_place: Option<Arc<str>>,
+    /// What a definition asked for, of which API, and what was made of it.
+    security: Option<(Box<str>, security::Asked, Arc<Expression>)>,
 }
 
 /// Compiles a configuration.
@@ -120,10 +127,7 @@ pub fn compile(
         passwords: Arc::clone(&resources.passwords),
         nobody: nobody(config),
         authenticators: Vec::new(),
-        last_auth: None,
-        last_api: None,
-        last_auth_place: None,
-        last_security: None,
+        last: Last::default(),
         credentials: Vec::new(),
         issuers: Vec::new(),
         authorizers: Vec::new(),

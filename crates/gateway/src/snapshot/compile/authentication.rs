@@ -31,11 +31,11 @@ impl Compiler<'_> {
         auth: &Auth,
         callers: &Arc<Directory>,
     ) -> Option<Arc<Expression>> {
-        match &self.last_auth {
+        match &self.last.auth {
             Some((same, expression)) if same == auth => Some(Arc::clone(expression)),
             _ => {
                 let expression = Arc::new(self.expression(path, auth, callers)?);
-                self.last_auth = Some((auth.clone(), Arc::clone(&expression)));
+                self.last.auth = Some((auth.clone(), Arc::clone(&expression)));
                 Some(expression)
             }
         }

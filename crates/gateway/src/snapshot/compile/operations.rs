@@ -424,17 +424,17 @@ impl Compiler<'_> {
 
     /// The name of an API, one text for all its operations.
     fn api_name(&mut self, name: &str) -> Arc<str> {
-        match &self.last_api {
+        match &self.last.api {
             Some(last) if **last == *name => Arc::clone(last),
-            _ => Arc::clone(self.last_api.insert(name.into())),
+            _ => Arc::clone(self.last.api.insert(name.into())),
         }
     }
 
     /// The place of an `auth`, one text for all neighbours that have the same.
     fn shared(&mut self, place: Arc<str>) -> Arc<str> {
-        match &self.last_auth_place {
+        match &self.last.auth_place {
             Some(last) if **last == *place => Arc::clone(last),
-            _ => Arc::clone(self.last_auth_place.insert(place)),
+            _ => Arc::clone(self.last.auth_place.insert(place)),
         }
     }
 

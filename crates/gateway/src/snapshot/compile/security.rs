@@ -141,7 +141,7 @@ impl Compiler<'_> {
         callers: &Arc<Directory>,
     ) -> Result<Arc<Expression>, Unsecured> {
         let asked = secured.asked().ok_or(Unsecured::Silent)?;
-        if let Some((api, same, expression)) = &self.last_security
+        if let Some((api, same, expression)) = &self.last.security
             && **api == *secured.api.0
             && *same == asked
         {
@@ -155,7 +155,7 @@ impl Compiler<'_> {
             }
         };
         let expression = Arc::new(expression);
-        self.last_security = Some((secured.api.0.into(), asked, Arc::clone(&expression)));
+        self.last.security = Some((secured.api.0.into(), asked, Arc::clone(&expression)));
         Ok(expression)
     }
 
