@@ -168,11 +168,9 @@ fn size(headers: &HeaderMap) -> Result<Size, Refused> {
         (None, _) => Ok(Size::Unknown),
         (Some(length), None) => {
             let length = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-            match length.and_then(|digits| digits.parse().ok()) {
-                Some(0) => Ok(Size::None),
-                Some(length) => Ok(Size::Exactly(length)),
-                None => Err(Refused::Bytes(Refusal::ContentLengthInvalid)),
-            }
+            let length = length.and_then(|digits| digits.parse().ok());
+            // Also where it is none: as long as the stream has not ended, nothing says that it will send none.
+            length.map(Size::Exactly).ok_or(Refused::Bytes(Refusal::ContentLengthInvalid))
         }
         (Some(_), Some(_)) => Err(Refused::Bytes(Refusal::ContentLengthRepeated)),
     }

@@ -85,7 +85,6 @@ async fn read_and_exchange(
         }
     };
     drop(parts);
-    // What a request without a body still sends is dropped with its stream.
     let body = if head.size == Size::None {
         Body::Empty
     } else {

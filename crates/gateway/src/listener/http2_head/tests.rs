@@ -66,7 +66,7 @@ fn sizes_follow_length_and_end() {
         (true, &[][..], Size::None),
         (true, &[("content-length", "0")], Size::None),
         (false, &[], Size::Unknown),
-        (false, &[("content-length", "0")], Size::None),
+        (false, &[("content-length", "0")], Size::Exactly(0)),
         (false, &[("content-length", "12")], Size::Exactly(12)),
     ] {
         let parts = parts("POST", "http://gw.test/", fields);

@@ -464,3 +464,24 @@ fn half_a_stream_is_no_message() {
     let arrived = stage.arrived_since(mark).expect("a sentinel");
     assert!(arrived.iter().all(|message| !message.is_complete), "{arrived:?}");
 }
+
+/// A length of nothing is no end: what the stream still sends may belie it, and the backend is asked when it has ended.
+#[test]
+fn a_length_of_nothing_is_no_end() {
+    let stage = Stage::start();
+    for (body, passes) in [(HIDDEN, false), ("", true)] {
+        let mark = stage.backend.mark();
+        let mut client = Client::connect(stage.public());
+        let stream = client.stream();
+        client.fields(stream, &with(&[("content-length", "0")]), false);
+        // Once this is answered, the head was read.
+        client.frame(kind::PING, 0, 0, [7; 8]);
+        client.find(Deadline::soon(), |frame| frame.kind == kind::PING).expect("an answer to a ping");
+        client.frame(kind::DATA, flag::END_STREAM, stream, body);
+        let outcome = client.response(stream, Deadline::soon());
+        let arrived = stage.arrived_since(mark).expect("a sentinel");
+        let whole = arrived.iter().filter(|message| message.is_complete).count();
+        assert_eq!(outcome.as_ref().is_ok_and(|response| response.status == 200), passes, "{outcome:?}");
+        assert_eq!(whole, usize::from(passes), "{arrived:?}");
+    }
+}
