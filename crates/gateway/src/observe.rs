@@ -224,7 +224,6 @@ impl Observe {
             sink.push(self.counts(Stream::Access), |out| access::write(out, record));
         }
         if record.trace.sampled
-            && self.exports_spans()
             && let Some(exporter) = &self.shared.outputs.load().traces
         {
             exporter.push(record);

@@ -100,13 +100,12 @@ impl Trace {
     pub fn traceparent(&self, span: u64) -> Traceparent {
         const LINE: Traceparent =
             Form::new(b"traceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n");
-        const SAMPLED: Traceparent =
-            Form::new(b"traceparent: 00-00000000000000000000000000000000-0000000000000000-01\r\n");
-        let mut line = if self.sampled { SAMPLED } else { LINE };
+        let mut line = LINE;
         let (high, low) = self.own.trace_digits();
         line.write(16, high);
         line.write(32, low);
         line.write(49, Digits::of(span));
+        line.write(66, Digits::of(u64::from(self.sampled)).part::<2>(14));
         line
     }
 }

@@ -36,3 +36,19 @@ impl Marks<'_> {
             && (self.keeps_state || !claims::are_aliases(name, b"tracestate"))
     }
 }
+
+/// What [`Marks::sample`] says of a trace.
+#[cfg(test)]
+pub(crate) const SAMPLE_TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+
+#[cfg(test)]
+impl Marks<'static> {
+    /// Those of an exchange that begins a trace.
+    pub(crate) fn sample(keeps_state: bool) -> Self {
+        use crate::http::trace::Trace;
+        let mut numbers = [0x0af7_6519_16cd_43dd, 0x8448_eb21_1c80_319c, 0xb7ad_6b71_6920_3331].into_iter();
+        let trace = Trace::begin(|| numbers.next().expect("a trace and a span"));
+        let traceparent = trace.traceparent(trace.own.span);
+        Self { id: RequestId::new(std::time::Duration::ZERO), traceparent, keeps_state, way: None }
+    }
+}

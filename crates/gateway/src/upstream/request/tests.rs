@@ -1,13 +1,9 @@
-use std::time::Duration;
-
 use http::Method;
 use portcullis_http1::Framing;
 
 use super::{framing, write_head};
 use crate::http::Size;
-use crate::http::trace::Trace;
-use crate::pipeline::marks::Marks;
-use crate::pipeline::request_id::RequestId;
+use crate::pipeline::marks::{Marks, SAMPLE_TRACEPARENT};
 use crate::upstream::backend::Target;
 use crate::upstream::spec::TargetSpec;
 use crate::upstream::tests::rig::{self, canonical};
@@ -23,22 +19,13 @@ fn target(path: &str) -> Target {
     Target::new(&spec, None, &rig::spec(1), 1)
 }
 
-const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-
-fn marks(keeps_state: bool) -> Marks<'static> {
-    let mut numbers = [0x0af7_6519_16cd_43dd, 0x8448_eb21_1c80_319c, 0xb7ad_6b71_6920_3331].into_iter();
-    let trace = Trace::begin(|| numbers.next().expect("a trace and a span"));
-    let traceparent = trace.traceparent(trace.own.span);
-    Marks { id: RequestId::new(Duration::ZERO), traceparent, keeps_state, way: None }
-}
-
 fn written(text: &str, strip: usize, path: &str, body: Size) -> String {
     let mut out = Vec::new();
-    let marks = marks(false);
+    let marks = Marks::sample(false);
     write_head(&mut out, &canonical(text), strip, &target(path), body, false, &marks);
     let text =
         String::from_utf8(out).expect("text").replace("\r\n", "\n").replace(marks.id.as_str(), "the-id");
-    text.replace(TRACEPARENT, "the-trace")
+    text.replace(SAMPLE_TRACEPARENT, "the-trace")
 }
 
 #[test]
@@ -74,7 +61,7 @@ fn the_state_of_a_trace_goes_on_with_it() {
     let head = canonical("GET / HTTP/1.1\nHost: a\nTraceparent: mine\nTracestate: a=1\nTracestate: b=2\n\n");
     for (keeps, count) in [(false, 0), (true, 2)] {
         let mut out = Vec::new();
-        write_head(&mut out, &head, 0, &target(""), Size::None, false, &marks(keeps));
+        write_head(&mut out, &head, 0, &target(""), Size::None, false, &Marks::sample(keeps));
         let text = String::from_utf8(out).expect("text");
         assert_eq!(text.matches("Tracestate: ").count(), count, "{text}");
         assert_eq!(text.to_ascii_lowercase().matches("traceparent: ").count(), 1, "{text}");

@@ -1,12 +1,8 @@
-use std::time::Duration;
-
 use http::{HeaderMap, HeaderValue, Method, Response};
 
 use super::{answer, fields, request};
 use crate::http::Size;
-use crate::http::trace::Trace;
-use crate::pipeline::marks::Marks;
-use crate::pipeline::request_id::RequestId;
+use crate::pipeline::marks::{Marks, SAMPLE_TRACEPARENT};
 use crate::upstream::backend::Target;
 use crate::upstream::spec::{Protocol, TargetSpec};
 use crate::upstream::tests::rig::{self, canonical};
@@ -24,20 +20,11 @@ fn target() -> Target {
     Target::new(&spec, None, &backend, 1)
 }
 
-const TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
-
-fn marks(keeps_state: bool) -> Marks<'static> {
-    let mut numbers = [0x0af7_6519_16cd_43dd, 0x8448_eb21_1c80_319c, 0xb7ad_6b71_6920_3331].into_iter();
-    let trace = Trace::begin(|| numbers.next().expect("a trace and a span"));
-    let traceparent = trace.traceparent(trace.own.span);
-    Marks { id: RequestId::new(Duration::ZERO), traceparent, keeps_state, way: None }
-}
-
 #[test]
 fn the_backend_sees_the_fields_it_would_have_seen_over_http1() {
     let text = "POST /orders/1?a=b%2F HTTP/1.1\nHost: Api.Example.com:8080\nX-Mine: 1\nX-Mine: 2\n\
                 X_Request_Id: mine\nTraceparent: mine\nTracestate: a=1\nTE: trailers\nConnection: te, x-gone\nX-Gone: 1\n\n";
-    let marks = marks(false);
+    let marks = Marks::sample(false);
     let head = request(&canonical(text), 7, &target(), Size::Exactly(7), &marks).expect("a head");
     assert_eq!(head.method(), Method::POST);
     assert_eq!(head.uri(), "http://10.0.0.5:9000/v2/1?a=b%2F");
@@ -47,7 +34,7 @@ fn the_backend_sees_the_fields_it_would_have_seen_over_http1() {
         ("te", "trailers"),
         ("content-length", "7"),
         ("x-request-id", marks.id.as_str()),
-        ("traceparent", TRACEPARENT),
+        ("traceparent", SAMPLE_TRACEPARENT),
         ("x-forwarded-for", "192.0.2.7"),
         ("x-forwarded-host", "api.example.com:8080"),
     ] {
@@ -67,7 +54,7 @@ fn a_length_is_written_when_it_is_known() {
         ("POST", Size::Exactly(3), Some("3")),
     ] {
         let text = format!("{method} /orders HTTP/1.1\nHost: a\n\n");
-        let head = request(&canonical(&text), 0, &target(), size, &marks(false)).expect("a head");
+        let head = request(&canonical(&text), 0, &target(), size, &Marks::sample(false)).expect("a head");
         let length = head.headers().get("content-length").map(|value| value.to_str().expect("text"));
         assert_eq!(length, expected, "{method} {size:?}");
     }
@@ -76,7 +63,7 @@ fn a_length_is_written_when_it_is_known() {
 #[test]
 fn a_request_about_the_server_keeps_its_form() {
     let text = "OPTIONS * HTTP/1.1\nHost: a\n\n";
-    let head = request(&canonical(text), 0, &target(), Size::None, &marks(false)).expect("a head");
+    let head = request(&canonical(text), 0, &target(), Size::None, &Marks::sample(false)).expect("a head");
     assert_eq!(head.uri().path(), "*");
 }
 
