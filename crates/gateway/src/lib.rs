@@ -48,5 +48,6 @@ pub mod protobuf;
 pub mod remembered;
 pub mod sealing;
 pub mod secret;
+pub mod tally;
 pub mod tasks;
 pub mod workers;

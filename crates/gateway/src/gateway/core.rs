@@ -14,7 +14,7 @@ use crate::clock;
 use crate::listener::accept::{Doorway, Post, accept, take_in};
 use crate::listener::cores::{Arrival, Cores};
 use crate::tasks::Running;
-use crate::upstream;
+use crate::{tally, upstream};
 
 /// A running core, as the gateway holds it.
 #[derive(Debug)]
@@ -59,6 +59,7 @@ impl Core {
             .enable_all()
             .build()?;
         std::thread::Builder::new().name(format!("core-{number}")).spawn(move || {
+            tally::claim();
             runtime.block_on(turn(Arc::new(post), inbox, arrivals));
             runtime.shutdown_background();
         })?;

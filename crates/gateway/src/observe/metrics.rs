@@ -1,4 +1,4 @@
-//! Metrics: counted on the data path with atomic additions, spelt out when somebody scrapes.
+//! Metrics: counted on the data path with atomic additions or core by core, spelt out when somebody scrapes.
 //!
 //! What belongs to an operation is resolved once, when a snapshot is compiled. What belongs to a name in the
 //! code (a control, a problem) is found in a small table without a lock. Labels come from the configuration and
@@ -29,6 +29,7 @@ use super::sink::{Counts, lock};
 use super::traces::SpanCounts;
 use crate::problem::Severity;
 use crate::signing::SigningFacts;
+use crate::tally::Tally;
 use listener::Door;
 use operation::{Key, Series};
 use table::Table;
@@ -41,8 +42,8 @@ pub(super) struct Metrics {
     /// Exchanges that never found an operation.
     unrouted: OperationMetrics,
     pub(super) drift: Arc<Drift>,
-    decisions: Table<[AtomicU64; Decision::ALL.len()]>,
-    problems: Table<AtomicU64>,
+    decisions: Table<Tally<{ Decision::ALL.len() }>>,
+    problems: Table<Tally<1>>,
     incidents: Table<[AtomicU64; SEVERITIES.len()]>,
     /// Held weakly: the series of an operation end with the last snapshot that has it.
     operations: Mutex<BTreeMap<Key, Weak<Series>>>,
@@ -284,13 +285,10 @@ impl Metrics {
     pub(super) fn record(&self, record: &Counted<'_>) {
         record.metrics.unwrap_or(&self.unrouted).record(record);
         for verdict in record.verdicts {
-            let counters = self.decisions.get(verdict.control);
-            if let Some(counter) = counters.get(verdict.decision as usize) {
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
+            self.decisions.get(verdict.control).add(verdict.decision as usize, 1);
         }
         if let Some(kind) = record.problem {
-            self.problems.get(kind.code).fetch_add(1, Ordering::Relaxed);
+            self.problems.get(kind.code).add(0, 1);
         }
     }
 

@@ -11,14 +11,15 @@
 //! that on top, and a backend with little traffic can still repeat. Going to the next target with what nobody has
 //! seen costs nothing; beginning again with the same ones, because there is no other, does.
 //!
-//! One number behind an atomic, shared by all cores. A request only counts itself; what was earned is reckoned when
-//! somebody spends.
+//! One number behind an atomic, shared by all cores. A request only counts itself, on its own core; what was earned is
+//! reckoned when somebody spends.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::spec::RetrySpec;
 use crate::clock::Instant;
+use crate::tally::Tally;
 
 /// Repetitions that a backend may have saved up, and has at first.
 pub(super) const FLOOR: u64 = 10;
@@ -37,7 +38,7 @@ const PAUSE_MAX: Duration = Duration::from_millis(250);
 pub(super) struct Budget {
     rules: RetrySpec,
     born: Instant,
-    requests: AtomicU64,
+    requests: Tally<1>,
     account: AtomicU64,
     spent: AtomicU64,
     refused: AtomicU64,
@@ -57,7 +58,7 @@ impl Budget {
         Self {
             rules,
             born: now,
-            requests: AtomicU64::new(0),
+            requests: Tally::default(),
             account: AtomicU64::new(full.packed()),
             spent: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -70,14 +71,14 @@ impl Budget {
 
     /// One request more.
     pub(super) fn begin(&self) -> Tries {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.requests.add(0, 1);
         Tries { left: self.rules.max, again: 0 }
     }
 
     /// Whether the request of `tries` may be repeated at `now`, which is then paid for.
     pub(super) fn spend(&self, tries: &mut Tries, now: Instant) -> bool {
         let Some(left) = tries.left.checked_sub(1) else { return false };
-        let requests = self.requests.load(Ordering::Relaxed);
+        let [requests] = self.requests.sums();
         let second = now.saturating_duration_since(self.born).as_secs();
         let paid = self.account.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |packed| {
             Some(Account::unpack(packed).earn(requests, second, self.rules.budget).pay()?.packed())

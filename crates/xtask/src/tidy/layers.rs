@@ -25,6 +25,7 @@ const FLOORS: &[&[&str]] = &[
         "problem",
         "clock",
         "secret",
+        "tally",
         "bounds",
         "descriptors",
         "files",

@@ -97,13 +97,14 @@ impl Scrape {
     fn judgements(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let mut family = Family::begin(encoder, &names::DECISIONS)?;
         for (control, counters) in self.0.decisions.entries() {
-            for (verdict, counter) in Decision::ALL.iter().zip(counters) {
-                family.counter_if_used(&[control, verdict.as_str()], counter.load(Ordering::Relaxed))?;
+            for (verdict, count) in Decision::ALL.iter().zip(counters.sums()) {
+                family.counter_if_used(&[control, verdict.as_str()], count)?;
             }
         }
         let mut family = Family::begin(encoder, &names::PROBLEMS)?;
         for (code, counter) in self.0.problems.entries() {
-            family.counter_if_used(&[code], counter.load(Ordering::Relaxed))?;
+            let [count] = counter.sums();
+            family.counter_if_used(&[code], count)?;
         }
         let mut family = Family::begin(encoder, &names::INCIDENTS_TOTAL)?;
         for (kind, counters) in self.0.incidents.entries() {
