@@ -115,10 +115,14 @@ apis:
     }
 
     async fn exchange(&self, client: &mut Client, text: &str, body: Body) {
+        self.exchange_with(&mut self.context(), client, text, body).await;
+    }
+
+    async fn exchange_with(&self, cx: &mut Context, client: &mut Client, text: &str, body: Body) {
         let head = HeadDecoder::default().request(text.as_bytes(), &HeadBounds::default());
         let (request, _) = head.unwrap().unwrap();
         let head = Head { request, wire: HttpVersion::Http11, size: body.size() };
-        exchange(client, head, body, &mut self.live.latest(), &self.live, &mut self.context()).await;
+        exchange(client, head, body, &mut self.live.latest(), &self.live, cx).await;
     }
 
     fn context(&self) -> Context {
@@ -214,6 +218,36 @@ async fn every_outcome_leaves_exactly_one_record() {
     refuse(&mut client, Refused::TooSlow, HttpVersion::Http11, &scene.live, &mut cx).await;
     assert_eq!(client.got.map(|got| got.0), Some(408));
     assert_eq!(scene.records().len(), before + 2, "no head");
+}
+
+#[tokio::test]
+async fn nothing_of_one_exchange_is_told_of_the_next_on_its_connection() {
+    let scene = Scene::start();
+    let lines =
+        ["GET /gone/", "GET /no", "GET /closed/", "GET /gone/", "GET /a%2fb", "PUT /there", "GET /gone/"];
+    let mut cx = scene.context();
+    for line in lines {
+        let text = format!("{line} HTTP/1.1\r\nHost: gw.test\r\n\r\n");
+        scene.exchange(&mut Client::default(), &text, Body::Empty).await;
+        scene.exchange_with(&mut cx, &mut Client::default(), &text, Body::Empty).await;
+        let under_way =
+            scene.live.snapshot().upstreams.facts().iter().map(|target| target.in_flight).sum::<u64>();
+        assert_eq!(under_way, 0, "{line}");
+    }
+    let records = scene.records();
+    for (line, pair) in lines.iter().zip(records.chunks(2)) {
+        // What differs between any two has to be told of both, or of none.
+        let is_its_own =
+            |name: &str| ["time", ".id", "_id", "_ms", "duration"].iter().any(|own| name.contains(own));
+        let told = |record: &Value| -> Vec<(String, Value)> {
+            let fields = record.as_object().expect("a record").clone().into_iter();
+            fields
+                .map(|(name, value)| if is_its_own(&name) { (name, Value::Null) } else { (name, value) })
+                .collect()
+        };
+        assert_eq!(told(&pair[0]), told(&pair[1]), "{line}");
+    }
+    assert_eq!(records.len(), 2 * lines.len());
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::attempts::Attempts;
 use super::request_id::{RequestId, random};
 use super::room::Room;
 use super::whole_answer::{Later, Unseen};
-use super::{Changes, Operation, Proof, Routed, UnderWay};
+use super::{Changes, InFlight, Operation, Proof, Routed, UnderWay};
 use crate::clock::{self, Instant};
 use crate::http::canonical::Reading;
 use crate::http::deadline::Deadline;
@@ -74,7 +74,19 @@ pub struct Context {
     pub rehearsal: Rehearsal,
     /// Memory for what is seen of the next one.
     memory: String,
+    held: Held,
     facts: Facts,
+}
+
+/// What an exchange mostly has in common with the one before: held on, and exchanged where it is another. Whether it is of this
+/// exchange at all its [`Facts`] say, which are made anew for each.
+// PERF: each copy of an `Arc` and its end are two locked instructions. A connection that waits lets go of its whole context.
+#[derive(Debug, Default)]
+struct Held {
+    /// That of an exchange that `is_routed`.
+    operation: Option<Arc<Operation>>,
+    /// That of an exchange that has asked a `backend`.
+    target: Option<UnderWay>,
 }
 
 /// Whether a request came, or is judged as if it had come.
@@ -97,7 +109,8 @@ struct Facts {
     seen: Option<Reading>,
     raw_line: Option<Box<[u8]>>,
     wire: Wire,
-    operation: Option<Arc<Operation>>,
+    /// Whether it has found the operation that is held.
+    is_routed: bool,
     proof: Option<Arc<Proof>>,
     also_proven: Vec<Arc<Proof>>,
     verdicts: SmallVec<[Verdict; 4]>,
@@ -112,12 +125,11 @@ struct Facts {
     later: Option<Box<Later>>,
     /// Why the answer was not looked at that was to be.
     unseen: Option<Unseen>,
-    /// How long the target at `at_target` took to the head of its answer.
+    /// How long the target that is held took to the head of its answer.
     backend: Option<Duration>,
     overhead: Option<Duration>,
     /// Kept only where they become spans.
     tries: Vec<Try>,
-    at_target: Option<UnderWay>,
     at_backend: Option<OwnedSemaphorePermit>,
     resends: u32,
     request_bytes: u64,
@@ -167,6 +179,13 @@ impl From<Problem> for Stopped {
     }
 }
 
+impl Held {
+    /// The operation of the exchange of `facts`.
+    fn operation(&self, facts: &Facts) -> Option<&Arc<Operation>> {
+        self.operation.as_ref().filter(|_| facts.is_routed)
+    }
+}
+
 impl Facts {
     fn begin(wall: Duration, started: Instant, wire: Wire, write_idle: Duration) -> Self {
         Self {
@@ -175,7 +194,7 @@ impl Facts {
             seen: None,
             raw_line: None,
             wire,
-            operation: None,
+            is_routed: false,
             proof: None,
             also_proven: Vec::new(),
             verdicts: SmallVec::new(),
@@ -189,7 +208,6 @@ impl Facts {
             backend: None,
             overhead: None,
             tries: Vec::new(),
-            at_target: None,
             at_backend: None,
             resends: 0,
             request_bytes: 0,
@@ -244,6 +262,7 @@ impl Context {
             revision: None,
             rehearsal: Rehearsal::No,
             memory: String::new(),
+            held: Held::default(),
             facts,
         }
     }
@@ -332,13 +351,16 @@ impl Context {
     pub fn route(&mut self, routed: &Routed) {
         let operation = routed.operation();
         self.facts.verdict("route", Decision::Allowed, Place::Operation);
-        self.facts.operation = Some(Arc::clone(operation));
+        if !self.held.operation.as_ref().is_some_and(|held| Arc::ptr_eq(held, operation)) {
+            self.held.operation = Some(Arc::clone(operation));
+        }
+        self.facts.is_routed = true;
     }
 
     /// Remembers the caller for the record.
     pub fn identify(&mut self, proof: &Arc<Proof>) {
         self.facts.proof = Some(Arc::clone(proof));
-        if self.facts.operation.is_some() {
+        if self.facts.is_routed {
             self.facts.verdict("authenticate", Decision::Allowed, Place::Authentication);
         }
     }
@@ -356,10 +378,10 @@ impl Context {
             crate::problem::Blame::Client => Decision::Refused,
             crate::problem::Blame::Backend | crate::problem::Blame::Gateway => Decision::Failed,
         };
-        let place = match &self.facts.operation {
-            None => Place::None,
-            Some(_) if kind.status == StatusCode::UNAUTHORIZED => Place::Authentication,
-            Some(_) => Place::Operation,
+        let place = match self.facts.is_routed {
+            false => Place::None,
+            true if kind.status == StatusCode::UNAUTHORIZED => Place::Authentication,
+            true => Place::Operation,
         };
         self.facts.verdict(self.facts.control, self.facts.decision, place);
         self.facts.problem = Some(problem.into());
@@ -388,9 +410,9 @@ impl Context {
         self.facts.overhead = Some(until_head.saturating_sub(took));
     }
 
-    /// Keeps the target's count of exchanges under way until this one has ended.
-    pub fn occupies(&mut self, place: UnderWay) {
-        self.facts.at_target = Some(place);
+    /// Is counted among the target's exchanges under way, and among nobody else's, until this one has ended.
+    pub fn occupies(&mut self, target: &InFlight) {
+        target.enter_with(&mut self.held.target);
     }
 
     /// Keeps a place of its backend until this exchange has ended.
@@ -400,7 +422,7 @@ impl Context {
 
     /// Gives the places at target and backend back: no answer will come.
     pub fn vacates(&mut self) {
-        if let Some(target) = &mut self.facts.at_target {
+        if let Some(target) = &mut self.held.target {
             target.leave();
         }
         self.facts.at_backend = None;
@@ -442,7 +464,7 @@ impl Context {
     pub fn incident(&self, kind: &'static ProblemKind, cause: &str) {
         let Some(severity) = kind.severity else { return };
         let seen = self.facts.seen.as_ref();
-        let operation = self.facts.operation.as_deref();
+        let operation = self.operation();
         let proof = self.facts.proof.as_deref();
         self.ground.observe.incident(&Incident {
             wall: self.facts.wall,
@@ -513,7 +535,7 @@ impl Context {
 
     /// The operation, once routed.
     pub fn operation(&self) -> Option<&Arc<Operation>> {
-        self.facts.operation.as_ref()
+        self.held.operation(&self.facts)
     }
 
     /// Remembers the status of the reply that is about to leave.
@@ -530,16 +552,16 @@ impl Context {
             None => {}
         }
         let exchange = (&self.id, &self.trace, &*self.peer, self.revision.as_deref());
-        self.facts.record(exchange, &self.ground.observe, response_bytes, complete);
+        self.facts.record(exchange, &self.held, &self.ground.observe, response_bytes, complete);
         self.let_go();
     }
 
-    /// Holds nothing that others wait for: places, and what a configuration that is gone has left.
+    /// Holds nothing that others wait for: places, and who the caller was.
     fn let_go(&mut self) {
-        let Facts { operation, proof, also_proven, at_target, at_backend, has_place, .. } = &mut self.facts;
-        (*operation, *proof, *at_target, *at_backend) = (None, None, None, None);
-        also_proven.clear();
-        if std::mem::take(has_place) {
+        self.vacates();
+        self.facts.proof = None;
+        self.facts.also_proven.clear();
+        if std::mem::take(&mut self.facts.has_place) {
             self.ground.requests.give_back(1);
         }
     }

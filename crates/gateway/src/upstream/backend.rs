@@ -18,6 +18,7 @@ use super::tls::{self, Tls, TlsError};
 use crate::chores::Chores;
 use crate::clock::{self, Instant};
 use crate::dns::Resolver;
+use crate::pipeline::InFlight;
 
 /// A named set of targets. Outlives a snapshot: equal specs share one.
 #[derive(Debug)]
@@ -205,11 +206,18 @@ impl Target {
             Protocol::Auto | Protocol::Http1 => Speaks::Http1,
         };
         let name: Arc<str> = spec.url().into();
+        let is_compared = backend.targets.len() > 1 && backend.balance.is_by_requests();
+        let in_flight = if is_compared { InFlight::asked_by_each(&name) } else { InFlight::at(&name) };
         Self {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             weight: spec.weight,
             seed: seed(&name),
-            standing: Standing::new(&name, backend.eject, backend.balance == Balance::PeakEwma, clock::now()),
+            standing: Standing::new(
+                in_flight,
+                backend.eject,
+                backend.balance == Balance::PeakEwma,
+                clock::now(),
+            ),
             backend: backend.name.as_str().into(),
             name,
             host: Lines::of(&[(HOST, spec.authority().as_bytes())]),

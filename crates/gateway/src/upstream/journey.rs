@@ -94,7 +94,7 @@ impl<'a> Journey<'a> {
             return Err(problem.field("retry-after", "1").into());
         };
         self.tried.push(at);
-        cx.occupies(target.standing.in_flight.enter());
+        cx.occupies(&target.standing.in_flight);
         let span = cx.begin_try(&target.name);
         let marks = Marks {
             id: cx.id,

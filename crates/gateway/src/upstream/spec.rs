@@ -82,6 +82,16 @@ pub enum Balance {
     Hash,
 }
 
+impl Balance {
+    /// Whether each choice looks at how many exchanges every target has under way.
+    pub(super) fn is_by_requests(self) -> bool {
+        match self {
+            Self::LeastRequests | Self::PeakEwma => true,
+            Self::RoundRobin | Self::Hash => false,
+        }
+    }
+}
+
 /// When a failing target is left out for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EjectSpec {

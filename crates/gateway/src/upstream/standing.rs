@@ -25,7 +25,6 @@
 //! Whoever can make a backend fail at will can have a target left out, one after the other; never all of them, for
 //! that lets all in. It takes failures in a row: any answer to anybody begins the count anew.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -108,13 +107,13 @@ pub(super) enum Turn {
 }
 
 impl Standing {
-    /// That of the target called `name`.
-    pub(super) fn new(name: &Arc<str>, rules: EjectSpec, is_peak_sensitive: bool, now: Instant) -> Self {
+    /// That of a target by whose number `in_flight` its exchanges are counted.
+    pub(super) fn new(in_flight: InFlight, rules: EjectSpec, is_peak_sensitive: bool, now: Instant) -> Self {
         Self {
             rules,
             is_peak_sensitive,
             born: now,
-            in_flight: InFlight::at(name),
+            in_flight,
             latency: AtomicU64::new(0),
             samples: AtomicU32::new(0),
             failures_in_row: AtomicU32::new(0),

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::super::request_id::RequestId;
-use super::{Context, Facts, Ground};
+use super::{Context, Facts, Ground, Held};
 use crate::clock;
 use crate::http::Peer;
 use crate::http::canonical::Reading;
@@ -22,6 +22,7 @@ struct Late {
     peer: Arc<Peer>,
     revision: Option<Arc<str>>,
     ground: Arc<Ground>,
+    held: Held,
     facts: Facts,
     /// `None` once it was looked at.
     later: Option<Later>,
@@ -44,6 +45,7 @@ impl Context {
             peer: Arc::clone(&self.peer),
             revision: self.revision.clone(),
             ground: Arc::clone(&self.ground),
+            held: std::mem::take(&mut self.held),
             facts: std::mem::replace(&mut self.facts, left),
             later: Some(later),
             response_bytes,
@@ -66,7 +68,7 @@ impl Drop for Late {
     fn drop(&mut self) {
         self.look(Some(Unseen::Busy));
         let exchange = (&self.id, &self.trace, &*self.peer, self.revision.as_deref());
-        self.facts.record(exchange, &self.ground.observe, self.response_bytes, true);
+        self.facts.record(exchange, &self.held, &self.ground.observe, self.response_bytes, true);
     }
 }
 
@@ -78,6 +80,7 @@ impl Facts {
     pub(super) fn record(
         &self,
         (id, trace, peer, revision): Exchange<'_>,
+        held: &Held,
         observe: &Observe,
         response_bytes: u64,
         complete: bool,
@@ -85,8 +88,8 @@ impl Facts {
         let took = self.ended.unwrap_or_else(clock::now).saturating_duration_since(self.started);
         let seen = self.seen.as_ref();
         let decision = if complete { self.decision } else { Decision::Aborted };
-        let operation = self.operation.as_deref();
-        let backend = self.at_target.as_ref().zip(self.backend);
+        let operation = held.operation(self);
+        let backend = held.target.as_ref().zip(self.backend);
         let counted = Counted {
             metrics: operation.map(|operation| &operation.metrics),
             wall: self.wall,

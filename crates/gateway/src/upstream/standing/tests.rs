@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{EjectSpec, FULL_SHARE, HealthSpec, Standing, Turn};
 use crate::clock::{self, Instant};
+use crate::pipeline::InFlight;
 
 const RULES: EjectSpec = EjectSpec {
     failures: 3,
@@ -20,7 +21,7 @@ struct Rig {
 impl Rig {
     fn new(rules: EjectSpec) -> Self {
         let born = clock::now();
-        Self { standing: Standing::new(&"target".into(), rules, false, born), born }
+        Self { standing: Standing::new(InFlight::at(&"target".into()), rules, false, born), born }
     }
 
     fn at(&self, millis: u64) -> Instant {
@@ -140,7 +141,7 @@ fn latency_is_an_average_that_one_answer_moves_little() {
 #[test]
 fn a_peak_is_seen_at_once() {
     let born = clock::now();
-    let standing = Standing::new(&"target".into(), RULES, true, born);
+    let standing = Standing::new(InFlight::at(&"target".into()), RULES, true, born);
     let sample = |took| standing.sample(Duration::from_millis(took), born);
     (0..20).for_each(|_| sample(10));
     sample(90);
