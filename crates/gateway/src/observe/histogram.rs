@@ -22,6 +22,13 @@ pub(super) struct Histogram {
     buckets: [AtomicU64; BOUNDS_MS.len() + 1],
 }
 
+/// What a histogram has counted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Observed {
+    nanos: u64,
+    buckets: [u64; BOUNDS_MS.len() + 1],
+}
+
 impl Default for Histogram {
     fn default() -> Self {
         Self { buckets: array::from_fn(|_| AtomicU64::new(0)), nanos: AtomicU64::new(0) }
@@ -39,18 +46,38 @@ impl Histogram {
         }
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
+
+    /// What was counted so far.
+    pub(super) fn read(&self) -> Observed {
+        let buckets = array::from_fn(|place| {
+            self.buckets.get(place).map_or(0, |bucket| bucket.load(Ordering::Relaxed))
+        });
+        Observed { nanos: self.nanos.load(Ordering::Relaxed), buckets }
+    }
 }
 
-impl EncodeMetric for Histogram {
+impl Observed {
+    /// How many durations.
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.iter().fold(0, |sum, count| sum.wrapping_add(*count))
+    }
+
+    /// These and those of `other`.
+    pub(super) fn and(&self, other: &Self) -> Self {
+        let both = self.buckets.iter().zip(other.buckets);
+        let mut buckets = both.map(|(one, other)| one.wrapping_add(other));
+        Self {
+            nanos: self.nanos.wrapping_add(other.nanos),
+            buckets: array::from_fn(|_| buckets.next().unwrap_or_default()),
+        }
+    }
+}
+
+impl EncodeMetric for Observed {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), std::fmt::Error> {
         let uppers = BOUNDS_MS.iter().map(|bound| Duration::from_millis(*bound).as_secs_f64());
-        let buckets: Vec<(f64, u64)> = uppers
-            .chain([f64::INFINITY])
-            .zip(&self.buckets)
-            .map(|(upper, count)| (upper, count.load(Ordering::Relaxed)))
-            .collect();
-        let count = buckets.iter().fold(0_u64, |sum, (_, count)| sum.wrapping_add(*count));
-        let sum = Duration::from_nanos(self.nanos.load(Ordering::Relaxed)).as_secs_f64();
+        let buckets: Vec<(f64, u64)> = uppers.chain([f64::INFINITY]).zip(self.buckets).collect();
+        let (sum, count) = (Duration::from_nanos(self.nanos).as_secs_f64(), self.count());
         encoder.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
     }
 

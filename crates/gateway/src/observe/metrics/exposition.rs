@@ -78,7 +78,7 @@ impl Scrape {
         for series in all() {
             let (api, operation, route) = (&*series.key.api, &*series.key.operation, &*series.key.template);
             for (method, status, histogram) in series.durations() {
-                family.histogram(&[api, operation, route, method, status], histogram)?;
+                family.histogram(&[api, operation, route, method, status], &histogram)?;
             }
         }
         let mut family = Family::begin(encoder, &names::REQUESTS)?;

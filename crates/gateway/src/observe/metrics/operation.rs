@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::super::drift::{Drift, NameSeen, Seen, Side, Undeclared, Usage};
-use super::super::histogram::Histogram;
+use super::super::histogram::{Histogram, Observed};
 use super::super::record::{Counted, Decision};
 use super::place;
 use crate::clock;
@@ -85,20 +85,22 @@ pub(super) struct Key {
 
 /// The counters themselves. Made small: a gateway may have ten thousand operations, of which most are idle.
 // PERF: what nearly every exchange looks at and writes lies in one line, the second, from the outcomes but the last to the
-// first bucket of the usual durations: of many operations the next one asked for is not in the cache.
+// first bucket of the usual durations: of many operations the next one asked for is not in the cache. There is one of each
+// for all cores: with 10,000 operations, a line for each core would be too much memory.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub(super) struct Series {
     pub(super) key: Key,
     observed: AtomicU64,
-    /// By the ends of exchanges, the last of them first.
+    /// By the ends of exchanges, the last of them first. Those that ended as usual are counted by their durations.
     outcomes: [AtomicU64; Decision::ENDS.len()],
     /// Milliseconds since 1970 when it was last used; 0 for never, as for `first`.
     last: AtomicU64,
-    /// Method and status that ended here first, by their places.
-    usual: OnceLock<(u8, u8)>,
-    /// The durations of those: for most operations there are no others.
+    /// What ended here first, and for most operations all that ever ends.
+    usual: OnceLock<End>,
+    /// The durations of exchanges that ended so.
     usual_durations: Histogram,
+    /// Those of the others, by method and status; of the usual ones, if the outcome was another.
     durations: [OnceLock<Box<ByStatus>>; METHODS.len()],
     first: AtomicU64,
     /// How often it was used in an exchange that did not end well.
@@ -109,6 +111,14 @@ pub(super) struct Series {
     /// Whether callers are asked to use it no more.
     is_deprecated: AtomicBool,
     drift: Arc<Drift>,
+}
+
+/// How an exchange ended, by places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct End {
+    method: u8,
+    status: u8,
+    outcome: u8,
 }
 
 /// The last of the outcomes ends the first line, and the first bucket the second.
@@ -216,18 +226,23 @@ impl OperationMetrics {
         if went_well || record.was_forwarded {
             self.0.used(record.wall, went_well);
         }
-        if let Some(counter) = self.0.outcomes.iter().rev().nth(record.decision as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
         if record.is_observed {
             self.0.observed.fetch_add(1, Ordering::Relaxed);
         }
-        let (method, status) = (method_place(record.method), status_place(record.status));
-        if *self.0.usual.get_or_init(|| (method, status)) == (method, status) {
+        let end = End {
+            method: method_place(record.method),
+            status: status_place(record.status),
+            outcome: record.decision as u8,
+        };
+        // PERF: its outcome goes without saying, which is one locked addition of three.
+        if *self.0.usual.get_or_init(|| end) == end {
             return self.0.usual_durations.observe(record.took);
         }
-        let Some(by_status) = self.0.durations.get(usize::from(method)) else { return };
-        if let Some(slot) = by_status.get_or_init(Box::default).0.get(usize::from(status)) {
+        if let Some(counter) = self.0.outcomes.iter().rev().nth(usize::from(end.outcome)) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+        let Some(by_status) = self.0.durations.get(usize::from(end.method)) else { return };
+        if let Some(slot) = by_status.get_or_init(Box::default).0.get(usize::from(end.status)) {
             slot.get_or_init(Box::default).observe(record.took);
         }
     }
@@ -267,10 +282,15 @@ impl Series {
 
     /// How many exchanges ended in each way.
     pub(super) fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Decision::ENDS
-            .iter()
-            .zip(self.outcomes.iter().rev())
-            .map(|(outcome, count)| (outcome.as_str(), count.load(Ordering::Relaxed)))
+        let usual = self.usual.get().map(|end| usize::from(end.outcome));
+        let as_usual = self.usual_durations.read().count();
+        Decision::ENDS.iter().zip(self.outcomes.iter().rev()).enumerate().map(
+            move |(place, (outcome, count))| {
+                let others = count.load(Ordering::Relaxed);
+                let all = if usual == Some(place) { others.wrapping_add(as_usual) } else { others };
+                (outcome.as_str(), all)
+            },
+        )
     }
 
     /// Whether callers are asked to use it no more.
@@ -293,20 +313,30 @@ impl Series {
     }
 
     /// Method, status and durations of every series that was used.
-    pub(super) fn durations(&self) -> impl Iterator<Item = (&'static str, &'static str, &Histogram)> {
-        let usual = self.usual.get().into_iter().filter_map(|(method, status)| {
-            let (method, status) = (usize::from(*method), usize::from(*status));
-            Some((*METHODS.get(method)?, status_names().nth(status)?, &self.usual_durations))
+    pub(super) fn durations(&self) -> impl Iterator<Item = (&'static str, &'static str, Observed)> {
+        let usual = self.usual.get().map(|end| {
+            let as_usual = self.usual_durations.read();
+            let others = self.others(*end).map(Histogram::read);
+            let all = others.map_or(as_usual, |others| as_usual.and(&others));
+            ((usize::from(end.method), usize::from(end.status)), all)
         });
-        let others = METHODS
-            .iter()
-            .zip(&self.durations)
-            .filter_map(|(method, slot)| Some((*method, slot.get()?)))
-            .flat_map(|(method, by_status)| {
-                let used = status_names().zip(&by_status.0);
-                used.filter_map(move |(status, slot)| Some((method, status, &**slot.get()?)))
-            });
-        usual.chain(others)
+        let place = usual.map(|(place, _)| place);
+        let slots =
+            self.durations.iter().enumerate().filter_map(|(method, slot)| Some((method, slot.get()?)));
+        let others = slots.flat_map(|(method, by_status)| {
+            let used = by_status.0.iter().enumerate();
+            used.filter_map(move |(status, slot)| Some(((method, status), slot.get()?.read())))
+        });
+        let all = usual.into_iter().chain(others.filter(move |(other, _)| Some(*other) != place));
+        all.filter_map(|((method, status), all)| {
+            Some((*METHODS.get(method)?, status_names().nth(status)?, all))
+        })
+    }
+
+    /// The durations of exchanges with the method and status of `end` that are not the usual ones, if there were any.
+    fn others(&self, end: End) -> Option<&Histogram> {
+        let by_status = self.durations.get(usize::from(end.method))?.get()?;
+        by_status.0.get(usize::from(end.status))?.get().map(|slot| &**slot)
     }
 }
 

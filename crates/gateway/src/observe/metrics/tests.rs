@@ -246,6 +246,49 @@ fn durations_fall_into_the_right_buckets() {
 }
 
 #[test]
+fn whoever_ends_with_the_usual_status_in_another_way_is_counted_as_both() {
+    let metrics = Arc::new(Metrics::default());
+    let (peer, verdicts) = (sample::peer(), sample::verdicts());
+    let mut record = sample::allowed(&peer, &verdicts);
+    let operation = metrics.operation("orders", "list", "/orders");
+    record.metrics = Some(&operation);
+    let ends = [
+        (Decision::Allowed, 201, 3),
+        (Decision::Aborted, 201, 30),
+        (Decision::Allowed, 201, 300),
+        (Decision::Allowed, 404, 3_000),
+        (Decision::Aborted, 404, 3),
+        (Decision::Refused, 401, 3),
+        (Decision::Allowed, 201, 4),
+    ];
+    for (decision, status, millis) in ends {
+        record.decision = decision;
+        record.status = Some(status);
+        record.took = Duration::from_millis(millis);
+        metrics.record(&record.counted());
+    }
+    let samples = parse(&metrics.text());
+    let outcome =
+        |outcome| value(&samples, "portcullis_requests_total", &[("api", "orders"), ("outcome", outcome)]);
+    let outcomes = ["allowed", "refused", "answered", "failed", "aborted"].map(outcome);
+    assert_eq!(outcomes, [4.0, 1.0, 0.0, 0.0, 2.0].map(Some));
+    let duration = |what: &str, status, le: Option<&str>| {
+        let name = format!("http_server_request_duration_seconds_{what}");
+        let labels: Vec<_> =
+            [("http_response_status_code", status)].into_iter().chain(le.map(|le| ("le", le))).collect();
+        value(&samples, &name, &labels)
+    };
+    let count = |status| duration("count", status, None);
+    assert_eq!(["201", "404", "401", "200"].map(count), [Some(4.0), Some(2.0), Some(1.0), None]);
+    let of_the_usual = ["0.005", "0.05", "0.5", "+Inf"].map(|le| duration("bucket", "201", Some(le)));
+    assert_eq!(of_the_usual, [2.0, 3.0, 4.0, 4.0].map(Some));
+    let sum = duration("sum", "201", None).expect("a sum");
+    assert!((sum - 0.337).abs() < 1e-9, "{sum}");
+
+    assert_eq!(operation.used().map(|seen| seen.count), Some(7), "all were forwarded");
+}
+
+#[test]
 fn no_request_makes_a_series() {
     let metrics = Arc::new(Metrics::default());
     let (peer, verdicts) = (sample::peer(), sample::verdicts());
