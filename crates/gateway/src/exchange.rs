@@ -15,13 +15,16 @@ use portcullis_http1::{Fields, Refusal, RefusalClass};
 use smallvec::SmallVec;
 
 use crate::http::canonical::Understood;
+use crate::http::ending::Ending;
 use crate::http::tls::managed::Managed;
 use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops};
 use crate::observe::Kept;
 use crate::panics::{Contained, Panicked};
 use crate::pipeline::context::Rehearsal;
 use crate::pipeline::step::Why;
-use crate::pipeline::{Admitted, Answered, Context, Identified, Routed, Stop, judged, problem_reply};
+use crate::pipeline::{
+    Admitted, Answered, Context, Freight, Identified, Routed, Stop, judged, problem_reply,
+};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 use crate::route::Found;
 use crate::snapshot::lease::Lease;
@@ -54,37 +57,41 @@ pub struct Sent {
 }
 
 /// Serves one request by the configuration of this moment: judged, answered, recorded once.
-pub async fn exchange<W: Wire>(
+pub fn exchange<W: Wire>(
     wire: &mut W,
     head: Head,
     body: Body,
     latest: &mut Latest<'_>,
     live: &Arc<Live>,
     cx: &mut Context,
-) {
-    let snapshot = &**latest.load();
-    let tells_times = snapshot.server_timing;
-    cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
-    let judged = {
-        let mut judging = pin!(judge(head, body, snapshot, live, cx));
-        wire.drive(Contained(judging.as_mut())).await
-    };
-    let Some(judged) = judged else { return cx.finish(0, false) };
-    let reply = match judged.unwrap_or_else(|panicked| Err(defect(panicked).into())) {
-        Ok(answered) => answered.into_reply(),
-        Err(stop) => stopped(stop, cx),
-    };
-    if reply.body.takes_time() {
-        // Nobody is to wait for it who waits for an old configuration to be gone.
-        latest.let_go();
+) -> impl Future<Output = ()> + Send {
+    // PERF: what an `async fn` is given is moved into its state from where it was given (rust-lang/rust#62958).
+    let mut freight = Freight::new(body);
+    async move {
+        let snapshot = &**latest.load();
+        let tells_times = snapshot.server_timing;
+        cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
+        let judged = {
+            let mut judging = pin!(judge(head, &mut freight, snapshot, live, cx));
+            wire.drive(Contained(judging.as_mut())).await
+        };
+        let Some(judged) = judged else { return cx.finish(0, false) };
+        match judged.unwrap_or_else(|panicked| Err(defect(panicked).into())) {
+            Ok(answered) => answered.leaves(),
+            Err(stop) => freight.replace(stopped(stop, cx)),
+        }
+        if freight.reply_mut().body.takes_time() {
+            // Nobody is to wait for it who waits for an old configuration to be gone.
+            latest.let_go();
+        }
+        leave(wire, &mut freight, cx, tells_times).await;
     }
-    leave(wire, reply, cx, tells_times).await;
 }
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
 async fn judge<'s>(
     head: Head,
-    body: Body,
+    freight: &'s mut Freight,
     snapshot: &'s Snapshot,
     live: &Arc<Live>,
     cx: &mut Context,
@@ -119,7 +126,7 @@ async fn judge<'s>(
     };
     // PERF: lent by the snapshot from here on; each copy of an `Arc` costs as much as forty instructions.
     let chain = &operation.chain;
-    let mut routed = Routed::new(request, operation, body);
+    let mut routed = Routed::new(request, operation, freight);
     cx.route(&routed);
 
     for policy in chain {
@@ -144,7 +151,11 @@ async fn judge<'s>(
     let admitted = judged::admit(identified, operation, cx).await?;
 
     cx.at("forward");
-    let mut answered = forward(admitted, snapshot, live, cx).await?;
+    let mut answered = match Lease::of(operation, cx) {
+        None => snapshot.upstreams.forward(admitted, cx).await?,
+        // Boxed: it is rare, and would take its room in every exchange.
+        Some(lease) => Box::pin(forward_on(live.ending(lease), admitted, snapshot, cx)).await?,
+    };
     for policy in chain {
         cx.at(policy.name());
         policy.inspect_response(&mut answered, cx).decide().await?;
@@ -156,19 +167,16 @@ async fn judge<'s>(
     Ok(answered)
 }
 
-/// Asks the backend. What may become a stream ends when its ground is gone, whether its answer has begun or not.
-async fn forward<'s>(
+/// Asks the backend for what may become a stream: it ends by `ending`, when its ground is gone, whether its answer has
+/// begun or not.
+async fn forward_on<'s>(
+    mut ending: Ending,
     admitted: Admitted<'s>,
     snapshot: &Snapshot,
-    live: &Arc<Live>,
     cx: &mut Context,
 ) -> Result<Answered<'s>, Stop> {
-    let lease = cx.operation().and_then(|operation| Lease::of(operation, cx));
-    let Some(lease) = lease else { return snapshot.upstreams.forward(admitted, cx).await };
-    let mut ending = live.ending(lease);
     let mut answered = {
-        // Boxed: it is rare, and would take its room in every exchange.
-        let mut forwarding = Box::pin(snapshot.upstreams.forward(admitted, cx));
+        let mut forwarding = pin!(snapshot.upstreams.forward(admitted, cx));
         poll_fn(|cx| match ending.poll_cut(cx) {
             Poll::Ready(()) => Poll::Ready(Err(lapsed())),
             Poll::Pending => forwarding.as_mut().poll(cx),
@@ -234,7 +242,8 @@ pub async fn rehearse(head: Head, body: Body, live: &Arc<Live>, peer: &Arc<Peer>
     let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::default());
     cx.rehearsal = Rehearsal::Judging;
     cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
-    let judged = judge(head, body, &snapshot, live, &mut cx).await;
+    let mut freight = Freight::new(body);
+    let judged = judge(head, &mut freight, &snapshot, live, &mut cx).await;
     let status = match judged {
         Ok(answered) => answered.status(),
         Err(_) if cx.rehearsal == Rehearsal::Passed => StatusCode::OK,
@@ -261,10 +270,11 @@ pub async fn refuse<W: Wire>(
         Refused::Head(why) => malformed(why, cx),
         Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
-    let reply = stopped(stop, cx);
+    let mut freight = Freight::new(Body::Empty);
+    freight.replace(stopped(stop, cx));
     let tells_times = snapshot.server_timing;
     drop(snapshot);
-    leave(wire, reply, cx, tells_times).await;
+    leave(wire, &mut freight, cx, tells_times).await;
 }
 
 /// Why there is no head.
@@ -279,7 +289,8 @@ pub enum Refused {
 }
 
 /// The one door every reply leaves by.
-async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, tells_times: bool) {
+async fn leave<W: Wire>(wire: &mut W, freight: &mut Freight, cx: &mut Context, tells_times: bool) {
+    let reply = freight.reply_mut();
     reply.fields.put_form(cx.id.line());
     if tells_times {
         reply.fields.push("server-timing", server_timing(cx));
@@ -291,7 +302,7 @@ async fn leave<W: Wire>(wire: &mut W, mut reply: Reply, cx: &mut Context, tells_
     }
     cx.replies(reply.status);
     let sent = {
-        let mut sending = pin!(wire.send(reply, cx));
+        let mut sending = pin!(wire.send(freight.take_reply(), cx));
         Contained(sending.as_mut()).await
     };
     let sent = sent.unwrap_or_else(|panicked| {

@@ -69,7 +69,7 @@ use answer::{Errand, Incoming, Load, Rest, earlier};
 use backend::{Speaks, Target};
 use connection::Connection;
 use failure::{Failure, Wait};
-use http2::Opened;
+use http2::{Lease, Opened};
 use journey::{Entry, Journey};
 use upload::Upload;
 
@@ -140,7 +140,6 @@ impl Upstreams {
         mut admitted: Admitted<'s>,
         cx: &mut Context,
     ) -> Result<Answered<'s>, Stop> {
-        let body = admitted.take_body();
         let operation = admitted.operation();
         let Some(backend) = self.backends.get(operation.backend) else {
             return Err(BACKEND_UNREACHABLE.with("the operation has no backend").into());
@@ -154,13 +153,14 @@ impl Upstreams {
         cx.at("forward");
         // Who has waited for a place has not asked anybody meanwhile.
         let entered = if backend.places.is_some() { clock::now() } else { began };
-        let mut journey = Journey::new(backend, operation, body, (began, entered));
-        let reply = journey.run(admitted.request(), cx).await?;
+        let mut journey = Journey::new(backend, operation, admitted.take_body(), (began, entered));
+        let (request, reply) = admitted.with_reply();
+        let outcome = journey.run(request, reply, cx).await?;
         if let Some(pass) = pass {
-            backend.settle(pass, &reply);
+            backend.settle(pass, has_failed(&outcome, reply));
         }
-        match reply {
-            Ok(reply) => Ok(Answered::new(admitted, reply)),
+        match outcome {
+            Ok(()) => Ok(Answered::new(admitted)),
             Err(failure) => {
                 cx.vacates();
                 Err(Problem::from(failure).into())
@@ -175,50 +175,80 @@ pub fn sweep(now: Instant) {
     http2::sweep(now);
 }
 
+/// What is sent, to whichever target.
+struct Sending<'a> {
+    request: &'a Canonical,
+    /// Of its body.
+    size: Size,
+    /// Bytes of its path that no target sees.
+    strip: usize,
+    marks: &'a Marks<'a>,
+}
+
 impl Errand<'_> {
-    /// Sends `request` in the version of HTTP its target speaks. Takes its body out of `rest` once there is a
-    /// connection to send it on.
+    /// Sends it in the version of HTTP the target speaks, and puts the answer into `reply`. Takes its body out of `rest`
+    /// once there is a connection to send it on.
     async fn forward(
         &mut self,
-        request: &Canonical,
+        sending: &Sending<'_>,
         rest: &mut Rest,
-        size: Size,
-        strip: usize,
-        marks: &Marks<'_>,
-    ) -> Result<Incoming, Failure> {
-        let target = self.target;
+        reply: &mut Reply,
+    ) -> Result<(), Failure> {
         let (mut connection, was_kept) = match self.kept() {
             Some(connection) => (connection, true),
             // Boxed, as what follows it: exchanges on a kept connection of HTTP/1.1 need no room for it.
             None => match Box::pin(self.reach()).await? {
                 Opened::Http1(connection) => (connection, false),
                 Opened::Http2(lease) => {
-                    let body = match rest.load.take() {
-                        Some(Load::Body(body)) => body,
-                        // Written down as HTTP/1.1 already, because another target of the backend speaks only that.
-                        Some(Load::Upload(_)) | None => return Err(Failure::Closed(None)),
-                    };
-                    let head = http2::request(request, strip, target, size, marks)?;
-                    return Box::pin(self.run_http2(lease, head, size, body, rest)).await;
+                    let incoming = Box::pin(self.forward_http2(lease, sending, rest)).await?;
+                    *reply = incoming.into_reply(self.method, None)?;
+                    return Ok(());
                 }
             },
         };
+        let mut upload = self.upload(&mut connection, sending, rest)?;
+        let incoming = self.run(connection, was_kept, &mut upload, rest).await?;
+        let key = self.upgrade.and_then(|_| sending.request.fields().first("sec-websocket-key"));
+        *reply = incoming.into_reply(self.method, key)?;
+        Ok(())
+    }
+
+    async fn forward_http2(
+        &mut self,
+        lease: Lease,
+        sending: &Sending<'_>,
+        rest: &mut Rest,
+    ) -> Result<Incoming, Failure> {
+        let body = match rest.load.take() {
+            Some(Load::Body(body)) => body,
+            // Written down as HTTP/1.1 already, because another target of the backend speaks only that.
+            Some(Load::Upload(_)) | None => return Err(Failure::Closed(None)),
+        };
+        let Sending { request, size, strip, marks } = *sending;
+        let head = http2::request(request, strip, self.target, size, marks)?;
+        self.run_http2(lease, head, size, body, rest).await
+    }
+
+    /// What is left to send as a message in HTTP/1.1, in memory that `connection` has to spare.
+    fn upload(
+        &self,
+        connection: &mut Connection,
+        sending: &Sending<'_>,
+        rest: &mut Rest,
+    ) -> Result<Upload, Failure> {
         let mut head = std::mem::take(&mut connection.spare);
         head.reserve(HEAD_BYTES);
-        let is_switch = self.upgrade.is_some();
-        let mut upload = match rest.load.take() {
-            Some(Load::Body(body)) => {
-                let framing = request::write_head(&mut head, request, strip, target, size, is_switch, marks);
-                Upload::new(head, framing, body)
-            }
+        let Sending { request, size, strip, marks } = *sending;
+        let framing =
+            request::write_head(&mut head, request, strip, self.target, size, self.upgrade.is_some(), marks);
+        match rest.load.take() {
+            Some(Load::Body(body)) => Ok(Upload::new(head, framing, body)),
             Some(Load::Upload(mut upload)) => {
-                request::write_head(&mut head, request, strip, target, size, is_switch, marks);
                 upload.readdress(&head);
-                *upload
+                Ok(*upload)
             }
-            None => return Err(Failure::Closed(None)),
-        };
-        self.run(connection, was_kept, &mut upload, rest).await
+            None => Err(Failure::Closed(None)),
+        }
     }
 
     /// Whether the request goes over HTTP/1.1 for sure: a switch of protocols is HTTP/1.1's; see `http2`.
@@ -243,33 +273,33 @@ impl Backend {
     fn learn(
         &self,
         target: &Target,
-        reply: &Result<Reply, Failure>,
+        (outcome, reply): (&Result<(), Failure>, &Reply),
         began: Instant,
         asked: Option<Instant>,
         now: Instant,
     ) {
-        let Some(has_failed) = has_failed(reply) else { return };
+        let Some(has_failed) = has_failed(outcome, reply) else { return };
         let took = asked.map(|asked| now.saturating_duration_since(asked));
         if !has_failed {
-            match (reply, took) {
+            match (&reply.body, took) {
                 // What its end is, its body will tell.
-                (Ok(Reply { body: Body::Stream(_), .. }), Some(took)) => target.standing.sample(took, now),
-                (Ok(Reply { body: Body::Stream(_), .. }), None) => {}
+                (Body::Stream(_), Some(took)) => target.standing.sample(took, now),
+                (Body::Stream(_), None) => {}
                 _ => target.standing.answered(began, took, now),
             }
             return;
         }
-        if let (Err(Failure::TimedOut(Wait::Response)), Some(took)) = (reply, took) {
+        if let (Err(Failure::TimedOut(Wait::Response)), Some(took)) = (outcome, took) {
             target.standing.sample(took, now);
         }
         target.failed(began, now);
     }
 }
 
-/// Whether that is a failure of the backend; nothing when it is somebody else's doing.
-fn has_failed(reply: &Result<Reply, Failure>) -> Option<bool> {
-    match reply {
-        Ok(reply) => Some(matches!(reply.status.as_u16(), 500 | 502 | 503 | 504)),
+/// Whether that, or the `reply` that came of it, is a failure of the backend; nothing when it is somebody else's doing.
+fn has_failed(outcome: &Result<(), Failure>, reply: &Reply) -> Option<bool> {
+    match outcome {
+        Ok(()) => Some(matches!(reply.status.as_u16(), 500 | 502 | 503 | 504)),
         // The client's doing, or maybe; our own bounds.
         Err(Failure::Request(_) | Failure::TimedOut(Wait::Total) | Failure::Full) => None,
         Err(_) => Some(true),

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use super::{Identified, Operation};
-use crate::http::{Body, Canonical};
+use super::judged::Judged;
+use super::{Freight, Identified, Operation};
+use crate::http::{Body, Canonical, Reply};
 
 /// Judged whole: canonical, routed, its caller known, its body judged or guarded.
 #[derive(Debug)]
 pub struct Admitted<'s> {
-    // Invariant: `body` came out of `judged::judge` for exactly this request.
+    // Invariant: its body was judged in `judged::admit`, or is guarded there, for exactly this request.
     identified: Identified<'s>,
-    body: Body,
 }
 
 impl<'s> Admitted<'s> {
-    /// Joins a request to its judged body.
-    pub(super) fn new(identified: Identified<'s>, body: Body) -> Self {
-        Self { identified, body }
+    /// A request by the proof that its body was judged.
+    pub(super) fn new(identified: Identified<'s>, _: Judged) -> Self {
+        Self { identified }
     }
 
     /// The canonical request, as it will be sent.
@@ -31,11 +31,17 @@ impl<'s> Admitted<'s> {
 
     /// Takes the body, to be sent.
     pub fn take_body(&mut self) -> Body {
-        self.body.take()
+        self.identified.body_mut().take()
     }
 
-    /// The request it was, when the backend has answered.
-    pub(super) fn into_identified(self) -> Identified<'s> {
-        self.identified
+    /// The request, and the place of its reply.
+    pub(crate) fn with_reply(&mut self) -> (&Canonical, &mut Reply) {
+        let (request, freight) = self.identified.parts();
+        (request, &mut freight.reply)
+    }
+
+    /// The request it was, and what is carried for it, when the backend has answered.
+    pub(super) fn into_parts(self) -> (Canonical, &'s Arc<Operation>, &'s mut Freight) {
+        self.identified.into_parts()
     }
 }

@@ -5,23 +5,23 @@ use std::sync::Arc;
 use http::StatusCode;
 use portcullis_http1::Fields;
 
-use super::{Admitted, Operation};
-use crate::http::{Body, Canonical, Reply, spare};
+use super::{Admitted, Freight, Operation};
+use crate::http::{Body, Canonical, spare};
 
 /// An answer from a backend, canonical and not yet judged by the response policies.
 #[derive(Debug)]
 pub struct Answered<'s> {
-    // Invariant: `reply` is what the backend said to exactly this `request`.
+    // Invariant: the reply in `freight` is what the backend said to exactly this `request`.
     request: Canonical,
     operation: &'s Arc<Operation>,
-    reply: Reply,
+    freight: &'s mut Freight,
 }
 
 impl<'s> Answered<'s> {
-    /// Joins an admitted request to its backend's answer.
-    pub(crate) fn new(admitted: Admitted<'s>, reply: Reply) -> Self {
-        let (request, operation) = admitted.into_identified().into_routed().into_parts();
-        Self { request, operation, reply }
+    /// An admitted request to which its backend has answered, in the place of its reply.
+    pub(crate) fn new(admitted: Admitted<'s>) -> Self {
+        let (request, operation, freight) = admitted.into_parts();
+        Self { request, operation, freight }
     }
 
     /// The request it answers.
@@ -36,27 +36,26 @@ impl<'s> Answered<'s> {
 
     /// Its status.
     pub fn status(&self) -> StatusCode {
-        self.reply.status
+        self.freight.reply.status
     }
 
     /// Its end-to-end fields.
     pub fn fields(&self) -> &Fields {
-        &self.reply.fields
+        &self.freight.reply.fields
     }
 
     /// Its end-to-end fields, to be changed.
     pub fn fields_mut(&mut self) -> &mut Fields {
-        &mut self.reply.fields
+        &mut self.freight.reply.fields
     }
 
     /// Its body.
     pub fn body_mut(&mut self) -> &mut Body {
-        &mut self.reply.body
+        &mut self.freight.reply.body
     }
 
-    /// What leaves. The memory of the request's head is kept for others.
-    pub(crate) fn into_reply(self) -> Reply {
+    /// Leaves. The reply stays in its place, and the memory of the request's head is kept for others.
+    pub(crate) fn leaves(self) {
         spare::give_head(self.request.into_fields());
-        self.reply
     }
 }

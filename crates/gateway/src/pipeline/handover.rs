@@ -31,10 +31,10 @@ impl Handover {
     }
 
     /// The same for the trailers of a body.
-    pub(super) fn clean_trailers(self: &Arc<Self>, body: Body) -> Body {
-        match body {
-            Body::Stream(inner) => Body::Stream(Box::new(Cleaned { inner, handover: Arc::clone(self) })),
-            Body::Empty | Body::Memory(_) | Body::Switched(_) => body,
+    pub(super) fn clean_trailers(self: &Arc<Self>, body: &mut Body) {
+        if matches!(body, Body::Stream(_)) {
+            let inner = body.take();
+            *body = Body::Stream(Box::new(Cleaned { inner, handover: Arc::clone(self) }));
         }
     }
 
@@ -47,7 +47,7 @@ impl Handover {
 
 /// A body whose trailers say nothing that only the gateway says.
 struct Cleaned {
-    inner: Box<dyn Source>,
+    inner: Body,
     handover: Arc<Handover>,
 }
 
@@ -114,7 +114,8 @@ mod tests {
             }
         }
         let handover = Arc::new(Handover { own: ["x-tenant".into()].into(), ..Handover::default() });
-        let mut body = handover.clean_trailers(Body::Stream(Box::new(Trailing(false))));
+        let mut body = Body::Stream(Box::new(Trailing(false)));
+        handover.clean_trailers(&mut body);
         let mut cx = TaskContext::from_waker(std::task::Waker::noop());
         let Poll::Ready(Ok(Frame::Trailers(fields))) = body.poll_frame(&mut cx) else { panic!("trailers") };
         assert_eq!(fields.iter().map(|field| field.name).collect::<Vec<_>>(), [b"x-sum"]);

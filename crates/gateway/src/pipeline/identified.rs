@@ -16,8 +16,8 @@ use portcullis_identity::claims::Claims;
 
 use super::attempts::held_back;
 use super::authentication::{Alternative, AnonymousAllowed, Part};
-use super::{Authenticator, Context, Expression, Glance, Operation, Presented, Proof, Routed, Stop};
-use crate::http::Canonical;
+use super::{Authenticator, Context, Expression, Freight, Glance, Operation, Presented, Proof, Routed, Stop};
+use crate::http::{Body, Canonical};
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
 
 /// No credential where one is asked for.
@@ -142,14 +142,19 @@ impl<'s> Identified<'s> {
         self.posture = Posture::Attested(claims);
     }
 
-    /// The routed request inside, to take its body.
-    pub(super) fn routed_mut(&mut self) -> &mut Routed<'s> {
-        &mut self.routed
+    /// The content of the request, to be judged.
+    pub(super) fn body_mut(&mut self) -> &mut Body {
+        self.routed.body_mut()
     }
 
-    /// The routed request inside, when the exchange has an answer.
-    pub(super) fn into_routed(self) -> Routed<'s> {
-        self.routed
+    /// The request, and what is carried for it.
+    pub(super) fn parts(&mut self) -> (&Canonical, &mut Freight) {
+        self.routed.parts()
+    }
+
+    /// What is left of it when the exchange has an answer.
+    pub(super) fn into_parts(self) -> (Canonical, &'s Arc<Operation>, &'s mut Freight) {
+        self.routed.into_parts()
     }
 }
 

@@ -155,6 +155,10 @@ impl Pieces {
     }
 }
 
+/// Proof that the body of a request was judged, or is guarded by who judges it on its way. Made here alone.
+#[derive(Debug)]
+pub(super) struct Judged(());
+
 /// Judges the body of a request as the policies of `operation`, which is its own, need, and admits the request.
 pub(crate) async fn admit<'s>(
     mut identified: Identified<'s>,
@@ -165,11 +169,8 @@ pub(crate) async fn admit<'s>(
         std::ptr::eq(operation, &**identified.operation()),
         "judged by another operation's policies"
     );
-    let body = identified.routed_mut().take_body();
-    let most = operation.bounds.body;
-    if let Size::Exactly(size) = body.size()
-        && size > most
-    {
+    let size = identified.body_mut().size();
+    if matches!(size, Size::Exactly(size) if size > operation.bounds.body) {
         return Err(too_large().into());
     }
     for policy in &operation.chain {
@@ -178,12 +179,13 @@ pub(crate) async fn admit<'s>(
     }
     cx.at("inspect");
     let coding = match operation.decodes {
-        Some(forward) => decoded::coding(identified.request(), body.size())?.map(|coding| (coding, forward)),
+        Some(forward) => decoded::coding(identified.request(), size)?.map(|coding| (coding, forward)),
         None => None,
     };
-    let mut passing = match coding {
-        Some((coding, forward)) => undone(body, coding, forward, &mut identified, operation, cx).await?,
-        None => as_sent(body, &identified, operation, cx).await?,
+    let judged = match coding {
+        // Boxed: it is rare, and would take its room in every exchange.
+        Some((coding, forward)) => Box::pin(undone(coding, forward, &mut identified, operation, cx)).await?,
+        None => as_sent(&mut identified, operation, cx).await?,
     };
     if cx.rehearsal == Rehearsal::Judging {
         // What is made for a backend from here on, such as tokens of our own, only a running gateway has.
@@ -198,79 +200,82 @@ pub(crate) async fn admit<'s>(
         }
     }
     if let Some(handover) = handover {
-        passing = handover.clean_trailers(passing);
+        handover.clean_trailers(identified.body_mut());
     }
     for policy in &operation.chain {
         cx.at(policy.name());
         policy.transform_request(&mut identified, cx).decide().await?;
     }
-    Ok(Admitted::new(identified, passing))
+    Ok(Admitted::new(identified, judged))
 }
 
-/// Judges a body in the form it came in, and gives what goes on.
+/// Judges a body in the form it came in.
 async fn as_sent(
-    body: Body,
-    identified: &Identified<'_>,
+    identified: &mut Identified<'_>,
     operation: &Operation,
     cx: &mut Context,
-) -> Result<Body, Stop> {
-    let passing = match operation.needs {
-        Needs::Whole => {
-            let whole = Whole::read(body, &operation.bounds, &cx.ground).await?;
-            inspect(Some(&whole), identified, operation, cx).await?;
-            whole.into_body().await?
-        }
-        Needs::Head | Needs::Stream => {
-            inspect(None, identified, operation, cx).await?;
-            bounded(body, operation.bounds.body)
-        }
+) -> Result<Judged, Stop> {
+    let whole = match operation.needs {
+        Needs::Whole => Some(Whole::read(identified.body_mut().take(), &operation.bounds, &cx.ground).await?),
+        Needs::Head | Needs::Stream => None,
     };
+    inspect(whole.as_ref(), identified, operation, cx).await?;
+    match whole {
+        Some(whole) => *identified.body_mut() = whole.into_body().await?,
+        None => bound(identified.body_mut(), operation.bounds.body),
+    }
     let (mut inspectors, decoded) = inspectors(identified, operation, cx);
     inspectors.extend(decoded);
-    Ok(guarded(passing, inspectors))
+    guard(identified.body_mut(), inspectors);
+    Ok(Judged(()))
 }
 
-/// Judges a body of which the coding is undone, and gives what goes on.
+/// Judges a body of which the coding is undone.
 async fn undone(
-    body: Body,
     coding: Coding,
     forward: Forward,
     identified: &mut Identified<'_>,
     operation: &Operation,
     cx: &mut Context,
-) -> Result<Body, Stop> {
+) -> Result<Judged, Stop> {
     let bounds = &operation.bounds;
     let (as_sent, decoded) = inspectors(identified, operation, cx);
-    let body = guarded(bounded(body, bounds.body), as_sent);
+    let mut body = identified.body_mut().take();
+    bound(&mut body, bounds.body);
+    guard(&mut body, as_sent);
     let undoing = Undoing::new(coding, bounds, &cx.ground);
     let decode = |body, undoing| Body::Stream(Box::new(Decoded::new(body, undoing)));
     if forward == Forward::Decoded {
         decoded::forget_coding(identified.request_mut());
     }
-    match (operation.needs, forward) {
+    let (mut passing, inspectors) = match (operation.needs, forward) {
         (Needs::Whole, Forward::Decoded) => {
             let whole = Whole::read(decode(body, undoing), bounds, &cx.ground).await?;
             inspect(Some(&whole), identified, operation, cx).await?;
-            Ok(guarded(whole.into_body().await?, decoded))
+            (whole.into_body().await?, decoded)
         }
         (Needs::Whole, Forward::Encoded) => {
             let sent = Whole::read(body, bounds, &cx.ground).await?;
-            let copy = sent.copy().await?;
-            let whole = Whole::read(guarded(decode(copy, undoing), decoded), bounds, &cx.ground).await?;
+            let mut copy = decode(sent.copy().await?, undoing);
+            guard(&mut copy, decoded);
+            let whole = Whole::read(copy, bounds, &cx.ground).await?;
             inspect(Some(&whole), identified, operation, cx).await?;
             drop(whole);
-            sent.into_body().await
+            (sent.into_body().await?, Inspectors::new())
         }
         (Needs::Head | Needs::Stream, Forward::Decoded) => {
             inspect(None, identified, operation, cx).await?;
-            Ok(guarded(decode(body, undoing), decoded))
+            (decode(body, undoing), decoded)
         }
         (Needs::Head | Needs::Stream, Forward::Encoded) => {
             inspect(None, identified, operation, cx).await?;
             let undone: Box<dyn Inspector> = Box::new(Undone::new(undoing, decoded));
-            Ok(guarded(body, vec![undone]))
+            (body, vec![undone])
         }
-    }
+    };
+    guard(&mut passing, inspectors);
+    *identified.body_mut() = passing;
+    Ok(Judged(()))
 }
 
 /// Asks every policy about the request, and about its body if one needs it whole.
@@ -301,11 +306,12 @@ fn inspectors(identified: &Identified, operation: &Operation, cx: &mut Context) 
 
 type Inspectors = Vec<Box<dyn Inspector>>;
 
-fn guarded(body: Body, inspectors: Inspectors) -> Body {
-    if inspectors.is_empty() {
-        return body;
+/// Has `inspectors`, if there are any, look at the pieces of a body.
+fn guard(body: &mut Body, inspectors: Inspectors) {
+    if !inspectors.is_empty() {
+        let inner = body.take();
+        *body = Body::Stream(Box::new(Guarded { inner, inspectors, at: 0, held: None }));
     }
-    Body::Stream(Box::new(Guarded { inner: body, inspectors, at: 0, held: None }))
 }
 
 /// What a body that stopped says to the client, when the client is to blame.
@@ -526,10 +532,11 @@ struct Bounded {
     left: u64,
 }
 
-fn bounded(body: Body, most: u64) -> Body {
-    match body.size() {
-        Size::Unknown => Body::Stream(Box::new(Bounded { inner: body, left: most })),
-        Size::None | Size::Exactly(_) => body,
+/// Lets no more than `most` bytes of a body pass.
+fn bound(body: &mut Body, most: u64) {
+    if body.size() == Size::Unknown {
+        let inner = body.take();
+        *body = Body::Stream(Box::new(Bounded { inner, left: most }));
     }
 }
 

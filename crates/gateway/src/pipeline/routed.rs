@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Operation;
+use super::{Freight, Operation};
 use crate::http::{Body, Canonical};
 
 /// A request and the operation of a published API that it asks for.
@@ -11,13 +11,13 @@ pub struct Routed<'s> {
     // Invariant: `operation` is what the route table of one snapshot found for exactly this `request`.
     request: Canonical,
     operation: &'s Arc<Operation>,
-    body: Body,
+    freight: &'s mut Freight,
 }
 
 impl<'s> Routed<'s> {
-    /// Joins a request to what the route table found for it.
-    pub(crate) fn new(request: Canonical, operation: &'s Arc<Operation>, body: Body) -> Self {
-        Self { request, operation, body }
+    /// Joins a request to what the route table found for it, and to its content.
+    pub(crate) fn new(request: Canonical, operation: &'s Arc<Operation>, freight: &'s mut Freight) -> Self {
+        Self { request, operation, freight }
     }
 
     /// The canonical request.
@@ -35,13 +35,18 @@ impl<'s> Routed<'s> {
         self.operation
     }
 
-    /// Takes the body out, to be judged.
-    pub(super) fn take_body(&mut self) -> Body {
-        self.body.take()
+    /// Its content, to be judged.
+    pub(super) fn body_mut(&mut self) -> &mut Body {
+        &mut self.freight.body
     }
 
-    /// The request without its body, and what it asks for.
-    pub(super) fn into_parts(self) -> (Canonical, &'s Arc<Operation>) {
-        (self.request, self.operation)
+    /// The request, and what is carried for it.
+    pub(super) fn parts(&mut self) -> (&Canonical, &mut Freight) {
+        (&self.request, self.freight)
+    }
+
+    /// The request without its content, what it asks for, and what is carried for it.
+    pub(super) fn into_parts(self) -> (Canonical, &'s Arc<Operation>, &'s mut Freight) {
+        (self.request, self.operation, self.freight)
     }
 }

@@ -6,6 +6,7 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
+use super::Sending;
 use super::answer::{Errand, Load, Rest, Times};
 use super::backend::Backend;
 use super::balance::{Caller, Tried};
@@ -13,7 +14,6 @@ use super::breaker::{Change, Pass};
 use super::failure::{BACKEND_BUSY, BACKEND_CIRCUIT_OPEN, BACKEND_UNHEALTHY, Failure};
 use super::places::Busy;
 use super::retry::{self, Tries};
-use super::{Incoming, has_failed};
 use crate::clock::{self, Instant};
 use crate::http::{Body, Canonical, Reply, Size};
 use crate::observe::{BackendFacts, CircuitFacts, PlacesFacts};
@@ -68,23 +68,28 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Asks until there is an answer, or nobody left whom it would be safe to ask.
+    /// Asks until there is an answer, which then is in `reply`, or nobody left whom it would be safe to ask.
     pub(super) async fn run(
         &mut self,
         request: &Canonical,
+        reply: &mut Reply,
         cx: &mut Context,
-    ) -> Result<Result<Reply, Failure>, Stop> {
+    ) -> Result<Result<(), Failure>, Stop> {
         loop {
-            let reply = self.ask(request, cx).await?;
-            let is_idempotent = request.method().is_idempotent();
-            if self.rest.load.is_none() || !self.goes_on(is_idempotent, &reply, cx).await {
-                return Ok(reply);
+            let outcome = self.ask(request, reply, cx).await?;
+            if self.rest.load.is_none() || !self.goes_on(request, &outcome, cx).await {
+                return Ok(outcome);
             }
         }
     }
 
     /// Asks the next target; the error is that there is none.
-    async fn ask(&mut self, request: &Canonical, cx: &mut Context) -> Result<Result<Reply, Failure>, Stop> {
+    async fn ask(
+        &mut self,
+        request: &Canonical,
+        reply: &mut Reply,
+        cx: &mut Context,
+    ) -> Result<Result<(), Failure>, Stop> {
         let backend = self.backend;
         let caller = cx.consumer().map_or(Caller::Address(request.client()), Caller::Consumer);
         let began = if self.tried.is_empty() && self.pauses == 0 { self.entered } else { clock::now() };
@@ -125,28 +130,28 @@ impl<'a> Journey<'a> {
             deadline: &mut cx.deadline,
             interim: &cx.interim,
         };
-        let key = errand.upgrade.and_then(|_| request.fields().first("sec-websocket-key"));
-        let outcome = errand.forward(request, &mut self.rest, self.size, operation.strip, &marks).await;
+        let sending = Sending { request, size: self.size, strip: operation.strip, marks: &marks };
+        let outcome = errand.forward(&sending, &mut self.rest, reply).await;
         let heard = times.heard.unwrap_or_else(clock::now);
         cx.asked(self.entered, heard);
         cx.resent(self.tries.again);
-        let reply = outcome.and_then(|incoming: Incoming| incoming.into_reply(request.method(), key));
-        backend.learn(target, &reply, began, times.asked, heard);
-        cx.end_try(reply.as_ref().map(|reply| reply.status).map_err(Failure::code));
-        Ok(reply)
+        backend.learn(target, (&outcome, reply), began, times.asked, heard);
+        cx.end_try(outcome.as_ref().map(|()| reply.status).map_err(Failure::code));
+        Ok(outcome)
     }
 
     /// Whether what is left of the request is sent to another target, or to the same ones after a pause.
     async fn goes_on(
         &mut self,
-        is_idempotent: bool,
-        reply: &Result<Reply, Failure>,
+        request: &Canonical,
+        outcome: &Result<(), Failure>,
         cx: &mut Context,
     ) -> bool {
+        let is_idempotent = request.method().is_idempotent();
         let is_another_left = self.backend.has_another(&self.tried);
-        let is_safe = match reply {
+        let is_safe = match outcome {
             // Only an answer that may be bettered leaves anything.
-            Ok(_) => true,
+            Ok(()) => true,
             Err(failure) if self.rest.is_untouched && failure.allows_another(&mut self.has_waited) => {
                 if is_another_left {
                     self.tries.go_on();
@@ -207,9 +212,9 @@ impl Backend {
         Ok(pass.map_err(left_alone)?)
     }
 
-    /// Notes what came of a request that was let in.
-    pub(super) fn settle(&self, pass: Pass<'_>, reply: &Result<Reply, Failure>) {
-        let Some(has_failed) = has_failed(reply) else { return };
+    /// Notes what came of a request that was let in; nothing, when that is somebody else's doing.
+    pub(super) fn settle(&self, pass: Pass<'_>, has_failed: Option<bool>) {
+        let Some(has_failed) = has_failed else { return };
         let backend = &*self.spec().name;
         match pass.settle(has_failed, clock::now()) {
             Some(Change::Opened(time)) => {

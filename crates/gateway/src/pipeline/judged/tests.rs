@@ -18,7 +18,7 @@ use crate::pipeline::policy::Inspector;
 use crate::pipeline::room::Room;
 use crate::pipeline::step::Why;
 use crate::pipeline::{
-    Admitted, Context, Expression, Form, Identified, Needs, Operation, Policy, Routed, Step, Stop,
+    Admitted, Context, Expression, Form, Freight, Identified, Needs, Operation, Policy, Routed, Step, Stop,
 };
 use crate::problem::Problem;
 use crate::workers::{Background, Workers};
@@ -165,7 +165,8 @@ impl Case {
             spool: self.state.as_ref().map(|state| state.path().to_owned()),
         });
         let operation = self.operation(&ground, &saw);
-        let outcome = self.judge(&ground, &operation).await;
+        let mut freight = Freight::new(Body::Empty);
+        let outcome = self.judge(&ground, &operation, &mut freight).await;
         let pulled = match outcome {
             Ok(mut admitted) => {
                 let is_coded = admitted.request().fields().first("content-encoding").is_some();
@@ -194,6 +195,7 @@ impl Case {
         &self,
         ground: &Arc<Ground>,
         operation: &'s Arc<Operation>,
+        freight: &'s mut Freight,
     ) -> Result<Admitted<'s>, Stop> {
         let length: usize = self.pieces.iter().map(|piece| piece.len()).sum();
         let size = if self.known { Size::Exactly(length as u64) } else { Size::Unknown };
@@ -201,7 +203,8 @@ impl Case {
         let peer = peer();
         let mut cx = Context::new(Arc::clone(ground), Arc::clone(&peer), Arc::new(Interim::default()));
         cx.begin(Wire::Http11, Duration::from_secs(1), &Arc::from("test"));
-        let routed = Routed::new(request(&peer, self.coding), operation, Body::Stream(Box::new(body)));
+        *freight = Freight::new(Body::Stream(Box::new(body)));
+        let routed = Routed::new(request(&peer, self.coding), operation, freight);
         let identified = Identified::authenticate(routed, &mut cx).await?;
         admit(identified, operation, &mut cx).await
     }
