@@ -5,35 +5,40 @@ use portcullis_http1::{Fields, Lines};
 
 use super::request_id::RequestId;
 use crate::http::claims;
-use crate::http::trace::Traceparent;
+use crate::http::trace::{Trace, Traceparent};
 
 /// What the gateway says of an exchange to its backend, and nobody else may.
 #[derive(Debug, Clone, Copy)]
 pub struct Marks<'a> {
     /// `X-Request-Id`.
-    pub id: RequestId,
-    /// `Traceparent`.
-    pub traceparent: Traceparent,
-    /// Whether `Tracestate` of the request goes on.
-    pub keeps_state: bool,
+    pub id: &'a RequestId,
+    /// Where the exchange stands.
+    pub trace: &'a Trace,
+    /// The span of which what the backend records is part.
+    pub span: u64,
     /// The request's way, where it is written down already.
     pub way: Option<&'a Lines>,
 }
 
 impl Marks<'_> {
+    /// `Traceparent`.
+    pub fn traceparent(&self) -> Traceparent {
+        self.trace.traceparent(self.span)
+    }
+
     /// Whether one of `fields` may have to stay behind.
     // SECURITY: no alias is missed. It differs from the name by hyphens, and these names neither begin nor end with one.
     pub fn may_replace(&self, fields: &Fields) -> bool {
         fields.may_have("x-request-id")
             || fields.may_have("traceparent")
-            || (!self.keeps_state && fields.may_have("tracestate"))
+            || (!self.trace.keeps_state && fields.may_have("tracestate"))
     }
 
     /// Whether a field of the request goes on beside them.
     pub fn lets_pass(&self, name: &[u8]) -> bool {
         !claims::are_aliases(name, b"x-request-id")
             && !claims::are_aliases(name, b"traceparent")
-            && (self.keeps_state || !claims::are_aliases(name, b"tracestate"))
+            && (self.trace.keeps_state || !claims::are_aliases(name, b"tracestate"))
     }
 }
 
@@ -45,10 +50,10 @@ pub(crate) const SAMPLE_TRACEPARENT: &str = "00-0af7651916cd43dd8448eb211c80319c
 impl Marks<'static> {
     /// Those of an exchange that begins a trace.
     pub(crate) fn sample(keeps_state: bool) -> Self {
-        use crate::http::trace::Trace;
         let mut numbers = [0x0af7_6519_16cd_43dd, 0x8448_eb21_1c80_319c, 0xb7ad_6b71_6920_3331].into_iter();
         let trace = Trace::begin(|| numbers.next().expect("a trace and a span"));
-        let traceparent = trace.traceparent(trace.own.span);
-        Self { id: RequestId::new(std::time::Duration::ZERO), traceparent, keeps_state, way: None }
+        let trace = Box::leak(Box::new(Trace { keeps_state, ..trace }));
+        let id = Box::leak(Box::new(RequestId::new(std::time::Duration::ZERO)));
+        Self { id, trace, span: trace.own.span, way: None }
     }
 }

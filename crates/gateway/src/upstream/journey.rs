@@ -101,12 +101,7 @@ impl<'a> Journey<'a> {
         self.tried.push(at);
         cx.occupies(&target.standing.in_flight);
         let span = cx.begin_try(&target.name);
-        let marks = Marks {
-            id: cx.id,
-            traceparent: cx.trace.traceparent(span),
-            keeps_state: cx.trace.keeps_state,
-            way: cx.peer.way(request),
-        };
+        let marks = Marks { id: &cx.id, trace: &cx.trace, span, way: cx.peer.way(request) };
         // What was paid for has not been seen by anybody since.
         self.rest.is_untouched = true;
         let mut times = Times::default();

@@ -44,7 +44,7 @@ pub(super) fn write_head(
         Said::Lines(lines) => writer.lines(lines),
     });
     writer.form(marks.id.line());
-    writer.form(&marks.traceparent);
+    writer.form(&marks.traceparent());
     if is_switch {
         writer = writer.field("connection", "upgrade").field("upgrade", "websocket");
     } else if request.te_trailers() {

@@ -44,7 +44,7 @@ pub(in crate::upstream) fn request(
         }
     }
     let mut said = append(headers, b"x-request-id", marks.id.as_bytes());
-    said = said.and_then(|()| append(headers, b"traceparent", marks.traceparent.value()));
+    said = said.and_then(|()| append(headers, b"traceparent", marks.traceparent().value()));
     forwarded_fields(request, marks.way, |more| {
         said = said.and_then(|()| match more {
             Said::Field(label, value) => append(headers, label.name().as_bytes(), value),
