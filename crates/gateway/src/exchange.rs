@@ -14,7 +14,6 @@ use http::{Method, StatusCode};
 use portcullis_http1::{Fields, Refusal, RefusalClass};
 use smallvec::SmallVec;
 
-use crate::http::canonical::Understood;
 use crate::http::ending::Ending;
 use crate::http::tls::managed::Managed;
 use crate::http::{Body, Canonical, Head, Malformed, Peer, Reply, Rules, Wire as HttpVersion, hops};
@@ -59,7 +58,7 @@ pub struct Sent {
 /// Serves one request by the configuration of this moment: judged, answered, recorded once.
 pub fn exchange<W: Wire>(
     wire: &mut W,
-    head: Head,
+    mut head: Head,
     body: Body,
     latest: &mut Latest<'_>,
     live: &Arc<Live>,
@@ -72,7 +71,7 @@ pub fn exchange<W: Wire>(
         let tells_times = snapshot.server_timing;
         cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
         let judged = {
-            let mut judging = pin!(judge(head, &mut freight, snapshot, live, cx));
+            let mut judging = pin!(judge(&mut head, &mut freight, snapshot, live, cx));
             wire.drive(Contained(judging.as_mut())).await
         };
         let Some(judged) = judged else { return cx.finish(0, false) };
@@ -90,13 +89,13 @@ pub fn exchange<W: Wire>(
 
 /// The order of the security model. Fixed; see `docs/life-of-a-request.md`.
 async fn judge<'s>(
-    head: Head,
+    head: &mut Head,
     freight: &'s mut Freight,
     snapshot: &'s Snapshot,
     live: &Arc<Live>,
     cx: &mut Context,
 ) -> Result<Answered<'s>, Stop> {
-    let listener = admit(snapshot, cx).inspect_err(|_| cx.saw_head(&head))?;
+    let listener = admit(snapshot, cx).inspect_err(|_| cx.saw_head(head))?;
     let mut request = canonical(head, &listener.rules, snapshot, cx)?;
     if hops::passed(request.fields()) > snapshot.bounds.hops as usize {
         return Err(LOOP.with("the request comes back to the gateway again and again").into());
@@ -198,13 +197,17 @@ fn admit<'a>(snapshot: &'a Snapshot, cx: &mut Context) -> Result<&'a Listening, 
 }
 
 /// The one reading of a head, and where it stands in a trace.
-fn canonical(head: Head, rules: &Rules, snapshot: &Snapshot, cx: &mut Context) -> Result<Canonical, Stop> {
+fn canonical(
+    head: &mut Head,
+    rules: &Rules,
+    snapshot: &Snapshot,
+    cx: &mut Context,
+) -> Result<Canonical, Stop> {
     cx.at("canonicalize");
-    let understood = Understood::of(&head, &cx.peer, rules).map_err(|why| {
-        cx.saw_head(&head);
+    let request = Canonical::build(head, &cx.peer, rules).map_err(|why| {
+        cx.saw_head(head);
         malformed(why, cx)
     })?;
-    let request = Canonical::new(head, understood);
     cx.saw(&request);
     cx.join_trace(&request, rules.trusts(cx.peer.ip()), &snapshot.tracing);
     Ok(request)
@@ -237,13 +240,13 @@ fn covered(request: &Canonical, opening: &Opening, cx: &Context) -> Result<(), S
 }
 
 /// Judges a request as if it had come over `peer`, and asks no backend: what would become of it.
-pub async fn rehearse(head: Head, body: Body, live: &Arc<Live>, peer: &Arc<Peer>) -> Option<Kept> {
+pub async fn rehearse(mut head: Head, body: Body, live: &Arc<Live>, peer: &Arc<Peer>) -> Option<Kept> {
     let snapshot = live.snapshot();
     let mut cx = Context::new(Arc::clone(&live.ground), Arc::clone(peer), Arc::default());
     cx.rehearsal = Rehearsal::Judging;
     cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);
     let mut freight = Freight::new(body);
-    let judged = judge(head, &mut freight, &snapshot, live, &mut cx).await;
+    let judged = judge(&mut head, &mut freight, &snapshot, live, &mut cx).await;
     let status = match judged {
         Ok(answered) => answered.status(),
         Err(_) if cx.rehearsal == Rehearsal::Passed => StatusCode::OK,

@@ -46,6 +46,13 @@ pub struct RequestHead {
 }
 
 impl RequestHead {
+    /// Takes the head out of where it lies; what is left has no text.
+    #[inline]
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        Self { fields: std::mem::take(&mut self.fields), ..*self }
+    }
+
     /// A head for a request that came over another wire: the line reads `method target version_text`, and the
     /// fields are still to be pushed. Whoever calls has judged the bytes.
     pub fn synthesize(method: &[u8], target: &[u8], version_text: &str) -> Self {

@@ -132,34 +132,21 @@ pub struct Reading {
     client: IpAddr,
 }
 
-/// A head that was understood, and of each of its fields whether it ends here.
-#[derive(Debug)]
-pub struct Understood {
-    gist: Gist,
-    gone: Gone,
-}
-
 /// The most memory that a reading leaves to the next.
 const SPARE_BYTES_MAX: usize = 4 * 1024;
 
 impl Canonical {
-    /// The one reading of `head`, or why it has none.
-    pub fn build(head: Head, peer: &Peer, rules: &Rules) -> Result<Self, Malformed> {
-        let understood = Understood::of(&head, peer, rules)?;
-        Ok(Self::new(head, understood))
-    }
-
-    /// Makes a request of `head` by what was understood of it.
-    pub fn new(head: Head, understood: Understood) -> Self {
-        let Head { request: mut head, wire, size } = head;
-        let Understood { gist, gone } = understood;
+    /// The one reading of `head`, which is taken for it; or why it has none, and then it stays.
+    // PERF: no part of it is a value of its own on the way. Each was moved twice, and this is made straight in its place.
+    pub fn build(head: &mut Head, peer: &Peer, rules: &Rules) -> Result<Self, Malformed> {
+        let (gist, gone) = understand(head, peer, rules)?;
         let mut at = 0_usize;
-        head.fields.retain(|_| {
+        head.request.fields.retain(|_| {
             let is_gone = gone.has(at);
             at = at.saturating_add(1);
             !is_gone
         });
-        Self(Box::new(Parts { head, wire, size, gist }))
+        Ok(Self(Box::new(Parts { head: head.request.take(), wire: head.wire, size: head.size, gist })))
     }
 
     /// Another one like it, for whoever is to be told less than the backend.
@@ -355,52 +342,53 @@ impl Clone for Reading {
     }
 }
 
-impl Understood {
-    /// Reads `head`, or says why it has no reading.
-    pub fn of(head: &Head, peer: &Peer, rules: &Rules) -> Result<Self, Malformed> {
-        let Head { request: head, wire, size } = head;
-        let (wire, size) = (*wire, *size);
-        let fields = &head.fields;
-        let method = method(head.method())?;
-        let Survey { mut gone, hosts, user_agent, seen } = Survey::of(fields, rules)?;
-        let hosts = hosts.as_slice();
-        let origin = forwarded::origin(fields, peer, rules)?;
+/// What `head` says, and which of its fields end here; or why it has no reading.
+#[inline]
+fn understand(head: &Head, peer: &Peer, rules: &Rules) -> Result<(Gist, Gone), Malformed> {
+    let Head { request: head, wire, size } = head;
+    let (wire, size) = (*wire, *size);
+    let fields = &head.fields;
+    let method = method(head.method())?;
+    let mut survey = Survey::default();
+    survey.take(fields, rules)?;
+    let Survey { mut gone, hosts, user_agent, seen } = survey;
+    let hosts = hosts.as_slice();
+    let origin = forwarded::origin(fields, peer, rules)?;
 
-        let target = Target::parse(head.target(), &method, wire)?;
-        let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
-        let room = room.saturating_add(user_agent.map_or(0, <[u8]>::len));
-        let mut text = Vec::with_capacity(room.saturating_add(8));
-        let port = host(hosts, &target, origin.scheme, wire, rules, &mut text)?;
-        let host_end = text.len();
-        let spelling = match target.path {
-            b"*" => {
-                text.push(b'*');
-                path::Spelling::PLAIN
-            }
-            path => path::canonicalize(path, rules.path, &mut text)?,
-        };
-        let path_end = text.len();
-        if let Some(query) = target.query {
-            target::judge_query(query, rules.stray_percent_in_query)?;
-            text.push(b'?');
-            text.extend_from_slice(query);
+    let target = Target::parse(head.target(), &method, wire)?;
+    let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
+    let room = room.saturating_add(user_agent.map_or(0, <[u8]>::len));
+    let mut text = Vec::with_capacity(room.saturating_add(8));
+    let port = host(hosts, &target, origin.scheme, wire, rules, &mut text)?;
+    let host_end = text.len();
+    let spelling = match target.path {
+        b"*" => {
+            text.push(b'*');
+            path::Spelling::PLAIN
         }
-        let target_end = text.len();
-        text.extend_from_slice(user_agent.unwrap_or_default());
-        // PERF: judged once, as a whole. What may be no text is the end, which nobody but records looks at.
-        let text = String::from_utf8(text)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-
-        let connection = match seen.is_nothing() {
-            true => Connection::unsaid(wire),
-            false => connection(fields, &method, (wire, size), seen, &mut gone)?,
-        };
-        let has_user_agent = user_agent.is_some();
-        // The chain is never empty.
-        let client = origin.chain.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-        let reading = Reading { method, text, host_end, path_end, target_end, has_user_agent, client };
-        Ok(Self { gist: Gist { reading, path: spelling, port, origin, connection }, gone })
+        path => path::canonicalize(path, rules.path, &mut text)?,
+    };
+    let path_end = text.len();
+    if let Some(query) = target.query {
+        target::judge_query(query, rules.stray_percent_in_query)?;
+        text.push(b'?');
+        text.extend_from_slice(query);
     }
+    let target_end = text.len();
+    text.extend_from_slice(user_agent.unwrap_or_default());
+    // PERF: judged once, as a whole. What may be no text is the end, which nobody but records looks at.
+    let text = String::from_utf8(text)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+
+    let connection = match seen.is_nothing() {
+        true => Connection::unsaid(wire),
+        false => connection(fields, &method, (wire, size), seen, &mut gone)?,
+    };
+    let has_user_agent = user_agent.is_some();
+    // The chain is never empty.
+    let client = origin.chain.first().copied().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let reading = Reading { method, text, host_end, path_end, target_end, has_user_agent, client };
+    Ok((Gist { reading, path: spelling, port, origin, connection }, gone))
 }
 
 /// What a message says of its connection. The fields that it ties to the connection end here, too.
@@ -458,6 +446,7 @@ impl Gone {
 }
 
 /// One pass over the fields: which go, which hosts there are, who asks, which fields of the connection were seen.
+#[derive(Default)]
 struct Survey<'a> {
     gone: Gone,
     hosts: Hosts<'a>,
@@ -505,9 +494,7 @@ impl Seen {
 }
 
 impl<'a> Survey<'a> {
-    fn of(fields: &'a Fields, rules: &Rules) -> Result<Self, Malformed> {
-        let mut survey =
-            Self { gone: Gone::default(), hosts: Hosts::default(), user_agent: None, seen: Seen::default() };
+    fn take(&mut self, fields: &'a Fields, rules: &Rules) -> Result<(), Malformed> {
         let mut has_aliases = false;
         for (at, field) in fields.iter().enumerate() {
             let (kind, is_alias) = names::look_up(field.name);
@@ -524,7 +511,7 @@ impl<'a> Survey<'a> {
                 None | Some(Kind::Standard) => false,
                 // PERF: found on the way, which costs no search of its own.
                 Some(Kind::Agent) => {
-                    survey.user_agent = survey.user_agent.or(Some(field.value));
+                    self.user_agent = self.user_agent.or(Some(field.value));
                     false
                 }
                 Some(Kind::Single) => {
@@ -535,18 +522,18 @@ impl<'a> Survey<'a> {
                 }
                 Some(Kind::Claim | Kind::Framing) => true,
                 Some(kind) => {
-                    survey.note(kind, field.value);
+                    self.note(kind, field.value);
                     true
                 }
             };
             if gone {
-                survey.gone.add(at);
+                self.gone.add(at);
             }
         }
         if has_aliases {
             judge_aliases(fields)?;
         }
-        Ok(survey)
+        Ok(())
     }
 
     fn note(&mut self, kind: Kind, value: &'a [u8]) {

@@ -30,11 +30,11 @@ fn http2(method: &str, path: &str, lines: &[(&str, &str)]) -> Head {
 }
 
 fn check(text: &str) -> Result<Canonical, Malformed> {
-    Canonical::build(head(text, Size::None), &peer(), &Rules::default())
+    Canonical::build(&mut head(text, Size::None), &peer(), &Rules::default())
 }
 
 fn check_with(text: &str, rules: &Rules) -> Result<Canonical, Malformed> {
-    Canonical::build(head(text, Size::None), &peer(), rules)
+    Canonical::build(&mut head(text, Size::None), &peer(), rules)
 }
 
 fn why(text: &str) -> Option<Malformed> {
@@ -145,7 +145,8 @@ fn class_10_absolute_form_against_host() {
     let over_tls = Peer { tls: Some(Box::default()), ..peer() };
     let build = |scheme: &str| {
         let text = format!("GET {scheme}://gw.test:443/a HTTP/1.1\nhost: gw.test");
-        Canonical::build(head(&text, Size::None), &over_tls, &Rules::default()).map(|r| r.target().to_owned())
+        Canonical::build(&mut head(&text, Size::None), &over_tls, &Rules::default())
+            .map(|r| r.target().to_owned())
     };
     assert_eq!(build("https"), Ok("/a".to_owned()));
     assert_eq!(build("http"), Err(Malformed::TargetScheme));
@@ -155,7 +156,7 @@ fn class_10_absolute_form_against_host() {
 fn class_12_expect() {
     let with = |lines: &str, size| {
         let text = format!("POST / HTTP/1.1\nhost: gw.test\n{lines}");
-        Canonical::build(head(&text, size), &peer(), &Rules::default())
+        Canonical::build(&mut head(&text, size), &peer(), &Rules::default())
     };
     for (value, size, waits) in [
         ("100-continue", Size::Exactly(3), true),
@@ -180,7 +181,8 @@ fn class_12_expect() {
         assert_eq!(Malformed::Expectation.status(), StatusCode::EXPECTATION_FAILED);
     }
     let old = "POST / HTTP/1.0\nhost: gw.test\nexpect: 100-continue";
-    let old = Canonical::build(head(old, Size::Exactly(3)), &peer(), &Rules::default()).expect("canonical");
+    let old =
+        Canonical::build(&mut head(old, Size::Exactly(3)), &peer(), &Rules::default()).expect("canonical");
     assert!(!old.expects_continue(), "RFC 9110 §10.1.1: ignored on HTTP/1.0");
 }
 
@@ -210,7 +212,7 @@ fn class_13_upgrade_to_websocket_needs_a_whole_handshake() {
     ] {
         assert_eq!(why(&HANDSHAKE.replace(from, to)), expected, "{to}");
     }
-    let with_body = Canonical::build(head(HANDSHAKE, Size::Unknown), &peer(), &Rules::default());
+    let with_body = Canonical::build(&mut head(HANDSHAKE, Size::Unknown), &peer(), &Rules::default());
     assert_eq!(with_body.err(), Some(WebSocketHandshake), "frames and a body cannot be told apart");
     assert_eq!(WebSocketVersion.status(), StatusCode::UPGRADE_REQUIRED);
     assert_eq!(WebSocketVersion.reply_fields(), [("sec-websocket-version", "13")]);
@@ -246,7 +248,7 @@ fn class_14_h2c_is_not_forwarded() {
 #[test]
 fn class_15_http2_heads() {
     let build = |path: &str, lines: &[(&str, &str)]| {
-        Canonical::build(http2("GET", path, lines), &peer(), &Rules::default())
+        Canonical::build(&mut http2("GET", path, lines), &peer(), &Rules::default())
             .map(|request| request.target().to_owned())
     };
     let host = ("host", "gw.test");
@@ -277,7 +279,7 @@ fn class_15_http2_heads() {
 fn class_16_host_beside_authority() {
     let build = |hosts: &[&str]| {
         let lines: Vec<_> = hosts.iter().map(|host| ("host", *host)).collect();
-        let built = Canonical::build(http2("GET", "/", &lines), &peer(), &Rules::default());
+        let built = Canonical::build(&mut http2("GET", "/", &lines), &peer(), &Rules::default());
         built.map(|request| request.host().to_owned())
     };
     assert_eq!(build(&["gw.test", "GW.test:80"]), Ok("gw.test".to_owned()));
@@ -418,7 +420,7 @@ fn class_25_fields_that_stand_alone_are_not_repeated() {
 fn framing_is_not_among_the_fields() {
     let text = "POST / HTTP/1.1\nhost: gw.test\ncontent-length: 3\na: 1";
     let request =
-        Canonical::build(head(text, Size::Exactly(3)), &peer(), &Rules::default()).expect("canonical");
+        Canonical::build(&mut head(text, Size::Exactly(3)), &peer(), &Rules::default()).expect("canonical");
     assert_eq!(lines(request.fields()), ["a: 1"]);
     assert_eq!(request.size(), Size::Exactly(3));
 }

@@ -219,7 +219,7 @@ fn request(peer: &Peer, coding: &str) -> Canonical {
     let text = format!("POST / HTTP/1.1\r\nHost: gw.test\r\n{coding}\r\n");
     let (request, _) =
         HeadDecoder::default().request(text.as_bytes(), &HeadBounds::default()).unwrap().unwrap();
-    Canonical::build(Head { request, wire: Wire::Http11, size: Size::Unknown }, peer, &Rules::default())
+    Canonical::build(&mut Head { request, wire: Wire::Http11, size: Size::Unknown }, peer, &Rules::default())
         .unwrap()
 }
 

@@ -97,8 +97,8 @@ fn request(line: &str, fields: &str) -> Canonical {
     let bytes = format!("{line} HTTP/1.1\r\nHost: api.example.com\r\n{fields}\r\n");
     let decoded = HeadDecoder::default().request(bytes.as_bytes(), &Bounds::default());
     let (request, _) = decoded.expect("a head").expect("a whole head");
-    let head = Head { request, wire: Wire::Http11, size: Size::None };
-    Canonical::build(head, &crate::callers::peer_in_tests(), &Rules::default()).expect("canonical")
+    let mut head = Head { request, wire: Wire::Http11, size: Size::None };
+    Canonical::build(&mut head, &crate::callers::peer_in_tests(), &Rules::default()).expect("canonical")
 }
 
 fn proof() -> Proof {

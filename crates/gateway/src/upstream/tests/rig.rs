@@ -38,8 +38,8 @@ pub(in crate::upstream) fn canonical(text: &str) -> Canonical {
         local: "192.0.2.1:8080".parse().expect("an address"),
         ..Peer::sample("192.0.2.7:4711".parse().expect("an address"))
     };
-    let head = Head { request, wire: Wire::Http11, size: Size::None };
-    Canonical::build(head, &peer, &Rules::default()).expect("a canonical request")
+    let mut head = Head { request, wire: Wire::Http11, size: Size::None };
+    Canonical::build(&mut head, &peer, &Rules::default()).expect("a canonical request")
 }
 
 /// Longer than any test needs, shorter than patience.
