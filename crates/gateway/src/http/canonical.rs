@@ -132,7 +132,7 @@ pub struct Reading {
     client: IpAddr,
 }
 
-/// The most memory that a reading leaves to the next.
+/// The most memory that a reading has of the one before.
 const SPARE_BYTES_MAX: usize = 4 * 1024;
 
 impl Canonical {
@@ -287,21 +287,6 @@ impl Canonical {
 }
 
 impl Reading {
-    /// A copy in memory that another one has left.
-    #[must_use]
-    pub fn copy_into(&self, mut memory: String) -> Self {
-        memory.clear();
-        memory.push_str(&self.text);
-        Self { method: self.method.clone(), text: memory, ..*self }
-    }
-
-    /// Its memory, without what stood there; none if it is as large as only rare ones are.
-    pub fn into_memory(self) -> String {
-        let mut memory = self.text;
-        memory.clear();
-        if memory.capacity() > SPARE_BYTES_MAX { String::new() } else { memory }
-    }
-
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method
@@ -338,7 +323,18 @@ impl Reading {
 
 impl Clone for Reading {
     fn clone(&self) -> Self {
-        self.copy_into(String::new())
+        Self { method: self.method.clone(), text: self.text.clone(), ..*self }
+    }
+
+    /// In the memory of the one before, unless it has as much as only rare ones take.
+    fn clone_from(&mut self, other: &Self) {
+        let mut text = std::mem::take(&mut self.text);
+        text.clear();
+        if text.capacity() > SPARE_BYTES_MAX {
+            text = String::new();
+        }
+        text.push_str(&other.text);
+        *self = Self { method: other.method.clone(), text, ..*other };
     }
 }
 

@@ -72,8 +72,6 @@ pub struct Context {
     revision: Option<Arc<str>>,
     /// Whether a backend is to be asked.
     pub rehearsal: Rehearsal,
-    /// Memory for what is seen of the next one.
-    memory: String,
     held: Held,
     facts: Facts,
 }
@@ -87,6 +85,8 @@ struct Held {
     operation: Option<Arc<Operation>>,
     /// That of an exchange that has asked a `backend`.
     target: Option<UnderWay>,
+    /// What was seen of an exchange that `is_seen`.
+    seen: Option<Reading>,
 }
 
 /// Whether a request came, or is judged as if it had come.
@@ -106,7 +106,8 @@ pub enum Rehearsal {
 struct Facts {
     wall: Duration,
     started: Instant,
-    seen: Option<Reading>,
+    /// Whether its request has the reading that is held.
+    is_seen: bool,
     raw_line: Option<Box<[u8]>>,
     wire: Wire,
     /// Whether it has found the operation that is held.
@@ -184,6 +185,11 @@ impl Held {
     fn operation(&self, facts: &Facts) -> Option<&Arc<Operation>> {
         self.operation.as_ref().filter(|_| facts.is_routed)
     }
+
+    /// What was seen of the exchange of `facts`.
+    fn seen(&self, facts: &Facts) -> Option<&Reading> {
+        self.seen.as_ref().filter(|_| facts.is_seen)
+    }
 }
 
 impl Facts {
@@ -191,7 +197,7 @@ impl Facts {
         Self {
             wall,
             started,
-            seen: None,
+            is_seen: false,
             raw_line: None,
             wire,
             is_routed: false,
@@ -261,7 +267,6 @@ impl Context {
             ground,
             revision: None,
             rehearsal: Rehearsal::No,
-            memory: String::new(),
             held: Held::default(),
             facts,
         }
@@ -276,9 +281,6 @@ impl Context {
         self.trace = Trace::begin(random);
         if !self.revision.as_ref().is_some_and(|known| Arc::ptr_eq(known, revision)) {
             self.revision = Some(Arc::clone(revision));
-        }
-        if let Some(seen) = self.facts.seen.take() {
-            self.memory = seen.into_memory();
         }
         self.facts = Facts::begin(wall, started, wire, write_idle);
     }
@@ -309,8 +311,11 @@ impl Context {
 
     /// Remembers the canonical request for the record.
     pub fn saw(&mut self, request: &Canonical) {
-        let memory = std::mem::take(&mut self.memory);
-        self.facts.seen = Some(request.reading().copy_into(memory));
+        match &mut self.held.seen {
+            Some(seen) => seen.clone_from(request.reading()),
+            None => self.held.seen = Some(request.reading().clone()),
+        }
+        self.facts.is_seen = true;
     }
 
     /// Joins the trace that the request names, as far as `rules` let it.
@@ -463,7 +468,7 @@ impl Context {
     /// Tells of an incident that does not end the exchange.
     pub fn incident(&self, kind: &'static ProblemKind, cause: &str) {
         let Some(severity) = kind.severity else { return };
-        let seen = self.facts.seen.as_ref();
+        let seen = self.held.seen(&self.facts);
         let operation = self.operation();
         let proof = self.facts.proof.as_deref();
         self.ground.observe.incident(&Incident {

@@ -86,7 +86,7 @@ impl Facts {
         complete: bool,
     ) {
         let took = self.ended.unwrap_or_else(clock::now).saturating_duration_since(self.started);
-        let seen = self.seen.as_ref();
+        let seen = held.seen(self);
         let decision = if complete { self.decision } else { Decision::Aborted };
         let operation = held.operation(self);
         let backend = held.target.as_ref().zip(self.backend);
