@@ -56,6 +56,7 @@ pub struct Sent {
 }
 
 /// Serves one request by the configuration of this moment: judged, answered, recorded once.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` moves what it is given once more")]
 pub fn exchange<W: Wire>(
     wire: &mut W,
     mut head: Head,
@@ -64,9 +65,8 @@ pub fn exchange<W: Wire>(
     live: &Arc<Live>,
     cx: &mut Context,
 ) -> impl Future<Output = ()> + Send {
-    // PERF: what an `async fn` is given is moved into its state from where it was given (rust-lang/rust#62958).
-    let mut freight = Freight::new(body);
     async move {
+        let mut freight = Freight::new(body);
         let snapshot = &**latest.load();
         let tells_times = snapshot.server_timing;
         cx.begin(head.wire, snapshot.bounds.write_idle, &snapshot.revision);

@@ -46,6 +46,7 @@ mod upload;
 use std::sync::Arc;
 
 use http::Method;
+use portcullis_http1::Framing;
 
 pub use backend::{Backend, BackendError};
 pub use failure::{
@@ -206,7 +207,15 @@ impl Errand<'_> {
                 }
             },
         };
-        let mut upload = self.upload(&mut connection, sending, rest)?;
+        let (head, framing) = self.write_head(&mut connection, sending);
+        let mut upload = match rest.load.take() {
+            Some(Load::Body(body)) => Upload::new(head, framing, body),
+            Some(Load::Upload(mut upload)) => {
+                upload.readdress(&head);
+                *upload
+            }
+            None => return Err(Failure::Closed(None)),
+        };
         let incoming = self.run(connection, was_kept, &mut upload, rest).await?;
         let key = self.upgrade.and_then(|_| sending.request.fields().first("sec-websocket-key"));
         *reply = incoming.into_reply(self.method, key)?;
@@ -229,26 +238,14 @@ impl Errand<'_> {
         self.run_http2(lease, head, size, body, rest).await
     }
 
-    /// What is left to send as a message in HTTP/1.1, in memory that `connection` has to spare.
-    fn upload(
-        &self,
-        connection: &mut Connection,
-        sending: &Sending<'_>,
-        rest: &mut Rest,
-    ) -> Result<Upload, Failure> {
+    /// The head of a message in HTTP/1.1, in memory that `connection` has to spare.
+    fn write_head(&self, connection: &mut Connection, sending: &Sending<'_>) -> (Vec<u8>, Framing) {
         let mut head = std::mem::take(&mut connection.spare);
         head.reserve(HEAD_BYTES);
         let Sending { request, size, strip, marks } = *sending;
-        let framing =
-            request::write_head(&mut head, request, strip, self.target, size, self.upgrade.is_some(), marks);
-        match rest.load.take() {
-            Some(Load::Body(body)) => Ok(Upload::new(head, framing, body)),
-            Some(Load::Upload(mut upload)) => {
-                upload.readdress(&head);
-                Ok(*upload)
-            }
-            None => Err(Failure::Closed(None)),
-        }
+        let is_switch = self.upgrade.is_some();
+        let framing = request::write_head(&mut head, request, strip, self.target, size, is_switch, marks);
+        (head, framing)
     }
 
     /// Whether the request goes over HTTP/1.1 for sure: a switch of protocols is HTTP/1.1's; see `http2`.
@@ -307,9 +304,10 @@ fn has_failed(outcome: &Result<(), Failure>, reply: &Reply) -> Option<bool> {
 }
 
 impl Incoming {
-    fn into_reply(self, method: &Method, key: Option<&[u8]>) -> Result<Reply, Failure> {
-        let (status, fields) = canonicalise_response(self.head, method, key)?;
-        Ok(Reply { status, fields, body: self.body })
+    #[inline]
+    fn into_reply(mut self, method: &Method, key: Option<&[u8]>) -> Result<Reply, Failure> {
+        let status = canonicalise_response(&mut self.head, method, key)?;
+        Ok(Reply { status, fields: self.head.fields, body: self.body })
     }
 }
 

@@ -36,25 +36,25 @@ pub enum MalformedResponse {
     ConnectionOption,
 }
 
-/// The final answer to a request of `method`. `key` is that of its WebSocket handshake, where it asked for one and may
-/// have it.
+/// The status of the final answer to a request of `method`, of which `head` keeps the fields that may go on. `key` is that
+/// of its WebSocket handshake, where it asked for one and may have it.
 pub fn canonicalise_response(
-    head: ResponseHead,
+    head: &mut ResponseHead,
     method: &Method,
     key: Option<&[u8]>,
-) -> Result<(StatusCode, Fields), MalformedResponse> {
+) -> Result<StatusCode, MalformedResponse> {
     let status = StatusCode::from_u16(head.status).map_err(|_| MalformedResponse::Status)?;
-    let mut fields = head.fields;
+    let fields = &mut head.fields;
     match (status.as_u16(), key) {
         (101, None) => return Err(MalformedResponse::SwitchUnasked),
-        (101, Some(key)) => websocket_accepted(&fields, key)?,
+        (101, Some(key)) => websocket_accepted(fields, key)?,
         (100..=199, _) => return Err(MalformedResponse::Interim),
         (200..=599, _) => {}
         _ => return Err(MalformedResponse::Status),
     }
     let describes_length = *method == Method::HEAD || status == StatusCode::NOT_MODIFIED;
-    strip(&mut fields, describes_length)?;
-    Ok((status, fields))
+    strip(fields, describes_length)?;
+    Ok(status)
 }
 
 /// The fields of an interim answer (RFC 9110 §15.2) that may go on.

@@ -224,9 +224,11 @@ async fn as_sent(
         Some(whole) => *identified.body_mut() = whole.into_body().await?,
         None => bound(identified.body_mut(), operation.bounds.body),
     }
-    let (mut inspectors, decoded) = inspectors(identified, operation, cx);
-    inspectors.extend(decoded);
-    guard(identified.body_mut(), inspectors);
+    if operation.needs >= Needs::Stream {
+        let (mut inspectors, decoded) = inspectors(identified, operation, cx);
+        inspectors.extend(decoded);
+        guard(identified.body_mut(), inspectors);
+    }
     Ok(Judged(()))
 }
 
