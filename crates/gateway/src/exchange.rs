@@ -39,8 +39,8 @@ pub trait Wire: Send {
         F: Future + Send,
         F::Output: Send;
 
-    /// Carries the reply away, pulling its body to the end.
-    fn send(&mut self, reply: Reply, cx: &mut Context) -> impl Future<Output = Sent> + Send;
+    /// Carries the reply away, pulling its body to the end. Takes what it has carried.
+    fn send(&mut self, reply: &mut Reply, cx: &mut Context) -> impl Future<Output = Sent> + Send;
 
     /// Ends what a reply was carried on, so that its client can tell that the reply is not whole.
     fn break_off(&mut self);
@@ -83,7 +83,7 @@ pub fn exchange<W: Wire>(
             // Nobody is to wait for it who waits for an old configuration to be gone.
             latest.let_go();
         }
-        leave(wire, &mut freight, cx, tells_times).await;
+        leave(wire, freight.reply_mut(), cx, tells_times).await;
     }
 }
 
@@ -273,11 +273,10 @@ pub async fn refuse<W: Wire>(
         Refused::Head(why) => malformed(why, cx),
         Refused::TooSlow => HEAD_TIMEOUT.with(HEAD_TIMEOUT.title).into(),
     };
-    let mut freight = Freight::new(Body::Empty);
-    freight.replace(stopped(stop, cx));
+    let mut reply = stopped(stop, cx);
     let tells_times = snapshot.server_timing;
     drop(snapshot);
-    leave(wire, &mut freight, cx, tells_times).await;
+    leave(wire, &mut reply, cx, tells_times).await;
 }
 
 /// Why there is no head.
@@ -292,8 +291,7 @@ pub enum Refused {
 }
 
 /// The one door every reply leaves by.
-async fn leave<W: Wire>(wire: &mut W, freight: &mut Freight, cx: &mut Context, tells_times: bool) {
-    let reply = freight.reply_mut();
+async fn leave<W: Wire>(wire: &mut W, reply: &mut Reply, cx: &mut Context, tells_times: bool) {
     reply.fields.put_form(cx.id.line());
     if tells_times {
         reply.fields.push("server-timing", server_timing(cx));
@@ -305,7 +303,7 @@ async fn leave<W: Wire>(wire: &mut W, freight: &mut Freight, cx: &mut Context, t
     }
     cx.replies(reply.status);
     let sent = {
-        let mut sending = pin!(wire.send(freight.take_reply(), cx));
+        let mut sending = pin!(wire.send(reply, cx));
         Contained(sending.as_mut()).await
     };
     let sent = sent.unwrap_or_else(|panicked| {

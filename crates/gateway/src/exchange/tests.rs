@@ -42,9 +42,9 @@ impl Wire for Client {
         if self.leaves { None } else { Some(judging.await) }
     }
 
-    async fn send(&mut self, reply: Reply, _cx: &mut Context) -> Sent {
+    async fn send(&mut self, reply: &mut Reply, _cx: &mut Context) -> Sent {
         assert!(!self.panics, "a defect in a writer");
-        let mut body = reply.body;
+        let mut body = reply.body.take();
         let mut text = Vec::new();
         while let Ok(Frame::Data(piece)) = std::future::poll_fn(|cx| body.poll_frame(cx)).await {
             text.extend_from_slice(&piece);

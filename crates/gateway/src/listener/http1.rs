@@ -374,7 +374,7 @@ impl Wire for Turn<'_> {
         }
     }
 
-    fn send(&mut self, reply: Reply, cx: &mut Context) -> impl Future<Output = Sent> + Send {
+    fn send(&mut self, reply: &mut Reply, cx: &mut Context) -> impl Future<Output = Sent> + Send {
         http1_reply::send(self, reply, cx)
     }
 

@@ -89,8 +89,9 @@ pub(super) async fn send_interim(connection: &mut Connection, manner: &Manner) -
 }
 
 /// Writes a reply to its end, or breaks the connection off.
-pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) -> Sent {
-    let Reply { status, fields, mut body } = reply;
+pub(super) async fn send(turn: &mut Turn<'_>, reply: &mut Reply, cx: &mut Context) -> Sent {
+    let Reply { status, fields, body } = reply;
+    let (status, mut body) = (*status, body.take());
     let mut sending = Sending::default();
     let write_idle = cx.write_idle();
     // A drain may have begun since the request came: say so, or the client sends its next request into a close.
@@ -99,10 +100,10 @@ pub(super) async fn send(turn: &mut Turn<'_>, reply: Reply, cx: &mut Context) ->
     }
     if let Body::Switched(tunnel) = body {
         // Boxed: it is rare, and would take its room in every exchange.
-        return Box::pin(switch(turn, *tunnel, fields, cx)).await;
+        return Box::pin(switch(turn, *tunnel, std::mem::take(fields), cx)).await;
     }
-    sending.head(turn, status, &fields, &body);
-    spare::give_head(fields);
+    sending.head(turn, status, fields, &body);
+    spare::give_head(std::mem::take(fields));
     if turn.manner.head_only || is_bodiless(status) {
         body = Body::Empty;
         sending.chunked = false;

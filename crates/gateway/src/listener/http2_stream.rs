@@ -124,7 +124,7 @@ impl Wire for Stream {
         .await
     }
 
-    async fn send(&mut self, reply: Reply, cx: &mut Context) -> Sent {
+    async fn send(&mut self, reply: &mut Reply, cx: &mut Context) -> Sent {
         let mut bytes = 0;
         let complete = self.try_send(reply, cx, &mut bytes).await.is_ok();
         if !complete {
@@ -157,10 +157,15 @@ impl Stream {
         }
     }
 
-    async fn try_send(&mut self, reply: Reply, cx: &mut Context, bytes: &mut u64) -> Result<(), BrokenOff> {
-        let Reply { status, fields, mut body } = reply;
+    async fn try_send(
+        &mut self,
+        reply: &mut Reply,
+        cx: &mut Context,
+        bytes: &mut u64,
+    ) -> Result<(), BrokenOff> {
+        let (status, mut body) = (reply.status, reply.body.take());
         let bodiless = status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-        let mut head = head(status, &fields)?;
+        let mut head = head(status, &reply.fields)?;
         let size = body.size();
         let length = match size {
             Size::Exactly(length) => Some(length),

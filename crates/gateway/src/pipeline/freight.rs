@@ -17,7 +17,9 @@ pub struct Freight {
 impl Freight {
     /// With the content of a request to which there is no reply yet.
     pub fn new(body: Body) -> Self {
-        Self { body, reply: Self::no_reply() }
+        // What would leave if a defect let it.
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        Self { body, reply: Reply { status, fields: Fields::new(), body: Body::Empty } }
     }
 
     /// What is to leave, as far as it is known.
@@ -28,15 +30,5 @@ impl Freight {
     /// Puts a reply of the gateway's own in the place of whatever came of the exchange. Nobody needs the request's content now.
     pub(crate) fn replace(&mut self, reply: Reply) {
         *self = Self { body: Body::Empty, reply };
-    }
-
-    /// The reply, which leaves.
-    pub(crate) fn take_reply(&mut self) -> Reply {
-        std::mem::replace(&mut self.reply, Self::no_reply())
-    }
-
-    // What would leave if a defect let it.
-    fn no_reply() -> Reply {
-        Reply { status: StatusCode::INTERNAL_SERVER_ERROR, fields: Fields::new(), body: Body::Empty }
     }
 }

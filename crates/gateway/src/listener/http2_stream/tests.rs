@@ -63,8 +63,8 @@ struct Served {
 }
 
 impl Served {
-    async fn send(mut self, reply: Reply) -> Sent {
-        self.stream.send(reply, &mut self.cx).await
+    async fn send(mut self, mut reply: Reply) -> Sent {
+        self.stream.send(&mut reply, &mut self.cx).await
     }
 }
 
