@@ -4,11 +4,12 @@
 //! alone. What is safe to send again, and what it costs, `retry` says.
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sending;
 use super::answer::{Errand, Load, Rest, Times};
-use super::backend::Backend;
+use super::backend::{Backend, Target};
 use super::balance::{Caller, Tried};
 use super::breaker::{Change, Pass};
 use super::failure::{BACKEND_BUSY, BACKEND_CIRCUIT_OPEN, BACKEND_UNHEALTHY, Failure};
@@ -68,71 +69,66 @@ impl<'a> Journey<'a> {
         }
     }
 
-    /// Asks until there is an answer, which then is in `reply`, or nobody left whom it would be safe to ask.
+    /// Asks until there is an answer, which then is in `reply`, or nobody left whom it would be safe to ask. The error is that
+    /// there is no target.
     pub(super) async fn run(
         &mut self,
         request: &Canonical,
         reply: &mut Reply,
         cx: &mut Context,
     ) -> Result<Result<(), Failure>, Stop> {
+        let Self { backend, operation, .. } = *self;
         loop {
-            let outcome = self.ask(request, reply, cx).await?;
+            let (target, began) = self.next(request, cx)?;
+            let span = cx.begin_try(&target.name);
+            let marks = Marks { id: &cx.id, trace: &cx.trace, span, way: cx.peer.way(request) };
+            let mut times = Times::default();
+            let mut errand = Errand {
+                spec: backend.spec(),
+                budget: &backend.budget,
+                target,
+                method: request.method(),
+                idle: if operation.stream.is_some() {
+                    operation.bounds.stream_idle
+                } else {
+                    backend.spec().timeouts.idle
+                },
+                total: self.total(),
+                upgrade: request.upgrade().filter(|_| operation.stream == Some(Stream::WebSocket)),
+                started: self.began,
+                began,
+                times: &mut times,
+                tries: &mut self.tries,
+                deadline: &mut cx.deadline,
+                interim: &cx.interim,
+            };
+            let sending = Sending { request, size: self.size, strip: operation.strip, marks: &marks };
+            let outcome = errand.forward(&sending, &mut self.rest, reply).await;
+            let heard = times.heard.unwrap_or_else(clock::now);
+            cx.asked(self.entered, heard);
+            cx.resent(self.tries.again);
+            backend.learn(target, (&outcome, reply), began, times.asked, heard);
+            cx.end_try(outcome.as_ref().map(|()| reply.status).map_err(Failure::code));
             if self.rest.load.is_none() || !self.goes_on(request, &outcome, cx).await {
                 return Ok(outcome);
             }
         }
     }
 
-    /// Asks the next target; the error is that there is none.
-    async fn ask(
-        &mut self,
-        request: &Canonical,
-        reply: &mut Reply,
-        cx: &mut Context,
-    ) -> Result<Result<(), Failure>, Stop> {
-        let backend = self.backend;
+    /// Whose turn it is, and when its try begins.
+    fn next(&mut self, request: &Canonical, cx: &mut Context) -> Result<(&'a Arc<Target>, Instant), Stop> {
         let caller = cx.consumer().map_or(Caller::Address(request.client()), Caller::Consumer);
         let began = if self.tried.is_empty() && self.pauses == 0 { self.entered } else { clock::now() };
-        let chosen = backend.choose(caller, began, &self.tried);
-        let Some((at, target)) = chosen.and_then(|at| Some((at, backend.targets().get(at)?))) else {
+        let chosen = self.backend.choose(caller, began, &self.tried);
+        let Some((at, target)) = chosen.and_then(|at| Some((at, self.backend.targets().get(at)?))) else {
             let problem = BACKEND_UNHEALTHY.with("no target of the backend passes its health checks");
             return Err(problem.field("retry-after", "1").into());
         };
         self.tried.push(at);
         cx.occupies(&target.standing.in_flight);
-        let span = cx.begin_try(&target.name);
-        let marks = Marks { id: &cx.id, trace: &cx.trace, span, way: cx.peer.way(request) };
         // What was paid for has not been seen by anybody since.
         self.rest.is_untouched = true;
-        let mut times = Times::default();
-        let operation = self.operation;
-        let mut errand = Errand {
-            spec: backend.spec(),
-            budget: &backend.budget,
-            target,
-            method: request.method(),
-            idle: if operation.stream.is_some() {
-                operation.bounds.stream_idle
-            } else {
-                backend.spec().timeouts.idle
-            },
-            total: self.total(),
-            upgrade: request.upgrade().filter(|_| operation.stream == Some(Stream::WebSocket)),
-            started: self.began,
-            began,
-            times: &mut times,
-            tries: &mut self.tries,
-            deadline: &mut cx.deadline,
-            interim: &cx.interim,
-        };
-        let sending = Sending { request, size: self.size, strip: operation.strip, marks: &marks };
-        let outcome = errand.forward(&sending, &mut self.rest, reply).await;
-        let heard = times.heard.unwrap_or_else(clock::now);
-        cx.asked(self.entered, heard);
-        cx.resent(self.tries.again);
-        backend.learn(target, (&outcome, reply), began, times.asked, heard);
-        cx.end_try(outcome.as_ref().map(|()| reply.status).map_err(Failure::code));
-        Ok(outcome)
+        Ok((target, began))
     }
 
     /// Whether what is left of the request is sent to another target, or to the same ones after a pause.
