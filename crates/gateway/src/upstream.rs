@@ -71,7 +71,7 @@ use backend::{Speaks, Target};
 use connection::Connection;
 use failure::{Failure, Wait};
 use http2::{Lease, Opened};
-use journey::{Entry, Journey};
+use journey::Journey;
 use upload::Upload;
 
 /// The backends of one snapshot, by the index their operations know them by.
@@ -146,10 +146,9 @@ impl Upstreams {
             return Err(BACKEND_UNREACHABLE.with("the operation has no backend").into());
         };
         let began = clock::now();
-        let pass = match backend.enter(began, cx)? {
-            Entry::In(pass) => pass,
-            // Boxed: it is rare.
-            Entry::Full => Box::pin(backend.wait(began, cx)).await?,
+        let pass = match (&backend.breaker, &backend.places) {
+            (None, None) => None,
+            _ => backend.enter(began, cx).await?,
         };
         cx.at("forward");
         // Who has waited for a place has not asked anybody meanwhile.

@@ -24,14 +24,6 @@ use crate::pipeline::request_id::random;
 use crate::pipeline::{Context, Operation, Stop};
 use crate::problem::Problem;
 
-/// Whether a backend lets a request in.
-pub(super) enum Entry<'a> {
-    /// It does. The pass, if there is one, is to be settled.
-    In(Option<Pass<'a>>),
-    /// It has as many as it may have.
-    Full,
-}
-
 /// One request on its way.
 pub(super) struct Journey<'a> {
     backend: &'a Backend,
@@ -176,24 +168,22 @@ impl<'a> Journey<'a> {
 }
 
 impl Backend {
-    /// Lets a request in that was to be forwarded when it `began`, if the backend is not left alone and has a place.
-    pub(super) fn enter(&self, began: Instant, cx: &mut Context) -> Result<Entry<'_>, Stop> {
+    /// Lets a request in that was to be forwarded when it `began`, if the backend is not left alone, once it has a place. The
+    /// pass, if there is one, is to be settled.
+    pub(super) async fn enter(&self, began: Instant, cx: &mut Context) -> Result<Option<Pass<'_>>, Stop> {
         let pass = self.pass(began, cx)?;
-        let Some(places) = &self.places else { return Ok(Entry::In(pass)) };
-        // Who was let in before a wait may not be let in after it.
-        let Some(place) = places.take() else { return Ok(Entry::Full) };
-        cx.holds(place);
-        Ok(Entry::In(pass))
-    }
-
-    /// Lets it in once there is a place.
-    pub(super) async fn wait(&self, began: Instant, cx: &mut Context) -> Result<Option<Pass<'_>>, Stop> {
-        if let Some(places) = &self.places {
-            cx.at("concurrency");
-            let due = self.spec().timeouts.total.and_then(|total| began.checked_add(total));
-            let place = places.wait(&mut cx.deadline, due).await.map_err(busy)?;
+        let Some(places) = &self.places else { return Ok(pass) };
+        if let Some(place) = places.take() {
             cx.holds(place);
+            return Ok(pass);
         }
+        // Who was let in before a wait may not be let in after it.
+        drop(pass);
+        cx.at("concurrency");
+        let due = self.spec().timeouts.total.and_then(|total| began.checked_add(total));
+        // Boxed: it is rare, and would take its room in every exchange.
+        let place = Box::pin(places.wait(&mut cx.deadline, due)).await.map_err(busy)?;
+        cx.holds(place);
         self.pass(clock::now(), cx)
     }
 
