@@ -112,13 +112,7 @@ async fn judge<'s>(
 
     let operation = match routing::find(&listener.routes, &request, cx)? {
         Found::Operation(operation) => operation,
-        Found::OtherMethods(allow) if *request.method() == Method::OPTIONS => return Err(options(&allow)),
-        Found::OtherMethods(allow) => {
-            return Err(METHOD_NOT_ALLOWED
-                .with("the path exists, the method does not")
-                .field("allow", allow)
-                .into());
-        }
+        Found::OtherMethods(allow) => return Err(other_methods(allow, request.method())),
         Found::Nothing => {
             return Err(NO_SUCH_OPERATION.with("no published operation has this host and path").into());
         }
@@ -359,6 +353,15 @@ fn stopped(stop: Stop, cx: &mut Context) -> Reply {
 /// What `OPTIONS *` answers, and `OPTIONS` that may go no further: the methods that can pass at all. It speaks of the server and not of what is
 /// published, so it tells a stranger nothing (RFC 9110 §9.3.7).
 const SERVER_METHODS: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+/// A path that is published with the methods of `allow`, and not with this one.
+#[cold]
+fn other_methods(allow: String, method: &Method) -> Stop {
+    if *method == Method::OPTIONS {
+        return options(&allow);
+    }
+    METHOD_NOT_ALLOWED.with("the path exists, the method does not").field("allow", allow).into()
+}
 
 /// `OPTIONS` on a path that declares none: the methods, and nothing else (RFC 9110 §9.3.7).
 fn options(allow: &str) -> Stop {
