@@ -48,7 +48,42 @@ pub use network::Network;
 pub use peer::{Peer, TlsFacts, Way};
 pub use reply::Reply;
 
+use std::fmt;
+
 use portcullis_http1::RequestHead;
+
+/// How a client spoke to the gateway, or to the trusted proxy before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In cleartext.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it stands before `://`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port that a URI without one means (RFC 9110 §4.2).
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// A request head as a wire delivered it: framed, bounded, and not yet judged.
 #[derive(Debug)]

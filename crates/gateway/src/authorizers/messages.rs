@@ -71,7 +71,7 @@ fn http(http: &mut Message, spec: &AuthorizerSpec, question: Question<'_>) {
     }
     http.bytes(4, request.target());
     http.bytes(5, &*request.authority());
-    http.bytes(6, request.scheme());
+    http.bytes(6, request.scheme().as_str());
     let size = match request.size() {
         Size::None => 0,
         Size::Exactly(size) => i64::try_from(size).unwrap_or(i64::MAX),

@@ -41,7 +41,7 @@ use super::names::{self, Kind};
 use super::network::Network;
 pub use super::path::PathRules;
 use super::target::{self, Target};
-use super::{Head, Peer, Size, Wire, authority, parameters, path};
+use super::{Head, Peer, Scheme, Size, Wire, authority, parameters, path};
 
 /// What a listener takes for canonical. The default is strict and trusts nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -261,7 +261,7 @@ impl Canonical {
     }
 
     /// `http` or `https`, as the client saw it: of the connection, or as a trusted proxy says.
-    pub fn scheme(&self) -> &'static str {
+    pub fn scheme(&self) -> Scheme {
         self.0.gist.origin.scheme
     }
 
@@ -603,12 +603,12 @@ fn other_method(token: &[u8]) -> Result<Method, Malformed> {
 fn host(
     hosts: &[&[u8]],
     target: &Target<'_>,
-    scheme: &'static str,
+    scheme: Scheme,
     wire: Wire,
     rules: &Rules,
     out: &mut Vec<u8>,
 ) -> Result<Option<u16>, Malformed> {
-    if target.absolute.is_some_and(|absolute| absolute.scheme != scheme) {
+    if target.absolute.is_some_and(|absolute| absolute.scheme != scheme.as_str()) {
         return Err(Malformed::TargetScheme);
     }
     // RFC 9110 §7.2: an HTTP/1.1 request has a host field, whatever its target says.
@@ -622,7 +622,7 @@ fn host(
     let agrees = |other: &[u8]| -> Result<bool, Malformed> {
         let mut name = Vec::new();
         let other = authority::canonicalize(other, &mut name)?;
-        let default = if scheme == "https" { 443 } else { 80 };
+        let default = scheme.port();
         Ok(name == *out && other.unwrap_or(default) == port.unwrap_or(default))
     };
     // RFC 9113 §8.3.1: `:authority`, which the wire puts first, may be accompanied by an equal host field.

@@ -19,7 +19,7 @@ use smallvec::{SmallVec, smallvec};
 
 use super::canonical::{ForwardedField, Rules};
 use super::network::Network;
-use super::{Canonical, Malformed, Peer, Wire};
+use super::{Canonical, Malformed, Peer, Scheme, Wire};
 
 /// Entries of a chain that are looked at; a longer one is refused. Real chains have two or three.
 pub const HOPS_MAX: usize = 32;
@@ -31,7 +31,7 @@ pub(super) type Chain = SmallVec<[IpAddr; 2]>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Origin {
     pub(super) chain: Chain,
-    pub(super) scheme: &'static str,
+    pub(super) scheme: Scheme,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,7 +43,7 @@ enum Node {
 
 struct Hop {
     node: Node,
-    scheme: Option<&'static str>,
+    scheme: Option<Scheme>,
 }
 
 /// The way a request took, as far as it can be believed.
@@ -102,7 +102,10 @@ pub fn forwarded_fields(request: &Canonical, way: Option<&Lines>, mut say: impl 
             if !request.host().is_empty() {
                 say(Said::Field(HOST, request.host().as_bytes()));
             }
-            if request.scheme() == "https" { &HTTPS } else { &HTTP }
+            match request.scheme() {
+                Scheme::Https => &HTTPS,
+                Scheme::Http => &HTTP,
+            }
         }
         Some(port) => {
             let mut digits = itoa::Buffer::new();
@@ -132,7 +135,7 @@ pub enum Said<'a> {
 }
 
 /// `X-Forwarded-For` and `-Proto` of a request that came through `chain`.
-pub(super) fn way(chain: &[IpAddr], scheme: &str) -> Lines {
+pub(super) fn way(chain: &[IpAddr], scheme: Scheme) -> Lines {
     const FOR: Label = Label::new("x-forwarded-for: ");
     const PROTO: Label = Label::new("x-forwarded-proto: ");
     let mut text = SmallVec::<[u8; 64]>::new();
@@ -142,7 +145,7 @@ pub(super) fn way(chain: &[IpAddr], scheme: &str) -> Lines {
         }
         push_address(*address, &mut text);
     }
-    Lines::of(&[(FOR, &text), (PROTO, scheme.as_bytes())])
+    Lines::of(&[(FOR, &text), (PROTO, scheme.as_str().as_bytes())])
 }
 
 // PERF: the formatter of the standard library takes twenty times as long for an IPv4 address.
@@ -172,7 +175,7 @@ fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
 }
 
 /// Goes from the peer to the left as long as addresses are trusted.
-fn walk(peer: IpAddr, hops: &[Hop], trusted: &[Network]) -> Result<(Chain, Option<&'static str>), Malformed> {
+fn walk(peer: IpAddr, hops: &[Hop], trusted: &[Network]) -> Result<(Chain, Option<Scheme>), Malformed> {
     let mut chain: Chain = smallvec![peer];
     let mut scheme = None;
     for hop in hops.iter().rev() {
@@ -200,7 +203,7 @@ fn x_forwarded_for(fields: &Fields) -> Result<SmallVec<[Hop; 4]>, Malformed> {
 }
 
 // One value: proxies that add to a list do so on different sides.
-fn x_forwarded_proto(fields: &Fields) -> Result<Option<&'static str>, Malformed> {
+fn x_forwarded_proto(fields: &Fields) -> Result<Option<Scheme>, Malformed> {
     match fields.only("x-forwarded-proto") {
         Err(_) => Err(Malformed::ForwardedProto),
         Ok(None) => Ok(None),
@@ -209,12 +212,12 @@ fn x_forwarded_proto(fields: &Fields) -> Result<Option<&'static str>, Malformed>
 }
 
 // Some proxies name the schemes of WebSocket.
-fn scheme(value: &[u8]) -> Result<&'static str, Malformed> {
+fn scheme(value: &[u8]) -> Result<Scheme, Malformed> {
     let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());
     if is("https") || is("wss") {
-        Ok("https")
+        Ok(Scheme::Https)
     } else if is("http") || is("ws") {
-        Ok("http")
+        Ok(Scheme::Http)
     } else {
         Err(Malformed::ForwardedProto)
     }

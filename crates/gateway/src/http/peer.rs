@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use portcullis_http1::Lines;
 use portcullis_identity::sha256::{Digest, digest};
 
+use super::Scheme;
 use super::canonical::Canonical;
 use super::forwarded;
 use super::holder::Holder;
@@ -85,8 +86,8 @@ impl Peer {
     }
 
     /// `https` over TLS, else `http`.
-    pub fn scheme(&self) -> &'static str {
-        if self.tls.is_some() { "https" } else { "http" }
+    pub fn scheme(&self) -> Scheme {
+        if self.tls.is_some() { Scheme::Https } else { Scheme::Http }
     }
 }
 

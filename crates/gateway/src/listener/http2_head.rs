@@ -98,7 +98,7 @@ fn repeated_bytes(map: &HeaderMap) -> usize {
 fn judge_scheme(uri: &Uri, peer: &Peer, tls_ends_before: impl FnOnce() -> bool) -> Result<(), Refused> {
     // The codec keeps no scheme where there is no authority.
     let Some(scheme) = uri.scheme_str() else { return Ok(()) };
-    if scheme == peer.scheme() || scheme == "https" && tls_ends_before() {
+    if scheme == peer.scheme().as_str() || scheme == "https" && tls_ends_before() {
         Ok(())
     } else {
         Err(Refused::Head(Malformed::TargetScheme))

@@ -24,7 +24,7 @@ pub(super) fn write(out: &mut Vec<u8>, record: &Record<'_>) {
     line.word(names::PROTOCOL_VERSION, record.wire.version());
     line.word_if(names::TLS_VERSION, record.peer.tls.as_ref().map(|tls| tls.version));
     line.text_if(names::METHOD, record.method);
-    line.word(names::SCHEME, record.peer.scheme());
+    line.word(names::SCHEME, record.peer.scheme().as_str());
     line.text_if(names::SERVER_ADDRESS, record.host);
     line.text_if(names::PATH, record.path);
     line.text_if(names::ROUTE, record.template.map(|template| &**template));

@@ -389,7 +389,7 @@ pub fn challenge(request: &Canonical, operation: &Operation, error: &str, scope:
         }
     }
     if let Some(path) = &operation.resource_metadata {
-        put(&mut text, "resource_metadata", &[request.scheme(), "://", &request.authority(), path]);
+        put(&mut text, "resource_metadata", &[request.scheme().as_str(), "://", &request.authority(), path]);
     }
     text
 }

@@ -43,7 +43,7 @@ use portcullis_http1::{Field, Fields, Repeated};
 
 use super::{Kind, Phase};
 use crate::clock;
-use crate::http::{Body, Canonical, Reply, parameters};
+use crate::http::{Body, Canonical, Reply, Scheme, parameters};
 use crate::issuers::ISSUER_UNAVAILABLE;
 use crate::logins::flow::{Sent, TARGET_BYTES_MAX};
 use crate::logins::known::Known;
@@ -205,7 +205,7 @@ impl Authenticator for LoginSession {
     fn invite(&self, request: &Routed) -> Option<Stop> {
         let canonical = request.request();
         // Over plain http no browser keeps the cookies, and the login would never end.
-        if !is_navigation(canonical) || canonical.scheme() != "https" {
+        if !is_navigation(canonical) || canonical.scheme() != Scheme::Https {
             return None;
         }
         let base = &request.operation().base_path;

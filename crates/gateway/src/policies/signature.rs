@@ -113,7 +113,7 @@ impl Signature {
         let authority = authority(request);
         let target = Target::Request {
             method: request.method().as_str(),
-            scheme: request.scheme(),
+            scheme: request.scheme().as_str(),
             authority: &authority,
             path: request.path(),
             query: request.query(),
@@ -173,7 +173,7 @@ fn joined(fields: &Fields, name: &str) -> Option<Cow<'static, str>> {
 
 /// Host, and port unless it is the scheme's own (RFC 9421 §2.2.3).
 fn authority(request: &Canonical) -> String {
-    let own = if request.scheme() == "https" { 443 } else { 80 };
+    let own = request.scheme().port();
     match request.port() {
         Some(port) if port != own => format!("{}:{port}", request.host()),
         _ => request.host().to_owned(),

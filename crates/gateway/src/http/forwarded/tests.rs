@@ -32,7 +32,7 @@ fn check(
     lines: &[(&str, &str)],
 ) -> Result<(Vec<IpAddr>, &'static str), Malformed> {
     origin(&fields(lines), &peer(from), &rules(forwarded))
-        .map(|origin| (origin.chain.to_vec(), origin.scheme))
+        .map(|origin| (origin.chain.to_vec(), origin.scheme.as_str()))
 }
 
 fn addresses(text: &str) -> Vec<IpAddr> {
@@ -182,7 +182,7 @@ fn the_scheme_is_the_one_a_trusted_proxy_saw() {
     }
     let over_tls = Peer { tls: Some(Box::default()), ..peer("192.0.2.1") };
     let found = origin(&fields(&[("x-forwarded-proto", "http")]), &over_tls, &rules(XForwardedFor));
-    assert_eq!(found.map(|origin| origin.scheme), Ok("https"));
+    assert_eq!(found.map(|origin| origin.scheme.as_str()), Ok("https"));
 }
 
 #[test]

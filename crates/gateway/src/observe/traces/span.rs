@@ -58,7 +58,7 @@ fn server(span: &mut Message, record: &Record<'_>) {
     times(span, SERVER, record.wall, record.took);
     let mut attributes = Attributes(span);
     attributes.method(record.method);
-    attributes.text(names::SCHEME.name, Some(record.peer.scheme()));
+    attributes.text(names::SCHEME.name, Some(record.peer.scheme().as_str()));
     attributes.text(names::PATH.name, record.path);
     attributes.text(names::ROUTE.name, record.template.map(|template| &**template));
     attributes.text(names::SERVER_ADDRESS.name, record.host);
