@@ -12,9 +12,13 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use rustix::net::SendFlags;
 use smallvec::SmallVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop;
+
+use super::io::{poll_recv, poll_send};
 
 /// Bytes that are kept.
 const KEPT_BYTES: usize = 8 * 1024;
@@ -60,7 +64,8 @@ impl Held {
 impl AsyncRead for Held {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let polled = Pin::new(&mut this.inner).poll_read(cx, buf);
+        ready!(coop::poll_proceed(cx)).made_progress();
+        let polled = poll_recv(&this.inner, cx, buf);
         if polled.is_pending() && this.keeps {
             ready!(this.poll_let_go(cx))?;
         }
@@ -100,7 +105,7 @@ impl AsyncWrite for Held {
         }
         match bufs {
             // PERF: a TLS session gathers even where there is one piece, and a gathered write costs the kernel more.
-            [piece] => Pin::new(&mut this.inner).poll_write(cx, piece),
+            [piece] => poll_send(&this.inner, cx, piece, SendFlags::empty()),
             _ => Pin::new(&mut this.inner).poll_write_vectored(cx, bufs),
         }
     }

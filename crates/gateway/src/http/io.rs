@@ -3,13 +3,14 @@
 //! One enum instead of a type parameter, so that an exchange is compiled once and not once per kind of socket.
 //! A TCP stream is split without a lock; a TLS session has one state for both directions and pays for one.
 
+use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::BytesMut;
-use rustix::net::{SendFlags, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, Interest, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpStream, unix};
@@ -18,6 +19,13 @@ use tokio::task::coop;
 use super::held::Held;
 use super::spare;
 use super::told::Told;
+
+/// What a read of no more than a head and a small body is made into, before it is known how much comes.
+const LANDING_BYTES: usize = 8 * 1024;
+
+thread_local! {
+    static LANDING: RefCell<[u8; LANDING_BYTES]> = const { RefCell::new([0; LANDING_BYTES]) };
+}
 
 /// The reading direction of a connection.
 #[derive(Debug)]
@@ -53,6 +61,8 @@ pub struct Reader {
     told: Told,
     /// Whether the last read may have left something unread.
     was_full: bool,
+    /// Whether the buffer may hold memory.
+    has_memory: bool,
     /// Bytes read and not yet used.
     pub buffer: BytesMut,
 }
@@ -60,7 +70,7 @@ pub struct Reader {
 impl Reader {
     /// A reader with nothing buffered and no memory held.
     pub fn new(half: ReadHalf) -> Self {
-        Self { half, told: Told::default(), was_full: false, buffer: BytesMut::new() }
+        Self { half, told: Told::default(), was_full: false, has_memory: false, buffer: BytesMut::new() }
     }
 
     /// Reads more into the buffer, at most `room` bytes. `Ok(0)` is the other end's end.
@@ -78,20 +88,29 @@ impl Reader {
             ready!(coop::poll_proceed(cx)).made_progress();
         }
         loop {
-            // A kept-alive connection that waits holds no buffer: the socket is asked first.
-            ready!(self.poll_ready(cx))?;
-            if self.buffer.capacity() == 0 {
-                self.buffer = if room > spare::KEPT_BYTES_MAX { BytesMut::new() } else { spare::read() };
-            }
-            self.buffer.reserve(room);
-            self.told.forget();
             let ReadHalf::Tcp(tcp) = &self.half else {
+                self.has_memory = true;
+                make_room(&mut self.buffer, room);
+                self.told.forget();
                 return pin!(self.half.read_buf(&mut self.buffer)).poll(cx);
             };
-            if let Some(read) = read(tcp.as_ref(), &mut self.buffer) {
-                self.was_full = self.buffer.len() == self.buffer.capacity();
-                return Poll::Ready(read);
+            let read = read(tcp.as_ref(), || {
+                self.told.forget();
+                self.has_memory = true;
+                if room <= LANDING_BYTES {
+                    read_little(tcp.as_ref(), &mut self.buffer)
+                } else {
+                    make_room(&mut self.buffer, room);
+                    read_much(tcp.as_ref(), &mut self.buffer)
+                }
+            });
+            if let Some(read) = read {
+                return Poll::Ready(read.map(|(count, is_all)| {
+                    self.was_full = !is_all;
+                    count
+                }));
             }
+            ready!(self.poll_ready(cx))?;
         }
     }
 
@@ -130,7 +149,8 @@ impl Reader {
 
     /// Gives the buffer's memory back when nothing is in it.
     pub fn rest(&mut self) {
-        if self.buffer.is_empty() {
+        if self.has_memory && self.buffer.is_empty() {
+            self.has_memory = false;
             spare::give_read(std::mem::take(&mut self.buffer));
         }
     }
@@ -182,6 +202,7 @@ impl WriteHalf {
     /// Writes what is the last of a connection. TCP keeps what does not fill a packet, to leave with the end, so that
     /// whoever calls this says the end next: drops this half, or shuts it down.
     // PERF: one packet instead of two, each of which goes all the way to the other socket.
+    #[inline(always)]
     pub fn poll_write_last(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(half) => poll_send(half.as_ref(), cx, bytes, SendFlags::MORE),
@@ -202,6 +223,9 @@ impl AsyncRead for ReadHalf {
 }
 
 impl AsyncWrite for WriteHalf {
+    // PERF: each function that returns with a call into the kernel behind it is mispredicted, for the kernel has used up what
+    // the processor knows of returns. So what surrounds such a call is not to be called itself, here and below.
+    #[inline(always)]
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         if let Self::Tcp(half) = &*self {
             return poll_send(half.as_ref(), cx, buf, SendFlags::empty());
@@ -235,27 +259,82 @@ impl AsyncWrite for WriteHalf {
     }
 }
 
-/// Reads what has come, as far as there is room; nothing if nothing has.
+/// Makes room for as many bytes, with memory that others have used before if there is none.
+fn make_room(buffer: &mut BytesMut, room: usize) {
+    if buffer.capacity() == 0 {
+        *buffer = if room > spare::KEPT_BYTES_MAX { BytesMut::new() } else { spare::read() };
+    }
+    buffer.reserve(room);
+}
+
+/// Reads what has come, as far as [`LANDING_BYTES`] go, and says whether that was all.
+// PERF: a copy of two KiB costs less than the four locked instructions by which the C library lets a thread be cancelled
+// meanwhile, and without it nobody but the C library reads into memory that holds nothing yet.
+#[inline(always)]
+fn read_little(tcp: &TcpStream, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
+    LANDING.with_borrow_mut(|landing| {
+        let (count, _) = recv(tcp, &mut landing[..], RecvFlags::empty())?;
+        make_room(buffer, LANDING_BYTES);
+        buffer.extend_from_slice(landing.get(..count).unwrap_or_default());
+        Ok((count, count < LANDING_BYTES))
+    })
+}
+
+/// Reads what has come, as far as the buffer has room, and says whether that was all.
+fn read_much(tcp: &TcpStream, buffer: &mut BytesMut) -> io::Result<(usize, bool)> {
+    let count = tcp.try_read_buf(buffer)?;
+    Ok((count, buffer.len() < buffer.capacity()))
+}
+
+/// Makes one `call` that reads, if something has come, and hands on how much it read and whether that was all.
 // PERF: half the instructions of `AsyncReadExt::read_buf`.
-fn read(tcp: &TcpStream, buffer: &mut BytesMut) -> Option<io::Result<usize>> {
+#[inline(always)]
+fn read(
+    tcp: &TcpStream,
+    call: impl FnOnce() -> io::Result<(usize, bool)>,
+) -> Option<io::Result<(usize, bool)>> {
     let mut read = None;
     let tried = tcp.try_io(Interest::READABLE, || {
-        let count = tcp.try_read_buf(buffer)?;
-        read = Some(count);
+        let (count, is_all) = call()?;
+        read = Some((count, is_all));
         // That was all: the socket is not asked again before it says that there is more.
-        let is_all = count > 0 && buffer.len() < buffer.capacity();
-        if is_all { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        if is_all && count > 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
     });
     match (read, tried) {
-        (Some(count), _) => Some(Ok(count)),
+        (Some(read), _) => Some(Ok(read)),
         (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => Some(Err(error)),
         (None, _) => None,
     }
 }
 
+/// Reads what has come into `buf`, which is better full of something.
+// PERF: as `read_little`; a TLS session reads into memory that holds something.
+pub(super) fn poll_recv(
+    tcp: &TcpStream,
+    cx: &mut Context<'_>,
+    buf: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        let tried = read(tcp, || {
+            let room = buf.initialize_unfilled();
+            let (count, _) = recv(tcp, &mut *room, RecvFlags::empty())?;
+            Ok((count, count < room.len()))
+        });
+        match tried {
+            Some(Ok((count, _))) => {
+                buf.advance(count);
+                return Poll::Ready(Ok(()));
+            }
+            Some(Err(error)) => return Poll::Ready(Err(error)),
+            None => ready!(tcp.poll_read_ready(cx))?,
+        }
+    }
+}
+
 /// Sends what the socket takes.
 // PERF: four locked instructions less than by the C library, which lets a thread be cancelled meanwhile.
-fn poll_send(
+#[inline(always)]
+pub(super) fn poll_send(
     tcp: &TcpStream,
     cx: &mut Context<'_>,
     bytes: &[u8],
