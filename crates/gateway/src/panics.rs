@@ -24,6 +24,8 @@ pub struct Panicked(pub String);
 impl<F: Future> Future for Contained<'_, F> {
     type Output = Result<F::Output, Panicked>;
 
+    // PERF: see `WriteHalf::poll_write`.
+    #[inline(always)]
     fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
         // Sound without `UnwindSafe`: whoever holds the future drops it, and what it shared is locked or atomic.
         match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(task))) {

@@ -114,8 +114,14 @@ pub fn serve(
         let (mut deadline, mut since) = (Deadline::new(), None);
         let mut served = 0_u32;
         loop {
-            let keep_alive = live.bounds().keep_alive;
-            if connection.rest(keep_alive, since, &peer.term, &mut deadline).await != Waited::Bytes {
+            let waited = match connection.rest() {
+                Ok(reader) => {
+                    let due = due(since, live.bounds().keep_alive);
+                    first_bytes(reader, due, &peer.term, &mut deadline).await
+                }
+                Err(known) => known,
+            };
+            if waited != Waited::Bytes {
                 return;
             }
             // PERF: six KiB of a connection's state; one that waits for long holds none of it. Nor does it hold what its
@@ -149,7 +155,14 @@ impl Connection {
         let mut bounds = live.bounds();
         loop {
             let since = cx.ended();
-            match self.rest(bounds.keep_alive.min(RESTLESS), since, &peer.term, &mut cx.deadline).await {
+            let waited = match self.rest() {
+                Ok(reader) => {
+                    let due = due(since, bounds.keep_alive.min(RESTLESS));
+                    first_bytes(reader, due, &peer.term, &mut cx.deadline).await
+                }
+                Err(known) => known,
+            };
+            match waited {
                 Waited::Bytes => {}
                 Waited::Gone => return Rest::Over,
                 Waited::Nothing => return Rest::Waits(std::mem::take(&mut cx.deadline), since),
@@ -182,22 +195,15 @@ impl Connection {
         }
     }
 
-    /// Waits for the first bytes of a request until `keep_alive` after `since`, or from now on.
-    async fn rest(
-        &mut self,
-        keep_alive: Duration,
-        since: Option<Instant>,
-        term: &Term,
-        deadline: &mut Deadline,
-    ) -> Waited {
-        let Some(reader) = &mut self.reader else { return Waited::Gone };
+    /// Gives back what is not needed while nothing is said. Where a request comes from, unless it is known what will come.
+    fn rest(&mut self) -> Result<&mut Reader, Waited> {
+        let Some(reader) = &mut self.reader else { return Err(Waited::Gone) };
         if !reader.buffer.is_empty() {
-            return Waited::Bytes;
+            return Err(Waited::Bytes);
         }
         spare::give_write(std::mem::take(&mut self.out));
         reader.rest();
-        let due = since.unwrap_or_else(clock::now).checked_add(keep_alive);
-        first_bytes(reader, due, term, deadline).await
+        Ok(reader)
     }
 
     /// One exchange. How it ends the connection's turn, unless another may follow.
@@ -322,17 +328,23 @@ impl Connection {
     }
 }
 
+/// Until when a request is waited for: `time` after `since`, or from now on.
+fn due(since: Option<Instant>, time: Duration) -> Option<Instant> {
+    since.unwrap_or_else(clock::now).checked_add(time)
+}
+
 /// Waits until `due` for the first bytes of a request. Once the connection's term is over it waits no longer than for a
 /// request that was on its way.
-pub(super) async fn first_bytes(
+// PERF: not `async`; see `WriteHalf::poll_write`.
+pub(super) fn first_bytes(
     reader: &mut Reader,
     due: Option<Instant>,
     term: &Term,
     deadline: &mut Deadline,
-) -> Waited {
+) -> impl Future<Output = Waited> + Send {
     deadline.set_at(due);
     let mut is_leaving = false;
-    poll_fn(|cx| {
+    poll_fn(move |cx| {
         if let Poll::Ready(read) = reader.poll_fill(cx, HEAD_READ_BYTES) {
             let is_gone = !matches!(read, Ok(read) if read > 0);
             return Poll::Ready(if is_gone { Waited::Gone } else { Waited::Bytes });
@@ -343,7 +355,6 @@ pub(super) async fn first_bytes(
         }
         deadline.poll(cx).map(|_| if is_leaving { Waited::Gone } else { Waited::Nothing })
     })
-    .await
 }
 
 impl Wire for Turn<'_> {

@@ -287,6 +287,7 @@ impl Sending {
 
 impl Leaving {
     /// Writes all of it. What ends a chunk is left behind, to leave with what follows.
+    #[inline(always)]
     fn poll(
         &mut self,
         task: &mut TaskContext<'_>,

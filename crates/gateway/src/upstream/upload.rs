@@ -107,6 +107,7 @@ impl Upload {
     }
 
     /// Sends what can be sent.
+    #[inline(always)]
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
@@ -255,6 +256,7 @@ impl Upload {
     }
 
     /// Writes the batch.
+    #[inline(always)]
     fn poll_write(&mut self, cx: &mut Context<'_>, writer: &mut WriteHalf) -> Poll<io::Result<()>> {
         while !self.has_left() {
             let writer = Pin::new(&mut *writer);
