@@ -126,9 +126,9 @@ struct Facts {
     later: Option<Box<Later>>,
     /// Why the answer was not looked at that was to be.
     unseen: Option<Unseen>,
-    /// How long the target that is held took to the head of its answer.
-    backend: Option<Duration>,
-    overhead: Option<Duration>,
+    /// When the target that is held was asked, and had answered or was not waited for any longer.
+    // PERF: what lies between is reckoned where somebody wants to know.
+    asked: Option<(Instant, Instant)>,
     /// Kept only where they become spans.
     tries: Vec<Try>,
     at_backend: Option<OwnedSemaphorePermit>,
@@ -211,8 +211,7 @@ impl Facts {
             decided: None,
             later: None,
             unseen: None,
-            backend: None,
-            overhead: None,
+            asked: None,
             tries: Vec::new(),
             at_backend: None,
             resends: 0,
@@ -228,6 +227,16 @@ impl Facts {
 }
 
 impl Facts {
+    /// How long the target that is held took to the head of its answer.
+    fn backend(&self) -> Option<Duration> {
+        self.asked.map(|(asked, heard)| heard.saturating_duration_since(asked))
+    }
+
+    /// How long it took until that target was asked.
+    fn overhead(&self) -> Option<Duration> {
+        self.asked.map(|(asked, _)| asked.saturating_duration_since(self.started))
+    }
+
     /// Adds what a control decided, and where the setting stands that made it.
     fn verdict(&mut self, control: &'static str, decision: Decision, place: Place) {
         self.verdicts.push(Verdict { control, decision, place });
@@ -347,7 +356,7 @@ impl Context {
 
     /// The time until now, less the backend's; and the backend's, if one was asked.
     pub fn shares(&self) -> (Duration, Option<Duration>) {
-        let backend = self.facts.backend;
+        let backend = self.facts.backend();
         let took = clock::now().saturating_duration_since(self.facts.started);
         (took.saturating_sub(backend.unwrap_or_default()), backend)
     }
@@ -409,10 +418,7 @@ impl Context {
 
     /// Remembers that the target it occupies was asked, and has answered `now` or not at all.
     pub fn asked(&mut self, asked: Instant, now: Instant) {
-        let took = now.saturating_duration_since(asked);
-        self.facts.backend = Some(took);
-        let until_head = now.saturating_duration_since(self.facts.started);
-        self.facts.overhead = Some(until_head.saturating_sub(took));
+        self.facts.asked = Some((asked, now));
     }
 
     /// Is counted among the target's exchanges under way, and among nobody else's, until this one has ended.

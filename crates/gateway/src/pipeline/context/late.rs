@@ -89,7 +89,7 @@ impl Facts {
         let seen = held.seen(self);
         let decision = if complete { self.decision } else { Decision::Aborted };
         let operation = held.operation(self);
-        let backend = held.target.as_ref().zip(self.backend);
+        let backend = held.target.as_ref().filter(|_| self.asked.is_some());
         let counted = Counted {
             metrics: operation.map(|operation| &operation.metrics),
             wall: self.wall,
@@ -133,8 +133,8 @@ impl Facts {
             detail: self.problem.as_ref().map(|stopped| &*stopped.detail),
             cause: self.problem.as_ref().and_then(|stopped| stopped.cause.as_deref()),
             authorizer: self.decided.as_ref().map(|decided| (&*decided.by, decided.took)),
-            backend: backend.map(|(target, took)| (target.name(), took)),
-            overhead: self.overhead,
+            backend: backend.zip(self.backend()).map(|(target, took)| (target.name(), took)),
+            overhead: self.overhead(),
             tries: &self.tries,
             strip: operation.map_or(0, |operation| operation.strip),
             resends: self.resends,
