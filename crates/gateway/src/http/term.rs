@@ -7,7 +7,7 @@
 //! lose it: such a connection is kept for a moment, and a request that comes is answered, as its last. What is
 //! still under way `bounds.drain` later is cut off.
 //!
-//! Each connection's task runs within [`Term::watch`], which is woken at the end. Whoever polls within it needs only
+//! Each connection's task runs within a [`Watch`], which is woken at the end. Whoever polls within it needs only
 //! ask whether the term is over: a request costs no place in a list.
 
 use std::future::{Future, poll_fn};
@@ -78,36 +78,48 @@ impl Term {
         Duration::from_millis(self.idle_ms.load(Ordering::Relaxed))
     }
 
-    /// Waits for its end, within [`Term::watch`].
+    /// Waits for its end, within a [`Watch`].
     pub async fn over(&self) {
         poll_fn(|_| if self.is_over() { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// Lets a connection go on until it ends by itself or is cut off; says whether it ended by itself. What is cut off
-    /// is for the caller to drop.
-    pub async fn watch(&self, mut serving: Pin<&mut (impl Future<Output = ()> + Send)>) -> bool {
-        let mut place = Place { term: self, number: None };
-        let mut cut = Deadline::new();
+    /// Begins to watch over a connection.
+    pub fn watch(&self) -> Watch<'_> {
+        Watch { place: Place { term: self, number: None }, cut: Deadline::new() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Watches over what one task does for a connection, one thing after the other.
+pub struct Watch<'t> {
+    place: Place<'t>,
+    cut: Deadline,
+}
+
+impl Watch<'_> {
+    /// Lets `serving` go on until it ends by itself or is cut off; hands on what it ended with. What is cut off is for the
+    /// caller to drop.
+    pub async fn over<T>(&mut self, mut serving: Pin<&mut (impl Future<Output = T> + Send)>) -> Option<T> {
+        let Self { place, cut } = self;
         poll_fn(|cx| {
-            if serving.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(true);
+            if let Poll::Ready(output) = serving.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
             }
             // PERF: the waker of a task stays the same, so that one registration serves all its polls.
             if place.number.is_none() && place.register(cx.waker()) {
                 // It ended meanwhile: what waits must look again.
                 cx.waker().wake_by_ref();
             }
-            if self.is_over() {
-                cut.set_at(self.state().cut);
-                return cut.poll(cx).map(|_| false);
+            if place.term.is_over() {
+                cut.set_at(place.term.state().cut);
+                return cut.poll(cx).map(|_| None);
             }
             Poll::Pending
         })
         .await
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

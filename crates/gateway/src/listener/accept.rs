@@ -16,9 +16,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
 use super::cores::{Arrival, Cores, Seat};
-use super::opening;
+use super::opening::{self, Opened, Spoken};
 use super::sockets::BACKLOG;
+use super::{http1, http2};
 use crate::descriptors;
+use crate::http::io::Duplex;
 use crate::observe::{ConnectionOutcome, ListenerMetrics, Observe};
 use crate::snapshot::{ListenerPlan, Live};
 use crate::tasks::{Running, Tasks};
@@ -236,10 +238,26 @@ fn serve(stream: TcpStream, address: SocketAddr, admission: Admission, post: &Ar
     post.tasks.spawn_entered(running, async move {
         let open = sign.metrics.open();
         {
+            let mut watch = sign.plan.term.watch();
             let (stream, ends) = { *{ arrived } };
-            let serving = pin!(opening::serve(stream, ends, &sign.plan, &own.live, &sign.metrics));
+            // PERF: what opening takes is boxed, and so is HTTP/2: neither is there while a connection in HTTP/1.1 waits, which
+            // is what most of them do.
+            let mut opening = Box::pin(opening::open(stream, ends, &sign.plan, &own.live, &sign.metrics));
+            let opened = watch.over(opening.as_mut()).await;
+            drop(opening);
             // One that is cut off ends by being dropped, and its exchange is recorded as it is.
-            if !sign.plan.term.watch(serving).await {
+            let served = match opened {
+                Some(Some(Opened { reader, writer, peer, wire: Spoken::Http1 })) => {
+                    watch.over(pin!(http1::serve(reader, writer, peer, &own.live))).await
+                }
+                Some(Some(Opened { reader, writer, peer, wire: Spoken::Http2 })) => {
+                    let stream = Duplex::new(reader, writer);
+                    watch.over(Box::pin(http2::serve(stream, peer, &own.live)).as_mut()).await
+                }
+                Some(None) => Some(()),
+                None => None,
+            };
+            if served.is_none() {
                 own.tasks.was_cut();
             }
         }

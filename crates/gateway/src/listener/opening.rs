@@ -9,20 +9,19 @@
 //! `handshake` for the PROXY header and TLS together; in cleartext `keep_alive` for the first byte and `handshake` for
 //! the rest of the preface.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
 use super::sockets::plain;
-use super::{http1, http2, proxy_protocol};
+use super::{http1, proxy_protocol};
 use crate::bounds::Bounds;
 use crate::clock;
 use crate::http::Peer;
 use crate::http::deadline::Deadline;
 use crate::http::frames::PREFACE;
-use crate::http::io::{Duplex, Reader, WriteHalf, split_tcp, split_tls_server};
+use crate::http::io::{Reader, WriteHalf, split_tcp, split_tls_server};
 use crate::http::term::Term;
 use crate::observe::{ConnectionOutcome, ListenerMetrics};
 use crate::snapshot::{ListenerPlan, Live};
@@ -30,36 +29,16 @@ use crate::snapshot::{ListenerPlan, Live};
 /// Bytes asked of the socket while the protocol is not known.
 const READ_BYTES: usize = 8 * 1024;
 
-/// Serves a connection from one address to another that was accepted, whatever it turns out to speak.
-pub(super) fn serve(
-    stream: TcpStream,
-    ends: (SocketAddr, SocketAddr),
-    plan: &ListenerPlan,
-    live: &Arc<Live>,
-    metrics: &ListenerMetrics,
-) -> impl Future<Output = ()> + Send {
-    // PERF: what opening takes is boxed, and so is HTTP/2: neither is there while a connection in HTTP/1.1 waits, which is what
-    // most of them do.
-    let opening = Box::pin(open(stream, ends, plan, live, metrics));
-    async move {
-        let Some(Opened { reader, writer, peer, wire }) = opening.await else { return };
-        match wire {
-            Spoken::Http1 => http1::serve(reader, writer, peer, live).await,
-            Spoken::Http2 => Box::pin(http2::serve(Duplex::new(reader, writer), peer, live)).await,
-        }
-    }
-}
-
 /// A connection that has said what it speaks.
-struct Opened {
-    reader: Reader,
-    writer: WriteHalf,
-    peer: Arc<Peer>,
-    wire: Spoken,
+pub(super) struct Opened {
+    pub(super) reader: Reader,
+    pub(super) writer: WriteHalf,
+    pub(super) peer: Arc<Peer>,
+    pub(super) wire: Spoken,
 }
 
-/// Finds out what a connection speaks. `None` when there is nothing to serve.
-async fn open(
+/// Finds out what a connection speaks that was accepted, from one address to another. `None` when there is nothing to serve.
+pub(super) async fn open(
     mut stream: TcpStream,
     (address, local): (SocketAddr, SocketAddr),
     plan: &ListenerPlan,
@@ -122,8 +101,10 @@ async fn open(
 
 /// What a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Spoken {
+pub(super) enum Spoken {
+    /// HTTP/1.0 or HTTP/1.1.
     Http1,
+    /// HTTP/2.
     Http2,
 }
 

@@ -123,7 +123,7 @@ pub(super) fn serve(live: &Arc<Live>) -> Client {
     let term = Arc::clone(&peer.term);
     drop(tokio::spawn(async move {
         let serving = pin!(http2::serve(server, Arc::clone(&peer), &live));
-        let _ = peer.term.watch(serving).await;
+        let _ = peer.term.watch().over(serving).await;
     }));
     Client { io: client, term }
 }
