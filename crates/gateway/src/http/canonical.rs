@@ -41,7 +41,7 @@ use super::names::{self, Kind};
 use super::network::Network;
 pub use super::path::PathRules;
 use super::target::{self, Target};
-use super::{Head, Peer, Scheme, Size, Wire, authority, parameters, path};
+use super::{Head, Peer, Scheme, Size, Wire, authority, parameters, path, spare};
 
 /// What a listener takes for canonical. The default is strict and trusts nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -225,9 +225,10 @@ impl Canonical {
         &self.0.head.fields
     }
 
-    /// The end-to-end fields, when nothing else is asked of it any more.
-    pub fn into_fields(self) -> Fields {
-        self.0.head.fields
+    /// Keeps its memory for others.
+    pub fn recycle(self) {
+        spare::give_head(self.0.head.fields);
+        spare::give_text(self.0.gist.reading.text.into_bytes());
     }
 
     /// The end-to-end fields, to be changed.
@@ -354,7 +355,8 @@ fn understand(head: &Head, peer: &Peer, rules: &Rules) -> Result<(Gist, Gone), M
     let target = Target::parse(head.target(), &method, wire)?;
     let room = head.target().len().saturating_add(hosts.first().map_or(0, |host| host.len()));
     let room = room.saturating_add(user_agent.map_or(0, <[u8]>::len));
-    let mut text = Vec::with_capacity(room.saturating_add(8));
+    let mut text = spare::text();
+    text.reserve(room.saturating_add(8));
     let port = host(hosts, &target, origin.scheme, wire, rules, &mut text)?;
     let host_end = text.len();
     let spelling = match target.path {

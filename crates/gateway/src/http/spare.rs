@@ -5,7 +5,7 @@
 //!
 //! # Limits
 //! [`KEPT_MAX`] buffers of each kind on each core, none larger than [`KEPT_BYTES_MAX`]; memory of [`HEADS_MAX`] heads, none larger
-//! than [`Fields::into_spare`] keeps.
+//! than [`Fields::into_spare`] keeps, and of as many readings, none larger than [`TEXT_BYTES_MAX`].
 
 use std::cell::RefCell;
 
@@ -18,6 +18,9 @@ const KEPT_MAX: usize = 16;
 /// Heads of which the memory is kept. Each request that waits for its backend has one.
 const HEADS_MAX: usize = 64;
 
+/// The largest memory of a reading that is kept.
+const TEXT_BYTES_MAX: usize = 4 * 1024;
+
 /// The largest that is kept.
 pub const KEPT_BYTES_MAX: usize = 16 * 1024;
 
@@ -28,6 +31,7 @@ thread_local! {
     static READ: RefCell<Vec<BytesMut>> = const { RefCell::new(Vec::new()) };
     static WRITE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
     static HEADS: RefCell<Vec<Fields>> = const { RefCell::new(Vec::new()) };
+    static TEXTS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// An empty buffer to read into.
@@ -64,6 +68,19 @@ pub fn head() -> Fields {
 /// Takes back the memory of a head, unless it is as large as only rare ones are.
 pub fn give_head(fields: Fields) {
     HEADS.with_borrow_mut(|kept| keep(kept, fields.into_spare(), HEADS_MAX));
+}
+
+/// Empty memory for what a head says.
+pub fn text() -> Vec<u8> {
+    TEXTS.with_borrow_mut(Vec::pop).unwrap_or_default()
+}
+
+/// Takes back memory of what a head said.
+pub fn give_text(mut text: Vec<u8>) {
+    text.clear();
+    if (1..=TEXT_BYTES_MAX).contains(&text.capacity()) {
+        TEXTS.with_borrow_mut(|kept| keep(kept, text, HEADS_MAX));
+    }
 }
 
 fn keep<T>(kept: &mut Vec<T>, buffer: T, most: usize) {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use portcullis_http1::Fields;
 
 use super::{Admitted, Freight, Operation};
-use crate::http::{Body, Canonical, spare};
+use crate::http::{Body, Canonical};
 
 /// An answer from a backend, canonical and not yet judged by the response policies.
 #[derive(Debug)]
@@ -56,6 +56,6 @@ impl<'s> Answered<'s> {
 
     /// Leaves. The reply stays in its place, and the memory of the request's head is kept for others.
     pub(crate) fn leaves(self) {
-        spare::give_head(self.request.into_fields());
+        self.request.recycle();
     }
 }
