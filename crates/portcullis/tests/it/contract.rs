@@ -380,6 +380,9 @@ fn observing_lets_pass_counts_and_names() {
     }
     let wrong = Wire::Http1.send(stage.public(), &Request::get("/items?kind=water&x=1"));
     assert_eq!(wrong.status, 200, "{wrong:?}");
+    // What has its record is counted.
+    let id = wrong.text("x-request-id").expect("an id");
+    stage.gateway.record("its record", |record| record["request.id"] == id);
     let metrics = stage.gateway.metrics();
     for line in [
         r#"portcullis_observed_total{api="shop",operation="addItem"} 2"#,
