@@ -307,7 +307,7 @@ fn read(
     }
 }
 
-/// Reads what has come into `buf`, which is better full of something.
+/// Reads what has come, as far as `buf` has room. Memory in it that holds nothing yet is cleared for that.
 // PERF: as `read_little`; a TLS session reads into memory that holds something.
 pub(super) fn poll_recv(
     tcp: &TcpStream,
