@@ -1,7 +1,8 @@
 """What is sent: the requests of each case, the programs that send them, and the check that answers are right.
 
-wrk and h2load send the next request when one was answered; what they cannot do (a TLS connection for each request, a
-fixed rate) does `bench-client`, a binary of testkit.
+h2load, wrk and `bench-client`, a binary of testkit, send the next request when one was answered. `bench-client` loads
+connections that are kept, for there it costs less than the proxies do and wrk more; and what the others cannot do: a TLS
+connection for each request, a fixed rate. wrk has the uploads, and closed connections in cleartext.
 
 Every request of a run asks for a target of its own (a running number in its query or path), so that nothing that
 remembers a request can answer for it.
@@ -32,7 +33,7 @@ class Case:
     fields: dict = field(default_factory=dict)
     tls: bool = False
     h2: bool = False
-    kind: str = ""  # of load by bench-client: new, resumed, rate
+    kind: str = ""  # of load by bench-client, besides kept connections: new, resumed, rate
     rate: float = 0  # requests a second
     tokens: str = ""  # the file of `bench-client tokens` whose lines are presented, one after the other
     first: int = 0  # only so many of them
@@ -44,6 +45,15 @@ class Case:
         operation = f'" .. n % {OPERATIONS} .. "'
         return (self.target.replace(operation, str(n % OPERATIONS)).strip('"')
                 .replace('" .. n .. "', str(n)).replace('" .. n', str(n)))
+
+    def template(self):
+        """The same target as bench-client's."""
+        return (self.target.replace(f'" .. n % {OPERATIONS} .. "', f"{{n%{OPERATIONS}}}").strip('"')
+                .replace('" .. n .. "', "{n}").replace('" .. n', "{n}"))
+
+    def is_kept(self):
+        """Whether its connections are kept and bring answers alone."""
+        return not (self.upload or self.h2 or self.kind or "Connection" in self.fields)
 
     def lines(self, folder):
         """The tokens that are presented."""
@@ -239,24 +249,30 @@ def h2load(server, case, seconds, connections):
 
 def bench_client(server, case, seconds, connections):
     """Its own load: what is resumed or not although it should, or late beyond measure, it counts as wrong itself."""
-    port, many = (server.tls_port, [str(max(1, connections // 4)), str(server.folder / "tls.crt")]) if case.tls else (
-        server.port, [str(connections * 2), str(case.rate)])
-    if case.tokens:
-        many += [str(case.given(server)), *filter(None, [case.source])]
-    given = case.head(case.target.strip('"').replace('" .. n', "{n}")).encode() + b"\0" + case.body
-    said = output_of([server.client, case.kind, f"127.0.0.1:{port}", str(seconds), *many], server, given)
+    port = server.tls_port if case.tls else server.port
+    tokens, certificates = [str(case.given(server))] if case.tokens else [], [str(server.folder / "tls.crt")] if case.tls else []
+    if case.is_kept():
+        more = [str(connections), str(case.status), *(tokens or ["-"]), *certificates]
+    elif case.tls:
+        more = [str(max(1, connections // 4)), *certificates]
+    else:
+        more = [str(connections * 2), str(case.rate), *tokens, *filter(None, [case.source])]
+    body = case.body if case.status == 200 or not case.is_kept() else b""
+    given = case.head(case.template()).encode() + b"\0" + body
+    kind = case.kind or "closed"
+    said = output_of([server.client, kind, f"127.0.0.1:{port}", str(seconds), *more], server, given)
     found = re.search(r"^FIGURES (.*)$", said, re.M)
     if not found:
         raise RuntimeError(f"bench-client: {said}")
     requests, wrong, resumed, took, p50, p99 = map(int, found.group(1).split())
-    return {"requests": requests, "wrong": wrong, "rps": requests / max(took, 1) * 1e6, "p50": p50, "p99": p99,
-            "resumed": resumed}
+    figures = {"requests": requests, "wrong": wrong, "rps": requests / max(took, 1) * 1e6, "p50": p50, "p99": p99}
+    return figures | ({"resumed": resumed} if case.kind else {})
 
 
 def send(server, case, seconds, connections):
     """Loads a server for a while: completed requests, wrong answers, rate, latency in µs, and its CPU µs per request."""
     before, began = server.cpu_ns(), time.monotonic()
-    program = h2load if case.h2 else bench_client if case.kind else wrk
+    program = h2load if case.h2 else bench_client if case.kind or case.is_kept() else wrk
     if case.beside:
         with ThreadPoolExecutor() as pool:
             beside = pool.submit(bench_client, server, case.beside, seconds, connections)

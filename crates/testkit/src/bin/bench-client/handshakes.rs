@@ -30,11 +30,7 @@ pub(super) fn run(
     resume: bool,
     exchange: &Exchange,
 ) -> Figures {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(certificates).expect("certificates") {
-        roots.add(certificate.expect("a certificate")).expect("an authority");
-    }
-    let (numbers, roots) = (AtomicU64::new(0), Arc::new(roots));
+    let (numbers, roots) = (AtomicU64::new(0), roots(certificates));
     let began = Instant::now();
     let work = || {
         let client = Client { address, config: config(&roots, resume), exchange, numbers: &numbers };
@@ -53,7 +49,17 @@ pub(super) fn run(
     })
 }
 
-fn config(roots: &Arc<RootCertStore>, resume: bool) -> Arc<ClientConfig> {
+/// Whom a file of certificates says to trust.
+pub(super) fn roots(certificates: &str) -> Arc<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(certificates).expect("certificates") {
+        roots.add(certificate.expect("a certificate")).expect("an authority");
+    }
+    Arc::new(roots)
+}
+
+/// TLS 1.3 with X25519, with sessions that are resumed or none.
+pub(super) fn config(roots: &Arc<RootCertStore>, resume: bool) -> Arc<ClientConfig> {
     let provider =
         CryptoProvider { kx_groups: vec![aws_lc_rs::kx_group::X25519], ..aws_lc_rs::default_provider() };
     let builder = ClientConfig::builder_with_provider(Arc::new(provider));
