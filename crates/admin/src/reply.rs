@@ -270,7 +270,7 @@ pub(crate) fn problem(problem: &Problem) -> Reply {
     put("detail", problem.detail().into());
     put("code", kind.code.into());
     for (name, value) in problem.members() {
-        put(name, value.clone());
+        put(name, serde_json::from_str(value).unwrap_or_default());
     }
     let body = serde_json::to_vec(&document).unwrap_or_default();
     let mut reply = with_type(kind.status, "application/problem+json", body);

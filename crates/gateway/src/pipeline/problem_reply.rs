@@ -61,7 +61,7 @@ fn write(
         out.push(b',');
         text(out, name)?;
         out.push(b':');
-        serde_json::to_writer(&mut *out, value)?;
+        out.extend_from_slice(value.as_bytes());
     }
     out.push(b'}');
     Ok(())

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use http::StatusCode;
 use portcullis_openapi::contract::{BodyFault, Gap, Violations};
 use portcullis_openapi::value::Fault;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::ContractErrors;
 use crate::problem::{Blame, Problem, ProblemKind, Severity};
@@ -159,12 +159,11 @@ pub(super) fn busy() -> Problem {
 }
 
 fn listed(problem: Problem, found: &Violations, errors: ContractErrors) -> Problem {
-    let problem = problem.because(cause(found));
+    let problem = problem.because_of(cause(found));
     match errors {
         ContractErrors::Terse => problem,
         ContractErrors::Full => {
-            let list: Vec<Value> = found.iter().map(|violation| json!(violation)).collect();
-            let problem = problem.member("errors", list);
+            let problem = problem.member("errors", found.iter().collect::<Vec<_>>());
             if found.is_more() { problem.member("more", true) } else { problem }
         }
     }
