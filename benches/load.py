@@ -33,6 +33,7 @@ class Case:
     fields: dict = field(default_factory=dict)
     tls: bool = False
     h2: bool = False
+    closes: bool = False  # whether the gateway closes the connection behind its answer
     kind: str = ""  # of load by bench-client, besides kept connections: new, resumed, rate
     rate: float = 0  # requests a second
     tokens: str = ""  # the file of `bench-client tokens` whose lines are presented, one after the other
@@ -53,7 +54,7 @@ class Case:
 
     def is_kept(self):
         """Whether its connections are kept and bring answers alone."""
-        return not (self.upload or self.h2 or self.kind or "Connection" in self.fields)
+        return not (self.upload or self.h2 or self.kind or self.closes or "Connection" in self.fields)
 
     def lines(self, folder):
         """The tokens that are presented."""
@@ -86,7 +87,7 @@ POST_64K = Case("POST 64 KiB", '"/plain/post?n=" .. n', upload=65536, fields={"C
 KEYED = Case("API key", f'"/keyed/resource" .. n % {OPERATIONS} .. "/" .. n', fields={"X-API-Key": API_KEY})
 NO_KEY = Case("no key", f'"/keyed/resource" .. n % {OPERATIONS} .. "/" .. n', status=401)
 UNKNOWN = Case("unknown", '"/unknown/" .. n', status=404)
-AMBIGUOUS = Case("ambiguous", '"/plain/%2e%2e/" .. n', status=400)
+AMBIGUOUS = Case("ambiguous", '"/plain/%2e%2e/" .. n', status=400, closes=True)
 TLS = Case("TLS", '"/plain/1k?n=" .. n', tls=True)
 H2 = Case("h2", '"/plain/1k?n=" .. n', tls=True, h2=True)
 NEW = replace(CLOSED, name="new TLS connection", tls=True, kind="new")
@@ -118,6 +119,7 @@ def contract(name, base, target, content="", **others):
 
 
 FIVE = '/things/" .. n .. "?limit=20&sort=-created&tags=red,green,blue"'
+WRONG_PARAMETER = contract("a wrong parameter", "contract", '/things/" .. n .. "?limit=many"', status=400)
 FIVE_PARAMETERS, FIVE_UNJUDGED = contract("five parameters", "contract", FIVE), contract("the same, not judged", "open", FIVE)
 JSON_1K, JSON_1K_UNJUDGED = (contract("1 KiB of JSON", base, '/orders"', orders(4)) for base in ("contract", "open"))
 JSON_27K, JSON_27K_UNJUDGED = (contract("27 KiB of JSON", base, '/orders"', orders(108)) for base in ("contract", "open"))
