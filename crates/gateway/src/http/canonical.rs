@@ -132,9 +132,6 @@ pub struct Reading {
     client: IpAddr,
 }
 
-/// The most memory that a reading has of the one before.
-const SPARE_BYTES_MAX: usize = 4 * 1024;
-
 impl Canonical {
     /// The one reading of `head`, which is taken for it; or why it has none, and then it stays.
     // PERF: no part of it is a value of its own on the way. Each was moved twice, and this is made straight in its place.
@@ -331,7 +328,7 @@ impl Clone for Reading {
     fn clone_from(&mut self, other: &Self) {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
-        if text.capacity() > SPARE_BYTES_MAX {
+        if text.capacity() > spare::TEXT_BYTES_MAX {
             text = String::new();
         }
         text.push_str(&other.text);

@@ -8,6 +8,7 @@
 //! than [`Fields::into_spare`] keeps, and of as many readings, none larger than [`TEXT_BYTES_MAX`].
 
 use std::cell::RefCell;
+use std::thread::LocalKey;
 
 use bytes::BytesMut;
 use portcullis_http1::Fields;
@@ -19,7 +20,7 @@ const KEPT_MAX: usize = 16;
 const HEADS_MAX: usize = 64;
 
 /// The largest memory of a reading that is kept.
-const TEXT_BYTES_MAX: usize = 4 * 1024;
+pub const TEXT_BYTES_MAX: usize = 4 * 1024;
 
 /// The largest that is kept.
 pub const KEPT_BYTES_MAX: usize = 16 * 1024;
@@ -53,11 +54,8 @@ pub fn write() -> Vec<u8> {
 }
 
 /// Takes back a buffer of which everything was written.
-pub fn give_write(mut buffer: Vec<u8>) {
-    buffer.clear();
-    if (1..=KEPT_BYTES_MAX).contains(&buffer.capacity()) {
-        WRITE.with_borrow_mut(|kept| keep(kept, buffer, KEPT_MAX));
-    }
+pub fn give_write(buffer: Vec<u8>) {
+    give_bytes(&WRITE, buffer, KEPT_BYTES_MAX, KEPT_MAX);
 }
 
 /// Memory of a head that is done with, for the next one.
@@ -76,10 +74,20 @@ pub fn text() -> Vec<u8> {
 }
 
 /// Takes back memory of what a head said.
-pub fn give_text(mut text: Vec<u8>) {
-    text.clear();
-    if (1..=TEXT_BYTES_MAX).contains(&text.capacity()) {
-        TEXTS.with_borrow_mut(|kept| keep(kept, text, HEADS_MAX));
+pub fn give_text(text: Vec<u8>) {
+    give_bytes(&TEXTS, text, TEXT_BYTES_MAX, HEADS_MAX);
+}
+
+/// Takes back memory of bytes, of no more than `bytes_max`, as one of `most`.
+fn give_bytes(
+    kept: &'static LocalKey<RefCell<Vec<Vec<u8>>>>,
+    mut bytes: Vec<u8>,
+    bytes_max: usize,
+    most: usize,
+) {
+    bytes.clear();
+    if (1..=bytes_max).contains(&bytes.capacity()) {
+        kept.with_borrow_mut(|kept| keep(kept, bytes, most));
     }
 }
 
@@ -93,7 +101,9 @@ fn keep<T>(kept: &mut Vec<T>, buffer: T, most: usize) {
 mod tests {
     use bytes::{Buf, BytesMut};
 
-    use super::{KEPT_BYTES_MAX, KEPT_MAX, READ, give_read, give_write, read, write};
+    use super::{
+        KEPT_BYTES_MAX, KEPT_MAX, READ, TEXT_BYTES_MAX, give_read, give_text, give_write, read, text, write,
+    };
 
     #[test]
     fn what_was_used_is_kept_and_what_is_shared_or_large_is_not() {
@@ -117,6 +127,11 @@ mod tests {
         give_write(b"left over".to_vec());
         assert!(write().is_empty());
         assert_eq!(write().capacity(), 0);
+        give_text(b"left over".to_vec());
+        give_text(Vec::with_capacity(2 * TEXT_BYTES_MAX));
+        let (first, second) = (text(), text());
+        assert!(first.is_empty() && first.capacity() >= 9, "what was kept is empty");
+        assert_eq!(second.capacity(), 0, "too large");
         (0..2 * KEPT_MAX).for_each(|_| give_read(BytesMut::with_capacity(8 * 1024)));
         assert_eq!(READ.with_borrow(Vec::len), KEPT_MAX);
     }
